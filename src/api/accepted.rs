@@ -1,0 +1,62 @@
+//! The problems that an operation can answer, in groups, for the OpenAPI document.
+
+use utoipa::IntoResponses;
+
+use super::problem::Problem;
+
+macro_rules! problems {
+    ($(#[$doc:meta])* $name:ident { $($status:literal $variant:ident $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, IntoResponses)]
+        #[allow(dead_code, reason = "the variants stand for responses in the document; no value of this type is made")]
+        pub enum $name {
+            $(
+                #[doc = $text]
+                #[response(status = $status, content_type = "application/problem+json")]
+                $variant(Problem),
+            )+
+        }
+    };
+}
+
+problems! {
+    /// Every operation.
+    ReadProblems {
+        400 BadRequest "`invalid-request`: a parameter is unknown or wrong (`member` names it)",
+        403 Forbidden "`wrong-origin`: sent by a web page of another origin",
+        405 MethodNotAllowed "`method-not-allowed`",
+        406 NotAcceptable "`not-acceptable`: the Accept header allows nothing that can be answered",
+        421 Misdirected "`wrong-host`: the Host header names another server",
+        503 Unavailable "`starting`, `draining` or `overloaded`; see `Retry-After`",
+    }
+}
+
+problems! {
+    /// Operations on one thing by its id or name.
+    JobProblems {
+        404 NotFound "`unknown-job`, `unknown-function` or `unknown-pool`",
+    }
+}
+
+problems! {
+    /// Operations that take a body with work.
+    SubmitProblems {
+        404 NotFound "`unknown-function` (with near names) or `unknown-pool`",
+        413 TooLarge "`body-too-large` (`limit` in bytes, `knob` names the flag)",
+        415 UnsupportedMediaType "`unsupported-media-type`: the body must be `application/json`",
+    }
+}
+
+problems! {
+    /// A job that ended without a value, whatever ended it.
+    OutcomeProblems {
+        422 NoValue "`function-raised`, `worker-died`, `result-not-json`, `result-too-large`, `worker-protocol-error`, `invalid-arguments`, `cancelled` or `interrupted`",
+    }
+}
+
+problems! {
+    /// A job that is here no more.
+    AcceptedProblems {
+        410 Gone "`expired`, or `lost-at-restart`: the job was in memory when the server restarted",
+    }
+}

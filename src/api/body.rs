@@ -1,0 +1,161 @@
+//! The bodies of submissions: cut into members, arguments left as raw bytes.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::query::Invalid;
+use crate::json::{self, EnvelopeError, Kind, Member};
+
+/// `Pool.apply(function, args, kwargs)`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"function": "tasks.square", "args": [3]}))]
+pub struct ApplyBody {
+    /// Public name of the function.
+    pub function: String,
+    /// Positional arguments; none if left out.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub args: Option<Vec<serde_json::Value>>,
+    /// Named arguments; none if left out.
+    #[schema(value_type = Option<Object>)]
+    pub kwargs: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The pool to run it, of the function's runtime.
+    pub pool: Option<String>,
+}
+
+/// `Pool.map(function, iterable, chunksize)`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"function": "tasks.square", "iterable": [1, 2, 3]}))]
+pub struct MapBody {
+    /// Public name of the function.
+    pub function: String,
+    /// The items.
+    #[schema(value_type = Vec<Object>)]
+    pub iterable: Vec<serde_json::Value>,
+    /// Items a task, at least 1; if left out, by the library's formula: so that each worker gets 4 tasks.
+    #[schema(minimum = 1)]
+    pub chunksize: Option<u64>,
+    /// The pool to run it, of the function's runtime.
+    pub pool: Option<String>,
+}
+
+/// An [`ApplyBody`] whose arguments are raw.
+#[derive(Debug)]
+pub struct ApplyRequest {
+    /// Public name.
+    pub function: String,
+    /// A JSON array.
+    pub arguments: Bytes,
+    /// A JSON object.
+    pub keywords: Option<Bytes>,
+    /// The pool asked for.
+    pub pool: Option<String>,
+}
+
+/// A [`MapBody`] whose items are raw.
+#[derive(Debug)]
+pub struct MapRequest {
+    /// Public name.
+    pub function: String,
+    /// A JSON array.
+    pub items: Bytes,
+    /// How many they are.
+    pub count: usize,
+    /// Items a task.
+    pub chunksize: Option<usize>,
+    /// The pool asked for.
+    pub pool: Option<String>,
+}
+
+/// Why a body is refused.
+#[derive(Debug)]
+pub enum BodyProblem {
+    /// It is no JSON, or too deep.
+    NotJson(String),
+    /// A member is wrong.
+    Invalid(Invalid),
+}
+
+struct Members<'a> {
+    text: &'a Bytes,
+    members: Vec<Member<'a>>,
+}
+
+impl<'a> Members<'a> {
+    fn read(text: &'a Bytes, depth_max: usize, allowed: &[&str]) -> Result<Self, BodyProblem> {
+        let members = json::envelope(text, depth_max).map_err(|error| match error {
+            EnvelopeError::Scan(error) => BodyProblem::NotJson(error.to_string()),
+            EnvelopeError::NotAnObject => invalid("body", "the body must be a JSON object"),
+            EnvelopeError::Duplicate { name } => invalid(&name, "the member is given twice"),
+        })?;
+        if let Some(unknown) = members.iter().find(|member| !allowed.contains(&&*member.name)) {
+            let detail = format!("unknown member; known here: {}", allowed.join(", "));
+            return Err(invalid(&unknown.name, &detail));
+        }
+        Ok(Self { text, members })
+    }
+
+    fn find(&self, name: &str) -> Option<&Member<'a>> {
+        self.members.iter().find(|member| member.name == name)
+    }
+
+    /// A member of this kind, as raw text.
+    fn raw(&self, name: &str, kind: Kind, what: &str) -> Result<Option<(Bytes, &Member<'a>)>, BodyProblem> {
+        match self.find(name) {
+            None => Ok(None),
+            Some(member) if member.kind == kind => Ok(Some((self.text.slice(member.range.clone()), member))),
+            Some(_) => Err(invalid(name, &format!("{name} must be {what}"))),
+        }
+    }
+
+    fn string(&self, name: &str) -> Result<Option<String>, BodyProblem> {
+        let Some((text, _)) = self.raw(name, Kind::String, "a string")? else { return Ok(None) };
+        let text = serde_json::from_slice(&text);
+        text.map(Some).map_err(|error| invalid(name, &format!("{name} is no text: {error}")))
+    }
+
+    fn function(&self) -> Result<String, BodyProblem> {
+        let name = self.string("function")?;
+        name.ok_or_else(|| invalid("function", "the member function is missing: the public name of a function"))
+    }
+}
+
+fn invalid(member: &str, detail: &str) -> BodyProblem {
+    BodyProblem::Invalid(Invalid::new(member, detail))
+}
+
+impl ApplyRequest {
+    /// Reads a body.
+    pub fn parse(text: &Bytes, depth_max: usize) -> Result<Self, BodyProblem> {
+        let members = Members::read(text, depth_max, &["function", "args", "kwargs", "pool"])?;
+        let arguments = members.raw("args", Kind::Array, "an array")?;
+        let keywords = members.raw("kwargs", Kind::Object, "an object")?;
+        Ok(Self {
+            function: members.function()?,
+            arguments: arguments.map_or(Bytes::from_static(b"[]"), |(text, _)| text),
+            keywords: keywords.filter(|(_, member)| member.elements > 0).map(|(text, _)| text),
+            pool: members.string("pool")?,
+        })
+    }
+}
+
+impl MapRequest {
+    /// Reads a body.
+    pub fn parse(text: &Bytes, depth_max: usize) -> Result<Self, BodyProblem> {
+        let members = Members::read(text, depth_max, &["function", "iterable", "chunksize", "pool"])?;
+        let function = members.function()?;
+        let items = members.raw("iterable", Kind::Array, "an array")?;
+        let (items, member) = items.ok_or_else(|| invalid("iterable", "the member iterable is missing: an array"))?;
+        let chunksize = match members.raw("chunksize", Kind::Number, "a whole number, at least 1")? {
+            None => None,
+            Some((text, _)) => {
+                let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<usize>().ok());
+                let number = number.filter(|number| *number >= 1);
+                Some(number.ok_or_else(|| invalid("chunksize", "chunksize must be a whole number, at least 1"))?)
+            }
+        };
+        Ok(Self { function, count: member.elements, items, chunksize, pool: members.string("pool")? })
+    }
+}

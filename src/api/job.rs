@@ -1,0 +1,131 @@
+//! A job as the API shows it.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+use crate::jobs::{Outcome, Record};
+
+/// One submission: the service's AsyncResult.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "id": "0197f2a0-5c1e-7b3a-9f44-2d1c6a0b7e11", "kind": "apply", "function": "tasks.square", "pool": "python",
+    "state": "succeeded", "ready": true, "successful": true, "progress": {"done": 1, "total": 1}, "attempts": 1,
+    "durable": false, "tags": [], "created_at": "2026-01-02T03:04:05.678Z", "started_at": "2026-01-02T03:04:05.679Z",
+    "finished_at": "2026-01-02T03:04:05.680Z", "expires_at": "2026-01-02T04:04:05.680Z",
+    "links": {"self": "/v1/jobs/0197f2a0-5c1e-7b3a-9f44-2d1c6a0b7e11",
+              "result": "/v1/jobs/0197f2a0-5c1e-7b3a-9f44-2d1c6a0b7e11/result",
+              "cancel": "/v1/jobs/0197f2a0-5c1e-7b3a-9f44-2d1c6a0b7e11/cancel"}
+}))]
+pub struct Job {
+    /// UUIDv7.
+    pub id: String,
+    /// `apply` or `map`.
+    pub kind: String,
+    /// Public name of the function.
+    pub function: String,
+    /// The pool that runs it.
+    pub pool: String,
+    /// `queued`, `running`, `succeeded`, `failed` or `cancelled`.
+    pub state: String,
+    /// `AsyncResult.ready()`.
+    pub ready: bool,
+    /// `AsyncResult.successful()`; only once it is ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub successful: Option<bool>,
+    /// Items done.
+    pub progress: Progress,
+    /// How often it was started.
+    pub attempts: u32,
+    /// Whether it survives a restart.
+    pub durable: bool,
+    /// Items a task, for maps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chunksize: Option<u64>,
+    /// The client's own labels.
+    pub tags: Vec<String>,
+    /// When it was accepted (RFC 3339, UTC).
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// When its first task was handed to a worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub started_at: Option<String>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub finished_at: Option<String>,
+    /// When it will be forgotten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub expires_at: Option<String>,
+    /// Why it ended without a value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Problem>,
+    /// Where to go on.
+    pub links: Links,
+}
+
+/// How far a job is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Progress {
+    /// Items done.
+    pub done: u64,
+    /// Items in all; 1 for an apply.
+    pub total: u64,
+}
+
+/// Where to go on from a job.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Links {
+    /// The job.
+    #[serde(rename = "self")]
+    pub this: String,
+    /// Its value.
+    pub result: String,
+    /// Ends it.
+    pub cancel: String,
+}
+
+impl Job {
+    /// A record as the API shows it.
+    pub fn of(record: &Record) -> Self {
+        let now = record.snapshot();
+        let this = format!("/v1/jobs/{}", record.id);
+        let error = match &now.outcome {
+            Some(Outcome::Failure(failure)) => {
+                Some(Problem { instance: Some(this.clone()), ..Problem::of_failure(failure) })
+            }
+            Some(Outcome::Value(_)) | None => None,
+        };
+        Self {
+            id: record.id.to_string(),
+            kind: record.new.kind.as_str().into(),
+            function: record.new.function.to_string(),
+            pool: record.new.pool.to_string(),
+            state: now.state.as_str().into(),
+            ready: now.outcome.is_some(),
+            successful: now.outcome.as_ref().map(|outcome| matches!(outcome, Outcome::Value(_))),
+            progress: Progress { done: now.done, total: record.new.total },
+            attempts: now.attempts,
+            durable: false,
+            chunksize: record.new.chunksize,
+            tags: Vec::new(),
+            created_at: timestamp(record.created_at),
+            started_at: now.started_at.map(timestamp),
+            finished_at: now.finished_at.map(timestamp),
+            expires_at: now.expires_at.map(timestamp),
+            error,
+            links: Links { result: format!("{this}/result"), cancel: format!("{this}/cancel"), this },
+        }
+    }
+}
+
+/// A moment as RFC 3339 in UTC, to the microsecond.
+pub fn timestamp(at: SystemTime) -> String {
+    // Beyond the year 9999 nothing sensible can be said; the epoch stands for it.
+    let at = jiff::Timestamp::try_from(at).unwrap_or_default();
+    format!("{at:.6}")
+}

@@ -1,0 +1,19 @@
+//! What travels in requests and answers: types with their schemas, and the reading of bodies and queries.
+//!
+//! Invariant: no handler logic; arguments are cut out of the body, never built into values.
+
+mod accepted;
+mod body;
+mod job;
+mod list;
+mod pool;
+mod problem;
+mod query;
+
+pub use accepted::{AcceptedProblems, JobProblems, OutcomeProblems, ReadProblems, SubmitProblems};
+pub use body::{ApplyBody, ApplyRequest, BodyProblem, MapBody, MapRequest};
+pub use job::{Job, Links, Progress, timestamp};
+pub use list::{FunctionList, JobList, PoolList, WorkerList};
+pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
+pub use problem::{ExceptionInfo, Problem};
+pub use query::{Invalid, Query};

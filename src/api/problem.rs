@@ -1,0 +1,117 @@
+//! `application/problem+json`: what every answer that is no success looks like.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::jobs::{Exception, Failure};
+
+/// What went wrong (RFC 9457).
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[schema(example = json!({
+    "type": "urn:forkpool:unknown-function", "title": "There is no such function", "status": 404,
+    "detail": "no function \"tasks.sqare\" is offered; near it: tasks.square", "code": "unknown-function", "near": ["tasks.square"]
+}))]
+pub struct Problem {
+    /// A URN that ends in the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The same for every problem of this code.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// This problem, and what to do.
+    pub detail: String,
+    /// One of the documented codes, for programs.
+    pub code: String,
+    /// The job that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// The member of the request (or query parameter) that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// The limit that was exceeded, in bytes or jobs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// The flag that sets this limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub knob: Option<String>,
+    /// Names near the one that is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub near: Option<Vec<String>>,
+    /// What the function raised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exception: Option<ExceptionInfo>,
+    /// Which item of a map failed, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
+    /// Where in the arguments or the value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The signal that ended the worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// The exit status of the worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// Whether the worker ended for want of memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oom: Option<bool>,
+    /// Seconds after which to try again; also in `Retry-After`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
+}
+
+/// An exception of a function.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ExceptionInfo {
+    /// Its class.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `str(exception)`.
+    pub message: String,
+    /// Its arguments, where JSON can say them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub args: Option<Vec<serde_json::Value>>,
+    /// The function's own frames; left out with `--tracebacks=off`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceback: Option<String>,
+}
+
+impl Problem {
+    /// A problem with nothing but the five members that all have.
+    pub fn new(status: u16, code: &str, title: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:forkpool:{code}"),
+            title: title.into(),
+            status,
+            detail: detail.into(),
+            code: code.into(),
+            ..Self::default()
+        }
+    }
+
+    /// A job's ending without a value. 422, whatever ended it: a 5xx is never an outcome.
+    pub fn of_failure(failure: &Failure) -> Self {
+        let mut problem = Self::new(422, failure.code.as_str(), failure.code.title(), failure.detail.as_str());
+        problem.exception = failure.exception.as_ref().map(ExceptionInfo::from);
+        problem.index = failure.index;
+        problem.path.clone_from(&failure.path);
+        problem.signal = failure.signal.map(str::to_owned);
+        problem.exit_code = failure.exit_code;
+        problem.oom = failure.oom.then_some(true);
+        problem.limit = failure.limit.map(|limit| limit as u64);
+        problem
+    }
+}
+
+impl From<&Exception> for ExceptionInfo {
+    fn from(exception: &Exception) -> Self {
+        Self {
+            kind: exception.kind.clone(),
+            message: exception.message.clone(),
+            args: exception.args.clone(),
+            traceback: exception.traceback.clone(),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The reading of query strings: unknown, repeated and wrong parameters are refused by name.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// A member or parameter that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// Its name.
+    pub member: String,
+    /// What is wrong, and what would be right.
+    pub detail: String,
+}
+
+impl Invalid {
+    /// This member is wrong.
+    pub fn new(member: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { member: member.into(), detail: detail.into() }
+    }
+}
+
+/// A query string's parameters.
+#[derive(Debug)]
+pub struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'a> Query<'a> {
+    /// Reads a query string in which only these parameters may stand, each once.
+    pub fn parse(query: Option<&'a str>, allowed: &[&str]) -> Result<Self, Invalid> {
+        let Some(query) = query.filter(|query| !query.is_empty()) else { return Ok(Self(Vec::new())) };
+        let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, value) = (decoded(name)?, decoded(value)?);
+            if !allowed.contains(&&*name) {
+                let known = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
+                return Err(Invalid::new(name, format!("unknown query parameter; known here: {known}")));
+            }
+            if pairs.iter().any(|(other, _)| *other == name) {
+                return Err(Invalid::new(name, "the query parameter is given twice"));
+            }
+            pairs.push((name, value));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// A parameter as it stands.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
+    }
+
+    /// A parameter in seconds.
+    pub fn seconds(&self, name: &str, most: Duration) -> Result<Option<Duration>, Invalid> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
+        let seconds = if numeric { text.parse::<f64>().ok() } else { None };
+        let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        duration.filter(|duration| *duration <= most).map(Some).ok_or_else(|| {
+            let most = most.as_secs();
+            Invalid::new(name, format!("{name} must be a number of seconds from 0 to {most}, not {text:?}"))
+        })
+    }
+
+    /// A parameter that is a whole number.
+    pub fn number(&self, name: &str, range: std::ops::RangeInclusive<usize>) -> Result<Option<usize>, Invalid> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let number = if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None };
+        number.filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            Invalid::new(name, format!("{name} must be a whole number from {least} to {most}, not {text:?}"))
+        })
+    }
+}
+
+fn decoded(text: &str) -> Result<Cow<'_, str>, Invalid> {
+    if !text.contains(['%', '+']) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digit = |byte: Option<u8>| char::from(byte.unwrap_or(b'x')).to_digit(16);
+                let (high, low) = (digit(rest.next()), digit(rest.next()));
+                let value = high.zip(low).map(|(high, low)| high * 16 + low);
+                let value = value.and_then(|value| u8::try_from(value).ok());
+                value.ok_or_else(|| Invalid::new(text, "a broken percent escape in the query"))?
+            }
+            other => other,
+        });
+    }
+    let decoded = String::from_utf8(bytes).map_err(|_| Invalid::new(text, "the query is not UTF-8"))?;
+    Ok(Cow::Owned(decoded))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    #[test]
+    fn seconds_are_finite_and_in_range() {
+        for (text, want) in [("0", 0.0), ("1.5", 1.5), ("86400", 86_400.0), ("1e1", 10.0)] {
+            let query = format!("timeout={text}");
+            let query = Query::parse(Some(&query), &["timeout"]).unwrap();
+            assert_eq!(query.seconds("timeout", DAY), Ok(Some(Duration::from_secs_f64(want))), "{text}");
+        }
+        for text in ["NaN", "-1", "1e308", "x", "%225%22", "", "inf", "86400.1", "1e400", "0x10"] {
+            let query = format!("timeout={text}");
+            let query = Query::parse(Some(&query), &["timeout"]).unwrap();
+            assert_eq!(query.seconds("timeout", DAY).unwrap_err().member, "timeout", "{text}");
+        }
+    }
+
+    #[test]
+    fn unknown_and_repeated_parameters_are_refused() {
+        assert_eq!(Query::parse(Some("wiat=1"), &["wait"]).unwrap_err().member, "wiat");
+        assert_eq!(Query::parse(Some("wait=1&wait=1"), &["wait"]).unwrap_err().member, "wait");
+        assert!(Query::parse(Some("a=%zz"), &["a"]).is_err());
+        assert_eq!(Query::parse(Some("a=%2F+x"), &["a"]).unwrap().text("a"), Some("/ x"));
+    }
+}

@@ -1,0 +1,159 @@
+//! Puts the parts together: the order of start and stop.
+
+mod runtimes;
+mod stop;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+
+use crate::config::{Bind, Config};
+use crate::http::{self, Listener, ServerOptions, Service, Shared, Stage, StageValue};
+use crate::jobs::{Admission, MemoryStore, Retention};
+use crate::process::Family;
+use crate::{pool::Pool, telemetry};
+
+pub use runtimes::Offered;
+
+/// How often expired jobs are looked for when nobody asks.
+const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
+
+/// Serves until told to stop. Must be called on the main thread, before any other: workers live as long as it does.
+pub fn serve(config: Config) -> ExitCode {
+    telemetry::start();
+    match runtime().and_then(|runtime| runtime.block_on(run(config))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("forkpool: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Loads what would be served and says what it is.
+pub fn check(config: Config) -> Result<Vec<Offered>, String> {
+    let checked = runtime().and_then(|runtime| {
+        runtime.block_on(async {
+            let family = Family::found()?;
+            let loaded = runtimes::load(&config, &family).await.map_err(io::Error::other);
+            family.end_strangers();
+            loaded
+        })
+    });
+    checked.map(|loaded| loaded.offered()).map_err(|error| error.to_string())
+}
+
+/// One thread for everything in the server: handlers, pools and pipes hand over to each other without waking a core.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+async fn run(config: Config) -> io::Result<()> {
+    let mut stop = stop::Signals::new()?;
+    let family = Family::found()?;
+    let (listener, address) = bind(&config.bind).await?;
+    let limits = config.limits.clone();
+    let retention = Retention {
+        result_ttl: limits.result_ttl,
+        failure_ttl: limits.failure_ttl,
+        finished_jobs_max: limits.finished_jobs_max,
+        finished_bytes_max: limits.finished_bytes_max,
+    };
+    let shared = Arc::new(Shared {
+        stage: Stage::default(),
+        jobs: Arc::new(MemoryStore::new(retention)),
+        admission: Admission::new(limits.queue_jobs_max, limits.queue_bytes_max),
+        service: OnceLock::new(),
+        limits,
+    });
+    let (closing, stage) = watch::channel(http::ConnectionStage::Serving);
+    let options = ServerOptions {
+        connections_max: config.limits.connections_max,
+        head_timeout: config.limits.head_timeout,
+        idle_timeout: config.limits.idle_timeout,
+        write_stall_timeout: config.limits.write_stall_timeout,
+        grace: stop::LAST_ANSWERS,
+    };
+    let service = http::guarded(http::router(Arc::clone(&shared)));
+    let server = tokio::spawn(http::serve(listener, service, options, stage));
+    tokio::spawn(expire(Arc::clone(&shared)));
+
+    let pools = tokio::select! {
+        started = start(&config, &family, &shared) => started.map_err(io::Error::other)?,
+        () = stop.first() => {
+            family.end_strangers();
+            return Ok(());
+        }
+    };
+    shared.stage.set(StageValue::Serving);
+    println!("forkpool listening on {address}");
+    io::stdout().flush()?;
+
+    stop.first().await;
+    stop::drain(&shared, &pools, &mut stop).await;
+    let _ = closing.send(http::ConnectionStage::Closing);
+    stop::close(server, &pools, &family, &mut stop).await;
+    if let Bind::Unix(path) = &config.bind {
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
+}
+
+/// Loads the code, makes the pools, waits until every worker takes tasks.
+async fn start(config: &Config, family: &Family, shared: &Shared) -> Result<Vec<Pool>, String> {
+    let loaded = runtimes::load(config, family).await?;
+    let (functions, pools) = loaded.into_pools(config, &shared.jobs);
+    let ready = async {
+        for pool in &pools {
+            pool.all_ready().await;
+        }
+    };
+    if tokio::time::timeout(config.limits.start_timeout, ready).await.is_err() {
+        let seconds = config.limits.start_timeout.as_secs_f64();
+        return Err(format!("the workers were not ready after {seconds} s (--start-timeout); the log says why"));
+    }
+    let by_name = pools.iter().map(|pool| (Arc::clone(&pool.name), pool.clone())).collect();
+    let service = Service { functions, pools: by_name };
+    shared.service.set(service).map_err(|_| "the server was started twice".to_owned())?;
+    Ok(pools)
+}
+
+async fn bind(bind: &Bind) -> io::Result<(Listener, String)> {
+    let explain = |error: io::Error, what: String| io::Error::new(error.kind(), format!("{what}: {error} (--bind)"));
+    match bind {
+        Bind::Tcp(address) => {
+            let bound = TcpListener::bind(address).await.map_err(|error| explain(error, address.to_string()))?;
+            let address = bound.local_addr()?;
+            Ok((Listener::Tcp(bound), format!("http://{address}")))
+        }
+        Bind::Unix(path) => {
+            remove_stale(path);
+            let shown = path.display().to_string();
+            let bound = UnixListener::bind(path).map_err(|error| explain(error, shown.clone()))?;
+            std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+            Ok((Listener::Unix(bound), format!("unix:{shown}")))
+        }
+    }
+}
+
+/// A socket that nobody listens on was left by a server that was killed.
+fn remove_stale(path: &std::path::Path) {
+    use std::os::unix::fs::FileTypeExt;
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+async fn expire(shared: Arc<Shared>) {
+    let mut period = tokio::time::interval(EXPIRY_PERIOD);
+    period.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        period.tick().await;
+        shared.jobs.expire();
+    }
+}

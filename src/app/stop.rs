@@ -1,0 +1,84 @@
+//! The order of stopping: not ready, no more work, running work ends, answers go out, processes end.
+//!
+//! A second signal ends every wait.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use crate::http::{Shared, StageValue};
+use crate::pool::Pool;
+use crate::process::Family;
+
+/// For connections to send their last answers.
+pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// For killed processes to be reaped.
+const LAST_DEATHS: Duration = Duration::from_secs(2);
+
+/// SIGTERM and SIGINT.
+#[derive(Debug)]
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listens from now on. SIGHUP and SIGPIPE end no server.
+    pub fn new() -> io::Result<Self> {
+        let mut ignored = [signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?];
+        tokio::spawn(async move {
+            let [hangup, user] = &mut ignored;
+            while tokio::select! { got = hangup.recv() => got, got = user.recv() => got }.is_some() {}
+        });
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one.
+    pub async fn first(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Takes work for `--drain-delay` more, then lets what runs go on for `--drain-limit`.
+pub(super) async fn drain(shared: &Shared, pools: &[Pool], signals: &mut Signals) {
+    shared.stage.set(StageValue::Leaving);
+    tracing::info!(unfinished = shared.admission.jobs(), "stopping");
+    let draining = async {
+        tokio::time::sleep(shared.limits.drain_delay).await;
+        shared.stage.set(StageValue::Draining);
+        let all = async {
+            // One after the other would end the second pool's waiting jobs too late.
+            let drains: Vec<_> = pools.iter().cloned().map(|pool| tokio::spawn(async move { pool.drain().await })).collect();
+            for drain in drains {
+                let _ = drain.await;
+            }
+        };
+        if tokio::time::timeout(shared.limits.drain_limit, all).await.is_err() {
+            tracing::warn!(unfinished = shared.admission.jobs(), "the drain limit is over");
+        }
+    };
+    tokio::select! {
+        () = draining => {}
+        () = signals.first() => shared.stage.set(StageValue::Draining),
+    }
+}
+
+/// Ends the pools, lets the last answers go out, leaves no process behind.
+pub(super) async fn close(server: JoinHandle<()>, pools: &[Pool], family: &Family, signals: &mut Signals) {
+    let closing = async {
+        for pool in pools {
+            let _ = tokio::time::timeout(LAST_DEATHS, pool.stop()).await;
+        }
+        let _ = server.await;
+    };
+    tokio::select! {
+        () = closing => {}
+        () = signals.first() => {}
+    }
+    family.end_strangers();
+}

@@ -1,0 +1,194 @@
+//! The command: subcommands, their help, and the way from arguments to what runs.
+//!
+//! Exit statuses: 0 well, 1 what was asked for failed, 2 wrong usage or configuration, 130
+//! interrupted.
+
+mod check_config;
+mod child;
+mod client;
+mod demo;
+mod folder;
+mod openapi;
+mod serve;
+mod tour;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config::{Config, ServeFlags, unknown_variables};
+
+/// Wrong usage or configuration.
+const EXIT_USAGE: u8 = 2;
+
+const ABOUT: &str = "Python's multiprocessing as an HTTP service";
+
+const LONG_ABOUT: &str = "Python's multiprocessing as an HTTP service.
+
+forkpool keeps pre-forked, warm, isolated worker processes behind a JSON API: apply, map and their kin, \
+from any language that speaks HTTP.";
+
+const EXAMPLES: &str = "\
+Try it:
+  forkpool demo                          see it work, with a curl line for every request
+  forkpool serve tasks.py                offer the public functions of tasks.py as tasks.NAME
+  curl -s --json '{\"function\":\"tasks.square\",\"args\":[12]}' http://127.0.0.1:8080/v1/apply";
+
+#[derive(Debug, Parser)]
+#[command(name = "forkpool", version, about = ABOUT, long_about = LONG_ABOUT, after_help = EXAMPLES)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_DEMO: &str = "\
+Each request of the multiprocessing introduction is printed as a curl line with its answer.
+The exit status is 0 if all answers are right.";
+
+const AFTER_OPENAPI: &str = "\
+It takes the flags of forkpool serve, so that a build can use one line for both. The document is
+the same for all functions: requests name them.";
+
+const AFTER_CHECK: &str = "\
+Loads what would be served and lists it, with every knob that differs from its default.
+The exit status is 0 when all is well, 2 when something is wrong.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the bundled examples and run a tour of them over HTTP
+    #[command(after_help = AFTER_DEMO)]
+    Demo(demo::Demo),
+    /// Serve functions until SIGTERM or Ctrl-C
+    Serve(Box<serve::Serve>),
+    /// Print the API's document (OpenAPI 3.1)
+    #[command(after_help = AFTER_OPENAPI)]
+    Openapi(Box<openapi::Openapi>),
+    /// Say what would be served, or what is wrong, and exit
+    #[command(after_help = AFTER_CHECK)]
+    CheckConfig(Box<check_config::CheckConfig>),
+}
+
+/// Does what the process's arguments ask for.
+#[must_use]
+pub fn run() -> ExitCode {
+    run_with(std::env::args_os())
+}
+
+fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match parse(args) {
+        Ok(cli) => match cli.command {
+            Command::Demo(demo) => demo::run(&demo),
+            Command::Serve(serve) => serve::run(*serve),
+            Command::Openapi(openapi) => openapi::run(*openapi),
+            Command::CheckConfig(check) => check_config::run(*check),
+        },
+        Err(told) => {
+            // Help and version come this way too; a reader that has left is no fault.
+            let _ = told.print();
+            if let Some(variable) = variable_of(&told) {
+                tell(&format!("the value is from the environment: {variable}"));
+            }
+            ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(EXIT_USAGE))
+        }
+    }
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    // All variables are named alike: one sentence of help says more than thirty names.
+    let mut command =
+        Cli::command().mut_subcommands(|command| command.mut_args(|arg| arg.hide_env(true)));
+    let matches = command.try_get_matches_from_mut(args)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// The variable that a refused value came from, if it did: the message names the flag, which nobody
+/// may have given.
+fn variable_of(error: &clap::Error) -> Option<String> {
+    let ContextValue::String(arg) = error.get(ContextKind::InvalidArg)? else {
+        return None;
+    };
+    let flag = arg
+        .split([' ', '=', '['])
+        .next()
+        .filter(|flag| flag.starts_with("--"))?;
+    let given = std::env::args().any(|arg| arg.split('=').next() == Some(flag));
+    let variable = format!(
+        "FORKPOOL_{}",
+        flag.trim_start_matches('-')
+            .replace('-', "_")
+            .to_uppercase()
+    );
+    (!given && std::env::var_os(&variable).is_some()).then_some(variable)
+}
+
+/// The configuration, or the exit status after the reason is told.
+fn resolve(flags: ServeFlags) -> Result<Config, ExitCode> {
+    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for warning in unknown_variables(variables) {
+        tell(&format!("warning: {warning}"));
+    }
+    flags.resolve().map_err(|error| {
+        tell(&error.to_string());
+        ExitCode::from(EXIT_USAGE)
+    })
+}
+
+/// A line for the operator on standard error.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "forkpool: {line}");
+}
+
+/// The whole text on standard output; a reader that has left is no fault.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_and_files_may_come_in_any_order() {
+        let args = [
+            "forkpool",
+            "serve",
+            "a.py",
+            "--function",
+            "os.getpid",
+            "--builtin",
+            "b.py",
+            "--workers",
+            "5",
+        ];
+        let cli = parse(args.map(OsString::from)).expect("good");
+        let Command::Serve(serve) = cli.command else {
+            panic!("not serve")
+        };
+        assert_eq!(
+            serve.flags.targets,
+            Some(vec!["a.py".to_owned(), "b.py".to_owned()])
+        );
+        assert_eq!(serve.flags.function, Some(vec!["os.getpid".to_owned()]));
+    }
+
+    #[test]
+    fn wrong_usage_is_status_2_and_help_is_0() {
+        let status = |args: &[&str]| {
+            parse(args.iter().map(OsString::from)).map_or_else(|told| told.exit_code(), |_| -1)
+        };
+        assert_eq!(status(&["forkpool", "serve", "--wrong"]), 2);
+        assert_eq!(status(&["forkpool"]), 2);
+        assert_eq!(status(&["forkpool", "--version"]), 0);
+        assert_eq!(status(&["forkpool", "serve", "--help"]), 0);
+    }
+}

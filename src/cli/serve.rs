@@ -1,0 +1,53 @@
+//! `forkpool serve`: serve until told to stop.
+
+use std::process::ExitCode;
+
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::getppid;
+
+use crate::config::ServeFlags;
+
+const AFTER_HELP: &str = "\
+What is served:
+  A name that ends in .py or contains a slash is a file. The public functions that it defines are
+  offered as STEM.NAME; its folder comes first on sys.path. Any other name is a module, which is
+  imported: the current folder is not on the path unless --python-path says so.
+
+Other ways to say it:
+  Every flag is a variable of the environment (--body-limit is FORKPOOL_BODY_LIMIT) and a member
+  of the --config file (body_limit); the files and modules are FORKPOOL_TARGETS and targets.
+  Flags win over the environment, the environment over the file. In a variable, names are
+  separated by commas, files and folders by colons.
+  Times: 0.5, 500ms, 10s, 5m, 1h. Sizes: 65536, 64KiB, 64MiB, 1GiB.
+
+Examples:
+  forkpool serve tasks.py
+  forkpool serve tasks.py --function os.getpid --builtin --workers 4
+  forkpool serve --python-path src shop.reports --bind unix:/run/forkpool.sock";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Serve {
+    #[command(flatten)]
+    pub flags: ServeFlags,
+
+    /// Stop when this process, which must be the parent, ends.
+    #[arg(long, hide = true, value_name = "PID")]
+    parent: Option<i32>,
+}
+
+pub fn run(serve: Serve) -> ExitCode {
+    if let Some(parent) = serve.parent {
+        // The parent may have ended before the signal was armed.
+        let armed = prctl::set_pdeathsig(Signal::SIGTERM);
+        if armed.is_err() || getppid().as_raw() != parent {
+            super::tell("the process that started this server is gone");
+            return ExitCode::FAILURE;
+        }
+    }
+    match super::resolve(serve.flags) {
+        Ok(config) => crate::app::serve(config),
+        Err(status) => status,
+    }
+}

@@ -1,0 +1,176 @@
+//! The TOML file: the members of [`ServeFlags`] under their own names.
+//!
+//! What is wrong is told with the file, the line and the member. Paths in the file count from the
+//! file's folder.
+
+use std::fs;
+use std::path::Path;
+
+use super::names::nearest;
+use super::{ConfigError, ServeFlags};
+
+/// Reads and checks the file; nothing that it leaves out is filled in.
+pub fn read(path: &Path) -> Result<ServeFlags, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        ConfigError(format!("--config: cannot read {}: {error}", path.display()))
+    })?;
+    let mut flags =
+        parse(&text).map_err(|error| ConfigError(format!("{}:{error}", path.display())))?;
+    if let Some(folder) = path.parent() {
+        flags.anchor(folder);
+    }
+    Ok(flags)
+}
+
+/// The error begins with the line's number.
+fn parse(text: &str) -> Result<ServeFlags, String> {
+    toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let line = text
+            .get(..at)
+            .map_or(1, |before| before.matches('\n').count() + 1);
+        format!(
+            "{line}: {}",
+            explain(error.message(), member_at(text, line))
+        )
+    })
+}
+
+/// The member whose value stands in this line, or began in a line above it.
+fn member_at(text: &str, line: usize) -> Option<&str> {
+    let above: Vec<&str> = text.lines().take(line).collect();
+    above.iter().rev().find_map(|line| {
+        let (key, _) = line.split_once('=')?;
+        let key = key.trim();
+        let bare = !key.is_empty()
+            && key
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        bare.then_some(key)
+    })
+}
+
+fn explain(message: &str, member: Option<&str>) -> String {
+    // serde: "unknown field `x`, expected one of `a`, `b`"
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        let mut names = rest.split('`').skip(1).step_by(2);
+        let unknown = names.next().unwrap_or_default();
+        return match nearest(unknown, names) {
+            Some(near) => format!("unknown member {unknown}; did you mean {near}?"),
+            None => format!(
+                "unknown member {unknown}; members are the long flags of `forkpool serve` with underscores"
+            ),
+        };
+    }
+    let message = message.trim_end().replace('\n', ", ");
+    member.map_or(message.clone(), |member| format!("{member}: {message}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::knobs::knobs;
+
+    fn error(text: &str) -> String {
+        parse(text).expect_err(text)
+    }
+
+    #[test]
+    fn errors_name_line_and_member() {
+        assert_eq!(
+            error("workers = 2\nbody_limit = \"64MB\"\n"),
+            "2: body_limit: give bytes as a whole number, or one with KiB, MiB, GiB or TiB (64MiB)"
+        );
+        assert_eq!(
+            error("\n\nworkers = 0"),
+            "3: workers: out of range: at least 1, at most 1024"
+        );
+        assert_eq!(
+            error("max_wait = -1.5"),
+            "1: max_wait: out of range: at least 100ms, at most 24h"
+        );
+        assert!(
+            error("targets = [\n  \"tasks.py\",\n  5,\n]\n")
+                .starts_with("3: targets: invalid type: integer")
+        );
+        assert!(
+            error("bind = \"0.0.0.0:80\"")
+                .starts_with("1: bind: refused: other machines could reach")
+        );
+        assert!(
+            error("worker_output = \"both\"")
+                .starts_with("1: worker_output: unknown variant `both`")
+        );
+        assert!(error("workers = 1\nworkers = 2").starts_with("2: workers: duplicate key"));
+        assert!(error("workers = \n").starts_with("1: workers: "));
+    }
+
+    #[test]
+    fn unknown_members_are_refused_with_what_is_near() {
+        assert_eq!(
+            error("max_wiat = 3"),
+            "1: unknown member max_wiat; did you mean max_wait?"
+        );
+        assert_eq!(
+            error("max-wait = 3"),
+            "1: unknown member max-wait; did you mean max_wait?"
+        );
+        assert!(error("colour = 1").contains("unknown member colour; members are the long flags"));
+        assert!(error("config = \"other.toml\"").contains("unknown member config"));
+    }
+
+    #[test]
+    fn the_example_says_the_defaults() {
+        let example = include_str!("../../examples/forkpool.toml");
+        parse(example).expect("the example is good");
+        for knob in knobs() {
+            let Some(default) = knob.default else {
+                continue;
+            };
+            let member = knob.name.replace('-', "_");
+            let line = example.lines().find(|line| {
+                line.trim_start_matches("# ")
+                    .starts_with(&format!("{member} = "))
+            });
+            let line = line.unwrap_or_else(|| panic!("{member} is missing"));
+            let value = line.split_once(" = ").map_or("", |(_, value)| value);
+            assert_eq!(
+                value
+                    .split('#')
+                    .next()
+                    .map(|value| value.trim().trim_matches('"')),
+                Some(&*default),
+                "{member}"
+            );
+            parse(line.trim_start_matches("# ")).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+
+    #[test]
+    fn paths_count_from_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("forkpool.toml");
+        let paths = "python = \"env/bin/python\"\npython_path = [\"lib\"]\n";
+        fs::write(
+            &path,
+            format!("targets = [\"a/tasks.py\", \"json\"]\n{paths}"),
+        )
+        .expect("written");
+        let flags = read(&path).expect("good");
+        let tasks = folder.path().join("a/tasks.py").display().to_string();
+        assert_eq!(flags.targets, Some(vec![tasks, "json".to_owned()]));
+        assert_eq!(flags.python, Some(folder.path().join("env/bin/python")));
+        assert_eq!(flags.python_path, Some(vec![folder.path().join("lib")]));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = read(Path::new("/nowhere/forkpool.toml"))
+            .expect_err("missing")
+            .to_string();
+        assert!(
+            error.starts_with("--config: cannot read /nowhere/forkpool.toml: "),
+            "{error}"
+        );
+    }
+}

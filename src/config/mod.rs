@@ -1,0 +1,90 @@
+//! Every knob, typed. The only reader of flags, environment and files.
+//!
+//! Flags win over `FORKPOOL_*` environment variables, which win over the TOML file, which wins over
+//! the defaults of [`Limits`]. Nothing here opens a socket or starts a process.
+
+mod bind;
+mod file;
+mod flags;
+mod knobs;
+mod limits;
+mod names;
+mod processors;
+pub(crate) mod quantity;
+mod targets;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub use flags::ServeFlags;
+pub use knobs::Knob;
+pub use limits::Limits;
+pub use names::unknown_variables;
+
+/// What is served, where, and within which limits.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the server listens.
+    pub bind: Bind,
+    /// What the Python runtime loads; `None` when nothing Python is offered.
+    pub python: Option<PythonConfig>,
+    /// Whether the `builtin.*` native functions are offered.
+    pub builtin: bool,
+    /// Worker processes of each pool made at start.
+    pub workers: usize,
+    /// Where the output of workers goes besides its job's log.
+    pub worker_output: WorkerOutput,
+    /// Whether a function's own traceback is part of its error.
+    pub tracebacks: bool,
+    /// Every bound, with its unit in its name or documentation.
+    pub limits: Limits,
+}
+
+/// What the Python runtime loads.
+#[derive(Debug, Clone)]
+pub struct PythonConfig {
+    /// The interpreter, 3.9 or newer: a path or a name looked up on `PATH`.
+    pub interpreter: PathBuf,
+    /// First on `sys.path`, in this order (the files' folders, then `--python-path`).
+    pub paths: Vec<PathBuf>,
+    /// Files whose public functions are offered.
+    pub files: Vec<PythonFile>,
+    /// Modules whose public functions are offered.
+    pub modules: Vec<String>,
+    /// Single functions offered by their dotted name.
+    pub functions: Vec<String>,
+}
+
+/// A Python file and the module name that it is imported under.
+#[derive(Debug, Clone)]
+pub struct PythonFile {
+    /// The file's stem.
+    pub module: String,
+    /// Absolute path.
+    pub path: PathBuf,
+}
+
+/// Where the server listens.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub enum Bind {
+    /// A loopback address; port 0 takes a free one.
+    Tcp(SocketAddr),
+    /// A Unix socket at this path.
+    Unix(PathBuf),
+}
+
+/// Where the output of workers goes besides its job's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkerOutput {
+    /// A line each, with job, function and pid, to the server's standard error.
+    Stderr,
+    /// Nowhere else.
+    Job,
+}
+
+/// Why a configuration is refused; the message names the knob and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);

@@ -1,0 +1,80 @@
+//! The shared page: where each counter of a worker lives.
+//!
+//! The worker writes, the server reads; for people only. Scheduling and results never look here.
+
+use std::sync::atomic::Ordering;
+
+use crate::sys::MappedPage;
+
+/// Index of each word; see the protocol, section 4.
+#[derive(Debug, Clone, Copy)]
+#[repr(usize)]
+pub enum Word {
+    /// The worker's pid.
+    Pid = 0,
+    /// 0 starting, 1 idle, 2 busy.
+    State = 1,
+    /// Sequence number of the current task.
+    CurrentTask = 2,
+    /// Tasks started.
+    Started = 3,
+    /// Tasks answered by a value.
+    Succeeded = 4,
+    /// Tasks answered otherwise.
+    Failed = 5,
+    /// Items done in the current chunk.
+    ItemsDone = 6,
+    /// Nanoseconds busy, in all.
+    BusyNanoseconds = 7,
+    /// Start of the current task, CLOCK_MONOTONIC nanoseconds.
+    TaskStarted = 8,
+}
+
+/// Values of [`Word::State`].
+pub mod state {
+    /// Waiting for a task.
+    pub const IDLE: u64 = 1;
+    /// Running one.
+    pub const BUSY: u64 = 2;
+}
+
+/// One reading of a worker's page. The words are read one by one: a reading may be torn between two tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Sequence number of the current task; 0 when there is none.
+    pub current_task: u64,
+    /// Tasks started.
+    pub started: u64,
+    /// Tasks answered by a value.
+    pub succeeded: u64,
+    /// Tasks answered otherwise.
+    pub failed: u64,
+    /// Items done in the current chunk.
+    pub items_done: u64,
+    /// Nanoseconds busy, in all.
+    pub busy_nanoseconds: u64,
+}
+
+/// Reads a page.
+pub fn read(page: &MappedPage) -> Counters {
+    let word = |word: Word| page.word(word as usize).load(Ordering::Acquire);
+    Counters {
+        current_task: word(Word::CurrentTask),
+        started: word(Word::Started),
+        succeeded: word(Word::Succeeded),
+        failed: word(Word::Failed),
+        items_done: word(Word::ItemsDone),
+        busy_nanoseconds: word(Word::BusyNanoseconds),
+    }
+}
+
+/// Writes a word of a page that this process mapped for writing.
+pub fn write(page: &MappedPage, word: Word, value: u64) {
+    page.word(word as usize).store(value, Ordering::Release);
+}
+
+/// Adds to a word that this process alone writes.
+pub fn add(page: &MappedPage, word: Word, amount: u64) {
+    let cell = page.word(word as usize);
+    cell.store(cell.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Release);
+}

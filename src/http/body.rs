@@ -1,0 +1,266 @@
+//! Reading a request's body into memory: bounded in bytes, and in the time it may stand still.
+//!
+//! Nothing here knows JSON or what a body is for; the answers to its errors are made elsewhere.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::{HeaderMap, header};
+use hyper::body::Frame;
+
+/// Reserved at once for a body that says how long it is. More is reserved as bytes arrive, so that a client
+/// that announces much and sends nothing costs nothing.
+const RESERVED_AT_ONCE_MAX: usize = 1 << 20;
+
+/// Why a body could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is, or says that it will be, larger than the limit.
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge {
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// No byte came for this long.
+    #[error("no byte of the body came for {} s", after.as_secs_f64())]
+    Stalled {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The connection broke, or the body's framing is wrong.
+    #[error("the body could not be read: {0}")]
+    Broken(String),
+}
+
+/// Reads the whole body. A body that came in one piece is returned as it came, without a copy, and no
+/// timer is made unless bytes have to be waited for. At most `limit` bytes are ever held.
+pub async fn read_body(
+    mut body: Body,
+    headers: &HeaderMap,
+    limit: usize,
+    stall: Duration,
+) -> Result<Bytes, BodyError> {
+    let declared = declared_length(&body, headers);
+    if declared.is_some_and(|length| length > limit as u64) {
+        return Err(BodyError::TooLarge { limit });
+    }
+    let Some(first) = next_piece(&mut body, stall).await? else {
+        return Ok(Bytes::new());
+    };
+    if first.len() > limit {
+        return Err(BodyError::TooLarge { limit });
+    }
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let Some(second) = next_piece(&mut body, stall).await? else {
+        return Ok(first);
+    };
+
+    let expected = declared
+        .and_then(|length| usize::try_from(length).ok())
+        .unwrap_or(0);
+    let mut whole = Vec::with_capacity(expected.min(RESERVED_AT_ONCE_MAX).max(first.len()));
+    whole.extend_from_slice(&first);
+    drop(first);
+    let mut piece = Some(second);
+    while let Some(bytes) = piece {
+        if bytes.len() > limit - whole.len() {
+            return Err(BodyError::TooLarge { limit });
+        }
+        reserve(&mut whole, bytes.len(), limit);
+        whole.extend_from_slice(&bytes);
+        // Freed before the next wait: the connection's buffer can be used again.
+        drop(bytes);
+        piece = if body.is_end_stream() {
+            None
+        } else {
+            next_piece(&mut body, stall).await?
+        };
+    }
+    Ok(Bytes::from(whole))
+}
+
+/// What the request says of its body's length, if it does.
+fn declared_length(body: &Body, headers: &HeaderMap) -> Option<u64> {
+    let header = headers.get(header::CONTENT_LENGTH);
+    match header
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok())
+    {
+        Some(length) => Some(length),
+        None => body.size_hint().exact(),
+    }
+}
+
+/// Makes room for `more` bytes: doubles, as `Vec` does, but never beyond `limit`.
+fn reserve(whole: &mut Vec<u8>, more: usize, limit: usize) {
+    let needed = whole.len() + more;
+    if needed > whole.capacity() {
+        let target = whole
+            .capacity()
+            .saturating_mul(2)
+            .clamp(needed, limit.max(needed));
+        whole.reserve_exact(target - whole.len());
+    }
+}
+
+/// The next bytes, or `None` at the end; frames without bytes are passed over.
+async fn next_piece(body: &mut Body, stall: Duration) -> Result<Option<Bytes>, BodyError> {
+    loop {
+        // What has arrived needs no timer.
+        let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await;
+        let frame = match polled {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                let waited = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
+                tokio::time::timeout(stall, waited)
+                    .await
+                    .map_err(|_elapsed| BodyError::Stalled { after: stall })?
+            }
+        };
+        match frame
+            .transpose()
+            .map_err(|error| BodyError::Broken(error.to_string()))?
+            .map(Frame::into_data)
+        {
+            None => return Ok(None),
+            Some(Ok(bytes)) if !bytes.is_empty() => return Ok(Some(bytes)),
+            // Empty data, or trailers.
+            Some(Ok(_) | Err(_)) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::task::Context;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    const STALL: Duration = Duration::from_millis(50);
+
+    /// A body whose pieces a test hands over one by one.
+    struct Pieces(mpsc::Receiver<Bytes>);
+
+    impl HttpBody for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            self.0
+                .poll_recv(cx)
+                .map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+        }
+    }
+
+    fn pieces() -> (mpsc::Sender<Bytes>, Body) {
+        let (sender, receiver) = mpsc::channel(64);
+        (sender, Body::new(Pieces(receiver)))
+    }
+
+    fn with_length(length: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_LENGTH, length.parse().unwrap());
+        headers
+    }
+
+    #[tokio::test]
+    async fn one_piece_is_not_copied() {
+        let bytes = Bytes::from(vec![7u8; 1_000]);
+        let read = read_body(Body::from(bytes.clone()), &HeaderMap::new(), 1_000, STALL)
+            .await
+            .unwrap();
+        assert_eq!(read.as_ptr(), bytes.as_ptr());
+
+        let (sender, body) = pieces();
+        sender.try_send(bytes.clone()).unwrap();
+        drop(sender);
+        let read = read_body(body, &HeaderMap::new(), 1_000, STALL)
+            .await
+            .unwrap();
+        assert_eq!(read.as_ptr(), bytes.as_ptr());
+    }
+
+    #[tokio::test]
+    async fn pieces_are_joined_in_order() {
+        for headers in [HeaderMap::new(), with_length("6")] {
+            let (sender, body) = pieces();
+            for piece in ["a", "", "bc", "def"] {
+                sender
+                    .try_send(Bytes::from_static(piece.as_bytes()))
+                    .unwrap();
+            }
+            drop(sender);
+            assert_eq!(read_body(body, &headers, 6, STALL).await.unwrap(), "abcdef");
+        }
+        let empty = read_body(Body::empty(), &HeaderMap::new(), 0, STALL)
+            .await
+            .unwrap();
+        assert!(empty.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_announced_length_over_the_limit_reads_nothing() {
+        for length in ["11", "18446744073709551615"] {
+            // The sender stays: reading would stall.
+            let (_sender, body) = pieces();
+            let read = read_body(body, &with_length(length), 10, STALL).await;
+            assert_eq!(read, Err(BodyError::TooLarge { limit: 10 }), "{length}");
+        }
+    }
+
+    #[tokio::test]
+    async fn unannounced_bytes_over_the_limit_end_the_reading() {
+        for sizes in [[11, 1, 1], [5, 6, 1], [5, 5, 1]] {
+            let (sender, body) = pieces();
+            for size in sizes {
+                sender.try_send(Bytes::from(vec![0u8; size])).unwrap();
+            }
+            let read = read_body(body, &HeaderMap::new(), 10, STALL).await;
+            assert_eq!(read, Err(BodyError::TooLarge { limit: 10 }), "{sizes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_standing_still_is_a_stall() {
+        let (sender, body) = pieces();
+        // Longer in all than a stall may be, in steps that are not.
+        let stall = Duration::from_millis(800);
+        let feed = async move {
+            for _ in 0..12 {
+                tokio::time::sleep(stall / 8).await;
+                sender.send(Bytes::from_static(b"x")).await.unwrap();
+            }
+            sender
+        };
+        let headers = HeaderMap::new();
+        let started = tokio::time::Instant::now();
+        let (read, _sender) = tokio::join!(read_body(body, &headers, 100, stall), feed);
+        assert_eq!(read, Err(BodyError::Stalled { after: stall }));
+        assert!(
+            started.elapsed() >= stall * 5 / 2,
+            "{:?}",
+            started.elapsed()
+        );
+    }
+
+    #[test]
+    fn room_never_exceeds_the_limit() {
+        let mut whole = Vec::new();
+        while whole.len() < 1_000 {
+            reserve(&mut whole, 10, 1_000);
+            whole.extend_from_slice(&[0; 10]);
+            assert!(whole.capacity() <= 1_000, "{}", whole.capacity());
+        }
+    }
+}

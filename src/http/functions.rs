@@ -1,0 +1,52 @@
+//! `listFunctions`, `getFunction`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
+
+use super::negotiate::check_accept;
+use super::problem::Problem;
+use super::state::Shared;
+use crate::api::{FunctionInfo, FunctionList, JobProblems, Query, ReadProblems};
+use crate::pool::Function;
+
+fn shown(function: &Function) -> FunctionInfo {
+    FunctionInfo {
+        name: function.name.to_string(),
+        runtime: function.runtime.into(),
+        pool: function.runtime.into(),
+        signature: function.signature.clone(),
+        doc: function.doc.clone(),
+    }
+}
+
+/// The functions that are offered, by name.
+#[utoipa::path(get, path = "/v1/functions", operation_id = "listFunctions", tag = "functions",
+    responses((status = 200, description = "All functions", body = FunctionList), ReadProblems))]
+pub async fn list_functions(
+    State(app): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Json<FunctionList>, Problem> {
+    check_accept(&headers)?;
+    Query::parse(query.as_deref(), &[])?;
+    let items = app.service()?.functions.values().map(|function| shown(function)).collect();
+    Ok(Json(FunctionList { items, next_cursor: None }))
+}
+
+/// One function.
+#[utoipa::path(get, path = "/v1/functions/{name}", operation_id = "getFunction", tag = "functions",
+    params(("name" = String, Path, description = "Public name")),
+    responses((status = 200, description = "The function", body = FunctionInfo), ReadProblems, JobProblems))]
+pub async fn get_function(
+    State(app): State<Arc<Shared>>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Json<FunctionInfo>, Problem> {
+    check_accept(&headers)?;
+    Query::parse(query.as_deref(), &[])?;
+    Ok(Json(shown(app.service()?.function(&name)?)))
+}

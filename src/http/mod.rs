@@ -1,0 +1,24 @@
+//! The HTTP edge: the only room that knows statuses.
+//!
+//! [`router`] shows every route on one screen; a file of handlers per resource; [`problem`] maps each error to its status. A handler checks,
+//! makes one call into the engine, and answers. Work never lives in a handler: a client that leaves drops nothing but its answer.
+
+mod body;
+mod document;
+mod functions;
+mod guard;
+mod jobs;
+mod negotiate;
+mod operations;
+mod pools;
+pub mod problem;
+mod router;
+mod server;
+mod state;
+mod submit;
+mod value;
+
+pub use document::openapi_json;
+pub use router::{guarded, router};
+pub use server::{Listener, ServerOptions, Stage as ConnectionStage, serve};
+pub use state::{Service, Shared, Stage, StageValue};

@@ -1,0 +1,87 @@
+//! What a client sends and takes: content type and Accept.
+
+use axum::http::{HeaderMap, header};
+
+use super::problem::Problem;
+
+/// A body must be declared as JSON.
+pub fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let value = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+    if value == Some(b"application/json") {
+        return Ok(());
+    }
+    let essence = value.and_then(|value| value.split(|byte| *byte == b';').next()).map(<[u8]>::trim_ascii);
+    match essence {
+        Some(essence) if essence.eq_ignore_ascii_case(b"application/json") => Ok(()),
+        Some(_) | None => Err(Problem::unsupported_media_type()),
+    }
+}
+
+/// The client must take JSON (bytes values aside, every value is JSON).
+pub fn check_accept(headers: &HeaderMap) -> Result<(), Problem> {
+    check_accepts(headers, "application/json")
+}
+
+/// The client must take this media type.
+pub fn check_accepts(headers: &HeaderMap, offered: &str) -> Result<(), Problem> {
+    let mut any = false;
+    for value in headers.get_all(header::ACCEPT) {
+        let Ok(value) = value.to_str() else { continue };
+        any = true;
+        if value == "*/*" || value.split(',').any(|range| allows(range, offered)) {
+            return Ok(());
+        }
+    }
+    if any { Err(Problem::not_acceptable(offered)) } else { Ok(()) }
+}
+
+fn allows(range: &str, offered: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    let refused = parts.any(|part| {
+        let quality = part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="));
+        quality.is_some_and(|quality| quality.trim().parse::<f32>().is_ok_and(|quality| quality <= 0.0))
+    });
+    let group = offered.split_once('/').map_or(offered, |(group, _)| group);
+    let matches = essence == "*/*"
+        || essence.is_empty()
+        || essence.eq_ignore_ascii_case(offered)
+        || essence.strip_suffix("/*").is_some_and(|range| range.eq_ignore_ascii_case(group))
+        // What a bytes value is answered as: a client that wants those takes a JSON value too.
+        || essence.eq_ignore_ascii_case("application/octet-stream");
+    matches && !refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn accepts(value: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_str(value).unwrap());
+        check_accept(&headers).is_ok()
+    }
+
+    #[test]
+    fn accept_is_read_as_ranges() {
+        assert!(check_accept(&HeaderMap::new()).is_ok());
+        for good in ["*/*", "application/json", "text/html, application/*;q=0.1", "text/html,*/*", "Application/JSON"] {
+            assert!(accepts(good), "{good}");
+        }
+        for bad in ["text/html", "application/json;q=0", "image/*", "text/html, application/json; q=0.0"] {
+            assert!(!accepts(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn content_types_are_compared_by_their_essence() {
+        let check = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(value).unwrap());
+            check_content_type(&headers).is_ok()
+        };
+        assert!(check("application/json") && check("Application/Json; charset=utf-8"));
+        assert!(!check("text/plain") && !check("application/jsonp") && !check(""));
+    }
+}

@@ -1,0 +1,52 @@
+//! `/livez`, `/readyz`, `/version`, and what answers where there is nothing.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
+
+use super::problem::Problem;
+use super::state::{Shared, StageValue};
+use crate::api::{Problem as ProblemBody, VersionInfo};
+
+/// Whether the server answers at all.
+#[utoipa::path(get, path = "/livez", operation_id = "livez", tag = "operations",
+    responses((status = 200, description = "It does", body = String, content_type = "text/plain")))]
+pub async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the server takes work. Busy is ready.
+#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "operations",
+    responses((status = 200, description = "It does", body = String, content_type = "text/plain"),
+              (status = 503, description = "`starting`, `draining` or `unavailable`: a pool has no usable worker", body = ProblemBody, content_type = "application/problem+json")))]
+pub async fn readyz(State(app): State<Arc<Shared>>) -> Result<&'static str, Problem> {
+    match app.stage.get() {
+        StageValue::Starting => return Err(Problem::starting()),
+        StageValue::Leaving | StageValue::Draining => return Err(Problem::draining()),
+        StageValue::Serving => {}
+    }
+    match app.service()?.pools.values().find(|pool| pool.ready() == 0) {
+        Some(pool) => Err(Problem::unavailable(pool)),
+        None => Ok("ok\n"),
+    }
+}
+
+/// Which server this is.
+#[utoipa::path(get, path = "/version", operation_id = "version", tag = "operations",
+    responses((status = 200, description = "Name and version", body = VersionInfo)))]
+pub async fn version() -> Json<VersionInfo> {
+    Json(VersionInfo { name: env!("CARGO_PKG_NAME").into(), version: env!("CARGO_PKG_VERSION").into() })
+}
+
+/// Nothing is at this path.
+pub async fn unknown_path(uri: Uri) -> Response {
+    Problem::unknown_path(uri.path()).into_response()
+}
+
+/// Something is at this path, for other methods.
+pub async fn method_not_allowed() -> Response {
+    Problem::method_not_allowed().into_response()
+}

@@ -1,0 +1,230 @@
+//! The one map from what can go wrong to a status, a code and a sentence.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::body::BodyError;
+use crate::api::{self, BodyProblem, Invalid};
+use crate::config::Limits;
+use crate::jobs::{Failure, Overloaded, Record};
+use crate::pool::{Function, Pool};
+
+/// An answer that is no success.
+#[derive(Debug)]
+pub struct Problem(Box<api::Problem>);
+
+impl Problem {
+    /// A problem with nothing but the five members that all have.
+    pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self(Box::new(api::Problem::new(status.as_u16(), code, title, detail)))
+    }
+
+    fn retry_after(mut self, seconds: u32) -> Self {
+        self.0.retry_after = Some(seconds);
+        self
+    }
+
+    /// The job that it is about.
+    #[must_use]
+    pub fn about(mut self, record: &Record) -> Self {
+        self.0.instance = Some(format!("/v1/jobs/{}", record.id));
+        self
+    }
+
+    /// The server is loading code.
+    pub fn starting() -> Self {
+        let detail = "the server is loading code and starting workers; /readyz is 200 when it takes work";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "The server is starting", detail).retry_after(1)
+    }
+
+    /// The server goes down.
+    pub fn draining() -> Self {
+        let detail = "the server is going down and takes no more work; nothing of this was run";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "The server is going down", detail).retry_after(1)
+    }
+
+    /// No such function.
+    pub fn unknown_function(name: &str, near: Vec<String>) -> Self {
+        let name: String = name.chars().take(200).collect();
+        let hint = match near.as_slice() {
+            [] => "GET /v1/functions lists what is offered".to_owned(),
+            near => format!("near it: {}; GET /v1/functions lists all", near.join(", ")),
+        };
+        let detail = format!("no function {name:?} is offered; {hint}");
+        let mut problem = Self::new(StatusCode::NOT_FOUND, "unknown-function", "There is no such function", detail);
+        problem.0.near = (!near.is_empty()).then_some(near);
+        problem
+    }
+
+    /// No such pool.
+    pub fn unknown_pool(name: &str, known: &str) -> Self {
+        let name: String = name.chars().take(200).collect();
+        let detail = format!("there is no pool {name:?}; there are: {known}");
+        Self::new(StatusCode::NOT_FOUND, "unknown-pool", "There is no such pool", detail)
+    }
+
+    /// A pool of another runtime.
+    pub fn wrong_pool(function: &Function, pool: &Pool) -> Self {
+        let detail = format!(
+            "{} is a {} function and the pool {} runs {} functions",
+            function.name, function.runtime, pool.name, pool.runtime
+        );
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "wrong-pool", "The pool can't run this function", detail);
+        problem.0.member = Some("pool".into());
+        problem
+    }
+
+    /// No such job.
+    pub fn unknown_job() -> Self {
+        let detail = "no job has this id (or it was forgotten); GET /v1/jobs lists the jobs";
+        Self::new(StatusCode::NOT_FOUND, "unknown-job", "There is no such job", detail)
+    }
+
+    /// The job expired.
+    pub fn expired() -> Self {
+        let detail = "the job has ended and its result has expired (--result-ttl, --failure-ttl)";
+        Self::new(StatusCode::GONE, "expired", "The job has expired", detail)
+    }
+
+    /// The job is older than the server.
+    pub fn lost_at_restart() -> Self {
+        let detail = "the job is older than this server, which keeps jobs in memory; submit it again";
+        Self::new(StatusCode::GONE, "lost-at-restart", "The job was lost at a restart", detail)
+    }
+
+    /// The job hasn't ended.
+    pub fn not_finished(record: &Record) -> Self {
+        let detail = "only a job that has ended can be forgotten; cancel it first (POST …/cancel)";
+        Self::new(StatusCode::CONFLICT, "not-finished", "The job has not ended", detail).about(record)
+    }
+
+    /// `AsyncResult.get` ran out of time.
+    pub fn result_timeout(record: &Record, waited: std::time::Duration) -> Self {
+        let seconds = waited.as_secs_f64();
+        let detail = format!("the job was not ready within {seconds} s; it goes on, ask again");
+        Self::new(StatusCode::REQUEST_TIMEOUT, "result-timeout", "TimeoutError", detail).about(record).retry_after(1)
+    }
+
+    /// A job's ending without a value.
+    pub fn outcome(failure: &Failure, record: &Record) -> Self {
+        Self(Box::new(api::Problem::of_failure(failure))).about(record)
+    }
+
+    /// No such path.
+    pub fn unknown_path(path: &str) -> Self {
+        let path: String = path.chars().take(200).collect();
+        let detail = format!("there is nothing at {path:?}; /openapi.json lists what there is");
+        Self::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here", detail)
+    }
+
+    /// Another method would do.
+    pub fn method_not_allowed() -> Self {
+        let detail = "this path takes other methods; the Allow header names them";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed here", detail)
+    }
+
+    /// The body must be JSON.
+    pub fn unsupported_media_type() -> Self {
+        let detail = "the body must be JSON: send Content-Type: application/json (curl's --json does)";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(status, "unsupported-media-type", "The content type is not supported", detail)
+    }
+
+    /// Accept allows nothing that can be answered.
+    pub fn not_acceptable(what: &str) -> Self {
+        let detail = format!("the answer is {what}, which the Accept header does not allow; nothing was run");
+        Self::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Nothing acceptable can be answered", detail)
+    }
+
+    /// The body can't be had.
+    pub fn of_body(error: &BodyError) -> Self {
+        match error {
+            BodyError::TooLarge { limit } => {
+                let detail = format!("the body is larger than {limit} bytes (--body-limit)");
+                let mut problem =
+                    Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large", detail);
+                problem.0.limit = Some(*limit as u64);
+                problem.0.knob = Some("--body-limit".into());
+                problem
+            }
+            BodyError::Stalled { after } => {
+                let detail = format!("the body brought no byte for {} s (--body-stall)", after.as_secs_f64());
+                Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", detail)
+            }
+            BodyError::Broken(error) => {
+                let detail = format!("the body could not be read: {error}");
+                Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", detail)
+            }
+        }
+    }
+
+    /// The queue is full.
+    pub fn overloaded(overloaded: &Overloaded) -> Self {
+        let detail = format!("{overloaded}; nothing of this was run, try again later");
+        let (limit, knob) = match overloaded {
+            Overloaded::Jobs(limit) => (*limit, "--queue-jobs"),
+            Overloaded::Bytes(limit) => (*limit, "--queue-bytes"),
+        };
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "The queue is full", detail);
+        problem.0.limit = Some(limit as u64);
+        problem.0.knob = Some(knob.into());
+        problem.retry_after(1)
+    }
+
+    /// No worker takes tasks.
+    pub fn unavailable(pool: &Pool) -> Self {
+        let detail = format!("the pool {} has no usable worker now", pool.name);
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "No worker can take work", detail).retry_after(1)
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(invalid: Invalid) -> Self {
+        let title = "The request is invalid";
+        let detail = format!("{}: {}", shortened(&invalid.member), invalid.detail);
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid-request", title, detail);
+        problem.0.member = Some(shortened(&invalid.member));
+        problem
+    }
+}
+
+impl From<BodyProblem> for Problem {
+    fn from(problem: BodyProblem) -> Self {
+        match problem {
+            BodyProblem::NotJson(detail) => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid-json", "The body is not JSON that is taken here", detail)
+            }
+            BodyProblem::Invalid(invalid) => invalid.into(),
+        }
+    }
+}
+
+/// The longest duration that a request may name.
+pub fn timeout_max(limits: &Limits) -> std::time::Duration {
+    limits.timeout_max
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // A struct of strings and numbers always has a JSON text.
+        let body = serde_json::to_vec(&self.0).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.0.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(instance) = &self.0.instance {
+            let id = instance.trim_start_matches("/v1/jobs/");
+            if let Ok(id) = HeaderValue::from_str(id) {
+                headers.insert(super::submit::JOB_HEADER, id);
+            }
+        }
+        response
+    }
+}

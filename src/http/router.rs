@@ -1,0 +1,42 @@
+//! Every route, on one screen.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use tower::Layer;
+
+use super::guard::{AllowedHosts, Guard, GuardLayer};
+use super::state::Shared;
+use super::{document, functions, jobs, operations, pools, submit};
+
+/// The routes, without what stands before them.
+pub fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/v1/apply", post(submit::apply))
+        .route("/v1/apply_async", post(submit::apply_async))
+        .route("/v1/map", post(submit::map))
+        .route("/v1/map_async", post(submit::map_async))
+        .route("/v1/jobs", get(jobs::list_jobs))
+        .route("/v1/jobs/{id}", get(jobs::get_job).delete(jobs::delete_job))
+        .route("/v1/jobs/{id}/result", get(jobs::get_result))
+        .route("/v1/jobs/{id}/cancel", post(jobs::cancel_job))
+        .route("/v1/jobs/{id}/logs", get(jobs::get_logs))
+        .route("/v1/functions", get(functions::list_functions))
+        .route("/v1/functions/{name}", get(functions::get_function))
+        .route("/v1/pools", get(pools::list_pools))
+        .route("/v1/pools/{pool}", get(pools::get_pool))
+        .route("/v1/pools/{pool}/workers", get(pools::list_workers))
+        .route("/livez", get(operations::livez))
+        .route("/readyz", get(operations::readyz))
+        .route("/version", get(operations::version))
+        .route("/openapi.json", get(document::openapi))
+        .fallback(operations::unknown_path)
+        .method_not_allowed_fallback(operations::method_not_allowed)
+        .with_state(shared)
+}
+
+/// What stands before every route: Host and Origin.
+pub fn guarded(router: Router) -> Guard<Router> {
+    GuardLayer::new(AllowedHosts::default()).layer(router)
+}

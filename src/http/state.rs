@@ -1,0 +1,119 @@
+//! What handlers share: the parts of the server, once they are there.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::problem::Problem;
+use crate::config::Limits;
+use crate::jobs::{Admission, Store};
+use crate::pool::{Function, Pool};
+
+/// How far the server is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum StageValue {
+    /// Loading code and making workers.
+    Starting = 0,
+    /// Taking work.
+    Serving = 1,
+    /// Told to stop, still taking work (`--drain-delay`).
+    Leaving = 2,
+    /// Taking no more work.
+    Draining = 3,
+}
+
+/// The stage, shared.
+#[derive(Debug, Default)]
+pub struct Stage(AtomicU8);
+
+impl Stage {
+    /// Where the server is.
+    pub fn get(&self) -> StageValue {
+        match self.0.load(Ordering::Relaxed) {
+            0 => StageValue::Starting,
+            1 => StageValue::Serving,
+            2 => StageValue::Leaving,
+            _ => StageValue::Draining,
+        }
+    }
+
+    /// Moves on.
+    pub fn set(&self, value: StageValue) {
+        self.0.store(value as u8, Ordering::Relaxed);
+    }
+}
+
+/// What is there once all code is loaded.
+#[derive(Debug)]
+pub struct Service {
+    /// By public name.
+    pub functions: BTreeMap<Arc<str>, Arc<Function>>,
+    /// By name.
+    pub pools: BTreeMap<Arc<str>, Pool>,
+}
+
+/// All that handlers share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Every bound.
+    pub limits: Limits,
+    /// Where the server is in its life.
+    pub stage: Stage,
+    /// Job records.
+    pub jobs: Arc<dyn Store>,
+    /// How much may be queued.
+    pub admission: Admission,
+    /// What is there once all code is loaded.
+    pub service: OnceLock<Service>,
+}
+
+impl Shared {
+    /// The service, for looking; an error while it starts.
+    pub fn service(&self) -> Result<&Service, Problem> {
+        self.service.get().ok_or_else(Problem::starting)
+    }
+
+    /// The service, for work; an error too once the server takes no more.
+    pub fn service_for_work(&self) -> Result<&Service, Problem> {
+        match self.stage.get() {
+            StageValue::Starting => Err(Problem::starting()),
+            StageValue::Draining => Err(Problem::draining()),
+            StageValue::Serving | StageValue::Leaving => self.service(),
+        }
+    }
+}
+
+impl Service {
+    /// A function by its public name; the error names those near it.
+    pub fn function(&self, name: &str) -> Result<&Arc<Function>, Problem> {
+        self.functions.get(name).ok_or_else(|| Problem::unknown_function(name, self.near(name)))
+    }
+
+    /// A pool by its name.
+    pub fn pool(&self, name: &str) -> Result<&Pool, Problem> {
+        let known = || self.pools.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        self.pools.get(name).ok_or_else(|| Problem::unknown_pool(name, &known()))
+    }
+
+    /// The pool that is to run a function: its runtime's, or the one asked for.
+    pub fn pool_for(&self, function: &Function, asked: Option<&str>) -> Result<&Pool, Problem> {
+        let pool = self.pool(asked.unwrap_or(function.runtime))?;
+        if pool.runtime == function.runtime {
+            Ok(pool)
+        } else {
+            Err(Problem::wrong_pool(function, pool))
+        }
+    }
+
+    fn near(&self, name: &str) -> Vec<String> {
+        const NEAR_MAX: usize = 5;
+        const SCORE_MIN: f64 = 0.8;
+        let name: String = name.chars().take(200).collect();
+        let score = |other: &str| strsim::jaro_winkler(&name, other);
+        let mut scored: Vec<(f64, &str)> = self.functions.keys().map(|other| (score(other), &**other)).collect();
+        scored.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let near = scored.iter().filter(|(score, _)| *score >= SCORE_MIN || self.functions.len() <= NEAR_MAX);
+        near.take(NEAR_MAX).map(|(_, name)| (*name).to_owned()).collect()
+    }
+}

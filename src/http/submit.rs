@@ -1,0 +1,211 @@
+//! `apply`, `applyAsync`, `map`, `mapAsync`.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::body::read_body;
+use super::negotiate::{check_accept, check_content_type};
+use super::problem::Problem;
+use super::state::{Shared, StageValue};
+use super::value::value_response;
+use crate::api::{ApplyBody, ApplyRequest, Job, MapBody, MapRequest, OutcomeProblems, Query, ReadProblems, SubmitProblems};
+use crate::jobs::{FailureCode, JobKind, NewJob, Outcome, Record};
+use crate::pool::{Function, Pool, Submission, Work};
+
+/// Every submission answers its job's id here.
+pub const JOB_HEADER: HeaderName = HeaderName::from_static("forkpool-job");
+/// Tasks that each worker gets of a map whose chunksize is not given, as the library.
+const CHUNKS_PER_WORKER: usize = 4;
+
+/// Calls a function and answers its value (`Pool.apply`).
+#[utoipa::path(post, path = "/v1/apply", operation_id = "apply", tag = "submit", request_body = ApplyBody,
+    responses((status = 200, description = "The bare value", body = serde_json::Value, content_type = "application/json",
+               headers(("Forkpool-Job" = String, description = "The job's id")), example = json!(9)),
+              ReadProblems, SubmitProblems, OutcomeProblems))]
+pub async fn apply(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+    let job = submit_apply(&app, request, false).await?;
+    answer(app, job).await
+}
+
+/// Submits a call; its value is fetched by the job's id (`Pool.apply_async`).
+#[utoipa::path(post, path = "/v1/apply_async", operation_id = "applyAsync", tag = "submit", request_body = ApplyBody,
+    responses((status = 202, description = "Accepted", body = Job,
+               headers(("Forkpool-Job" = String, description = "The job's id"), ("Location" = String, description = "The job"))),
+              ReadProblems, SubmitProblems))]
+pub async fn apply_async(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+    submit_apply(&app, request, true).await.map(|job| accepted(&job.record))
+}
+
+/// Calls a function for each item and answers the values in order (`Pool.map`).
+#[utoipa::path(post, path = "/v1/map", operation_id = "map", tag = "submit", request_body = MapBody,
+    responses((status = 200, description = "The bare array of values, in order", body = Vec<serde_json::Value>,
+               content_type = "application/json",
+               headers(("Forkpool-Job" = String, description = "The job's id")), example = json!([1, 4, 9])),
+              ReadProblems, SubmitProblems, OutcomeProblems))]
+pub async fn map(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+    let job = submit_map(&app, request, false).await?;
+    answer(app, job).await
+}
+
+/// Submits a map; its values are fetched by the job's id (`Pool.map_async`).
+#[utoipa::path(post, path = "/v1/map_async", operation_id = "mapAsync", tag = "submit", request_body = MapBody,
+    responses((status = 202, description = "Accepted", body = Job,
+               headers(("Forkpool-Job" = String, description = "The job's id"), ("Location" = String, description = "The job"))),
+              ReadProblems, SubmitProblems))]
+pub async fn map_async(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+    submit_map(&app, request, true).await.map(|job| accepted(&job.record))
+}
+
+/// A job just submitted, and where.
+struct Submitted {
+    record: Arc<Record>,
+    pool: Pool,
+}
+
+async fn submit_apply(app: &Shared, request: Request, retained: bool) -> Result<Submitted, Problem> {
+    let body = body_of_work(app, request).await?;
+    let wanted = ApplyRequest::parse(&body, app.limits.depth_max)?;
+    let service = app.service_for_work()?;
+    let function = service.function(&wanted.function)?;
+    let pool = service.pool_for(function, wanted.pool.as_deref())?;
+    let new = NewJob {
+        kind: JobKind::Apply,
+        function: Arc::clone(&function.name),
+        pool: Arc::clone(&pool.name),
+        total: 1,
+        chunksize: None,
+        retained,
+    };
+    let bytes = wanted.arguments.len() + wanted.keywords.as_ref().map_or(0, axum::body::Bytes::len);
+    let work = Work::Call {
+        arguments: kept(wanted.arguments, &body, retained),
+        keywords: wanted.keywords.map(|keywords| kept(keywords, &body, retained)),
+    };
+    submit(app, pool, function, new, work, bytes)
+}
+
+async fn submit_map(app: &Shared, request: Request, retained: bool) -> Result<Submitted, Problem> {
+    let body = body_of_work(app, request).await?;
+    let wanted = MapRequest::parse(&body, app.limits.depth_max)?;
+    let service = app.service_for_work()?;
+    let function = service.function(&wanted.function)?;
+    let pool = service.pool_for(function, wanted.pool.as_deref())?;
+    let chunksize = wanted.chunksize.unwrap_or_else(|| default_chunksize(wanted.count, pool.processes));
+    let new = NewJob {
+        kind: JobKind::Map,
+        function: Arc::clone(&function.name),
+        pool: Arc::clone(&pool.name),
+        total: wanted.count as u64,
+        chunksize: Some(chunksize as u64),
+        retained,
+    };
+    let bytes = wanted.items.len();
+    let work = Work::Map { items: kept(wanted.items, &body, retained), chunksize };
+    submit(app, pool, function, new, work, bytes)
+}
+
+/// Arguments that wait must not hold a whole read buffer for a few bytes.
+fn kept(part: axum::body::Bytes, body: &axum::body::Bytes, retained: bool) -> axum::body::Bytes {
+    if retained && part.len() < body.len().max(16 << 10) / 2 { axum::body::Bytes::copy_from_slice(&part) } else { part }
+}
+
+/// As `multiprocessing.Pool.map`: `ceil(len / (4 * workers))`; an empty iterable has none.
+fn default_chunksize(items: usize, workers: usize) -> usize {
+    items.div_ceil((workers * CHUNKS_PER_WORKER).max(1))
+}
+
+async fn body_of_work(app: &Shared, request: Request) -> Result<axum::body::Bytes, Problem> {
+    let (head, body) = request.into_parts();
+    check_content_type(&head.headers)?;
+    check_accept(&head.headers)?;
+    Query::parse(head.uri.query(), &[])?;
+    app.service_for_work()?;
+    let limits = &app.limits;
+    let read = read_body(body, &head.headers, limits.body_bytes_max, limits.body_stall_timeout).await;
+    read.map_err(|error| Problem::of_body(&error))
+}
+
+fn submit(
+    app: &Shared,
+    pool: &Pool,
+    function: &Arc<Function>,
+    new: NewJob,
+    work: Work,
+    bytes: usize,
+) -> Result<Submitted, Problem> {
+    let permit = app.admission.admit(bytes).map_err(|overloaded| Problem::overloaded(&overloaded))?;
+    let record = Arc::new(Record::new(new));
+    app.jobs.insert(Arc::clone(&record));
+    pool.submit(Submission { record: Arc::clone(&record), function: Arc::clone(function), work, permit });
+    Ok(Submitted { record, pool: pool.clone() })
+}
+
+/// A synchronous job: forgotten once answered, abandoned when its client leaves (the handler is dropped then).
+struct Attended<'a> {
+    app: &'a Shared,
+    job: &'a Submitted,
+}
+
+impl Drop for Attended<'_> {
+    fn drop(&mut self) {
+        let record = &self.job.record;
+        if !record.state().is_final() {
+            self.job.pool.abandon(record);
+        }
+        self.app.jobs.forget(record.id);
+    }
+}
+
+async fn answer(app: Arc<Shared>, job: Submitted) -> Result<Response, Problem> {
+    let attended = Attended { app: &app, job: &job };
+    let outcome = job.record.ended().await;
+    drop(attended);
+    let mut response = outcome_response(&app, &job.record, outcome)?;
+    response.headers_mut().insert(JOB_HEADER, id_value(&job.record));
+    Ok(response)
+}
+
+/// A job's ending as an answer.
+pub fn outcome_response(app: &Shared, record: &Record, outcome: Outcome) -> Result<Response, Problem> {
+    match outcome {
+        Outcome::Value(value) => Ok(value_response(value)),
+        Outcome::Failure(failure) => {
+            let never_ran = failure.code == FailureCode::Interrupted && !record.has_started();
+            if never_ran && app.stage.get() == StageValue::Draining {
+                return Err(Problem::draining().about(record));
+            }
+            Err(Problem::outcome(&failure, record))
+        }
+    }
+}
+
+fn accepted(record: &Record) -> Response {
+    let mut response = (StatusCode::ACCEPTED, axum::Json(Job::of(record))).into_response();
+    let headers = response.headers_mut();
+    headers.insert(JOB_HEADER, id_value(record));
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/jobs/{}", record.id)) {
+        headers.insert(header::LOCATION, location);
+    }
+    response
+}
+
+fn id_value(record: &Record) -> HeaderValue {
+    // Hexadecimal digits and dashes are always a header value.
+    HeaderValue::from_str(&record.id.to_string()).unwrap_or(HeaderValue::from_static("?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunksize_is_the_librarys() {
+        // q, r = divmod(len, workers * 4); q + (r > 0)
+        for (items, workers, want) in [(0, 2, 0), (1, 2, 1), (8, 2, 1), (9, 2, 2), (10, 5, 1), (1_000_000, 2, 125_000)] {
+            assert_eq!(default_chunksize(items, workers), want, "{items} items, {workers} workers");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Job records: made, awaited, finished once, listed, expired.
+//!
+//! Invariant: nothing here runs anything or speaks HTTP; a record ends exactly once, and whoever waits for it is told.
+
+mod admission;
+mod id;
+mod memory;
+mod outcome;
+mod record;
+mod store;
+
+pub use admission::{Admission, Overloaded, Permit};
+pub use id::JobId;
+pub use memory::{MemoryStore, Retention};
+pub use outcome::{Exception, Failure, FailureCode, Outcome, Value};
+pub use record::{JobKind, NewJob, Record, Snapshot, State};
+pub use store::{Filter, Lookup, Page, Store};

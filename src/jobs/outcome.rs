@@ -1,0 +1,139 @@
+//! How a job ends: with a value, or with a failure that says why.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// How a job ended.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// With a value.
+    Value(Value),
+    /// Without one.
+    Failure(Box<Failure>),
+}
+
+/// A value as JSON text, in pieces that follow one another.
+#[derive(Debug, Clone, Default)]
+pub struct Value {
+    /// The pieces.
+    pub pieces: Vec<Bytes>,
+}
+
+impl Value {
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum()
+    }
+
+    /// Whether there is no text at all (never so for a real value).
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Why a job ended without a value. Each is a code of the API's list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureCode {
+    /// The function raised.
+    FunctionRaised,
+    /// Its worker died under it.
+    WorkerDied,
+    /// Somebody cancelled it.
+    Cancelled,
+    /// The server went down under it.
+    Interrupted,
+    /// The value can't be said in JSON.
+    ResultNotJson,
+    /// The value is too large.
+    ResultTooLarge,
+    /// The worker broke the protocol.
+    WorkerProtocolError,
+    /// The arguments don't fit the function.
+    InvalidArguments,
+}
+
+impl FailureCode {
+    /// The code as the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FunctionRaised => "function-raised",
+            Self::WorkerDied => "worker-died",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+            Self::ResultNotJson => "result-not-json",
+            Self::ResultTooLarge => "result-too-large",
+            Self::WorkerProtocolError => "worker-protocol-error",
+            Self::InvalidArguments => "invalid-arguments",
+        }
+    }
+
+    /// A title for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::FunctionRaised => "The function raised an exception",
+            Self::WorkerDied => "The worker died",
+            Self::Cancelled => "The job was cancelled",
+            Self::Interrupted => "The server went down under the job",
+            Self::ResultNotJson => "The value can't be said in JSON",
+            Self::ResultTooLarge => "The value is too large",
+            Self::WorkerProtocolError => "The worker broke the protocol",
+            Self::InvalidArguments => "The arguments don't fit the function",
+        }
+    }
+}
+
+/// An ending without a value.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// Why.
+    pub code: FailureCode,
+    /// Why, in words.
+    pub detail: String,
+    /// What the function raised.
+    pub exception: Option<Exception>,
+    /// Which item of a map, from 0.
+    pub index: Option<u64>,
+    /// Where in the arguments or the value (`$.args[0]`).
+    pub path: Option<String>,
+    /// The signal that ended the worker.
+    pub signal: Option<&'static str>,
+    /// The exit status of the worker.
+    pub exit_code: Option<i32>,
+    /// Whether memory was the reason.
+    pub oom: bool,
+    /// The limit that was hit, in bytes.
+    pub limit: Option<usize>,
+}
+
+impl Failure {
+    /// A failure with nothing but its reason.
+    pub fn new(code: FailureCode, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            exception: None,
+            index: None,
+            path: None,
+            signal: None,
+            exit_code: None,
+            oom: false,
+            limit: None,
+        }
+    }
+}
+
+/// What a function raised.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+pub struct Exception {
+    /// The exception's class.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `str(exception)`.
+    pub message: String,
+    /// Its arguments, where JSON can say them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub args: Option<Vec<serde_json::Value>>,
+    /// The function's own frames.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceback: Option<String>,
+}

@@ -1,0 +1,275 @@
+//! One job: what was asked, how far it is, how it ended.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::id::JobId;
+use super::outcome::{FailureCode, Outcome};
+
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+
+/// Which call made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobKind {
+    /// One call.
+    Apply,
+    /// One call per item.
+    Map,
+}
+
+impl JobKind {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Map => "map",
+        }
+    }
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nothing of it has started.
+    Queued,
+    /// Something has.
+    Running,
+    /// It ended with a value.
+    Succeeded,
+    /// It ended without one.
+    Failed,
+    /// Somebody cancelled it.
+    Cancelled,
+}
+
+impl State {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads what [`State::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+    }
+
+    /// Whether it has ended.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// What makes a job.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// Which call.
+    pub kind: JobKind,
+    /// Public name of the function.
+    pub function: Arc<str>,
+    /// The pool that runs it.
+    pub pool: Arc<str>,
+    /// Items to do; 1 for an apply.
+    pub total: u64,
+    /// Items a task, for maps.
+    pub chunksize: Option<u64>,
+    /// Whether it is kept once it has ended (`_async`).
+    pub retained: bool,
+}
+
+/// One job. Shared by the store, the pool and whoever waits.
+#[derive(Debug)]
+pub struct Record {
+    /// Its id.
+    pub id: JobId,
+    /// A number of this process, for the pool's tables.
+    pub number: u64,
+    /// What made it.
+    pub new: NewJob,
+    /// When it was accepted.
+    pub created_at: SystemTime,
+    live: Mutex<Live>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    started_at: Option<SystemTime>,
+    finished_at: Option<SystemTime>,
+    expires_at: Option<SystemTime>,
+    done: u64,
+    attempts: u32,
+    outcome: Option<Outcome>,
+    log: Vec<u8>,
+    log_cut: bool,
+}
+
+/// Output kept per job, in bytes.
+const LOG_BYTES_MAX: usize = 64 << 10;
+
+/// A record at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// How far it is.
+    pub state: State,
+    /// When its first task started.
+    pub started_at: Option<SystemTime>,
+    /// When it ended.
+    pub finished_at: Option<SystemTime>,
+    /// When its outcome will be forgotten.
+    pub expires_at: Option<SystemTime>,
+    /// Items done.
+    pub done: u64,
+    /// How often it was started.
+    pub attempts: u32,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+}
+
+impl Record {
+    /// A job just accepted.
+    pub fn new(new: NewJob) -> Self {
+        Self {
+            id: JobId::new(),
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            new,
+            created_at: SystemTime::now(),
+            live: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Its first task was handed out. A task taken back unread makes it no less started for its watchers.
+    pub fn start(&self) {
+        let mut live = self.live.lock();
+        if live.started_at.is_none() {
+            live.started_at = Some(SystemTime::now());
+            live.attempts = 1;
+        }
+    }
+
+    /// Nothing of it has been run after all: its only task came back unread.
+    pub fn unstart(&self) {
+        let mut live = self.live.lock();
+        if live.outcome.is_none() {
+            live.started_at = None;
+            live.attempts = 0;
+        }
+    }
+
+    /// Items were done.
+    pub fn advance(&self, items: u64) {
+        self.live.lock().done += items;
+    }
+
+    /// Ends it, once; `false` if it had ended. A kept record expires after `ttl` (values) or `failure_ttl`.
+    pub fn finish(&self, outcome: Outcome, ttl: Duration, failure_ttl: Duration) -> bool {
+        {
+            let mut live = self.live.lock();
+            if live.outcome.is_some() {
+                return false;
+            }
+            let now = SystemTime::now();
+            live.finished_at = Some(now);
+            let kept_for = match outcome {
+                Outcome::Value(_) => ttl,
+                Outcome::Failure(_) => failure_ttl,
+            };
+            live.expires_at = self.new.retained.then(|| now + kept_for);
+            if matches!(outcome, Outcome::Value(_)) {
+                live.done = self.new.total;
+            }
+            live.outcome = Some(outcome);
+        }
+        self.changed.notify_waiters();
+        true
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&self) -> Outcome {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(outcome) = self.outcome() {
+                return outcome;
+            }
+            changed.await;
+        }
+    }
+
+    /// Its tasks printed something.
+    pub fn append_log(&self, output: &[u8]) {
+        let mut live = self.live.lock();
+        let room = LOG_BYTES_MAX - live.log.len();
+        live.log_cut |= output.len() > room;
+        live.log.extend_from_slice(&output[..output.len().min(room)]);
+    }
+
+    /// What its tasks printed, and whether more was dropped.
+    pub fn log(&self) -> (Vec<u8>, bool) {
+        let live = self.live.lock();
+        (live.log.clone(), live.log_cut)
+    }
+
+    /// How it ended, if it has.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.live.lock().outcome.clone()
+    }
+
+    /// Whether anything of it has started.
+    pub fn has_started(&self) -> bool {
+        self.live.lock().started_at.is_some()
+    }
+
+    /// How far it is.
+    pub fn state(&self) -> State {
+        self.live.lock().state()
+    }
+
+    /// All of it at this moment.
+    pub fn snapshot(&self) -> Snapshot {
+        let live = self.live.lock();
+        Snapshot {
+            state: live.state(),
+            started_at: live.started_at,
+            finished_at: live.finished_at,
+            expires_at: live.expires_at,
+            done: live.done,
+            attempts: live.attempts,
+            outcome: live.outcome.clone(),
+        }
+    }
+
+    /// Bytes that its outcome holds.
+    pub fn value_bytes(&self) -> usize {
+        match &self.live.lock().outcome {
+            Some(Outcome::Value(value)) => value.len(),
+            Some(Outcome::Failure(failure)) => failure.detail.len(),
+            None => 0,
+        }
+    }
+}
+
+impl Live {
+    fn state(&self) -> State {
+        match &self.outcome {
+            Some(Outcome::Value(_)) => State::Succeeded,
+            Some(Outcome::Failure(failure)) if failure.code == FailureCode::Cancelled => State::Cancelled,
+            Some(Outcome::Failure(_)) => State::Failed,
+            None if self.started_at.is_some() => State::Running,
+            None => State::Queued,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! All that can happen to a pool, as one closed list.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::handle::PoolView;
+use super::roster::SeatId;
+use super::run::Submission;
+use crate::process::{ForkError, Generation, WorkerEvent, WorkerProcess};
+
+/// One thing that happened.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A client wants something run.
+    Submit(Box<Submission>),
+    /// Somebody cancels a job (its number).
+    Cancel(u64),
+    /// The client of a synchronous job left.
+    Abandon(u64),
+    /// Somebody looks.
+    Inspect(oneshot::Sender<PoolView>),
+    /// No more work comes: end what hasn't started, answer when the rest has ended.
+    Drain(oneshot::Sender<()>),
+    /// End everything, answer when no worker is left.
+    Stop(oneshot::Sender<()>),
+    /// A worker was forked.
+    Born(SeatId, Arc<WorkerProcess>, Arc<Generation>),
+    /// A worker was not forked.
+    NotBorn(SeatId, ForkError),
+    /// Something happened at a worker.
+    Worker(SeatId, WorkerEvent),
+    /// A task too large for a packet was written, or not.
+    Streamed(SeatId, io::Result<()>),
+}

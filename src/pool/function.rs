@@ -1,0 +1,56 @@
+//! A function that is offered, and what was seen of its runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A function that is offered.
+#[derive(Debug)]
+pub struct Function {
+    /// Public name.
+    pub name: Arc<str>,
+    /// The runtime that has it.
+    pub runtime: &'static str,
+    /// Its documentation.
+    pub doc: Option<String>,
+    /// How it is called, `(x)`.
+    pub signature: Option<String>,
+    /// Mean nanoseconds an item, plus one; 0 while it is not measured.
+    mean_nanoseconds: AtomicU64,
+    /// Whether it was ever seen to print: then its tasks go one at a time, so that output finds its job.
+    prints: AtomicBool,
+}
+
+impl Function {
+    /// A function not yet measured.
+    pub fn new(name: &str, runtime: &'static str, doc: Option<String>, signature: Option<String>) -> Self {
+        Self {
+            name: name.into(),
+            runtime,
+            doc,
+            signature,
+            mean_nanoseconds: AtomicU64::new(0),
+            prints: AtomicBool::new(false),
+        }
+    }
+
+    /// How long so many items are expected to take; `None` if nobody knows or it must go alone.
+    pub(super) fn expected(&self, items: u64) -> Option<Duration> {
+        let mean = self.mean_nanoseconds.load(Ordering::Relaxed);
+        let known = mean > 0 && !self.prints.load(Ordering::Relaxed);
+        known.then(|| Duration::from_nanos(mean.saturating_mul(items)))
+    }
+
+    /// A task of so many items took so long.
+    pub(super) fn measured(&self, took: Duration, items: u64) {
+        let sample = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) / items.max(1) + 1;
+        let mean = self.mean_nanoseconds.load(Ordering::Relaxed);
+        let next = if mean == 0 { sample } else { (mean / 8 * 7).saturating_add(sample / 8).max(1) };
+        self.mean_nanoseconds.store(next, Ordering::Relaxed);
+    }
+
+    /// It was seen to print.
+    pub(super) fn printed(&self) {
+        self.prints.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,101 @@
+//! When a worker is replaced: at once, unless it fails to boot again and again or the pool's workers die in a row.
+//!
+//! Kills by the server never count. No brake acts before [`DEATHS_FREE`] deaths within [`DEATHS_WINDOW`].
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+const DEATHS_FREE: usize = 10;
+const DEATHS_WINDOW: Duration = Duration::from_secs(10);
+const DEATH_PAUSE: Duration = Duration::from_millis(200);
+const BOOT_PAUSE_STEP: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Remembers failures.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    deaths: VecDeque<Instant>,
+    boot_failures: u32,
+    not_before: Option<Instant>,
+}
+
+impl Pace {
+    /// A worker died under a task or idle, not by our hand.
+    pub fn died(&mut self, now: Instant) {
+        self.deaths.push_back(now);
+        while self.deaths.front().is_some_and(|at| now.duration_since(*at) > DEATHS_WINDOW) {
+            self.deaths.pop_front();
+        }
+        if self.deaths.len() > DEATHS_FREE {
+            let over = u32::try_from(self.deaths.len() - DEATHS_FREE).unwrap_or(u32::MAX);
+            self.pause(now, DEATH_PAUSE.saturating_mul(over));
+        }
+    }
+
+    /// A worker never became ready.
+    pub fn boot_failed(&mut self, now: Instant) {
+        self.pause(now, BOOT_PAUSE_STEP.saturating_mul(self.boot_failures));
+        self.boot_failures = self.boot_failures.saturating_add(1).min(64);
+    }
+
+    /// A worker became ready.
+    pub fn booted(&mut self) {
+        self.boot_failures = 0;
+    }
+
+    fn pause(&mut self, now: Instant, pause: Duration) {
+        self.not_before = Some(now + pause.min(PAUSE_MAX));
+    }
+
+    /// When the next worker may be started, if not at once.
+    pub fn wait_until(&self, now: Instant) -> Option<Instant> {
+        self.not_before.filter(|at| *at > now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_deaths_are_free_and_the_eleventh_is_braked() {
+        let mut pace = Pace::default();
+        let start = Instant::now();
+        for death in 0..10 {
+            let now = start + Duration::from_millis(death);
+            pace.died(now);
+            assert_eq!(pace.wait_until(now), None, "death {death}");
+        }
+        let now = start + Duration::from_millis(10);
+        pace.died(now);
+        assert_eq!(pace.wait_until(now), Some(now + DEATH_PAUSE));
+    }
+
+    #[test]
+    fn deaths_far_apart_are_never_braked() {
+        let mut pace = Pace::default();
+        let start = Instant::now();
+        for death in 0..100 {
+            let now = start + Duration::from_secs(2 * death);
+            pace.died(now);
+            assert_eq!(pace.wait_until(now), None);
+        }
+    }
+
+    #[test]
+    fn boots_are_retried_at_once_then_slower() {
+        let mut pace = Pace::default();
+        let now = Instant::now();
+        pace.boot_failed(now);
+        assert_eq!(pace.wait_until(now), None);
+        pace.boot_failed(now);
+        assert_eq!(pace.wait_until(now), Some(now + BOOT_PAUSE_STEP));
+        for _ in 0..100 {
+            pace.boot_failed(now);
+        }
+        assert_eq!(pace.wait_until(now), Some(now + PAUSE_MAX));
+        pace.booted();
+        pace.boot_failed(now + PAUSE_MAX);
+        assert_eq!(pace.wait_until(now + PAUSE_MAX), None);
+    }
+}

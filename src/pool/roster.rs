@@ -1,0 +1,278 @@
+//! Who has what: the workers of a pool and the tasks in their flights. Pure: no I/O, the time is an argument.
+//!
+//! A flight's front is its head: the only task that can have started. What stands behind it lies in the worker's pipe.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::run::Task;
+
+/// A head that ran so long gives what lies behind it to a worker that idles.
+pub(super) const HEAD_QUICK: Duration = Duration::from_millis(5);
+/// A head handed out so long ago that it should have been read, even if nobody idles.
+const HEAD_UNREAD: Duration = Duration::from_secs(1);
+/// From one look into a worker's pipe to the next.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Tasks in one flight.
+const FLIGHT_MAX: usize = 16;
+/// Expected time of the tasks in one flight.
+const FLIGHT_EXPECTED_MAX: Duration = Duration::from_micros(2_500);
+
+/// A worker of this pool: a seat, and how often the seat was taken before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct SeatId {
+    seat: usize,
+    birth: u64,
+}
+
+/// How far a worker is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Forked, not yet heard of; until when it must be.
+    Starting(Instant),
+    /// Takes tasks.
+    Ready,
+    /// Did not read its tasks: asked for a sign of life until then.
+    Silent(Instant),
+    /// Killed; its death will come.
+    Ending,
+}
+
+#[derive(Debug)]
+struct Seat {
+    birth: u64,
+    phase: Phase,
+    flight: VecDeque<Task>,
+    /// Expected time of the flight; `None`: it holds a task that must go alone.
+    expected: Option<Duration>,
+    head_since: Instant,
+    /// The pipe was looked into; not again before this.
+    next_look: Instant,
+}
+
+/// The workers of a pool.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    seats: Vec<Option<Seat>>,
+    births: u64,
+    /// Ready and without tasks; the last to have worked is the first to work again: its memory is warm.
+    idle: Vec<SeatId>,
+}
+
+impl Roster {
+    /// Seats a worker that is being made.
+    pub fn seat(&mut self, now: Instant, boot_deadline: Instant) -> SeatId {
+        self.births += 1;
+        let seat = Seat {
+            birth: self.births,
+            phase: Phase::Starting(boot_deadline),
+            flight: VecDeque::new(),
+            expected: Some(Duration::ZERO),
+            head_since: now,
+            next_look: now,
+        };
+        let free = self.seats.iter().position(Option::is_none);
+        let index = free.unwrap_or_else(|| {
+            self.seats.push(None);
+            self.seats.len() - 1
+        });
+        self.seats[index] = Some(seat);
+        SeatId { seat: index, birth: self.births }
+    }
+
+    /// Unseats a worker; its tasks come back, head first.
+    pub fn unseat(&mut self, id: SeatId) -> Option<(Phase, VecDeque<Task>)> {
+        self.get(id)?;
+        self.idle.retain(|idle| *idle != id);
+        let seat = self.seats[id.seat].take()?;
+        Some((seat.phase, seat.flight))
+    }
+
+    fn get(&self, id: SeatId) -> Option<&Seat> {
+        self.seats.get(id.seat)?.as_ref().filter(|seat| seat.birth == id.birth)
+    }
+
+    fn get_mut(&mut self, id: SeatId) -> Option<&mut Seat> {
+        self.seats.get_mut(id.seat)?.as_mut().filter(|seat| seat.birth == id.birth)
+    }
+
+    /// All workers.
+    pub fn ids(&self) -> impl Iterator<Item = SeatId> {
+        let seated = |(seat, occupant): (usize, &Option<Seat>)| Some(SeatId { seat, birth: occupant.as_ref()?.birth });
+        self.seats.iter().enumerate().filter_map(seated)
+    }
+
+    /// How far a worker is.
+    pub fn phase(&self, id: SeatId) -> Option<Phase> {
+        Some(self.get(id)?.phase)
+    }
+
+    /// Workers that take tasks or will.
+    pub fn alive(&self) -> usize {
+        self.seats.iter().flatten().filter(|seat| seat.phase != Phase::Ending).count()
+    }
+
+    /// Workers that take tasks.
+    pub fn ready(&self) -> usize {
+        self.seats.iter().flatten().filter(|seat| seat.phase == Phase::Ready).count()
+    }
+
+    /// Whether there is none at all.
+    pub fn is_empty(&self) -> bool {
+        self.seats.iter().all(Option::is_none)
+    }
+
+    /// It is ready for tasks.
+    pub fn set_ready(&mut self, id: SeatId) {
+        let Some(seat) = self.get_mut(id) else { return };
+        seat.phase = Phase::Ready;
+        if seat.flight.is_empty() && !self.idle.contains(&id) {
+            self.idle.push(id);
+        }
+    }
+
+    /// It is no longer (silent or killed).
+    pub fn set_unready(&mut self, id: SeatId, phase: Phase) {
+        let Some(seat) = self.get_mut(id) else { return };
+        seat.phase = phase;
+        self.idle.retain(|idle| *idle != id);
+    }
+
+    /// Whether any worker could take some task now.
+    pub fn has_room(&self, now: Instant) -> bool {
+        !self.idle.is_empty() || self.seats.iter().flatten().any(|seat| seat.takes_more(now))
+    }
+
+    /// Gives a task to a worker: an idle one, else behind a quick head if the task is quick and small.
+    pub fn place(&mut self, task: Task, now: Instant) -> Result<SeatId, Task> {
+        let chosen = self.idle.last().copied().or_else(|| self.shortest_flight(&task, now));
+        let Some(id) = chosen else { return Err(task) };
+        self.idle.retain(|idle| *idle != id);
+        let Some(seat) = self.get_mut(id) else { return Err(task) };
+        if seat.flight.is_empty() {
+            seat.head_since = now;
+            seat.next_look = now;
+        }
+        let expected = if task.fits_packet() { task.expected() } else { None };
+        seat.expected = seat.expected.zip(expected).map(|(flight, task)| flight + task);
+        seat.flight.push_back(task);
+        Ok(id)
+    }
+
+    fn shortest_flight(&self, task: &Task, now: Instant) -> Option<SeatId> {
+        let expected = task.expected().filter(|_| task.fits_packet())?;
+        let fits = |seat: &Seat| {
+            let total = seat.expected.map(|flight| flight + expected);
+            seat.takes_more(now) && total.is_some_and(|total| total <= FLIGHT_EXPECTED_MAX)
+        };
+        let seats = self.seats.iter().enumerate().filter_map(|(index, seat)| Some((index, seat.as_ref()?)));
+        let (index, seat) = seats.filter(|(_, seat)| fits(seat)).min_by_key(|(_, seat)| seat.flight.len())?;
+        Some(SeatId { seat: index, birth: seat.birth })
+    }
+
+    /// The newest task of a flight could not be written after all.
+    pub fn unplace(&mut self, id: SeatId) -> Option<Task> {
+        let seat = self.get_mut(id)?;
+        let task = seat.flight.pop_back()?;
+        seat.settle();
+        self.after_removal(id);
+        Some(task)
+    }
+
+    /// A worker answered its head: the task, and how long it was head. `None` if that was not its head.
+    pub fn answered(&mut self, id: SeatId, sequence: u64, now: Instant) -> Option<(Task, Duration)> {
+        let seat = self.get_mut(id)?;
+        if seat.flight.front()?.sequence != sequence {
+            return None;
+        }
+        let task = seat.flight.pop_front()?;
+        let took = now.saturating_duration_since(seat.head_since);
+        seat.head_since = now;
+        seat.next_look = now;
+        seat.settle();
+        self.after_removal(id);
+        Some((task, took))
+    }
+
+    /// Tasks that were read back from a worker's pipe leave its flight, oldest first; `true` if the head was among them.
+    pub fn take_back(&mut self, id: SeatId, sequences: &[u64]) -> (Vec<Task>, bool) {
+        let Some(seat) = self.get_mut(id) else { return (Vec::new(), false) };
+        let head = seat.flight.front().is_some_and(|head| sequences.contains(&head.sequence));
+        let (taken, kept) = std::mem::take(&mut seat.flight).into_iter().partition(|task| sequences.contains(&task.sequence));
+        seat.flight = kept;
+        seat.settle();
+        let taken: VecDeque<Task> = taken;
+        self.after_removal(id);
+        (taken.into(), head)
+    }
+
+    fn after_removal(&mut self, id: SeatId) {
+        let free = self.get(id).is_some_and(|seat| seat.phase == Phase::Ready && seat.flight.is_empty());
+        if free && !self.idle.contains(&id) {
+            self.idle.push(id);
+        }
+    }
+
+    /// How long a worker's head has been that.
+    pub fn head_age(&self, id: SeatId, now: Instant) -> Duration {
+        self.get(id).map_or(Duration::ZERO, |seat| now.saturating_duration_since(seat.head_since))
+    }
+
+    /// The tasks of a worker, head first.
+    pub fn flight(&self, id: SeatId) -> impl Iterator<Item = &Task> {
+        self.get(id).into_iter().flat_map(|seat| &seat.flight)
+    }
+
+    /// Workers that have a task of this job.
+    pub fn holders(&self, job: u64) -> Vec<SeatId> {
+        self.ids().filter(|id| self.flight(*id).any(|task| task.job == job)).collect()
+    }
+
+    /// A worker whose pipe should be looked at: its head is old, and either somebody idles or it should have been read long ago.
+    pub fn overdue(&mut self, now: Instant) -> Option<SeatId> {
+        let id = self.ids().find(|id| self.get(*id).and_then(|seat| self.check_at(seat)).is_some_and(|at| at <= now))?;
+        self.get_mut(id)?.next_look = now + LOOK_AGAIN;
+        Some(id)
+    }
+
+    /// When [`Roster::overdue`] or [`Roster::expired`] may find something.
+    pub fn next_check(&self) -> Option<Instant> {
+        let checks = self.seats.iter().flatten().filter_map(|seat| self.check_at(seat));
+        checks.chain(self.seats.iter().flatten().filter_map(Seat::deadline)).min()
+    }
+
+    fn check_at(&self, seat: &Seat) -> Option<Instant> {
+        if seat.phase != Phase::Ready || seat.flight.is_empty() {
+            return None;
+        }
+        let patience = if self.idle.is_empty() { HEAD_UNREAD } else { HEAD_QUICK };
+        Some((seat.head_since + patience).max(seat.next_look))
+    }
+
+    /// A worker that did not become ready, or did not answer a ping, in time.
+    pub fn expired(&self, now: Instant) -> Option<SeatId> {
+        self.ids().find(|id| self.get(*id).and_then(Seat::deadline).is_some_and(|at| at <= now))
+    }
+}
+
+impl Seat {
+    fn takes_more(&self, now: Instant) -> bool {
+        self.phase == Phase::Ready
+            && self.flight.len() < FLIGHT_MAX
+            && self.expected.is_some_and(|expected| expected < FLIGHT_EXPECTED_MAX)
+            && now.saturating_duration_since(self.head_since) < HEAD_QUICK
+    }
+
+    /// The expected time of what is left.
+    fn settle(&mut self) {
+        let expected = |task: &Task| if task.fits_packet() { task.expected() } else { None };
+        self.expected = self.flight.iter().map(expected).sum::<Option<Duration>>();
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Starting(at) | Phase::Silent(at) => Some(at),
+            Phase::Ready | Phase::Ending => None,
+        }
+    }
+}

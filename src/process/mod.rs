@@ -1,0 +1,15 @@
+//! Zygotes and workers as processes: started, watched, killed, reaped.
+//!
+//! Invariant: nothing here knows what a task or a job is, and the server itself never forks.
+
+mod exit;
+mod family;
+mod spawner;
+mod worker;
+mod zygote;
+
+pub use exit::Exit;
+pub use family::Family;
+pub use spawner::{ForkError, Newborn, Spawner};
+pub use worker::{WorkerEvent, WorkerProcess, attend};
+pub use zygote::{Announced, Generation, LoadError, LoadList, RuntimeSpec};

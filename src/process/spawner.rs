@@ -1,0 +1,177 @@
+//! The source of workers of one runtime: keeps a zygote, replaces it when it dies, answers each request for a fork once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::unistd::Pid;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::family::Family;
+use super::worker::WorkerProcess;
+use super::zygote::{Generation, LoadError, RuntimeSpec, Zygote};
+use crate::sys::PidFd;
+use crate::transport::{ChildDescriptors, FromZygote};
+
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_MOST: Duration = Duration::from_secs(5);
+
+/// A worker just forked: alive, not yet heard of.
+#[derive(Debug)]
+pub struct Newborn {
+    /// Its process.
+    pub process: WorkerProcess,
+    /// The code that it has.
+    pub generation: Arc<Generation>,
+}
+
+/// Why no worker came.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ForkError {
+    /// The zygote said so.
+    #[error("{reason}: {message}")]
+    Failed {
+        /// The protocol's reason.
+        reason: String,
+        /// What went wrong.
+        message: String,
+    },
+    /// The zygote died or stood still before it answered.
+    #[error("the zygote was lost")]
+    ZygoteLost,
+}
+
+#[derive(Debug)]
+struct Request {
+    descriptors: ChildDescriptors,
+    reply: oneshot::Sender<Result<Newborn, ForkError>>,
+}
+
+/// Asks for workers; clones ask the same zygote. The zygote goes when the last one is dropped.
+#[derive(Debug, Clone)]
+pub struct Spawner(mpsc::UnboundedSender<Request>);
+
+impl Spawner {
+    /// Starts the runtime's first zygote; its failure is the caller's to report.
+    pub async fn start(spec: RuntimeSpec, family: Family) -> Result<(Self, Arc<Generation>), LoadError> {
+        let (zygote, generation) = Zygote::start(&spec, &family, 1).await?;
+        let generation = Arc::new(generation);
+        let (sender, requests) = mpsc::unbounded_channel();
+        let keeper = Keeper { spec, family, requests, pending: HashMap::new(), next_worker: 1 };
+        tokio::spawn(keeper.run(zygote, Arc::clone(&generation)));
+        Ok((Self(sender), generation))
+    }
+
+    /// A new worker of the present generation.
+    pub async fn fork(&self, descriptors: ChildDescriptors) -> Result<Newborn, ForkError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Request { descriptors, reply }).map_err(|_| ForkError::ZygoteLost)?;
+        answer.await.unwrap_or(Err(ForkError::ZygoteLost))
+    }
+}
+
+struct Pending {
+    reply: oneshot::Sender<Result<Newborn, ForkError>>,
+    deadline: Instant,
+}
+
+/// Owns the zygote.
+struct Keeper {
+    spec: RuntimeSpec,
+    family: Family,
+    requests: mpsc::UnboundedReceiver<Request>,
+    pending: HashMap<u64, Pending>,
+    next_worker: u64,
+}
+
+impl Keeper {
+    async fn run(mut self, mut zygote: Zygote, mut generation: Arc<Generation>) {
+        while self.serve(&zygote, &generation).await {
+            tracing::warn!(runtime = self.spec.name, pid = zygote.pid().as_raw(), "the zygote is lost; starting another");
+            drop(zygote);
+            // Dropping the replies tells their askers; a worker that still comes finds its pipes closed and ends.
+            self.pending.clear();
+            (zygote, generation) = self.replace(generation.number + 1).await;
+        }
+    }
+
+    async fn replace(&self, number: u64) -> (Zygote, Arc<Generation>) {
+        let mut pause = Duration::ZERO;
+        loop {
+            match Zygote::start(&self.spec, &self.family, number).await {
+                Ok((zygote, generation)) => return (zygote, Arc::new(generation)),
+                Err(error) => {
+                    pause = (pause * 2).clamp(RETRY_FIRST, RETRY_MOST);
+                    tracing::error!(runtime = self.spec.name, %error, retry_in = ?pause, "no new zygote");
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+    }
+
+    /// Serves requests until the zygote is lost (`true`) or nobody asks any more.
+    async fn serve(&mut self, zygote: &Zygote, generation: &Arc<Generation>) -> bool {
+        loop {
+            let deadline = self.pending.values().map(|pending| pending.deadline).min();
+            let overdue = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                received = zygote.receive() => match received {
+                    Ok(Some((packet, fds))) => self.on_packet(packet, fds, generation),
+                    Ok(None) => return true,
+                    Err(error) => {
+                        tracing::error!(runtime = self.spec.name, %error, "the zygote broke the protocol");
+                        return true;
+                    }
+                },
+                request = self.requests.recv() => {
+                    let Some(request) = request else { return false };
+                    if !self.on_request(zygote, request).await {
+                        return true;
+                    }
+                }
+                () = overdue => {
+                    tracing::error!(runtime = self.spec.name, "the zygote does not fork");
+                    return true;
+                }
+            }
+        }
+    }
+
+    async fn on_request(&mut self, zygote: &Zygote, request: Request) -> bool {
+        if request.reply.is_closed() {
+            return true;
+        }
+        let worker = self.next_worker;
+        self.next_worker += 1;
+        let deadline = Instant::now() + self.spec.start_timeout;
+        let sent = tokio::time::timeout_at(deadline, zygote.request_fork(worker, &request.descriptors)).await;
+        self.pending.insert(worker, Pending { reply: request.reply, deadline });
+        matches!(sent, Ok(Ok(())))
+    }
+
+    fn on_packet(&mut self, packet: FromZygote, fds: Vec<std::os::fd::OwnedFd>, generation: &Arc<Generation>) {
+        let (worker, answer) = match packet {
+            FromZygote::Forked { worker, pid } => {
+                let Some(pidfd) = fds.into_iter().next().map(PidFd::from_owned) else { return };
+                let process = WorkerProcess::new(Pid::from_raw(pid), pidfd, self.family.clone());
+                (worker, process.map(|process| Newborn { process, generation: Arc::clone(generation) }))
+            }
+            FromZygote::ForkFailed { worker, reason, message } => (worker, Err(ForkError::Failed { reason, message })),
+            FromZygote::Loading { .. }
+            | FromZygote::Function { .. }
+            | FromZygote::Ready
+            | FromZygote::Refused { .. } => return,
+        };
+        // A newborn that nobody waits for is dropped, which kills it.
+        if let Some(pending) = self.pending.remove(&worker) {
+            let _ = pending.reply.send(answer);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! One worker process: its death, its answers, its output, as events.
+//!
+//! Death is a readable pidfd, never an end of file. What a worker answered before it died counts.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use parking_lot::Mutex;
+use tokio::io::AsyncReadExt;
+use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe;
+use tokio::time::Instant;
+
+use super::exit::Exit;
+use super::family::Family;
+use super::spawner::ForkError;
+use crate::sys::{self, PidFd};
+use crate::transport::{Frame, ProtocolError};
+
+const READ_BYTES: usize = 64 << 10;
+/// From a closed result pipe to the verdict that the worker lives on without one.
+const CLOSED_GRACE: Duration = Duration::from_millis(20);
+
+/// A worker's process. Dropping it kills what still lives.
+#[derive(Debug)]
+pub struct WorkerProcess {
+    pid: Pid,
+    pidfd: AsyncFd<PidFd>,
+    family: Family,
+    /// Its exit once reaped; until then its number can't be anyone else's.
+    reaped: Mutex<Option<Exit>>,
+}
+
+/// What happened at a worker, in order.
+#[derive(Debug)]
+pub enum WorkerEvent {
+    /// It wrote a frame.
+    Frame(Frame),
+    /// Its tasks printed something.
+    Output(Bytes),
+    /// It wrote what is no frame; nothing more is read from it.
+    Broken(ProtocolError),
+    /// It ended; the last event.
+    Died(Exit),
+}
+
+impl WorkerProcess {
+    pub(super) fn new(pid: Pid, pidfd: PidFd, family: Family) -> Result<Self, ForkError> {
+        let failed = |error: io::Error| ForkError::Failed { reason: "fork".into(), message: error.to_string() };
+        let pidfd = sys::watch_pidfd(pidfd).map_err(failed)?;
+        family.adopt(pid);
+        Ok(Self { pid, pidfd, family, reaped: Mutex::new(None) })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    /// Kills it and its process group, whatever it is doing: a stopped process and blocked signals included.
+    pub fn kill(&self) {
+        let reaped = self.reaped.lock();
+        if reaped.is_none() {
+            let _ = killpg(self.pid, Signal::SIGKILL);
+            if let Err(error) = self.pidfd.get_ref().signal(Signal::SIGKILL) {
+                tracing::error!(pid = self.pid.as_raw(), %error, "a worker could not be killed");
+            }
+        }
+    }
+
+    async fn ended(&self) {
+        // An error could only mean that the runtime is going down, and all workers with it.
+        let _ = self.pidfd.readable().await;
+    }
+
+    fn reap(&self) -> Exit {
+        let mut reaped = self.reaped.lock();
+        *reaped.get_or_insert_with(|| self.family.reap(self.pid, self.pidfd.get_ref()))
+    }
+}
+
+impl Drop for WorkerProcess {
+    fn drop(&mut self) {
+        self.kill();
+        if self.reaped.get_mut().is_some() {
+            return;
+        }
+        let (pid, family) = (self.pid, self.family.clone());
+        let Ok(pidfd) = self.pidfd.get_ref().as_fd().try_clone_to_owned() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Ok(pidfd) = sys::watch_pidfd(PidFd::from_owned(pidfd)) {
+                    let _ = pidfd.readable().await;
+                    family.reap(pid, pidfd.get_ref());
+                }
+            });
+        }
+    }
+}
+
+/// Turns all that happens at a worker into events, until it has ended and been reaped.
+pub async fn attend(
+    process: Arc<WorkerProcess>,
+    results: pipe::Receiver,
+    log: pipe::Receiver,
+    payload_bytes_max: usize,
+    mut report: impl FnMut(WorkerEvent) + Send,
+) {
+    let buffer = BytesMut::with_capacity(READ_BYTES);
+    let mut attendant =
+        Attendant { results, log, payload_bytes_max, buffer, results_open: true, log_open: true, closed_at: None };
+    loop {
+        let Attendant { results, log, buffer, results_open, log_open, closed_at, .. } = &mut attendant;
+        let silent_since = *closed_at;
+        tokio::select! {
+            biased;
+            read = results.read_buf(buffer), if *results_open => attendant.on_read(read, &mut report),
+            _ = log.readable(), if *log_open => attendant.read_log(&mut report),
+            () = process.ended() => break,
+            () = past(silent_since), if silent_since.is_some() => {
+                attendant.closed_at = None;
+                report(WorkerEvent::Broken(ProtocolError::Closed));
+            }
+        }
+    }
+    // Its group first, so that no grandchild writes on; then what it still said.
+    process.kill();
+    attendant.read_rest(&mut report);
+    report(WorkerEvent::Died(process.reap()));
+}
+
+async fn past(closed_at: Option<Instant>) {
+    if let Some(closed_at) = closed_at {
+        tokio::time::sleep_until(closed_at + CLOSED_GRACE).await;
+    }
+}
+
+struct Attendant {
+    results: pipe::Receiver,
+    log: pipe::Receiver,
+    payload_bytes_max: usize,
+    buffer: BytesMut,
+    results_open: bool,
+    log_open: bool,
+    /// When the result pipe was found closed; a dying worker does that too, a moment before its pidfd tells.
+    closed_at: Option<Instant>,
+}
+
+impl Attendant {
+    fn on_read(&mut self, read: io::Result<usize>, report: &mut impl FnMut(WorkerEvent)) {
+        match read {
+            Ok(0) | Err(_) => {
+                self.results_open = false;
+                self.closed_at = Some(Instant::now());
+            }
+            Ok(_) => {
+                // The log first: a worker flushes before it answers.
+                self.read_log(report);
+                self.take_frames(report);
+                if self.buffer.capacity() - self.buffer.len() < READ_BYTES {
+                    self.buffer.reserve(READ_BYTES);
+                }
+            }
+        }
+    }
+
+    /// What a dead worker left in its pipes.
+    fn read_rest(&mut self, report: &mut impl FnMut(WorkerEvent)) {
+        self.read_log(report);
+        while self.results_open {
+            self.buffer.reserve(READ_BYTES);
+            match self.results.try_read_buf(&mut self.buffer) {
+                Ok(1..) => self.take_frames(report),
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+
+    fn take_frames(&mut self, report: &mut impl FnMut(WorkerEvent)) {
+        loop {
+            match Frame::take(&mut self.buffer, self.payload_bytes_max) {
+                Ok(Some(frame)) => report(WorkerEvent::Frame(frame)),
+                Ok(None) => return,
+                Err(error) => {
+                    self.results_open = false;
+                    return report(WorkerEvent::Broken(error));
+                }
+            }
+        }
+    }
+
+    fn read_log(&mut self, report: &mut impl FnMut(WorkerEvent)) {
+        let mut buffer = [0; 16 << 10];
+        while self.log_open {
+            match self.log.try_read(&mut buffer) {
+                Ok(0) => self.log_open = false,
+                Ok(read) => report(WorkerEvent::Output(Bytes::copy_from_slice(&buffer[..read]))),
+                Err(_) => return,
+            }
+        }
+    }
+}

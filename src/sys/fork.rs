@@ -1,0 +1,50 @@
+//! `fork`, allowed only while the process has a single thread.
+
+use std::io;
+
+use nix::libc;
+use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::unistd::{ForkResult, Pid};
+
+/// Which side of a fork this is.
+#[derive(Debug)]
+pub enum Forked {
+    /// The parent, with the child's pid.
+    Parent(Pid),
+    /// The child.
+    Child,
+}
+
+/// How many threads this process has (entries of `/proc/self/task`).
+pub fn thread_count() -> io::Result<usize> {
+    Ok(std::fs::read_dir("/proc/self/task")?.count())
+}
+
+/// Forks; an error if this process has more than one thread, since a lock held by another would stay locked in the child for ever.
+pub fn fork() -> io::Result<Forked> {
+    let threads = thread_count()?;
+    if threads != 1 {
+        return Err(io::Error::other(format!("the process has {threads} threads; only a single-threaded one may fork")));
+    }
+    // SAFETY: the process has one thread (checked above; only that thread could make another), so no other thread
+    // can hold a lock or be halfway through a change that the child would inherit.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(Forked::Parent(child)),
+        ForkResult::Child => Ok(Forked::Child),
+    }
+}
+
+/// Leaves at once, without destructors or exit handlers: for forked children, which hold copies of another process's state.
+pub fn exit_now(status: i32) -> ! {
+    // SAFETY: _exit touches no memory and does not return.
+    unsafe { libc::_exit(status) }
+}
+
+/// Gives the signals that a parent may have ignored or handled their default action (SIGPIPE too, for what a task executes).
+pub fn default_signals() -> io::Result<()> {
+    for which in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGPIPE, Signal::SIGCHLD] {
+        // SAFETY: the default action runs no code of ours in a handler.
+        unsafe { signal(which, SigHandler::SigDfl) }?;
+    }
+    Ok(())
+}

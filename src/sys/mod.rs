@@ -1,0 +1,18 @@
+//! The only unsafe code: fork, descriptors, pidfds, the mapped page.
+//!
+//! Each function is a safe wrapper of one system call (or of the one sequence that is safe as a whole). No policy here.
+#![allow(unsafe_code)]
+
+mod fds;
+mod fork;
+mod page;
+mod pidfd;
+mod readiness;
+mod socket;
+
+pub use fds::{adopt, close_from, place, reopen_for_reading, take_stdin};
+pub use fork::{Forked, default_signals, exit_now, fork, thread_count};
+pub use page::{MappedPage, PAGE_BYTES, create_page};
+pub use pidfd::PidFd;
+pub use readiness::{watch_pidfd, watch_socket};
+pub use socket::{packet_pair, receive_packet, send_packet, stream_pair};

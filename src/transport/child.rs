@@ -1,0 +1,74 @@
+//! A native worker's end of its pipes: blocking, one task at a time.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use nix::errno::Errno;
+
+use super::frame::{Codec, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES};
+
+/// The worker's end. Reads into one buffer that it keeps.
+#[derive(Debug)]
+pub struct ChildEnd {
+    tasks: OwnedFd,
+    results: OwnedFd,
+    input: Vec<u8>,
+}
+
+impl ChildEnd {
+    /// Takes over the two pipes.
+    pub fn new(tasks: OwnedFd, results: OwnedFd) -> Self {
+        Self { tasks, results, input: vec![0; PIPE_PACKET_BYTES] }
+    }
+
+    /// Waits for a task; `None` at the end of the pipe.
+    pub fn read_task(&mut self) -> io::Result<Option<(Header, &[u8])>> {
+        if self.input.len() > 1 << 20 {
+            self.input = vec![0; PIPE_PACKET_BYTES];
+        }
+        let mut have = read_some(&self.tasks, &mut self.input[..PIPE_PACKET_BYTES])?;
+        if have == 0 {
+            return Ok(None);
+        }
+        let head = self.input[..have].first_chunk::<HEADER_BYTES>();
+        let header = Header::decode(head.ok_or(io::ErrorKind::UnexpectedEof)?).map_err(io::Error::other)?;
+        let whole = HEADER_BYTES + usize::try_from(header.length).map_err(io::Error::other)?;
+        if self.input.len() < whole {
+            self.input.resize(whole, 0);
+        }
+        while have < whole {
+            let read = read_some(&self.tasks, &mut self.input[have..whole])?;
+            if read == 0 {
+                return Ok(None);
+            }
+            have += read;
+        }
+        Ok(Some((header, &self.input[HEADER_BYTES..whole])))
+    }
+
+    /// Writes a whole answer. `frame` begins with room for a header, which is filled in here.
+    pub fn write_answer(&self, kind: Kind, sequence: u64, frame: &mut [u8]) -> io::Result<()> {
+        let length = frame.len() - HEADER_BYTES;
+        let codec = if length == 0 { Codec::None } else { Codec::Json };
+        let header = Header { kind, codec, function: 0, sequence, length: length as u64 };
+        frame[..HEADER_BYTES].copy_from_slice(&header.encode());
+        let mut rest = &*frame;
+        while !rest.is_empty() {
+            match nix::unistd::write(&self.results, rest) {
+                Ok(written) => rest = &rest[written..],
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_some(fd: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        return match nix::unistd::read(fd, buffer) {
+            Err(Errno::EINTR) => continue,
+            done => Ok(done?),
+        };
+    }
+}

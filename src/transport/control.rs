@@ -1,0 +1,97 @@
+//! Packets of the control socket between the server and a zygote.
+
+use serde::{Deserialize, Serialize};
+
+/// Largest packet in bytes.
+pub const PACKET_BYTES_MAX: usize = 128 << 10;
+
+/// From the server.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case")]
+pub enum ToZygote {
+    /// What to load; the first packet.
+    Load {
+        /// Version of the protocol.
+        protocol: u32,
+        /// The process that must be the workers' parent.
+        server_pid: i32,
+        /// First on the import path, in this order.
+        paths: Vec<String>,
+        /// Files whose public functions are offered.
+        files: Vec<LoadFile>,
+        /// Modules whose public functions are offered.
+        modules: Vec<String>,
+        /// Single functions.
+        functions: Vec<String>,
+        /// Whether errors carry the function's traceback.
+        tracebacks: bool,
+        /// Largest value in bytes of JSON.
+        result_bytes_max: usize,
+    },
+    /// Make a worker of the descriptors that come with this.
+    Fork {
+        /// The server's number of it.
+        worker: u64,
+    },
+}
+
+/// A file to load and the name it is imported under.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LoadFile {
+    /// Module name.
+    pub module: String,
+    /// Absolute path.
+    pub path: String,
+}
+
+/// From a zygote or the parent of a new worker.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case")]
+pub enum FromZygote {
+    /// It is about to import or resolve this.
+    Loading {
+        /// Module or name.
+        what: String,
+    },
+    /// A function offered; the first has index 0.
+    Function {
+        /// Public name.
+        name: String,
+        /// Its documentation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        doc: Option<String>,
+        /// Its signature.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
+    },
+    /// Everything is loaded.
+    Ready,
+    /// Loading failed.
+    Refused {
+        /// Module or name.
+        what: String,
+        /// One of the protocol's reasons.
+        reason: String,
+        /// What went wrong.
+        message: String,
+        /// The function's own frames.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        traceback: Option<String>,
+    },
+    /// A worker lives; its pidfd comes with this.
+    Forked {
+        /// The server's number of it.
+        worker: u64,
+        /// Its process.
+        pid: i32,
+    },
+    /// A worker won't come.
+    ForkFailed {
+        /// The server's number of it.
+        worker: u64,
+        /// One of the protocol's reasons.
+        reason: String,
+        /// What went wrong.
+        message: String,
+    },
+}

@@ -1,0 +1,208 @@
+//! Frames of the task and result pipes: 24 bytes of header and a payload.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Size of a header in bytes.
+pub const HEADER_BYTES: usize = 24;
+/// Largest frame that travels as one packet of the task pipe (`PIPE_BUF`).
+pub const PIPE_PACKET_BYTES: usize = 4096;
+const MAGIC: u8 = 0xF0;
+const VERSION: u8 = 1;
+
+/// What a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Task: positional arguments.
+    Call = 1,
+    /// Task: positional and keyword arguments.
+    CallKeywords = 2,
+    /// Task: one chunk of a map.
+    Map = 3,
+    /// Asks for a sign of life.
+    Ping = 8,
+    /// The worker is ready for its first task.
+    Ready = 16,
+    /// The value.
+    Value = 17,
+    /// The function raised.
+    Raised = 18,
+    /// The value can't be said in JSON.
+    NotJson = 19,
+    /// The arguments don't fit the function.
+    InvalidArguments = 20,
+    /// The value is too large.
+    TooLarge = 21,
+    /// Answers [`Kind::Ping`].
+    Pong = 24,
+}
+
+impl Kind {
+    fn parse(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::Call,
+            2 => Self::CallKeywords,
+            3 => Self::Map,
+            8 => Self::Ping,
+            16 => Self::Ready,
+            17 => Self::Value,
+            18 => Self::Raised,
+            19 => Self::NotJson,
+            20 => Self::InvalidArguments,
+            21 => Self::TooLarge,
+            24 => Self::Pong,
+            _ => return None,
+        })
+    }
+}
+
+/// How a payload is coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Codec {
+    /// There is no payload.
+    None = 0,
+    /// JSON text.
+    Json = 1,
+}
+
+/// The first 24 bytes of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// What it is.
+    pub kind: Kind,
+    /// How its payload is coded.
+    pub codec: Codec,
+    /// Tasks: the function's index in its zygote's announcement.
+    pub function: u32,
+    /// The server's number of the task.
+    pub sequence: u64,
+    /// Bytes of payload.
+    pub length: u64,
+}
+
+/// A header and its payload.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// The header.
+    pub header: Header,
+    /// The payload.
+    pub payload: Bytes,
+}
+
+/// Bytes that are no frame: whoever sent them is not to be trusted further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolError {
+    /// The first two bytes are wrong.
+    #[error("wrong magic or version")]
+    Magic,
+    /// The kind is not one of the table's.
+    #[error("unknown kind {0}")]
+    Kind(u8),
+    /// The codec is not one of the table's.
+    #[error("unknown codec {0}")]
+    Codec(u8),
+    /// The payload is larger than allowed.
+    #[error("payload of {0} bytes")]
+    Length(u64),
+    /// A living worker closed its result pipe.
+    #[error("the result pipe was closed")]
+    Closed,
+}
+
+impl Header {
+    /// The header's bytes.
+    pub fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[0] = MAGIC;
+        bytes[1] = VERSION;
+        bytes[2] = self.kind as u8;
+        bytes[3] = self.codec as u8;
+        bytes[4..8].copy_from_slice(&self.function.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.sequence.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.length.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a header.
+    pub fn decode(bytes: &[u8; HEADER_BYTES]) -> Result<Self, ProtocolError> {
+        let [magic, version, kind, codec, ..] = *bytes;
+        if magic != MAGIC || version != VERSION {
+            return Err(ProtocolError::Magic);
+        }
+        let codec = match codec {
+            0 => Codec::None,
+            1 => Codec::Json,
+            other => return Err(ProtocolError::Codec(other)),
+        };
+        let mut rest = &bytes[4..];
+        Ok(Self {
+            kind: Kind::parse(kind).ok_or(ProtocolError::Kind(kind))?,
+            codec,
+            function: rest.get_u32_le(),
+            sequence: rest.get_u64_le(),
+            length: rest.get_u64_le(),
+        })
+    }
+}
+
+impl Frame {
+    /// Takes one whole frame off the front of `buffer`; `None` while it isn't whole. Reserves room for a payload that is announced.
+    pub fn take(buffer: &mut BytesMut, payload_bytes_max: usize) -> Result<Option<Self>, ProtocolError> {
+        let Some(head) = buffer.first_chunk::<HEADER_BYTES>() else {
+            return Ok(None);
+        };
+        let header = Header::decode(head)?;
+        let length = usize::try_from(header.length).map_err(|_| ProtocolError::Length(header.length))?;
+        if length > payload_bytes_max {
+            return Err(ProtocolError::Length(header.length));
+        }
+        if buffer.len() < HEADER_BYTES + length {
+            buffer.reserve(HEADER_BYTES + length - buffer.len());
+            return Ok(None);
+        }
+        buffer.advance(HEADER_BYTES);
+        Ok(Some(Self { header, payload: buffer.split_to(length).freeze() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(length: u64) -> Header {
+        Header { kind: Kind::Value, codec: Codec::Json, function: 7, sequence: u64::MAX - 1, length }
+    }
+
+    #[test]
+    fn a_header_survives_the_wire() {
+        assert_eq!(Header::decode(&header(3).encode()), Ok(header(3)));
+    }
+
+    #[test]
+    fn a_frame_is_taken_only_when_it_is_whole() {
+        let mut whole = header(3).encode().to_vec();
+        whole.extend_from_slice(b"123");
+        for cut in 0..whole.len() {
+            let mut buffer = BytesMut::from(&whole[..cut]);
+            assert!(matches!(Frame::take(&mut buffer, 10), Ok(None)), "cut at {cut}");
+        }
+        let mut buffer = BytesMut::from(&whole[..]);
+        let frame = Frame::take(&mut buffer, 10).unwrap().unwrap();
+        assert_eq!((&frame.payload[..], buffer.len()), (&b"123"[..], 0));
+    }
+
+    #[test]
+    fn lies_are_refused() {
+        let refuse = |change: fn(&mut [u8; HEADER_BYTES])| {
+            let mut bytes = header(3).encode();
+            change(&mut bytes);
+            Frame::take(&mut BytesMut::from(&bytes[..]), 10).unwrap_err()
+        };
+        assert_eq!(refuse(|bytes| bytes[0] = 1), ProtocolError::Magic);
+        assert_eq!(refuse(|bytes| bytes[1] = 9), ProtocolError::Magic);
+        assert_eq!(refuse(|bytes| bytes[2] = 99), ProtocolError::Kind(99));
+        assert_eq!(refuse(|bytes| bytes[3] = 9), ProtocolError::Codec(9));
+        assert_eq!(refuse(|bytes| bytes[16..].fill(0xFF)), ProtocolError::Length(u64::MAX));
+    }
+}

@@ -1,0 +1,11 @@
+#![doc = include_str!("PROTOCOL.md")]
+
+mod control;
+mod child;
+mod frame;
+mod parent;
+
+pub use child::ChildEnd;
+pub use control::{FromZygote, LoadFile, PACKET_BYTES_MAX, ToZygote};
+pub use frame::{Codec, Frame, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES, ProtocolError};
+pub use parent::{ChildDescriptors, Link, ParentEnds, WriteOutcome};

@@ -1,0 +1,136 @@
+//! Functions compiled into this binary: raw JSON in, raw JSON out.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::json;
+
+/// Why a native function gave no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Raised {
+    /// It failed.
+    Error {
+        /// The error's type, as its user would name it.
+        kind: String,
+        /// What went wrong.
+        message: String,
+    },
+    /// It was called wrongly.
+    InvalidArguments {
+        /// What does not fit.
+        message: String,
+        /// Where (`$.args[0]`).
+        path: String,
+    },
+}
+
+impl Raised {
+    /// An argument that does not fit.
+    pub fn invalid(path: &str, message: impl Into<String>) -> Self {
+        Self::InvalidArguments { message: message.into(), path: path.into() }
+    }
+}
+
+/// The arguments of one call, each as raw JSON.
+#[derive(Debug, Clone, Copy)]
+pub struct Arguments<'a> {
+    /// By position.
+    pub positional: &'a [&'a [u8]],
+    /// By name, as one JSON object.
+    pub keywords: Option<&'a [u8]>,
+}
+
+impl<'a> Arguments<'a> {
+    /// The arguments as exactly `N` positional ones.
+    pub fn exactly<const N: usize>(&self) -> Result<[&'a [u8]; N], Raised> {
+        if self.keywords.is_some_and(|keywords| keywords.iter().any(|byte| !b"{} \t\r\n".contains(byte))) {
+            return Err(Raised::invalid("$.kwargs", "the function takes no keyword arguments"));
+        }
+        <[&[u8]; N]>::try_from(self.positional).map_err(|_| {
+            let given = self.positional.len();
+            Raised::invalid("$.args", format!("the function takes {N} positional arguments, {given} were given"))
+        })
+    }
+}
+
+type Body = Box<dyn Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Raised>>;
+
+/// A function and what is said of it.
+pub struct Function {
+    /// Public name.
+    pub name: String,
+    /// Documentation.
+    pub doc: Option<String>,
+    /// How it is called, `(x)`.
+    pub signature: Option<String>,
+    body: Body,
+}
+
+/// The native functions of a program, in the order of their indexes.
+#[derive(Default)]
+pub struct Functions(Vec<Function>);
+
+impl std::fmt::Debug for Functions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|function| &function.name)).finish()
+    }
+}
+
+impl Functions {
+    /// Adds a function over raw JSON: it appends its value's JSON to the buffer.
+    #[must_use]
+    pub fn with_raw(
+        mut self,
+        name: &str,
+        signature: &str,
+        doc: &str,
+        body: impl Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Raised> + 'static,
+    ) -> Self {
+        self.0.push(Function {
+            name: name.into(),
+            doc: Some(doc.into()),
+            signature: Some(signature.into()),
+            body: Box::new(body),
+        });
+        self
+    }
+
+    /// In the order of their indexes.
+    pub fn iter(&self) -> impl Iterator<Item = &Function> {
+        self.0.iter()
+    }
+
+    pub(super) fn get(&self, index: u32) -> Option<&Function> {
+        self.0.get(usize::try_from(index).ok()?)
+    }
+}
+
+impl Function {
+    /// One call; a panic is an error like any other.
+    fn call(&self, arguments: Arguments<'_>, output: &mut Vec<u8>) -> Result<(), Raised> {
+        catch_unwind(AssertUnwindSafe(|| (self.body)(arguments, output))).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+            let message = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            Err(Raised::Error { kind: "panic".into(), message })
+        })
+    }
+
+    /// CALL and CALL_KEYWORDS.
+    pub(super) fn apply(&self, arguments: &[u8], keywords: Option<&[u8]>, output: &mut Vec<u8>) -> Result<(), Raised> {
+        let positional: Vec<&[u8]> = json::elements(arguments).collect();
+        self.call(Arguments { positional: &positional, keywords }, output)
+    }
+
+    /// MAP: the index of the item that failed comes with the error; `done` is told after each item.
+    pub(super) fn map(&self, items: &[u8], output: &mut Vec<u8>, done: impl Fn(u64)) -> Result<(), (u64, Raised)> {
+        output.push(b'[');
+        for (index, item) in (0..).zip(json::elements(items)) {
+            if index > 0 {
+                output.push(b',');
+            }
+            self.call(Arguments { positional: &[item], keywords: None }, output).map_err(|raised| (index, raised))?;
+            done(index + 1);
+        }
+        output.push(b']');
+        Ok(())
+    }
+}

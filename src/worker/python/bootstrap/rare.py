@@ -1,0 +1,377 @@
+# forkpool's Python side, part 4 of 4: what few tasks need. Compiled when it is first needed (see part 1).
+#
+# Failures in words (which answer it is, the traceback, the path of what does not fit), bytes, `async def`.
+# The modules traceback and inspect would cost 9 and 20 ms to import; inspect is asked for C functions alone.
+MESSAGE_MAX, TRACEBACK_MAX, ARGS_MAX, PATH_MAX = 8192, 16384, 8192, 1024
+
+
+def explain(failed_in, error, function, word, args, kwargs, value, tracebacks):
+    """The kind and the payload of the answer to a task that ended without a value.
+
+    `value` is the payload if reading it failed, of a MAP that was running the values so far, else what to say.
+    """
+    index = None
+    if failed_in == READING:
+        kind = INVALID_ARGUMENTS
+        index, told = unreadable(error, word, value)
+    elif failed_in == SAYING and not isinstance(error, (KeyboardInterrupt, SystemExit)):
+        kind = NOT_JSON
+        steps, message = offender(value, error)
+        if word == MAP and steps:
+            index = steps.pop(0)
+        told = {"message": message, "path": path_of(steps)}
+    else:
+        kind = RAISED
+        misfit = None
+        if word != MAP:
+            misfit = misfit_of(error, function, args, kwargs or {})
+        elif len(value) < len(args):
+            index = len(value)
+            misfit = misfit_of(error, function, args[index:index + 1], {}) and "$"
+        if misfit:
+            kind = INVALID_ARGUMENTS
+            told = {"message": message_of(error), "path": misfit}
+        else:
+            told = raised(error, tracebacks)
+    for name, limit in (("message", MESSAGE_MAX), ("path", PATH_MAX)):
+        if name in told:
+            told[name] = cut(told[name], limit)
+    if index is not None:
+        told["index"] = index
+    return kind, to_json(told).encode()
+
+
+# ---- exceptions in words
+
+def message_of(error):
+    try:
+        return str(error)
+    except BaseException as second:
+        return "(no message: its __str__ raised %s)" % type(second).__name__
+
+
+def line_of(error):
+    """As the last line of a traceback."""
+    message = message_of(error)
+    return type(error).__name__ + ": " + message if message else type(error).__name__
+
+
+def raised(error, tracebacks):
+    told = {"type": cut(type(error).__name__, 256), "message": message_of(error)}
+    try:
+        args = list(error.args)
+        if not any(isinstance(each, (str, bytes, bytearray)) and len(each) > ARGS_MAX for each in args):
+            text = to_json(args)
+            if len(text) <= ARGS_MAX and "\\ud" not in text or is_unicode(scan(text, 0)[0]):
+                told["args"] = scan(text, 0)[0]
+    except BaseException:
+        pass  # they are left out
+    text = traceback_of(error) if tracebacks else None
+    if text:
+        told["traceback"] = text
+    return told
+
+
+def is_unicode(value):
+    """Whether no text in this JSON value holds a lone surrogate."""
+    spoken = _json.make_encoder(None, None, _json.encode_basestring, None, ":", ",", False, False, False)
+    try:
+        return bool("".join(spoken(value, 0)).encode())
+    except UnicodeEncodeError:
+        return False
+
+
+# ---- tracebacks
+
+CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
+CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
+GROUP = __builtins__.get("BaseExceptionGroup", ())
+loop_files = set()  # of asyncio: what carries a coroutine's exception out of the loop
+
+
+def traceback_of(error):
+    """The traceback in Python's form, with the functions' own frames alone; None if there is no saying it."""
+    try:
+        parts, seen = [], []
+        while error is not None and len(seen) < 10 and all(error is not each for each in seen):
+            seen.append(error)
+            parts.insert(0, one_traceback(error))
+            if error.__cause__ is not None:
+                error, link = error.__cause__, CAUSE
+            elif not error.__suppress_context__:
+                error, link = error.__context__, CONTEXT
+            else:
+                error = None
+            if error is not None:
+                parts.insert(0, link)
+        raw = "".join(parts).encode("utf-8", "replace")
+        if len(raw) > TRACEBACK_MAX:
+            raw = b"(cut)\n" + raw[len(raw) - TRACEBACK_MAX + 6:]  # the end says most
+        return raw.decode("utf-8", "ignore")
+    except BaseException:
+        return None
+
+
+def one_traceback(error):
+    frames, trace = [], error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if not is_foreign(code.co_filename):
+            frames.append((code.co_filename, trace.tb_lineno, code.co_name))
+        trace = trace.tb_next
+    lines = ["Traceback (most recent call last):\n"] if frames else []
+    for at, (path, number, name) in enumerate(frames):
+        if at == 15 and len(frames) > 40:
+            lines.append("  (%d frames are left out)\n" % (len(frames) - 40))
+        if at < 15 or at >= len(frames) - 25:
+            lines.append('  File "%s", line %s, in %s\n%s' % (path, number, name, source_line(path, number)))
+    if isinstance(error, SyntaxError) and error.filename:
+        lines.append('  File "%s", line %s\n%s' % (error.filename, error.lineno,
+                                                   source_line(error.filename, error.lineno)))
+    lines.append(cut(line_of(error), 2048) + "\n")
+    notes = getattr(error, "__notes__", None)
+    if isinstance(notes, list):
+        lines += [cut(str(note), 1024) + "\n" for note in notes[:20]]
+    if isinstance(error, GROUP):
+        for member in error.exceptions[:10]:
+            lines += ["  | " + line for line in one_traceback(member).splitlines(True)]
+    return "".join(lines)
+
+
+def is_foreign(path):
+    """Whether code of this file is the machinery's, not the user's."""
+    return path == "<forkpool>" or path.startswith("<frozen importlib") or path in loop_files
+
+
+def source_line(path, number):
+    """That line of the file as a traceback shows it, or nothing. (linecache imports re and tokenize.)"""
+    try:
+        with open(path, "rb") as file:
+            for at, line in enumerate(file, 1):
+                if at == number:
+                    return "    " + line.decode("utf-8", "replace").strip()[:200] + "\n"
+    except (OSError, ValueError):
+        pass
+    return ""
+
+
+# ---- arguments that do not fit
+
+def misfit_of(error, function, args, kwargs):
+    """The path of the argument that does not fit; None if the exception is the function's own.
+
+    The call itself fails in the frame that makes it, which is ours: then no line of the function has run.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if not isinstance(error, TypeError) or trace is None or trace.tb_frame.f_code.co_filename != "<forkpool>":
+        return None
+    skip = 0
+    if type(function) is METHOD:
+        function, skip = function.__func__, 1
+    if type(function) is not FUNCTION:
+        return "$.args" if not fits(error, function, args, kwargs) else None
+    code = function.__code__
+    count = code.co_argcount
+    named = code.co_varnames[code.co_posonlyargcount:count + code.co_kwonlyargcount]
+    taken = code.co_varnames[skip:count][:len(args)]
+    if len(args) > count - skip and not code.co_flags & 4:
+        return "$.args[%d]" % (count - skip)
+    for name in kwargs:
+        if name in taken and name in named or name not in named and not code.co_flags & 8:
+            return path_of(["kwargs", name])
+    return "$.args"
+
+
+def fits(error, function, args, kwargs):
+    """Whether a function that is not written in Python takes these arguments, as far as it says."""
+    try:
+        import inspect
+        signature = inspect.signature(function)
+    except BaseException:
+        # It says nothing: these are the words of CPython's argument parsers.
+        words = ("argument (", "arguments (", "takes no ", "missing required", "unexpected keyword",
+                 "positional argument", " expected at ", "invalid keyword")
+        message = message_of(error)
+        return not any(each in message for each in words)
+    try:
+        signature.bind(*args, **kwargs)
+        return True
+    except TypeError:
+        return False
+
+
+def unreadable(error, word, payload):
+    """The index (or None) and the words for a payload that the reader refused."""
+    message, steps = message_of(error), []
+    if isinstance(error, StopIteration):
+        message = "the arguments are not JSON"
+    elif isinstance(error, RecursionError):
+        message = "the arguments are nested too deeply"
+    try:
+        steps = bad_bytes(scan(payload.decode(), 0)[0]) or []
+    except BaseException:
+        pass
+    index = steps.pop(0) if word == MAP and steps else None
+    if word == CALL and steps:
+        steps.insert(0, "args")
+    elif word == CALL_KEYWORDS and steps:
+        steps[0] = ("args", "kwargs")[steps[0]]
+    return index, {"message": message, "path": path_of(steps)}
+
+
+# ---- bytes in arguments
+
+def bytes_hook(members):
+    if len(members) == 1 and "$bytes" in members:
+        return to_bytes(members["$bytes"])
+    return members
+
+
+def to_bytes(text):
+    import binascii
+    try:
+        raw = text.encode("ascii")
+        value = binascii.a2b_base64(raw)
+        if binascii.b2a_base64(value, newline=False) == raw:
+            return value
+    except (AttributeError, ValueError):
+        pass
+    raise ValueError("$bytes is not base64 (RFC 4648, section 4, padded)")
+
+
+def bad_bytes(value):
+    """The steps to the first `$bytes` object that is not base64, or None."""
+    if isinstance(value, dict) and len(value) == 1 and "$bytes" in value:
+        try:
+            to_bytes(value["$bytes"])
+            return None
+        except ValueError:
+            return []
+    members = enumerate(value) if isinstance(value, list) else ()
+    for step, member in value.items() if isinstance(value, dict) else members:
+        steps = bad_bytes(member)
+        if steps is not None:
+            return [step] + steps
+    return None
+
+
+# ---- the place of what cannot be said in JSON
+
+def path_of(steps):
+    text = "$"
+    for step in steps:
+        if isinstance(step, int):
+            text += "[%d]" % step
+        elif step.isidentifier():
+            text += "." + step
+        else:
+            text += "[" + quote(step[:PATH_MAX]) + "]"
+        if len(text) > PATH_MAX:
+            break
+    return text
+
+
+def offender(root, error):
+    """The steps to the first value that the encoder refused with `error`, and what is wrong with it."""
+    too_deep = isinstance(error, RecursionError)
+    steps, levels, inside = [], [iter([(None, root)])], []
+    try:
+        while levels:
+            for step, value in levels[-1]:
+                steps.append(step)
+                members, why = look_at(value, inside)
+                if why is None and members is not None and too_deep and len(levels) > 200:
+                    why = "the value is nested too deeply"
+                if why is not None:
+                    return steps[1:], why
+                if members is not None:
+                    levels.append(members)
+                    break
+                steps.pop()
+            else:
+                levels.pop()
+                if steps:
+                    steps.pop()
+                if inside:
+                    inside.pop()
+    except BaseException as second:
+        return steps[1:], line_of(second)
+    return [], line_of(error)
+
+
+def look_at(value, inside):
+    """What there is to look at inside this value (None: nothing), and what is wrong with it, if anything."""
+    within = []
+    while True:
+        if value is None or isinstance(value, (str, bool)):
+            return None, None
+        if isinstance(value, int):
+            int.__repr__(value)  # beyond Python's limit of digits this raises
+            return None, None
+        if isinstance(value, float):
+            finite = value - value == 0
+            return None, None if finite else "%s cannot be said in JSON" % float.__repr__(value)
+        if any(value is each for each in inside) or any(value is each for each in within):
+            return None, "the value contains itself"
+        within.append(value)
+        if isinstance(value, (list, tuple)):
+            inside.append(value)
+            return enumerate(value), None
+        if isinstance(value, dict):
+            inside.append(value)
+            return named_members(value), None
+        try:
+            value = plain(value)
+        except BaseException as error:
+            refused = isinstance(error, TypeError) and error.__traceback__.tb_next.tb_next is None
+            return None, message_of(error) if refused else line_of(error)
+        if len(within) > 100:
+            return None, "the value is nested too deeply"
+
+
+def named_members(value):
+    """The members of a dict with their names as JSON has them."""
+    for key, member in value.items():
+        if isinstance(key, str):
+            name = key
+        elif key is None or isinstance(key, (bool, int, float)):
+            name = to_json(key)
+        else:
+            raise TypeError("a key of type %s cannot be said in JSON" % type(key).__name__)
+        yield name, member
+
+
+# ---- async def
+
+loops = {}  # by process: one event loop for all tasks of a worker
+
+
+def awaiting_calls(functions):
+    """The functions as they are called: a coroutine is awaited. (In the zygote: asyncio costs 50 ms.)"""
+    import asyncio
+    from asyncio import base_events, futures
+    loop_files.update((base_events.__file__, futures.__file__))
+
+    def run(awaitable):
+        loop = loops.get(getpid())
+        if loop is None:
+            loop = loops[getpid()] = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+        try:
+            return loop.run_until_complete(awaitable)
+        finally:
+            left = asyncio.all_tasks(loop)
+            if left:  # as asyncio.run: what the function left running is cancelled
+                for task in left:
+                    task.cancel()
+                loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+
+    def awaiting(function):
+        def call(*args, **kwargs):
+            value = function(*args, **kwargs)
+            return run(value) if hasattr(type(value), "__await__") else value
+        return call
+
+    return [awaiting(function) if is_async(function) else function for function in functions]

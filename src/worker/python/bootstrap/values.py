@@ -1,0 +1,130 @@
+# forkpool's Python side, part 1 of 4: what is imported, and values from and to JSON.
+#
+# The server sends one packet: parts 1 to 3 (values, worker, zygote) one after the other, a NUL, and part 4
+# (rare). The stub executes parts 1 to 3 as one namespace; part 4 is compiled there when it is first needed.
+#
+# Start-up: only modules that cost next to nothing are imported here. `json`, `socket`, `signal` and `ctypes`
+# pull in `re` and `enum` (8 ms); the C modules beneath them do not.
+# A task may patch anything (`os.write`, `json`, `builtins`): whatever the worker needs is bound to names of
+# this namespace, and the stub gives it a copy of the builtins.
+import os
+import sys
+
+
+def unsupported(why):
+    """Refuse this interpreter. Needs nothing but `os`: descriptor 0 is still the control socket."""
+    version = "%d.%d" % sys.version_info[:2]
+    packet = '{"op":"refused","what":"python","reason":"unsupported","message":"this is Python %s: %s"}'
+    os.read(0, 131072)  # `load`: left unread it would reset the socket, and the refusal with it
+    os.write(0, (packet % (version, why)).encode())
+    os._exit(3)
+
+
+if sys.version_info < (3, 9):
+    unsupported("3.9 or newer is needed")
+try:
+    import _ctypes
+    import _json
+    import _signal
+    import _socket
+    import _struct
+    import gc
+except ImportError as missing:
+    unsupported("its standard module %s is missing" % missing.name)
+from os import _exit, close, dup, dup2, fork, getpid, getppid, readv, waitpid, write, writev
+from time import monotonic_ns as now, sleep
+
+# ---- from JSON
+
+BYTES = '"$bytes"'  # a payload without this text holds no bytes, and is read by the plain scanner
+
+
+class Reading:
+    """What the C scanner asks of its context: as json.loads, but without NaN and the infinities."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+
+    @staticmethod
+    def parse_constant(name):
+        raise ValueError(name + " is not JSON")
+
+
+scan = _json.make_scanner(Reading)
+
+
+def scan_with_bytes(text, start):
+    """As scan; an object with the single member `$bytes` becomes bytes."""
+    hooked = Reading()
+    hooked.object_hook = rarely("bytes_hook")
+    return _json.make_scanner(hooked)(text, start)
+
+
+# ---- to JSON
+
+b2a = None
+
+
+def plain(value):
+    """What the encoder takes instead of a value that JSON has no word for; TypeError if there is nothing."""
+    global b2a
+    kind = type(value)
+    if issubclass(kind, (bytes, bytearray, memoryview)):
+        if b2a is None:
+            from binascii import b2a_base64 as b2a
+        return {"$bytes": b2a(bytes(value), newline=False).decode()}
+    dump = getattr(kind, "model_dump", None)
+    if dump is not None:
+        return dump(value, mode="json")
+    if hasattr(kind, "__dataclass_fields__"):
+        return {field.name: getattr(value, field.name) for field in sys.modules["dataclasses"].fields(value)}
+    for module, names, say in AS_TEXT:
+        home = sys.modules.get(module)
+        if home is not None and isinstance(value, tuple(getattr(home, name) for name in names)):
+            return say(value)
+    tolist = getattr(kind, "tolist", None)
+    if tolist is not None:
+        return tolist(value)
+    raise TypeError("a value of type %s cannot be said in JSON" % kind.__name__)
+
+
+# A value of these types exists only once its module is loaded, by whomever.
+AS_TEXT = (
+    ("datetime", ("datetime", "date", "time"), lambda value: value.isoformat()),
+    ("uuid", ("UUID",), str),
+    ("decimal", ("Decimal",), str),
+)
+
+quote = _json.encode_basestring_ascii
+open_values = {}  # what the encoder is inside of, by id: how it knows a cycle
+encode = _json.make_encoder(open_values, plain, quote, None, ":", ",", False, False, False)
+
+
+def to_json(value):
+    """As json.dumps(value, allow_nan=False, separators=(",", ":"), default=plain)."""
+    try:
+        return "".join(encode(value, 0))
+    except BaseException:
+        open_values.clear()
+        raise
+
+
+# ---- text for people
+
+def cut(text, limit):
+    """`text` as valid UTF-8 of at most `limit` bytes (lone surrogates become `?`)."""
+    raw = text[:limit + 1].encode("utf-8", "replace")
+    if len(raw) <= limit:
+        return raw.decode()
+    return raw[:limit - 3].decode("utf-8", "ignore") + "…"
+
+
+def rarely(name):
+    """A function of part 4, which is compiled at its first use."""
+    space = globals()
+    if name not in space:
+        exec(compile(RARE, "<forkpool>", "exec"), space)
+    return space[name]

@@ -1,0 +1,338 @@
+# forkpool's Python side, part 2 of 4: a worker, from its fork to its last task.
+
+# ---- C functions (the C library is in the process already; ctypes itself would cost 5 ms more)
+
+class Pointer(_ctypes._SimpleCData):
+    _type_ = "P"
+
+
+class Byte(_ctypes._SimpleCData):
+    _type_ = "B"
+
+
+class Page(_ctypes.Array):
+    _type_ = Byte
+    _length_ = 4096
+
+
+class Mapper(_ctypes.CFuncPtr):
+    _flags_ = _ctypes.FUNCFLAG_CDECL
+    _restype_ = Pointer
+
+
+process = _ctypes.dlopen(None, 2)
+
+
+def c_call(name, *arguments):
+    return _ctypes.call_function(_ctypes.dlsym(process, name), arguments)
+
+
+def name_process(name):
+    c_call("prctl", 15, name)  # PR_SET_NAME
+
+
+def die_with_parent():
+    c_call("prctl", 1, 9)  # PR_SET_PDEATHSIG, SIGKILL
+
+
+def map_page(descriptor):
+    """The shared page, writable. (`mmap.mmap` would keep a descriptor of its own.)"""
+    address = Mapper(_ctypes.dlsym(process, "mmap"))(None, 4096, 3, 1, descriptor, 0)
+    if address in (None, 2 ** 64 - 1, 2 ** 32 - 1):
+        raise OSError("cannot map the page")
+    return Page.from_address(address)
+
+
+# ---- frames (PROTOCOL.md, section 3): magic, version, kind and codec are taken as one 32-bit word
+
+def word_of(kind, codec):
+    return 0xF0 | 1 << 8 | kind << 16 | codec << 24
+
+
+CALL, CALL_KEYWORDS, MAP, PING = word_of(1, 1), word_of(2, 1), word_of(3, 1), word_of(8, 0)
+READY, PONG = word_of(16, 0), word_of(24, 0)
+VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE = (word_of(kind, 1) for kind in range(17, 22))
+
+header = _struct.Struct("<IIQQ")
+pack, unpack = header.pack, header.unpack_from
+put = _struct.Struct("8Q").pack_into  # words 1 to 8 of the page, each in one move
+put_one = _struct.Struct("Q").pack_into
+
+
+def read_rest(begun, length):
+    """The payload of a frame larger than a packet, of which `begun` has been read."""
+    payload = bytearray(length)
+    at = len(begun)
+    payload[:at] = begun
+    view = memoryview(payload)
+    while at < length:
+        size = readv(3, [view[at:]])
+        if size == 0:
+            _exit(0)
+        at += size
+    view.release()
+    return payload
+
+
+def answer(word, sequence, body):
+    """Write one whole frame."""
+    head = pack(word, 0, sequence, len(body))
+    if len(body) <= 65536:
+        frame = head + body
+        sent = write(4, frame)
+        if sent == len(frame):
+            return
+        rest = memoryview(frame)[sent:]
+    else:
+        # Not joined: that would copy a large value once more.
+        sent = writev(4, (head, body))
+        while sent < 24:
+            sent += writev(4, (head[sent:], body))
+        rest = memoryview(body)[sent - 24:]
+    while rest:
+        rest = rest[write(4, rest):]
+
+
+# ---- between tasks
+
+def flush_streams():
+    """What Python code printed goes out. A task may have closed, deleted or replaced the streams."""
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except BaseException:
+            pass
+
+
+def give_up(why):
+    """End this worker: its head task, if it has one, fails as `worker-died`."""
+    try:
+        write(2, ("forkpool: worker %d ends: %s\n" % (getpid(), why)).encode("utf-8", "replace"))
+    finally:
+        _exit(71)
+
+
+def leave_copy(error):
+    """A forked child of a task came back into the loop: it must neither read nor answer."""
+    try:
+        flush_streams()
+        code = getattr(error, "code", 1) if isinstance(error, SystemExit) else int(error is not None)
+        code = 0 if code is None else code & 255 if isinstance(code, int) else 1
+    except BaseException:
+        code = 1
+    finally:
+        _exit(code)
+
+
+def on_interrupt(signal, frame):
+    """SIGINT is KeyboardInterrupt for the function that runs, and nothing between tasks."""
+    while frame is not None and frame.f_code is not serve.__code__:
+        frame = frame.f_back
+    if frame is None or frame.f_locals["stage"] != READING:
+        raise KeyboardInterrupt
+
+
+# ---- tasks
+
+READING, CALLING, SAYING = range(3)  # the stages of a task: where an exception came from
+unstarted = []  # the items of the slice of a MAP that runs
+pace = {}  # by function index: items of a MAP that take about a millisecond
+
+
+def forget_items():
+    """In a child that a mapped function forked: the rest of the chunk is not the child's."""
+    unstarted.clear()
+
+
+def run_map(call, which, items, values, page):
+    """[call(item) for item in items] into `values`, in slices of about 1 ms, for the page's word 6.
+
+    After an exception len(values) is the index of the item that failed: extend keeps what came before it.
+    """
+    global unstarted
+    me = getpid()
+    total = len(items)
+    size = pace.get(which, 1)
+    at = 0
+    try:
+        while at < total:
+            unstarted = items[at:at + size] if at or size < total else items
+            count = len(unstarted)
+            begun = now()
+            values.extend(map(call, unstarted))
+            took = now() - begun
+            if getpid() != me:
+                return
+            at += count
+            put_one(page, 48, at)
+            size = max(1, min(count * 1000000 // (took or 1), 4 * size))
+        pace[which] = size
+    finally:
+        unstarted = []
+
+
+def serve(functions, calls, page, result_bytes_max, tracebacks):
+    """The loop: read one whole task, run it, write its whole answer. Ends by _exit only.
+
+    `calls` are the functions as they are called (`async def` ones wrapped). This is the path whose speed
+    counts: what is rare is elsewhere, and the body of the loop is in one piece.
+    """
+    me = getpid()
+    buffer = bytearray(4096)
+    into = [buffer]
+    started = good = bad = busy = 0
+    stage = READING
+    while True:
+        try:
+            while True:
+                buffer[0] = 0  # until a packet is here: see below
+                size = readv(3, into)
+                if size <= 24:
+                    if size == 24 and unpack(buffer)[0] == PING:
+                        answer(PONG, unpack(buffer)[2], b"")
+                        continue
+                    _exit(0) if size == 0 else give_up("this is not a task: %r" % bytes(buffer[:size]))
+                word, which, sequence, length = unpack(buffer)
+                payload = buffer[24:size]
+                if length != size - 24:
+                    payload = read_rest(payload, length)
+                started += 1
+                begun = now()
+                put(page, 8, 2, sequence, started, good, bad, 0, busy, begun)
+                args = kwargs = value = None
+                try:
+                    text = payload.decode()
+                    args, _ = (scan if BYTES not in text else scan_with_bytes)(text, 0)
+                    call = calls[which]
+                    if word == CALL:
+                        stage = CALLING
+                        value = call(*args)
+                    elif word == MAP:
+                        value = []
+                        stage = CALLING
+                        run_map(call, which, args, value, page)
+                    elif word == CALL_KEYWORDS:
+                        args, kwargs = args
+                        stage = CALLING
+                        value = call(*args, **kwargs)
+                    else:
+                        give_up("unknown task %#x" % word)
+                    stage = SAYING
+                    kind = type(value)
+                    if kind is int:
+                        text = repr(value)
+                    elif kind is str:
+                        text = quote(value)
+                    else:
+                        text = "".join(encode(value, 0))
+                    outcome = VALUE
+                    if len(text) > result_bytes_max:
+                        outcome, text = TOO_LARGE, '{"bytes":%d}' % len(text)
+                    body = text.encode()
+                except BaseException as error:
+                    failed_in, stage = stage, READING
+                    if getpid() != me:
+                        leave_copy(error)
+                    open_values.clear()
+                    outcome, body = explain_failure(failed_in, error, functions, which, word, args, kwargs,
+                                                    payload if failed_in == READING else value, tracebacks)
+                stage = READING
+                if getpid() != me:
+                    leave_copy(None)
+                try:
+                    sys.stdout.flush()
+                    sys.stderr.flush()
+                except BaseException:
+                    flush_streams()
+                if outcome == VALUE:
+                    good += 1
+                else:
+                    bad += 1
+                busy += now() - begun
+                put(page, 8, 1, 0, started, good, bad, len(value) if word == MAP and value else 0, busy, 0)
+                args = kwargs = value = payload = text = None  # an idle worker holds nothing of its tasks
+                answer(outcome, sequence, body)
+                body = None
+        except BaseException as error:
+            # A signal handler that a task left behind raised here: harmless while the worker waits for one.
+            # After that it cannot be known what was read or written: better a death than a wrong answer.
+            if buffer[0] or isinstance(error, OSError) and error.errno:
+                give_up("%s outside of a task" % type(error).__name__)
+
+
+def explain_failure(failed_in, error, functions, which, *rest):
+    """The answer to a task that ended without a value, whatever state it left the interpreter in."""
+    try:
+        if which >= len(functions):
+            give_up("unknown function %d" % which)
+        return rarely("explain")(failed_in, error, functions[which], *rest)
+    except BaseException:
+        return RAISED, to_json({"type": "Exception", "message": "the failure cannot be described"}).encode()
+
+
+# ---- the start of a worker (PROTOCOL.md, section 2)
+
+def become_worker(received, server_pid, control, functions, calls, result_bytes_max, tracebacks):
+    """From the second fork to the end of the process."""
+    try:
+        page = set_up_worker(received, server_pid, control)
+        seed_generators()
+        os.register_at_fork(after_in_child=forget_items)
+        answer(READY, 0, b"")
+        serve(functions, calls, page, result_bytes_max, tracebacks)
+    except BaseException as error:
+        give_up("%s: %s while it started" % (type(error).__name__, error))
+    finally:
+        _exit(70)
+
+
+def set_up_worker(received, server_pid, control):
+    """Steps 1 to 5. Gives back the page."""
+    os.setsid()
+    until = now() + 5000000000
+    while getppid() != server_pid:
+        if now() > until:
+            _exit(70)
+        sleep(0.00005)
+    die_with_parent()
+    if getppid() != server_pid:
+        _exit(70)
+    name_process(b"forkpool-worker")
+
+    # 0 is /dev/null already. The zygote holds 3 to 5 and the control socket, so what was received lies above,
+    # unless a user's module closed descriptors that are not its own.
+    for at, descriptor in enumerate(received):
+        while received[at] < 6:
+            received[at] = dup(received[at])
+    tasks, results, calls, page, log = received
+    dup2(log, 1)
+    dup2(log, 2)
+    dup2(tasks, 3, inheritable=False)
+    dup2(results, 4, inheritable=False)
+    dup2(calls, 5, inheritable=False)
+    for descriptor in (tasks, results, calls, log, control.detach()):
+        close(descriptor)
+
+    c_call("setrlimit", 4, bytes(16))  # RLIMIT_CORE
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("500")
+    except OSError:
+        pass
+    _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
+    _signal.signal(_signal.SIGINT, on_interrupt)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+
+    memory = map_page(page)
+    close(page)
+    put_one(memory, 0, getpid())
+    put_one(memory, 8, 1)
+    return memory
+
+
+def seed_generators():
+    """A seed of its own for each worker. (`random` does so by itself after every fork.)"""
+    for module in ("numpy.random", "torch"):
+        seed = getattr(sys.modules.get(module), "seed", None)
+        if seed is not None:
+            seed()

@@ -1,0 +1,383 @@
+# forkpool's Python side, part 3 of 4: the zygote. It loads the modules, says what they offer, forks workers.
+
+CONTROL = 6  # descriptors 0 to 5 have their meaning in a worker: nothing else may take them
+FUNCTION = type(word_of)
+METHOD = type(word_of.__get__(0))
+
+
+def take_places():
+    """Move the control socket away from 0; /dev/null on 0 and, until there is a worker, on 3 to 5."""
+    die_with_parent()
+    name_process(b"forkpool-zygote")
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
+    dup2(0, CONTROL, inheritable=False)
+    null = os.open("/dev/null", os.O_RDWR)
+    for place in (0, 3, 4, 5):
+        if place != null:
+            dup2(null, place, inheritable=place == 0)
+    if null > CONTROL:
+        close(null)
+    # C's output is not buffered: no task needs an fflush. Python's goes out by lines, and never fails a task.
+    c_call("setvbuf", Pointer.from_address(_ctypes.dlsym(process, "stdout")), None, 2, Pointer(0))
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    return _socket.socket(fileno=CONTROL)
+
+
+def receive(control):
+    """The next packet and its descriptors; the end of the socket is the end of the zygote."""
+    try:
+        data, ancillary, _, _ = control.recvmsg(131072, 256, _socket.MSG_CMSG_CLOEXEC)
+    except BlockingIOError:
+        # Nothing to do for a while: spare later workers the compilation of part 4.
+        rarely("explain")
+        gc.freeze()
+        control.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, bytes(16))
+        return receive(control)
+    if not data:
+        _exit(0)
+    descriptors = []
+    for level, kind, raw in ancillary:
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
+            count = len(raw) // 4
+            descriptors += _struct.unpack("%di" % count, raw[:4 * count])
+    return scan(data.decode(), 0)[0], descriptors
+
+
+class Zygote:
+    """The control socket, what was asked, and what is offered."""
+
+    def __init__(self):
+        self.control = take_places()
+        self.asked, _ = receive(self.control)
+        self.functions = []
+        self.names = set()
+        if getppid() != self.asked["server_pid"]:
+            _exit(70)
+
+    def send(self, packet, descriptors=()):
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _struct.pack("i", each)) for each in descriptors]
+        self.control.sendmsg([to_json(packet).encode()], rights)
+
+    def refuse(self, what, reason, message, error=None):
+        """Loading failed: say so and end."""
+        packet = {"op": "refused", "what": what, "reason": reason, "message": cut(message, 8192)}
+        if error is not None:
+            text = rarely("traceback_of")(error)
+            if text:
+                packet["traceback"] = text
+        if len(to_json(packet)) > 120000:
+            packet.pop("traceback", None)
+        flush_streams()
+        self.send(packet)
+        _exit(3)
+
+    # ---- loading
+
+    def load(self):
+        asked = self.asked
+        if asked["protocol"] != 1:
+            self.refuse("python", "unsupported", "the protocol's version is not 1")
+        sys.path[:0] = asked["paths"]
+        for file in asked["files"]:
+            self.offer_module(self.importing(file["module"], load_file, file["module"], file["path"], self))
+        for name in asked["modules"]:
+            self.offer_module(self.importing(name, load_module, name))
+        for name in asked["functions"]:
+            if name not in self.names:
+                self.offer(name, self.importing(name, resolve, name, self))
+
+    def importing(self, what, how, *arguments):
+        """Run the user's code that loads `what`; whatever goes wrong in it is told by that name."""
+        self.send({"op": "loading", "what": what})
+        try:
+            loaded = how(*arguments)
+        except BaseException as error:
+            self.refuse(what, "import-failed", rarely("line_of")(error), error)
+        if thread_count() != 1:
+            self.refuse(what, "thread-started", "it starts a thread while it loads" + thread_names() + ": a process "
+                        "with threads cannot be forked safely; start it when a function first needs it")
+        return loaded
+
+    def offer_module(self, module):
+        """The public functions that the module itself defines, in the order of their definition."""
+        for name, value in list(vars(module).items()):
+            if not name.startswith("_") and defines(module.__name__, value):
+                self.offer(module.__name__ + "." + name, value)
+
+    def offer(self, name, function):
+        if name in self.names:
+            return
+        self.names.add(name)
+        self.functions.append(function)
+        packet = {"op": "function", "name": name}
+        try:
+            doc = getattr(function, "__doc__", None)
+            if isinstance(doc, str) and doc.strip():
+                packet["doc"] = cut(tidy_doc(doc), 4096)
+            signature = signature_of(function)
+            if signature and len(signature.encode()) <= 1024:
+                packet["signature"] = signature
+        except Exception:
+            pass  # a description is not worth a refusal
+        self.send(packet)
+
+    # ---- forking
+
+    def run(self):
+        """Load, then fork a worker for each request."""
+        self.load()
+        self.calls = self.functions
+        if any(map(is_async, self.functions)):
+            self.calls = self.importing("asyncio", rarely("awaiting_calls"), self.functions)
+        gc.collect()
+        gc.freeze()
+        _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+        flush_streams()
+        self.send({"op": "ready"})
+        wait = _struct.pack("ll", 0, 200000)
+        self.control.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, wait)
+        while True:
+            packet, received = receive(self.control)
+            if packet["op"] == "fork":
+                self.fork(packet["worker"], received)
+
+    def fork(self, number, received):
+        try:
+            if len(received) != 5:
+                self.fork_failed(number, "fork", "%d descriptors came instead of 5" % len(received))
+                return
+            if thread_count() != 1:
+                self.fork_failed(number, "thread-started", "a thread runs in the zygote" + thread_names())
+                return
+            flush_streams()
+            child = fork()
+            if child == 0:
+                self.fork_again(number, received)
+            _, status = waitpid(child, 0)
+            if status != 0:
+                self.fork_failed(number, "fork", "the intermediate process ended with status %d" % status)
+        except ChildProcessError:
+            pass  # a user's module ignores SIGCHLD: there is no status to see
+        except OSError as error:
+            self.fork_failed(number, "fork", str(error))
+        finally:
+            for descriptor in received:
+                close(descriptor)
+
+    def fork_again(self, number, received):
+        """In the intermediate process: fork the worker, tell of it, end, so that the server inherits it."""
+        worker = 0
+        try:
+            worker = fork()
+            if worker == 0:
+                asked = self.asked
+                become_worker(received, asked["server_pid"], self.control, self.functions, self.calls,
+                              asked["result_bytes_max"], asked["tracebacks"])
+            self.send({"op": "forked", "worker": number, "pid": worker}, [pidfd_open(worker)])
+            _exit(0)
+        except OSError as error:
+            if worker:
+                os.kill(worker, 9)
+            self.fork_failed(number, "fork", str(error))
+            _exit(0)
+        finally:
+            _exit(1)
+
+    def fork_failed(self, number, reason, message):
+        self.send({"op": "fork-failed", "worker": number, "reason": reason, "message": cut(message, 8192)})
+
+
+def pidfd_open(pid):
+    if hasattr(os, "pidfd_open"):
+        return os.pidfd_open(pid)
+    descriptor = c_call("syscall", 434, pid, 0)  # an interpreter built on old headers
+    if descriptor < 0:
+        raise OSError("pidfd_open failed")
+    return descriptor
+
+
+# ---- threads
+
+def thread_count():
+    """Threads of this process, C code's too. One that was joined just now may need a moment to be gone."""
+    for _ in range(20):
+        count = len(os.listdir("/proc/self/task"))
+        if count == 1:
+            break
+        sleep(0.001)
+    return count
+
+
+def thread_names():
+    threading = sys.modules.get("threading")
+    if threading is None:
+        return ""
+    names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    return " (" + ", ".join(names[:5]) + ")" if names else ""
+
+
+# ---- modules and names
+
+def load_module(name):
+    __import__(name)
+    return sys.modules[name]
+
+
+def load_file(name, path, zygote):
+    """The module in this very file, whatever else of its name is on sys.path."""
+    loaded = sys.modules.get(name)
+    where = getattr(loaded, "__file__", None)
+    if loaded is not None and where is not None and os.path.realpath(where) == os.path.realpath(path):
+        return loaded  # another file has imported it
+    if loaded is not None or is_standard(name):
+        zygote.refuse(name, "shadows-standard-module",
+                      "%s is named like %s: give it another name" % (path, where or "a standard module"))
+    import _frozen_importlib
+    import _frozen_importlib_external
+    spec = _frozen_importlib_external.spec_from_file_location(name, path)
+    if spec is None:
+        raise ImportError("%s is not a Python file" % path)
+    module = sys.modules[name] = _frozen_importlib.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+def is_standard(name):
+    if sys.version_info >= (3, 10):
+        return name in sys.stdlib_module_names
+    import _frozen_importlib_external
+    library = os.path.dirname(os.__file__)
+    places = [library, os.path.join(library, "lib-dynload")]
+    found = _frozen_importlib_external.PathFinder.find_spec(name, places) if name != "test" else None
+    return name in sys.builtin_module_names or found is not None and found.loader is not None
+
+
+def resolve(name, zygote):
+    """The callable of a dotted name: attributes of the longest part of it that can be imported."""
+    parts = name.split(".")
+    for count in range(len(parts) - 1, 0, -1):
+        module = ".".join(parts[:count])
+        try:
+            value = load_module(module)
+        except ModuleNotFoundError as error:
+            # Only if it is our own name that isn't there: a module's own failing import is a failure.
+            if error.name is None or not (module + ".").startswith(error.name + "."):
+                raise
+            continue
+        for at in range(count, len(parts)):
+            if not hasattr(value, parts[at]):
+                zygote.refuse(name, "not-found", "%s has no %s" % (".".join(parts[:at]), parts[at]))
+            value = getattr(value, parts[at])
+        if not callable(value):
+            zygote.refuse(name, "not-callable", "it is %s, not a function" % type(value).__name__)
+        return value
+    advice = "there is no module %s" % parts[0] if len(parts) > 1 else "a function is named module.function"
+    zygote.refuse(name, "not-found", advice)
+
+
+def defines(module, value):
+    """Whether `value` is a function (or an instance that can be called) that this module defines."""
+    try:
+        return (callable(value) and not isinstance(value, type) and value.__module__ == module
+                and type(value).__module__ != "typing")
+    except Exception:
+        return False
+
+
+def is_async(function):
+    """Whether calling it gives a coroutine, as seen beneath decorators, partials and methods."""
+    try:
+        for _ in range(20):
+            inner = getattr(function, "__wrapped__", None) or getattr(function, "__func__", None)
+            if inner is None and type(function).__name__ == "partial":
+                inner = function.func
+            if inner is None:
+                break
+            function = inner
+        if not hasattr(function, "__code__"):
+            function = type(function).__call__
+        return bool(function.__code__.co_flags & 128)  # CO_COROUTINE
+    except Exception:
+        return False
+
+
+# ---- descriptions (inspect would cost 20 ms)
+
+def tidy_doc(doc):
+    """As inspect.cleandoc."""
+    lines = doc.expandtabs().split("\n")
+    margins = [len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()]
+    margin = min(margins, default=0)
+    return "\n".join([lines[0].strip()] + [line[margin:].rstrip() for line in lines[1:]]).strip()
+
+
+def signature_of(function):
+    """As str(inspect.signature(function)) for Python functions and what says its signature; else None."""
+    skip = 0
+    for _ in range(20):
+        if type(function) is METHOD:
+            function, skip = function.__func__, 1
+        elif hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        else:
+            break
+    if type(function) is FUNCTION:
+        return python_signature(function, skip)
+    text = getattr(function, "__text_signature__", None)
+    if not text or isinstance(function, type):
+        return None
+    for receiver in ("($module", "($self"):
+        if text.startswith(receiver):
+            text = "(" + text[len(receiver):].lstrip(", ")
+    if text.startswith("(/"):
+        text = "(" + text[2:].lstrip(", ")
+    return text
+
+
+def python_signature(function, skip):
+    code = function.__code__
+    notes = function.__annotations__
+    defaults = function.__defaults__ or ()
+    names = code.co_varnames
+    count = code.co_argcount
+    parts = []
+    for at in range(skip, count):
+        missing = at - (count - len(defaults))
+        parts.append(parameter(names[at], notes, defaults[missing:missing + 1] if missing >= 0 else ()))
+        if at == code.co_posonlyargcount - 1:
+            parts.append("/")
+    keyword_only = names[count:count + code.co_kwonlyargcount]
+    at = count + len(keyword_only)
+    if code.co_flags & 4:
+        parts.append("*" + parameter(names[at], notes, ()))
+        at += 1
+    elif keyword_only:
+        parts.append("*")
+    for name in keyword_only:
+        given = function.__kwdefaults__ or {}
+        parts.append(parameter(name, notes, (given[name],) if name in given else ()))
+    if code.co_flags & 8:
+        parts.append("**" + parameter(names[at], notes, ()))
+    result = " -> " + annotation(notes["return"]) if "return" in notes else ""
+    return cut("(" + ", ".join(parts) + ")" + result, 4096)
+
+
+def parameter(name, notes, default):
+    text = name + ": " + annotation(notes[name]) if name in notes else name
+    if not default:
+        return text
+    return text + (" = " if name in notes else "=") + repr(default[0])
+
+
+def annotation(note):
+    if isinstance(note, str):
+        return repr(note)
+    if isinstance(note, type) and type(note) is not type(list[int]):
+        home = "" if note.__module__ == "builtins" else note.__module__ + "."
+        return home + note.__qualname__
+    return repr(note).replace("typing.", "")
+
+
+Zygote().run()

@@ -1,0 +1,21 @@
+//! Faults from outside: workers, zygotes and servers that die, functions that misbehave, clients that
+//! leave. Names carry the numbers of the catalogue of faults. After each, the server must go on or end
+//! well; the support checks that.
+
+mod support;
+
+mod faults {
+    mod answers;
+    mod cancels;
+    mod clients;
+    mod drain;
+    mod exceptions;
+    mod left_behind;
+    mod refusals;
+    mod server_death;
+    mod stopped;
+    mod wire;
+    mod worker_death;
+    mod writing;
+    mod zygote_death;
+}

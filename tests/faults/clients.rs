@@ -1,0 +1,184 @@
+//! f61-f64: clients that leave, wait without end, or send slowly.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use serde_json::json;
+
+use crate::support::{Raw, Server, never_within, proc, wait_until};
+
+/// The test's own descriptors; the server has been started and must look after its own.
+fn allow_many_connections() {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit can be read");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+        .expect("the limit can be raised to its own maximum");
+}
+
+#[test]
+fn a_thousand_abandoned_waits_cost_no_thread_and_are_gone() {
+    let server = Server::alone(&[]);
+    allow_many_connections();
+    let id = server.submit("nap", &json!([120]));
+    server.worker_of(&id);
+    let (fds, threads) = (server.fds(), proc::threads(server.pid()));
+    let line = format!("GET /v1/jobs/{id}/result?timeout=50");
+    let waiting: Vec<Raw> = (0..1_000)
+        .map(|_| {
+            let mut raw = Raw::connect(server.port());
+            raw.request(&line, "", b"");
+            raw
+        })
+        .collect();
+    wait_until(Duration::from_secs(10), "all of them wait", || {
+        proc::descriptors(server.pid()).len() >= fds + 1_000
+    });
+    for i in 0..20 {
+        assert_eq!(
+            server.apply("square", &json!([i])).value(),
+            i * i,
+            "others are served meanwhile"
+        );
+    }
+    let now = proc::threads(server.pid());
+    assert!(now <= threads, "{now} threads, {threads} before");
+    waiting.into_iter().for_each(Raw::leave);
+    server.nothing_left(fds);
+    let now = proc::threads(server.pid());
+    assert!(now <= threads, "{now} threads, {threads} before");
+    server.cancel(&id).value();
+}
+
+fn call(server: &Server, function: &str, args: &serde_json::Value) -> Raw {
+    let mut raw = Raw::connect(server.port());
+    let body = json!({"function": format!("faults.{function}"), "args": args}).to_string();
+    raw.request("POST /v1/apply", "", body.as_bytes());
+    raw
+}
+
+fn listed(server: &Server) -> usize {
+    server.get("/v1/jobs").value()["items"]
+        .as_array()
+        .map_or(0, Vec::len)
+}
+
+fn length(path: &Path) -> u64 {
+    path.metadata().map_or(0, |meta| meta.len())
+}
+
+#[test]
+fn f64_a_call_whose_client_left_is_dropped_or_discarded() {
+    let server = Server::start(&["--workers", "1"]);
+    let before = server.fds();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (ran, queued) = (folder.path().join("ran"), folder.path().join("queued"));
+    let running = call(&server, "nap_then_mark", &json!([1.0, ran]));
+    wait_until(Duration::from_secs(5), "it runs", || {
+        server.workers()[0].state == "busy"
+    });
+    let waiting = call(&server, "mark", &json!([queued]));
+    wait_until(Duration::from_secs(5), "both are listed", || {
+        listed(&server) == 2
+    });
+    waiting.leave();
+    wait_until(
+        Duration::from_secs(2),
+        "the queued one is forgotten",
+        || listed(&server) == 1,
+    );
+    running.leave();
+    wait_until(
+        Duration::from_secs(5),
+        "the running one ends all the same",
+        || length(&ran) == 1,
+    );
+    wait_until(Duration::from_secs(2), "and is forgotten", || {
+        listed(&server) == 0
+    });
+    assert_eq!(
+        server.apply("square", &json!([6])).value(),
+        36,
+        "the same worker is free"
+    );
+    assert_eq!(length(&queued), 0, "what hadn't started never runs");
+    server.nothing_left(before);
+}
+
+#[test]
+fn f64_a_map_whose_client_left_hands_out_no_more() {
+    let server = Server::start(&["--workers", "1"]);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("marks");
+    let mut raw = Raw::connect(server.port());
+    let items: Vec<_> = (0..50).map(|_| file.clone()).collect();
+    let body =
+        json!({"function": "faults.slow_mark", "iterable": items, "chunksize": 1}).to_string();
+    raw.request("POST /v1/map", "", body.as_bytes());
+    wait_until(Duration::from_secs(5), "some items ran", || {
+        length(&file) >= 2
+    });
+    raw.leave();
+    wait_until(Duration::from_secs(3), "it is forgotten", || {
+        listed(&server) == 0
+    });
+    let then = length(&file);
+    never_within(Duration::from_secs(1), "another item runs", || {
+        length(&file) > then
+    });
+    assert!(then < 25, "{then} of 50 items ran");
+}
+
+#[test]
+fn asynchronous_jobs_do_not_care_who_leaves() {
+    let server = Server::start(&[]);
+    let mut raw = Raw::connect(server.port());
+    let body = br#"{"function":"faults.nap","args":[0.5]}"#;
+    raw.request("POST /v1/apply_async", "", body);
+    let id = raw.answer(Duration::from_secs(5)).accepted();
+    raw.leave();
+    let mut waiting = Raw::connect(server.port());
+    waiting.request(&format!("GET /v1/jobs/{id}/result?timeout=50"), "", b"");
+    waiting.leave();
+    assert_eq!(server.result(&id, 10.0).value(), 0.5);
+}
+
+#[test]
+fn f61_a_head_that_never_ends_is_closed() {
+    let server = Server::start(&["--head-timeout", "1"]);
+    let before = server.fds();
+    let start = Instant::now();
+    let mut slow: Vec<Raw> = (0..20).map(|_| Raw::connect(server.port())).collect();
+    slow.iter_mut()
+        .for_each(|raw| raw.write(b"GET /livez HTTP/1.1\r\nHost: 127."));
+    assert_eq!(
+        server.apply("square", &json!([2])).value(),
+        4,
+        "others are served"
+    );
+    for raw in &mut slow {
+        assert!(
+            raw.is_closed_within(Duration::from_secs(5)),
+            "the head's clock"
+        );
+    }
+    assert!(
+        start.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        start.elapsed()
+    );
+    server.nothing_left(before);
+}
+
+#[test]
+fn f62_a_body_that_never_comes_is_closed() {
+    let server = Server::start(&["--body-stall", "1"]);
+    let before = server.fds();
+    let mut slow = Raw::connect(server.port());
+    let head = "POST /v1/apply HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n";
+    slow.write(format!("{head}Content-Length: 100\r\n\r\n{{\"function\"").as_bytes());
+    assert!(
+        slow.is_closed_within(Duration::from_secs(6)),
+        "the body's clock"
+    );
+    server.nothing_left(before);
+}

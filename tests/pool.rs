@@ -1,0 +1,12 @@
+//! The pool from outside: hand-out, pipes, shared pages, workers at rest, large maps.
+
+mod support;
+
+mod pool {
+    mod environment;
+    mod hand_out;
+    mod large_maps;
+    mod pages;
+    mod waiting_in_pipes;
+    mod workers;
+}

@@ -1,0 +1,208 @@
+"""Loading, refusing, announcing; how a worker starts."""
+import os
+import signal
+import subprocess
+import sys
+
+import harness
+from harness import FIXTURES, Refused, Zygote
+from stage import TASKS, fresh, python, refusal, refusal_of, same, written, zygote
+
+
+# ---- loading
+
+def test_offers():
+    names = zygote().names
+    same(names[:4], ["tasks.square", "tasks.echo", "tasks.both", "tasks.only_positional"])
+    for name in ("tasks.cached", "tasks.caller", "tasks.again", "tasks.slow_square"):
+        assert name in names, name
+    for name in ("tasks.dumps", "tasks._hidden", "tasks.NotOffered", "tasks.constant", "tasks.libc"):
+        assert name not in names, name
+    same(names[-5:], ["time.sleep", "os.getpid", "math.gcd", "json.dumps", "tasks.NotOffered.of_class"])
+    same(names.count("tasks.square"), 1)
+    same(zygote().loading[:3], ["tasks", "time.sleep", "os.getpid"])
+
+
+def test_descriptions():
+    told = zygote().announced
+    same(told["tasks.square"]["doc"], "The square.\n\nof a number\n    in two lines")
+    assert "doc" not in told["tasks.echo"]
+    same(told["tasks.both"]["signature"], "(a, b: int = 2, *more, c: 'int' = 3, **rest) -> list")
+    same(told["tasks.only_positional"]["signature"], "(a, /, b)")
+    same(told["os.getpid"]["signature"], "()")
+    same(told["math.gcd"].get("signature", "(*integers)"), "(*integers)")
+    same(told["tasks.cached"]["signature"], "(x)")
+    same(told["tasks.NotOffered.of_class"]["signature"], "(x)")
+
+
+def test_signatures_as_inspect():
+    import inspect
+    sys.path.insert(0, FIXTURES)
+    import tasks
+    for name, packet in zygote().announced.items():
+        if name.startswith("tasks.") and name.count(".") == 1 and name != "tasks.caller":
+            same(packet["signature"], str(inspect.signature(getattr(tasks, name[6:]))))
+
+
+def test_import_failures():
+    for text, line in (("import nonsense_module\n", "ModuleNotFoundError"), ("1/0\n", "ZeroDivisionError: "),
+                       ("import sys\nsys.exit(4)\n", "SystemExit: 4"), ("def f(:\n", "SyntaxError"),
+                       ("raise KeyboardInterrupt\n", "KeyboardInterrupt")):
+        folder, file = written(text)
+        packet = refusal(paths=[folder], files=[file])
+        same((packet["what"], packet["reason"]), ("module", "import-failed"))
+        assert packet["message"].startswith(line), packet
+        assert "module.py" in packet["traceback"] and "forkpool>" not in packet["traceback"], packet
+        assert "importlib" not in packet["traceback"], packet
+    assert "    1/0\n" in refusal_of("x = 1\n1/0\n")["traceback"]
+
+
+def test_threads_at_import():
+    packet = refusal_of("import threading, time\n"
+                        "threading.Thread(target=time.sleep, args=(60,), name='Busy', daemon=True).start()\n")
+    same((packet["what"], packet["reason"]), ("module", "thread-started"))
+    assert "(Busy)" in packet["message"], packet
+    folder, file = written("import threading\nt = threading.Thread(target=int)\nt.start()\nt.join()\n")
+    Zygote(python[0], paths=[folder], files=[file]).close()  # it has ended: no reason to refuse
+
+
+def test_shadowing():
+    for name in ("random.py", "os.py", "test_json_like.py"):
+        folder, file = written("def f(): pass\n", name)
+        if name.startswith("test"):
+            Zygote(python[0], paths=[folder], files=[file]).close()
+            continue
+        packet = refusal(paths=[folder], files=[file])
+        same((packet["what"], packet["reason"]), (name[:-3], "shadows-standard-module"))
+        assert "another name" in packet["message"], packet
+
+
+def test_names():
+    same(refusal(functions=["os.nothing"])["reason"], "not-found")
+    assert "os has no nothing" in refusal(functions=["os.nothing"])["message"]
+    same(refusal(functions=["nowhere.f"])["reason"], "not-found")
+    same(refusal(functions=["print"])["reason"], "not-found")
+    same(refusal(functions=["math.pi"])["reason"], "not-callable")
+    folder, _ = written("import nonsense_module\ndef f(): pass\n", "pack.py")
+    packet = refusal(paths=[folder], functions=["pack.f"])
+    same((packet["what"], packet["reason"]), ("pack.f", "import-failed"))
+
+
+def test_same_stem_elsewhere():
+    first, _ = written("def wrong(): pass\n", "twin.py")
+    second, file = written("def right(): pass\n", "twin.py")
+    made = Zygote(python[0], paths=[first, second], files=[file])
+    same(made.names, ["twin.right"])
+    made.close()
+
+
+def test_modules():
+    folder, _ = written("def f(): return 1\n", "mod.py")
+    made = Zygote(python[0], paths=[folder], modules=["mod"], functions=["mod.f"])
+    same(made.names, ["mod.f"])
+    made.close()
+
+
+def test_old_interpreter():
+    import glob
+    for python in glob.glob(os.path.expanduser("~/.pyenv/versions/3.[678].*/bin/python3")):
+        try:
+            Zygote(python).close()
+        except Refused as refused:
+            packet, code, _ = refused.args
+            same((packet["reason"], code), ("unsupported", 3))
+            assert "3.9" in packet["message"], packet
+            continue
+        raise AssertionError(python)
+
+
+def test_missing_ctypes():
+    stub = harness.text_of("stub.py")
+    blocked = "import sys;sys.modules['_ctypes']=None\n" + stub
+    original = harness.text_of
+    harness.text_of = lambda name: blocked if name == "stub.py" else original(name)
+    try:
+        packet = refusal()
+    finally:
+        harness.text_of = original
+    same(packet["reason"], "unsupported")
+    assert "_ctypes" in packet["message"], packet
+
+
+def test_zygote_ends_with_its_socket():
+    made = Zygote(python[0], files=[TASKS])
+    child = made.fork()
+    same(made.close(), 0)
+    same(child.value("tasks.square", 3), 9)  # a worker outlives its zygote
+    os.close(child.tasks)
+    child.tasks = os.open("/dev/null", os.O_RDONLY)
+    same(child.reap(), 0)  # and ends with its task pipe
+
+
+def test_zygote_ignores_interrupts():
+    made = Zygote(python[0], files=[TASKS])
+    made.process.send_signal(signal.SIGINT)
+    made.fork().kill()
+    made.process.send_signal(signal.SIGTERM)
+    same(made.close(), -signal.SIGTERM)
+
+
+def test_thread_in_the_zygote_later():
+    """A thread that a module's fork hook starts is seen before the next fork."""
+    folder, file = written("import os, threading, time\n"
+                           "def late():\n"
+                           "    threading.Thread(target=time.sleep, args=(30,), daemon=True).start()\n"
+                           "os.register_at_fork(after_in_parent=late)\ndef f(): pass\n")
+    made = Zygote(python[0], paths=[folder], files=[file])
+    first = made.fork()
+    try:
+        made.fork()
+        raise AssertionError("it forked with a thread")
+    except AssertionError as error:
+        assert "thread-started" in str(error), error
+    first.kill()
+    made.process.kill()
+    made.close()
+
+
+def test_output_at_import():
+    read, write = os.pipe()
+    folder, file = written("print('hello from the module')\ndef f(): pass\n")
+    made = Zygote(python[0], stderr=write, paths=[folder], files=[file])
+    os.close(write)
+    same(os.read(read, 100), b"hello from the module\n")
+    made.close()
+    os.close(read)
+
+
+# ---- the start of a worker
+
+def test_start():
+    child = fresh()
+    pid, parent, session = child.value("tasks.pids")
+    same((pid, parent, session), (child.pid, os.getpid(), child.pid))
+    state = child.value("tasks.state")
+    same((state["score"], state["name"], state["core"]), ("500", "forkpool-worker", [0, 0]))
+    same((state["stdin"], state["sigterm"], state["mask"], state["inherits"]), ("", True, 0, [0, 1, 2]))
+    files = state["files"]
+    same(sorted(files, key=int)[:6], list("012345"))
+    same([files["0"], files["1"] == files["2"]], ["/dev/null", True])
+    same([files[at].split(":")[0] for at in "345"], ["pipe", "pipe", "socket"])
+    assert state["kept"] > 5 and len(files) <= 8, files  # those six, the module's own, maybe the listing's
+    same(child.page[0], child.pid)
+    child.kill()
+
+
+def test_seeds():
+    folder, file = written("import sys, types, random\nrandom.seed(1)\nseeded = []\n"
+                           "fake = types.ModuleType('numpy.random')\nfake.seed = lambda: seeded.append(1)\n"
+                           "sys.modules['numpy.random'] = fake\n"
+                           "def f(): return [random.random(), len(seeded)]\n", "seeds.py")
+    made = Zygote(python[0], paths=[folder], files=[file])
+    children = [made.fork() for _ in range(4)]
+    values = [child.value("seeds.f") for child in children]
+    same(len({value[0] for value in values}), 4)
+    same([value[1] for value in values], [1] * 4)
+    for child in children:
+        child.kill()
+    made.close()
