@@ -15,10 +15,8 @@ pub struct ApplyBody {
     /// Public name of the function.
     pub function: String,
     /// Positional arguments; none if left out.
-    #[schema(value_type = Option<Vec<Object>>)]
     pub args: Option<Vec<serde_json::Value>>,
     /// Named arguments; none if left out.
-    #[schema(value_type = Option<Object>)]
     pub kwargs: Option<serde_json::Map<String, serde_json::Value>>,
     /// The pool to run it, of the function's runtime.
     pub pool: Option<String>,
@@ -32,7 +30,6 @@ pub struct MapBody {
     /// Public name of the function.
     pub function: String,
     /// The items.
-    #[schema(value_type = Vec<Object>)]
     pub iterable: Vec<serde_json::Value>,
     /// Items a task, at least 1; if left out, by the library's formula: so that each worker gets 4 tasks.
     #[schema(minimum = 1)]

@@ -71,7 +71,6 @@ pub struct ExceptionInfo {
     pub message: String,
     /// Its arguments, where JSON can say them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<Object>>)]
     pub args: Option<Vec<serde_json::Value>>,
     /// The function's own frames; left out with `--tracebacks=off`.
     #[serde(skip_serializing_if = "Option::is_none")]

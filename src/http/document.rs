@@ -4,17 +4,20 @@ use std::sync::OnceLock;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 use utoipa::OpenApi;
 
 use super::{functions, jobs, operations, pools, submit};
 
-/// Python's `multiprocessing` as an HTTP service.
-///
-/// Functions are offered by the server and named by requests. `apply` and `map` answer values; their `_async` forms answer a job, whose id is
-/// the service's AsyncResult. A job that ended without a value is 422, whatever ended it; every other problem is `application/problem+json` too.
+const DESCRIPTION: &str = "Python's `multiprocessing` as an HTTP service.
+
+Functions are offered by the server and named by requests. `apply` and `map` answer values; their `_async` forms answer a job, whose id is the \
+service's AsyncResult. Arguments and values are any JSON. A job that ended without a value is 422, whatever ended it. Every answer that is no \
+success is `application/problem+json` with a `code` for programs. Members that have no value are left out, never null.";
+
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "forkpool", license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
+    info(title = "forkpool", description = DESCRIPTION, license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     paths(
         submit::apply, submit::apply_async, submit::map, submit::map_async,
         jobs::list_jobs, jobs::get_job, jobs::delete_job, jobs::get_result, jobs::cancel_job, jobs::get_logs,
@@ -37,10 +40,40 @@ pub fn openapi_json() -> String {
     static TEXT: OnceLock<String> = OnceLock::new();
     let text = TEXT.get_or_init(|| {
         // Types that derive their schema always have a JSON text.
-        let document = Document::openapi().to_pretty_json().unwrap_or_default();
+        let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
+        never_null(&mut document);
+        let document = serde_json::to_string_pretty(&document).unwrap_or_default();
         format!("{document}\n")
     });
     text.clone()
+}
+
+/// Optional members are left out, never null: the schemas that stand for `Option` lose their null.
+fn never_null(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            let types = members.get_mut("type").and_then(Value::as_array_mut);
+            if let Some(types) = types {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    members.insert("type".into(), only);
+                }
+            }
+            let choices = members.get_mut("oneOf").and_then(Value::as_array_mut);
+            if let Some(choices) = choices {
+                choices.retain(|choice| choice != &serde_json::json!({"type": "null"}));
+                if let [Value::Object(only)] = choices.as_slice() {
+                    let only = only.clone();
+                    members.remove("oneOf");
+                    members.extend(only);
+                }
+            }
+            members.values_mut().for_each(never_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(never_null),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// This document.

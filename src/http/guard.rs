@@ -21,7 +21,7 @@ use crate::http::problem::Problem;
 const PROBES: [&str; 2] = ["/livez", "/readyz"];
 
 /// Names that Host may be besides IP literals and `localhost`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct AllowedHosts {
     names: Arc<[String]>,
 }
@@ -38,6 +38,13 @@ impl AllowedHosts {
         self.names
             .iter()
             .any(|allowed| allowed.eq_ignore_ascii_case(name))
+    }
+}
+
+impl Default for AllowedHosts {
+    /// None besides.
+    fn default() -> Self {
+        Self::new(Vec::new())
     }
 }
 

@@ -21,7 +21,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{Backlog, listen, setsockopt, sockopt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tower::Service;
@@ -35,6 +35,8 @@ use registry::Registry;
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Bytes of a body that are read ahead of the handler, per connection.
 const READ_AHEAD_BYTES_MAX: usize = 256 << 10;
+/// Connections that may wait to be accepted, if the system allows as many (it cuts the number to its own).
+const ACCEPT_BACKLOG: i32 = 4_096;
 /// Pauses after a failed accept (most likely the process is out of descriptors).
 const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(50);
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -172,14 +174,20 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 impl Listener {
-    /// What accepted TCP connections inherit: answers leave at once, and a client that vanished without a
-    /// word is noticed some day, however long its request may wait.
+    /// Room for a burst of new connections, and what TCP connections inherit from their listener: answers
+    /// leave at once, and a client that vanished without a word is noticed some day, however long its
+    /// request may wait.
     fn prepare(&self) {
-        let Self::Tcp(listener) = self else { return };
-        let set = setsockopt(listener, sockopt::TcpNoDelay, &true)
-            .and_then(|()| setsockopt(listener, sockopt::KeepAlive, &true));
+        let backlog = Backlog::new(ACCEPT_BACKLOG);
+        let set = match self {
+            Self::Tcp(listener) => backlog
+                .and_then(|backlog| listen(listener, backlog))
+                .and_then(|()| setsockopt(listener, sockopt::TcpNoDelay, &true))
+                .and_then(|()| setsockopt(listener, sockopt::KeepAlive, &true)),
+            Self::Unix(listener) => backlog.and_then(|backlog| listen(listener, backlog)),
+        };
         if let Err(error) = set {
-            tracing::warn!(%error, "socket options of the listener could not be set");
+            tracing::warn!(%error, "options of the listening socket could not be set");
         }
     }
 

@@ -63,9 +63,7 @@ pub fn envelope(text: &[u8], depth_max: usize) -> Result<Vec<Member<'_>>, Envelo
     let (end, members) = members(&scanner, text, start + 1)?;
     scanner.finish(end)?;
     match duplicate(&members) {
-        Some(name) => Err(EnvelopeError::Duplicate {
-            name: name.chars().take(NAME_SHOWN).collect(),
-        }),
+        Some(name) => Err(EnvelopeError::Duplicate { name: name.chars().take(NAME_SHOWN).collect() }),
         None => Ok(members),
     }
 }
@@ -79,10 +77,7 @@ fn members<'a>(scanner: &Scanner<'_>, text: &'a [u8], at: usize) -> Step<(usize,
     }
     loop {
         if members.len() == MEMBERS_MAX {
-            return Err(Reason::TooManyMembers {
-                members_max: MEMBERS_MAX,
-            }
-            .at(at));
+            return Err(Reason::TooManyMembers { members_max: MEMBERS_MAX }.at(at));
         }
         let name_end = scanner.quoted(at)?;
         let name = unescaped(text.get(at + 1..name_end - 1).unwrap_or_default());
@@ -104,21 +99,13 @@ fn members<'a>(scanner: &Scanner<'_>, text: &'a [u8], at: usize) -> Step<(usize,
 
 fn duplicate<'m>(members: &'m [Member<'_>]) -> Option<&'m str> {
     if members.len() <= FEW {
-        let repeats = |(i, m): &(usize, &Member<'_>)| {
-            members[..*i].iter().any(|before| before.name == m.name)
-        };
-        return members
-            .iter()
-            .enumerate()
-            .find(repeats)
-            .map(|(_, m)| &*m.name);
+        let repeats =
+            |(i, m): &(usize, &Member<'_>)| members[..*i].iter().any(|before| before.name == m.name);
+        return members.iter().enumerate().find(repeats).map(|(_, m)| &*m.name);
     }
     let mut names: Vec<&str> = members.iter().map(|m| &*m.name).collect();
     names.sort_unstable();
-    names
-        .windows(2)
-        .find(|pair| pair[0] == pair[1])
-        .map(|pair| pair[0])
+    names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }
 
 /// The characters that the inside of a checked string stands for.
@@ -153,20 +140,13 @@ fn unescaped_one(escape: &str) -> (char, usize) {
         };
         return (character, 1);
     };
-    let low = escape
-        .get(5..)
-        .and_then(|rest| rest.strip_prefix("\\u"))
-        .map(code_unit);
+    let low = escape.get(5..).and_then(|rest| rest.strip_prefix("\\u")).map(code_unit);
     let pair = char::decode_utf16([high, low.unwrap_or(0)]).next();
-    let character = pair
-        .and_then(Result::ok)
-        .unwrap_or(char::REPLACEMENT_CHARACTER);
+    let character = pair.and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER);
     (character, if character.len_utf16() == 2 { 11 } else { 5 })
 }
 
 /// Four hexadecimal digits.
 fn code_unit(hex: &str) -> u16 {
-    hex.get(..4)
-        .and_then(|hex| u16::from_str_radix(hex, 16).ok())
-        .unwrap_or(0xfffd)
+    hex.get(..4).and_then(|hex| u16::from_str_radix(hex, 16).ok()).unwrap_or(0xfffd)
 }

@@ -70,9 +70,6 @@ impl Reason {
     /// The error of this reason at `offset`, for a [`Step`].
     #[cold]
     pub(super) fn at(self, offset: usize) -> Box<ScanError> {
-        Box::new(ScanError {
-            offset,
-            reason: self,
-        })
+        Box::new(ScanError { offset, reason: self })
     }
 }

@@ -76,21 +76,13 @@ impl<'a> Scanner<'a> {
     /// Where the value begins.
     pub(super) fn start(&self) -> Step<usize> {
         let start = self.skip_space(0);
-        if start < self.text.len() {
-            Ok(start)
-        } else {
-            Err(Reason::Empty.at(start))
-        }
+        if start < self.text.len() { Ok(start) } else { Err(Reason::Empty.at(start)) }
     }
 
     /// Nothing but white space may follow.
     pub(super) fn finish(&self, at: usize) -> Step<()> {
         let end = self.skip_space(at);
-        if end == self.text.len() {
-            Ok(())
-        } else {
-            Err(Reason::TrailingCharacters.at(end))
-        }
+        if end == self.text.len() { Ok(()) } else { Err(Reason::TrailingCharacters.at(end)) }
     }
 
     /// The byte at `at`, or 0, which begins and continues nothing, past the end.
@@ -130,12 +122,7 @@ impl<'a> Scanner<'a> {
             Kind::Array | Kind::Object => self.container(start, depth)?,
             Kind::Null | Kind::Bool | Kind::Number | Kind::String => (self.scalar(start)?, 0),
         };
-        Ok(Shape {
-            start,
-            end,
-            kind,
-            elements,
-        })
+        Ok(Shape { start, end, kind, elements })
     }
 
     /// The array or object that begins at `at`: its end and its elements.
@@ -148,10 +135,7 @@ impl<'a> Scanner<'a> {
             let object = self.byte(at) == b'{';
             if object || self.byte(at) == b'[' {
                 if nest.depth >= depth_max {
-                    return Err(Reason::TooDeep {
-                        depth_max: self.depth_max,
-                    }
-                    .at(at));
+                    return Err(Reason::TooDeep { depth_max: self.depth_max }.at(at));
                 }
                 nest.push(object);
                 at = self.skip_space(at + 1);
@@ -179,11 +163,7 @@ impl<'a> Scanner<'a> {
                     continue 'value;
                 }
                 if next != nest.close() {
-                    let expected = if nest.object() {
-                        "`,` or `}`"
-                    } else {
-                        "`,` or `]`"
-                    };
+                    let expected = if nest.object() { "`,` or `}`" } else { "`,` or `]`" };
                     return Err(self.unexpected(at, expected));
                 }
                 nest.pop();
@@ -204,20 +184,12 @@ impl<'a> Scanner<'a> {
 
     /// A member's name: past its closing quote.
     pub(super) fn quoted(&self, at: usize) -> Step<usize> {
-        if self.byte(at) == b'"' {
-            self.string(at + 1)
-        } else {
-            Err(self.unexpected(at, "a name in quotes"))
-        }
+        if self.byte(at) == b'"' { self.string(at + 1) } else { Err(self.unexpected(at, "a name in quotes")) }
     }
 
     /// The colon at `at`: where the value begins.
     pub(super) fn colon(&self, at: usize) -> Step<usize> {
-        if self.byte(at) == b':' {
-            Ok(self.skip_space(at + 1))
-        } else {
-            Err(self.unexpected(at, "`:`"))
-        }
+        if self.byte(at) == b':' { Ok(self.skip_space(at + 1)) } else { Err(self.unexpected(at, "`:`")) }
     }
 
     #[inline(always)]
@@ -235,22 +207,14 @@ impl<'a> Scanner<'a> {
     fn literal(&self, at: usize, word: &[u8], expected: &'static str) -> Step<usize> {
         let rest = self.text.get(at..).unwrap_or_default();
         let same = rest.iter().zip(word).take_while(|(a, b)| a == b).count();
-        if same == word.len() {
-            Ok(at + same)
-        } else {
-            Err(self.unexpected(at + same, expected))
-        }
+        if same == word.len() { Ok(at + same) } else { Err(self.unexpected(at + same, expected)) }
     }
 
     /// The string whose opening quote stands before `at`: past its closing quote.
     #[inline(always)]
     fn string(&self, at: usize) -> Step<usize> {
         let end = plain_end(self.text, at);
-        if self.byte(end) == b'"' {
-            Ok(end + 1)
-        } else {
-            self.string_rest(end)
-        }
+        if self.byte(end) == b'"' { Ok(end + 1) } else { self.string_rest(end) }
     }
 
     /// The rest of a string, from the first byte in it that does not stand for itself.
@@ -271,11 +235,7 @@ impl<'a> Scanner<'a> {
         match self.byte(at + 1) {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(at + 2),
             b'u' => {
-                let hex = self.text[at + 2..]
-                    .iter()
-                    .take(4)
-                    .take_while(|b| b.is_ascii_hexdigit())
-                    .count();
+                let hex = self.text[at + 2..].iter().take(4).take_while(|b| b.is_ascii_hexdigit()).count();
                 match hex {
                     4 => Ok(at + 6),
                     _ if at + 2 + hex == self.text.len() => {
@@ -333,13 +293,8 @@ impl<'a> Scanner<'a> {
     }
 
     fn is_finite(&self, start: usize, end: usize) -> bool {
-        let number = self
-            .text
-            .get(start..end)
-            .and_then(|bytes| std::str::from_utf8(bytes).ok());
-        number
-            .and_then(|number| number.parse::<f64>().ok())
-            .is_some_and(f64::is_finite)
+        let number = self.text.get(start..end).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        number.and_then(|number| number.parse::<f64>().ok()).is_some_and(f64::is_finite)
     }
 }
 

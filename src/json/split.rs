@@ -23,10 +23,7 @@ impl Splitter {
     pub fn new(mut array: Bytes) -> Self {
         let inside = inside(&array);
         array.truncate(inside.end);
-        Self {
-            text: array.split_off(inside.start),
-            at: 0,
-        }
+        Self { text: array.split_off(inside.start), at: 0 }
     }
 
     /// The next `n` elements, or as many as are left, and how many they are; `None` at the end. The bytes are a slice of the
@@ -39,10 +36,7 @@ impl Splitter {
 
 /// The elements of an array that [`check`](super::check) has accepted, each as it stands in the text.
 pub fn elements(array: &[u8]) -> Elements<'_> {
-    Elements {
-        text: array.get(inside(array)).unwrap_or_default(),
-        at: 0,
-    }
+    Elements { text: array.get(inside(array)).unwrap_or_default(), at: 0 }
 }
 
 /// An iterator over the elements of an array.
@@ -67,14 +61,8 @@ fn is_space(byte: u8) -> bool {
 
 /// What stands between the outermost brackets; empty when there are none.
 fn inside(array: &[u8]) -> Range<usize> {
-    let open = array
-        .iter()
-        .position(|&b| !is_space(b))
-        .filter(|&at| array[at] == b'[');
-    let close = array
-        .iter()
-        .rposition(|&b| !is_space(b))
-        .filter(|&at| array[at] == b']');
+    let open = array.iter().position(|&b| !is_space(b)).filter(|&at| array[at] == b'[');
+    let close = array.iter().rposition(|&b| !is_space(b)).filter(|&at| array[at] == b']');
     match (open, close) {
         (Some(open), Some(close)) => open + 1..close,
         _ => 0..0,

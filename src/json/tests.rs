@@ -28,21 +28,10 @@ fn takes_every_kind_and_says_where_it_stands() {
         (" [ ] ", 1, 4, Kind::Array, 0),
         ("[[1,2],[3],4]", 0, 13, Kind::Array, 3),
         ("{}", 0, 2, Kind::Object, 0),
-        (
-            "{ \"a\" : [1,2] , \"b\" : { \"c\" : 1 } }",
-            0,
-            35,
-            Kind::Object,
-            2,
-        ),
+        ("{ \"a\" : [1,2] , \"b\" : { \"c\" : 1 } }", 0, 35, Kind::Object, 2),
     ];
     for &(text, start, end, kind, elements) in table {
-        let shape = Shape {
-            start,
-            end,
-            kind,
-            elements,
-        };
+        let shape = Shape { start, end, kind, elements };
         assert_eq!(check(text.as_bytes(), DEPTH_MAX), Ok(shape), "{text:?}");
     }
 }
@@ -72,18 +61,10 @@ fn takes_unusual_but_correct_texts() {
 
 #[test]
 fn refuses_with_reason_and_offset() {
-    let value = Reason::Unexpected {
-        expected: "a value",
-    };
-    let name = Reason::Unexpected {
-        expected: "a name in quotes",
-    };
-    let array = Reason::Unexpected {
-        expected: "`,` or `]`",
-    };
-    let object = Reason::Unexpected {
-        expected: "`,` or `}`",
-    };
+    let value = Reason::Unexpected { expected: "a value" };
+    let name = Reason::Unexpected { expected: "a name in quotes" };
+    let array = Reason::Unexpected { expected: "`,` or `]`" };
+    let object = Reason::Unexpected { expected: "`,` or `}`" };
     let colon = Reason::Unexpected { expected: "`:`" };
     let table: &[(&[u8], usize, Reason)] = &[
         (b"", 0, Reason::Empty),
@@ -137,12 +118,7 @@ fn refuses_with_reason_and_offset() {
         (b"1e99999999999999999999", 0, Reason::NumberOutOfRange),
     ];
     for &(text, offset, reason) in table {
-        assert_eq!(
-            refused(text),
-            (offset, reason),
-            "{:?}",
-            String::from_utf8_lossy(text)
-        );
+        assert_eq!(refused(text), (offset, reason), "{:?}", String::from_utf8_lossy(text));
     }
 }
 
@@ -153,55 +129,26 @@ fn every_text_that_breaks_off_says_so_at_its_end() {
     for end in 1..whole.len() {
         let (offset, reason) = refused(&whole.as_bytes()[..end]);
         assert_eq!(offset, end);
-        assert!(
-            matches!(reason, Reason::UnexpectedEnd { .. }),
-            "{end}: {reason:?}"
-        );
+        assert!(matches!(reason, Reason::UnexpectedEnd { .. }), "{end}: {reason:?}");
     }
 }
 
 #[test]
 fn errors_read_as_sentences() {
-    let said = |text: &str| {
-        check(text.as_bytes(), 2)
-            .map(|_| ())
-            .map_err(|e| e.to_string())
-    };
-    assert_eq!(
-        said("[1 2]"),
-        Err("expected `,` or `]` at byte 3".to_owned())
-    );
-    assert_eq!(
-        said("[1"),
-        Err("expected `,` or `]`, but the text ends at byte 2".to_owned())
-    );
-    assert_eq!(
-        said("[[[1]]]"),
-        Err("more than 2 nested arrays and objects at byte 2".to_owned())
-    );
+    let said = |text: &str| check(text.as_bytes(), 2).map(|_| ()).map_err(|e| e.to_string());
+    assert_eq!(said("[1 2]"), Err("expected `,` or `]` at byte 3".to_owned()));
+    assert_eq!(said("[1"), Err("expected `,` or `]`, but the text ends at byte 2".to_owned()));
+    assert_eq!(said("[[[1]]]"), Err("more than 2 nested arrays and objects at byte 2".to_owned()));
 }
 
 #[test]
 fn long_integers_pass_until_a_double_cannot_hold_them() {
     for digits in [40, 299, 300, 301, 308] {
-        assert!(
-            check("9".repeat(digits).as_bytes(), 0).is_ok(),
-            "{digits} digits"
-        );
-        assert!(
-            check(
-                format!("-{}.{}", "9".repeat(digits), "9".repeat(500)).as_bytes(),
-                0
-            )
-            .is_ok()
-        );
+        assert!(check("9".repeat(digits).as_bytes(), 0).is_ok(), "{digits} digits");
+        assert!(check(format!("-{}.{}", "9".repeat(digits), "9".repeat(500)).as_bytes(), 0).is_ok());
     }
     assert!(check(format!("1{}", "0".repeat(308)).as_bytes(), 0).is_ok());
-    for text in [
-        "9".repeat(309),
-        format!("1{}.5", "0".repeat(309)),
-        format!("-{}", "1".repeat(400)),
-    ] {
+    for text in ["9".repeat(309), format!("1{}.5", "0".repeat(309)), format!("-{}", "1".repeat(400))] {
         assert_eq!(refused(text.as_bytes()), (0, Reason::NumberOutOfRange));
     }
     assert!(check(format!("{}e-200", "1".repeat(400)).as_bytes(), 0).is_ok());
@@ -212,10 +159,7 @@ fn a_long_integer_among_many_short_ones_is_found() {
     let many = "1234567,".repeat(40);
     assert!(check(format!("[{many}{},{many}0]", "9".repeat(308)).as_bytes(), 1).is_ok());
     let text = format!("[{many}{},{many}0]", "9".repeat(400));
-    assert_eq!(
-        refused(text.as_bytes()),
-        (1 + many.len(), Reason::NumberOutOfRange)
-    );
+    assert_eq!(refused(text.as_bytes()), (1 + many.len(), Reason::NumberOutOfRange));
 }
 
 #[test]
@@ -224,13 +168,8 @@ fn depth_counts_arrays_and_objects_and_never_recurses() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         assert!(check(nested(open, close, DEPTH_MAX).as_bytes(), DEPTH_MAX).is_ok());
         let offset = open.len() * DEPTH_MAX;
-        let reason = Reason::TooDeep {
-            depth_max: DEPTH_MAX,
-        };
-        assert_eq!(
-            refused(nested(open, close, DEPTH_MAX + 1).as_bytes()),
-            (offset, reason)
-        );
+        let reason = Reason::TooDeep { depth_max: DEPTH_MAX };
+        assert_eq!(refused(nested(open, close, DEPTH_MAX + 1).as_bytes()), (offset, reason));
         assert_eq!(refused(open.repeat(100_000).as_bytes()), (offset, reason));
     }
     let mixed = nested("[{\"a\":[0,{\"b\":", "}]}]", 1_000);
@@ -238,18 +177,9 @@ fn depth_counts_arrays_and_objects_and_never_recurses() {
     assert!(check(mixed.as_bytes(), 3_999).is_err());
     assert!(check(mixed.replacen("}]}]", "]}}]", 1).as_bytes(), 4_000).is_err());
     assert!(check(b"1", 0).is_ok());
-    assert_eq!(
-        check(b"[]", 0),
-        Err(ScanError {
-            offset: 0,
-            reason: Reason::TooDeep { depth_max: 0 }
-        })
-    );
+    assert_eq!(check(b"[]", 0), Err(ScanError { offset: 0, reason: Reason::TooDeep { depth_max: 0 } }));
     assert!(envelope(b"{\"a\":[1]}", 2).is_ok());
-    let too_deep = ScanError {
-        offset: 5,
-        reason: Reason::TooDeep { depth_max: 1 },
-    };
+    let too_deep = ScanError { offset: 5, reason: Reason::TooDeep { depth_max: 1 } };
     assert_eq!(envelope(b"{\"a\":[1]}", 1), Err(too_deep.into()));
 }
 
@@ -257,10 +187,8 @@ fn depth_counts_arrays_and_objects_and_never_recurses() {
 fn an_envelope_gives_its_members_in_order() {
     let text = br#" { "function" : "tasks.f" ,"args":[1, [2,3]],"kw\u0061rgs":{"x":1},"\ud83d\ude00\n\"\ud800":null } "#;
     let members = envelope(text, DEPTH_MAX).expect("an envelope");
-    let seen: Vec<_> = members
-        .iter()
-        .map(|m| (&*m.name, &text[m.range.clone()], m.kind, m.elements))
-        .collect();
+    let seen: Vec<_> =
+        members.iter().map(|m| (&*m.name, &text[m.range.clone()], m.kind, m.elements)).collect();
     let expected: Vec<(&str, &[u8], Kind, usize)> = vec![
         ("function", b"\"tasks.f\"", Kind::String, 0),
         ("args", b"[1, [2,3]]", Kind::Array, 2),
@@ -273,59 +201,23 @@ fn an_envelope_gives_its_members_in_order() {
 
 #[test]
 fn an_envelope_refuses_what_is_none() {
-    let duplicate = |name: &str| EnvelopeError::Duplicate {
-        name: name.to_owned(),
-    };
+    let duplicate = |name: &str| EnvelopeError::Duplicate { name: name.to_owned() };
     let table: &[(&[u8], EnvelopeError)] = &[
         (b"[1]", EnvelopeError::NotAnObject),
         (b" 1 ", EnvelopeError::NotAnObject),
-        (
-            b"[1",
-            ScanError {
-                offset: 2,
-                reason: Reason::UnexpectedEnd {
-                    expected: "`,` or `]`",
-                },
-            }
-            .into(),
-        ),
-        (
-            b"1 1",
-            ScanError {
-                offset: 2,
-                reason: Reason::TrailingCharacters,
-            }
-            .into(),
-        ),
-        (
-            b"{} 1",
-            ScanError {
-                offset: 3,
-                reason: Reason::TrailingCharacters,
-            }
-            .into(),
-        ),
+        (b"[1", ScanError { offset: 2, reason: Reason::UnexpectedEnd { expected: "`,` or `]`" } }.into()),
+        (b"1 1", ScanError { offset: 2, reason: Reason::TrailingCharacters }.into()),
+        (b"{} 1", ScanError { offset: 3, reason: Reason::TrailingCharacters }.into()),
         (
             b"{\"a\":1",
-            ScanError {
-                offset: 6,
-                reason: Reason::UnexpectedEnd {
-                    expected: "`,` or `}`",
-                },
-            }
-            .into(),
+            ScanError { offset: 6, reason: Reason::UnexpectedEnd { expected: "`,` or `}`" } }.into(),
         ),
         (b"{\"a\":1,\"b\":2,\"a\":3}", duplicate("a")),
         (b"{\"a\":1,\"\\u0061\":2}", duplicate("a")),
         (b"{\"\\/\":1,\"/\":2}", duplicate("/")),
     ];
     for (text, error) in table {
-        assert_eq!(
-            envelope(text, DEPTH_MAX).as_ref(),
-            Err(error),
-            "{:?}",
-            String::from_utf8_lossy(text)
-        );
+        assert_eq!(envelope(text, DEPTH_MAX).as_ref(), Err(error), "{:?}", String::from_utf8_lossy(text));
     }
     let long = "x".repeat(1_000);
     let text = format!("{{\"{long}\":1,\"{long}\":2}}");
@@ -334,26 +226,14 @@ fn an_envelope_refuses_what_is_none() {
 
 #[test]
 fn an_envelope_of_many_members_is_checked_and_bounded() {
-    let many = |n: usize| {
-        (0..n)
-            .map(|i| format!("\"m{i}\":{i}"))
-            .collect::<Vec<_>>()
-            .join(",")
-    };
+    let many = |n: usize| (0..n).map(|i| format!("\"m{i}\":{i}")).collect::<Vec<_>>().join(",");
     let count = |text: String| envelope(text.as_bytes(), 1).map(|members| members.len());
     assert_eq!(count(format!("{{{}}}", many(MEMBERS_MAX))), Ok(MEMBERS_MAX));
-    let twice = EnvelopeError::Duplicate {
-        name: "m7".to_owned(),
-    };
+    let twice = EnvelopeError::Duplicate { name: "m7".to_owned() };
     assert_eq!(count(format!("{{{},\"m7\":1}}", many(100))), Err(twice));
-    let reason = Reason::TooManyMembers {
-        members_max: MEMBERS_MAX,
-    };
+    let reason = Reason::TooManyMembers { members_max: MEMBERS_MAX };
     let offset = 2 + many(MEMBERS_MAX).len();
-    assert_eq!(
-        count(format!("{{{}}}", many(MEMBERS_MAX + 1))),
-        Err(ScanError { offset, reason }.into())
-    );
+    assert_eq!(count(format!("{{{}}}", many(MEMBERS_MAX + 1))), Err(ScanError { offset, reason }.into()));
 }
 
 #[test]
@@ -363,40 +243,21 @@ fn a_splitter_cuts_between_elements() {
         let mut splitter = Splitter::new(array.clone());
         let mut chunks = Vec::new();
         while let Some((chunk, count)) = splitter.next_chunk(n) {
-            assert!(
-                array.as_ptr_range().contains(&chunk.as_ptr()),
-                "a chunk is a slice, not a copy"
-            );
+            assert!(array.as_ptr_range().contains(&chunk.as_ptr()), "a chunk is a slice, not a copy");
             chunks.push((String::from_utf8_lossy(&chunk).into_owned(), count));
         }
         assert_eq!(splitter.next_chunk(n), None);
         chunks
     };
-    let owned = |chunks: &[(&str, usize)]| {
-        chunks
-            .iter()
-            .map(|&(c, n)| (c.to_owned(), n))
-            .collect::<Vec<_>>()
-    };
+    let owned = |chunks: &[(&str, usize)]| chunks.iter().map(|&(c, n)| (c.to_owned(), n)).collect::<Vec<_>>();
     let all = "1 , [2,\"]\"] ,{\"a\":[3,4]}, \"x,\\\"],\" ,5";
     assert_eq!(chunks(5), owned(&[(all, 5)]));
     assert_eq!(chunks(usize::MAX), owned(&[(all, 5)]));
-    assert_eq!(
-        chunks(2),
-        owned(&[
-            ("1 , [2,\"]\"]", 2),
-            ("{\"a\":[3,4]}, \"x,\\\"],\"", 2),
-            ("5", 1)
-        ])
-    );
+    assert_eq!(chunks(2), owned(&[("1 , [2,\"]\"]", 2), ("{\"a\":[3,4]}, \"x,\\\"],\"", 2), ("5", 1)]));
     assert_eq!(chunks(0), chunks(1));
     assert_eq!(elements(&array).count(), 5);
     for empty in ["[]", " [ \n ] ", "", "1", "[", "]"] {
-        assert_eq!(
-            Splitter::new(Bytes::from(empty)).next_chunk(3),
-            None,
-            "{empty:?}"
-        );
+        assert_eq!(Splitter::new(Bytes::from(empty)).next_chunk(3), None, "{empty:?}");
         assert_eq!(elements(empty.as_bytes()).next(), None, "{empty:?}");
     }
 }

@@ -96,9 +96,7 @@ fn plain_end_far(text: &[u8], mut at: usize) -> usize {
         at += 8;
     }
     at = skip_blocks(text, at, |b| (b == b'"') | (b == b'\\') | (b < 0x20));
-    find(text, at, string_marks, |b| {
-        b == b'"' || b == b'\\' || b < 0x20
-    })
+    find(text, at, string_marks, |b| b == b'"' || b == b'\\' || b < 0x20)
 }
 
 #[inline(always)]
@@ -130,14 +128,9 @@ pub fn nest_mark(text: &[u8], at: usize) -> usize {
     let marks = |word: u64| {
         // Setting 0x20 makes the square brackets curly; nothing else becomes one.
         let curly = word | every(0x20);
-        mask(
-            equal(word, b'"') | equal(curly, b'{') | equal(curly, b'}'),
-            word,
-        )
+        mask(equal(word, b'"') | equal(curly, b'{') | equal(curly, b'}'), word)
     };
-    find(text, at, marks, |b| {
-        matches!(b, b'"' | b'[' | b']' | b'{' | b'}')
-    })
+    find(text, at, marks, |b| matches!(b, b'"' | b'[' | b']' | b'{' | b'}'))
 }
 
 /// Past the whole blocks from `at` that hold neither quotes nor opening brackets and, together, fewer than `commas` commas;
@@ -169,10 +162,7 @@ pub fn skip_integers(text: &[u8], at: usize) -> (usize, usize) {
         return (at, 0);
     };
     let (mut end, mut commas) = (0, 0);
-    while let Some(window) = window
-        .get(end..)
-        .and_then(<[u8]>::first_chunk::<{ BLOCK + 2 }>)
-    {
+    while let Some(window) = window.get(end..).and_then(<[u8]>::first_chunk::<{ BLOCK + 2 }>) {
         match integers(window) {
             0 => break,
             count => commas += count,

@@ -20,6 +20,8 @@ PARTS = ("values", "worker", "zygote")
 CALL, CALL_KEYWORDS, MAP, PING, READY = 1, 2, 3, 8, 16
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE, PONG = 17, 18, 19, 20, 21, 24
 HEADER = struct.Struct("<BBBBIQQ")
+ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1",
+                   NUMEXPR_NUM_THREADS="1")
 PATIENCE = 20  # seconds: the bound of every wait
 
 
@@ -67,7 +69,8 @@ class Zygote:
 
     def __init__(self, python=sys.executable, stderr=None, **asked):
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.process = subprocess.Popen([python, "-I", "-c", text_of("stub.py")], stdin=theirs,
+        command = [python, "-I", "-c", text_of("stub.py")]
+        self.process = subprocess.Popen(command, stdin=theirs, env=ENVIRONMENT,
                                         stdout=stderr or 2, stderr=stderr or 2)
         theirs.close()
         load = {"op": "load", "protocol": 1, "server_pid": os.getpid(), "paths": [FIXTURES], "files": [],

@@ -1,4 +1,4 @@
-"""What the checks share: the interpreter under test, one zygote and one worker for all that do them no harm."""
+"""What the checks share: the interpreter, one zygote and one worker for all that do them no harm."""
 import os
 import subprocess
 import sys
@@ -37,7 +37,9 @@ def same(actual, expected):
 
 def written(text, name="module.py"):
     """A folder with one file."""
-    folder = tempfile.mkdtemp(prefix="forkpool-test-")
+    if "folders" not in shared:
+        shared["folders"] = tempfile.TemporaryDirectory(prefix="forkpool-test-")  # until the end of the run
+    folder = tempfile.mkdtemp(dir=shared["folders"].name)
     with open(os.path.join(folder, name), "w") as file:
         file.write(text)
     return folder, {"module": name[:-3], "path": os.path.join(folder, name)}

@@ -17,11 +17,11 @@ const TOLD_FOR: Duration = Duration::from_secs(1);
 /// The whole answer, head and body: its request is not looked at.
 const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     content-type: application/problem+json\r\n\
-    content-length: 134\r\n\
+    content-length: 146\r\n\
     retry-after: 1\r\n\
     connection: close\r\n\
     \r\n\
-    {\"type\":\"about:blank\",\"title\":\"Overloaded\",\"status\":503,\
+    {\"type\":\"urn:forkpool:overloaded\",\"title\":\"Overloaded\",\"status\":503,\
     \"detail\":\"too many connections are open; try again later\",\"code\":\"overloaded\"}";
 
 /// Turns connections away.

@@ -1,1 +1,6 @@
-import os,builtins as b;s=os.read(0,131072).partition(b'\0');exec(compile(s[0],'<forkpool>','exec'),{'__name__':'forkpool','__builtins__':dict(vars(b)),'RARE':s[2]})
+# What `python3 -I -c` is given: it executes the source text that comes as the first packet on descriptor 0
+# (see bootstrap/values.py) in a namespace with a copy of the builtins: no task can patch those of the worker.
+import os, builtins
+hot, _, rare = os.read(0, 131072).partition(b"\0")
+space = {"__name__": "forkpool", "__builtins__": dict(vars(builtins)), "RARE": rare}
+exec(compile(hot, "<forkpool>", "exec"), space)

@@ -8,7 +8,7 @@ MESSAGE_MAX, TRACEBACK_MAX, ARGS_MAX, PATH_MAX = 8192, 16384, 8192, 1024
 def explain(failed_in, error, function, word, args, kwargs, value, tracebacks):
     """The kind and the payload of the answer to a task that ended without a value.
 
-    `value` is the payload if reading it failed, of a MAP that was running the values so far, else what to say.
+    `value` is the payload if reading it failed, of a MAP that ran the values so far, else what to say.
     """
     index = None
     if failed_in == READING:

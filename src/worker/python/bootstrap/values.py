@@ -32,6 +32,7 @@ try:
 except ImportError as missing:
     unsupported("its standard module %s is missing" % missing.name)
 from os import _exit, close, dup, dup2, fork, getpid, getppid, readv, waitpid, write, writev
+from sys import exc_info
 from time import monotonic_ns as now, sleep
 
 # ---- from JSON

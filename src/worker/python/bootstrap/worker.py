@@ -125,7 +125,12 @@ def leave_copy(error):
 
 
 def on_interrupt(signal, frame):
-    """SIGINT is KeyboardInterrupt for the function that runs, and nothing between tasks."""
+    """SIGINT is KeyboardInterrupt for the function that runs, and nothing between tasks.
+
+    Only where serve expects an exception: at another stage than READING, not while it handles one already.
+    """
+    if frame.f_code is serve.__code__ and exc_info()[1] is not None:
+        return
     while frame is not None and frame.f_code is not serve.__code__:
         frame = frame.f_back
     if frame is None or frame.f_locals["stage"] != READING:
@@ -182,6 +187,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
     into = [buffer]
     started = good = bad = busy = 0
     stage = READING
+    _signal.signal(_signal.SIGINT, on_interrupt)
     while True:
         try:
             while True:
@@ -229,6 +235,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     if len(text) > result_bytes_max:
                         outcome, text = TOO_LARGE, '{"bytes":%d}' % len(text)
                     body = text.encode()
+                    stage = READING
                 except BaseException as error:
                     failed_in, stage = stage, READING
                     if getpid() != me:
@@ -236,7 +243,6 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     open_values.clear()
                     outcome, body = explain_failure(failed_in, error, functions, which, word, args, kwargs,
                                                     payload if failed_in == READING else value, tracebacks)
-                stage = READING
                 if getpid() != me:
                     leave_copy(None)
                 try:
@@ -283,7 +289,7 @@ def become_worker(received, server_pid, control, functions, calls, result_bytes_
     except BaseException as error:
         give_up("%s: %s while it started" % (type(error).__name__, error))
     finally:
-        _exit(70)
+        _exit(71)
 
 
 def set_up_worker(received, server_pid, control):
@@ -320,7 +326,6 @@ def set_up_worker(received, server_pid, control):
     except OSError:
         pass
     _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
-    _signal.signal(_signal.SIGINT, on_interrupt)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
     memory = map_page(page)

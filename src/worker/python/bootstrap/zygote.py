@@ -96,8 +96,8 @@ class Zygote:
         except BaseException as error:
             self.refuse(what, "import-failed", rarely("line_of")(error), error)
         if thread_count() != 1:
-            self.refuse(what, "thread-started", "it starts a thread while it loads" + thread_names() + ": a process "
-                        "with threads cannot be forked safely; start it when a function first needs it")
+            self.refuse(what, "thread-started", "it starts a thread while it loads" + thread_names() +
+                        ": a process with threads cannot be forked safely; start it when it is first needed")
         return loaded
 
     def offer_module(self, module):
