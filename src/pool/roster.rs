@@ -276,3 +276,6 @@ impl Seat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
