@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
@@ -53,6 +54,7 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 }
 
 async fn run(config: Config) -> io::Result<()> {
+    raise_descriptor_limit();
     let mut stop = stop::Signals::new()?;
     let family = Family::found()?;
     let (listener, address) = bind(&config.bind).await?;
@@ -101,6 +103,14 @@ async fn run(config: Config) -> io::Result<()> {
         let _ = std::fs::remove_file(path);
     }
     Ok(())
+}
+
+/// Connections and workers need descriptors: as many as this process may have.
+fn raise_descriptor_limit() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // A refusal leaves the limit as it was; the accept loop copes.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
 }
 
 /// Loads the code, makes the pools, waits until every worker takes tasks.

@@ -52,6 +52,12 @@ impl<'a> Arguments<'a> {
     }
 }
 
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Function").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 type Body = Box<dyn Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Raised>>;
 
 /// A function and what is said of it.

@@ -35,10 +35,7 @@ fn cancel_at_random(client: &Client, count: usize, noise: &mut Noise) -> (usize,
 fn all_succeed(client: &Client, count: usize) {
     let numbers: Vec<usize> = (0..count).collect();
     for crowd in numbers.chunks(16) {
-        let ids: Vec<String> = crowd
-            .iter()
-            .map(|i| client.submit("square", &json!([i])))
-            .collect();
+        let ids: Vec<String> = crowd.iter().map(|i| client.submit("square", &json!([i]))).collect();
         for (i, id) in crowd.iter().zip(&ids) {
             assert_eq!(client.result(id, 20.0).value(), i * i, "job {i}");
         }
@@ -69,17 +66,8 @@ fn cancels_beside_jobs(args: &[&str]) {
     let took = start.elapsed();
     println!("{cancelled} cancelled, {ended} ended first, {count} beside them, in {took:?}");
     assert!(cancelled > 0, "some were cancelled");
-    server.whole_again(
-        Instant::now(),
-        Duration::from_secs(5),
-        server.workers().len(),
-        &[],
-    );
-    assert_eq!(
-        server.get("/readyz").status,
-        200,
-        "kills by the server itself set off no brake"
-    );
+    server.whole_again(Instant::now(), Duration::from_secs(5), server.workers().len(), &[]);
+    assert_eq!(server.get("/readyz").status, 200, "kills by the server itself set off no brake");
     assert_eq!(server.apply("square", &json!([12])).value(), 144);
     server.nothing_left(before);
 }

@@ -13,9 +13,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// The server is draining once it says so.
 fn wait_for_drain(server: &Server) {
     wait_until(SOON, "/readyz says no", || {
-        server
-            .try_send("GET", "/readyz", &[], None)
-            .is_ok_and(|answer| answer.status == 503)
+        server.try_send("GET", "/readyz", &[], None).is_ok_and(|answer| answer.status == 503)
     });
 }
 
@@ -27,10 +25,7 @@ fn f47_an_idle_server_ends_at_once() {
     idle.request("GET /livez", "", b"");
     let start = Instant::now();
     server.signal(Signal::SIGTERM);
-    assert!(
-        server.ended(Duration::from_secs(2)).success(),
-        "exit 0, kept-alive connections or not"
-    );
+    assert!(server.ended(Duration::from_secs(2)).success(), "exit 0, kept-alive connections or not");
     server.all_gone(start, Duration::from_secs(3), &family);
     assert!(idle.is_closed_within(SOON));
 }
@@ -49,9 +44,7 @@ fn f47_running_work_ends_queued_work_is_told() {
         let call = scope.spawn(|| (server.apply("square", &json!([4])), Instant::now()));
         wait_until(Duration::from_secs(5), "the call is queued", || {
             let page = server.get("/v1/jobs").value();
-            page["items"]
-                .as_array()
-                .is_some_and(|items| items.len() == 3)
+            page["items"].as_array().is_some_and(|items| items.len() == 3)
         });
         thread::sleep(Duration::from_millis(100));
         let start = Instant::now();
@@ -65,19 +58,11 @@ fn f47_running_work_ends_queued_work_is_told() {
         let map = json!({"function": "faults.square", "iterable": [1]});
         server.post("/v1/map", &map).problem(503, "draining");
         assert_eq!(server.get("/livez").status, 200, "alive while it drains");
-        assert_eq!(
-            server.job(&running)["state"],
-            "running",
-            "jobs can be read meanwhile"
-        );
+        assert_eq!(server.job(&running)["state"], "running", "jobs can be read meanwhile");
         for waiting in [on_queued, call] {
             let (answer, told) = waiting.join().expect("the client thread ends well");
             answer.problem(503, "draining");
-            assert!(
-                told.duration_since(start) < SOON,
-                "told at once: {:?}",
-                told.duration_since(start)
-            );
+            assert!(told.duration_since(start) < SOON, "told at once: {:?}", told.duration_since(start));
         }
         let answer = on_running.join().expect("the client thread ends well");
         assert_eq!(answer.value(), 2.0, "running work gets its outcome");
@@ -96,10 +81,7 @@ fn f47_a_running_synchronous_call_is_answered() {
             server.workers().iter().any(|worker| worker.state == "busy")
         });
         server.signal(Signal::SIGTERM);
-        assert_eq!(
-            call.join().expect("the client thread ends well").value(),
-            1.0
-        );
+        assert_eq!(call.join().expect("the client thread ends well").value(), 1.0);
     });
     assert!(server.ended(Duration::from_secs(3)).success(), "exit 0");
 }
@@ -113,11 +95,7 @@ fn f47_the_record_of_a_queued_job_ends_interrupted() {
     server.signal(Signal::SIGTERM);
     wait_for_drain(&server);
     let job = server.job(&queued);
-    assert_eq!(
-        (&job["state"], &job["error"]["code"]),
-        (&json!("failed"), &json!("interrupted")),
-        "{job}"
-    );
+    assert_eq!((&job["state"], &job["error"]["code"]), (&json!("failed"), &json!("interrupted")), "{job}");
     assert!(server.ended(Duration::from_secs(5)).success(), "exit 0");
 }
 
@@ -133,15 +111,8 @@ fn f47_the_drain_limit_ends_what_never_ends() {
         thread::sleep(Duration::from_millis(100));
         let start = Instant::now();
         server.signal(Signal::SIGTERM);
-        waiting
-            .join()
-            .expect("the client thread ends well")
-            .outcome("interrupted");
-        assert!(
-            start.elapsed() >= Duration::from_millis(900),
-            "not before the limit: {:?}",
-            start.elapsed()
-        );
+        waiting.join().expect("the client thread ends well").outcome("interrupted");
+        assert!(start.elapsed() >= Duration::from_millis(900), "not before the limit: {:?}", start.elapsed());
     });
     assert!(server.ended(Duration::from_secs(2)).success(), "exit 0");
     server.all_gone(Instant::now(), SOON, &family);
@@ -152,11 +123,7 @@ fn f47_work_is_taken_during_the_drain_delay() {
     let mut server = Server::start(&["--drain-delay", "1"]);
     server.signal(Signal::SIGTERM);
     wait_for_drain(&server);
-    assert_eq!(
-        server.apply("square", &json!([5])).value(),
-        25,
-        "still taken"
-    );
+    assert_eq!(server.apply("square", &json!([5])).value(), 25, "still taken");
     assert!(server.ended(Duration::from_secs(3)).success(), "exit 0");
 }
 
@@ -195,11 +162,7 @@ fn f48_ctrl_c_reaches_the_group_and_drains_in_order() {
         thread::sleep(Duration::from_millis(100));
         server.signal_group(Signal::SIGINT);
         let answer = waiting.join().expect("the client thread ends well");
-        assert_eq!(
-            answer.value(),
-            1.0,
-            "workers are not in the terminal's group"
-        );
+        assert_eq!(answer.value(), 1.0, "workers are not in the terminal's group");
     });
     assert!(server.ended(Duration::from_secs(3)).success(), "exit 0");
     server.all_gone(Instant::now(), SOON, &family);

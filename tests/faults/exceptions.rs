@@ -25,10 +25,7 @@ fn raises(function: &str, args: &Value, wanted: &str) -> Value {
 #[test]
 fn f07_system_exit() {
     let exception = raises("leave", &json!([1]), "SystemExit");
-    assert_eq!(
-        (&exception["message"], &exception["args"]),
-        (&json!("1"), &json!([1]))
-    );
+    assert_eq!((&exception["message"], &exception["args"]), (&json!("1"), &json!([1])));
     raises("leave", &json!([0]), "SystemExit");
     raises("leave", &json!(["words"]), "SystemExit");
 }
@@ -53,10 +50,7 @@ fn f07_a_base_exception_of_its_own() {
 #[test]
 fn f09_an_exception_that_cannot_be_printed() {
     let exception = raises("unprintable", &json!([]), "Mute");
-    assert!(
-        exception["message"].is_string(),
-        "some words in its place: {exception}"
-    );
+    assert!(exception["message"].is_string(), "some words in its place: {exception}");
 }
 
 #[test]
@@ -64,21 +58,13 @@ fn f09_a_long_message_is_cut() {
     let exception = raises("long_message", &json!([]), "ValueError");
     let length = exception["message"].as_str().map_or(0, str::len);
     assert!((1..=8 << 10).contains(&length), "at most 8 KiB: {length}");
-    assert!(
-        exception.get("args").is_none(),
-        "args of more than 8 KiB are left out"
-    );
+    assert!(exception.get("args").is_none(), "args of more than 8 KiB are left out");
 }
 
 #[test]
 fn f09_a_message_with_half_a_pair() {
     let exception = raises("surrogate_message", &json!([]), "ValueError");
-    assert!(
-        exception["message"]
-            .as_str()
-            .is_some_and(|text| text.contains("half")),
-        "{exception}"
-    );
+    assert!(exception["message"].as_str().is_some_and(|text| text.contains("half")), "{exception}");
 }
 
 #[test]

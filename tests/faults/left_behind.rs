@@ -10,10 +10,7 @@ use crate::support::{Server, proc, wait_from};
 const GONE: Duration = Duration::from_secs(1);
 
 fn pid_of(value: &Value) -> i32 {
-    value
-        .as_i64()
-        .and_then(|pid| i32::try_from(pid).ok())
-        .unwrap_or_else(|| panic!("no pid: {value}"))
+    value.as_i64().and_then(|pid| i32::try_from(pid).ok()).unwrap_or_else(|| panic!("no pid: {value}"))
 }
 
 /// The function leaves a process; the worker is killed; the process must be gone soon.
@@ -29,11 +26,7 @@ fn ends_with_its_worker(function: &str) {
     );
     let left = pid_of(&answer.value());
     assert!(!proc::is_gone(left), "it was left running");
-    assert_eq!(
-        server.apply("square", &json!([3])).value(),
-        9,
-        "the worker goes on meanwhile"
-    );
+    assert_eq!(server.apply("square", &json!([3])).value(), 9, "the worker goes on meanwhile");
     let worker = server.workers()[0].pid;
     let killed = Instant::now();
     proc::signal(worker, Signal::SIGKILL);
@@ -62,9 +55,7 @@ fn f20_a_child_at_the_servers_end() {
     server.signal(Signal::SIGTERM);
     assert!(server.ended(Duration::from_secs(5)).success(), "exit 0");
     let end = Instant::now();
-    wait_from(end, GONE, "both are gone", || {
-        proc::is_gone(left) && proc::is_gone(daemon)
-    });
+    wait_from(end, GONE, "both are gone", || proc::is_gone(left) && proc::is_gone(daemon));
     server.all_gone(end, GONE, &family);
 }
 
@@ -72,10 +63,7 @@ fn f20_a_child_at_the_servers_end() {
 fn f20_a_forked_copy_of_a_worker_never_answers() {
     let server = Server::start(&["--workers", "1"]);
     for i in 0..20 {
-        assert_eq!(
-            server.apply("fork_and_return", &json!([])).value(),
-            "parent"
-        );
+        assert_eq!(server.apply("fork_and_return", &json!([])).value(), "parent");
         assert_eq!(server.apply("echo", &json!([i])).value(), i);
     }
 }

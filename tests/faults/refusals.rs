@@ -8,21 +8,13 @@ use crate::support::{binary, fixture, proc, wait_until};
 
 /// Runs `forkpool serve ARGS`, which must refuse within `bound`: its standard error.
 fn refused_within(args: &[&str], bound: Duration) -> String {
-    let tag = format!(
-        "TEST_REFUSAL_TAG={}-{:?}",
-        std::process::id(),
-        std::thread::current().id()
-    );
+    let tag = format!("TEST_REFUSAL_TAG={}-{:?}", std::process::id(), std::thread::current().id());
     let mut command = Command::new(binary());
     command.arg("serve").args(args).args(["--workers", "1"]);
     if !args.contains(&"--bind") {
         command.args(["--bind", "127.0.0.1:0"]);
     }
-    command
-        .envs(tag.split_once('='))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.envs(tag.split_once('=')).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary can be started");
     let mut stderr = child.stderr.take().expect("stderr is piped");
     let mut stdout = child.stdout.take().expect("stdout is piped");
@@ -40,28 +32,17 @@ fn refused_within(args: &[&str], bound: Duration) -> String {
         if start.elapsed() > bound {
             let _ = child.kill();
             let _ = child.wait();
-            panic!(
-                "{args:?}: not refused within {bound:?}: {}",
-                errors.join().unwrap_or_default()
-            );
+            panic!("{args:?}: not refused within {bound:?}: {}", errors.join().unwrap_or_default());
         }
         std::thread::sleep(Duration::from_millis(5));
     };
     let errors = errors.join().expect("the reader ends well");
     let mut out = String::new();
     let _ = stdout.read_to_string(&mut out);
-    assert!(
-        status.code().is_some_and(|code| code != 0),
-        "{args:?} ended with {status}: {errors}"
-    );
-    assert!(
-        !out.contains("listening"),
-        "{args:?} said it was ready: {out}"
-    );
+    assert!(status.code().is_some_and(|code| code != 0), "{args:?} ended with {status}: {errors}");
+    assert!(!out.contains("listening"), "{args:?} said it was ready: {out}");
     assert!(!errors.contains("panicked"), "{args:?}: {errors}");
-    wait_until(Duration::from_secs(1), "nothing of it is left", || {
-        proc::tagged(&tag).is_empty()
-    });
+    wait_until(Duration::from_secs(1), "nothing of it is left", || proc::tagged(&tag).is_empty());
     errors
 }
 
@@ -84,34 +65,22 @@ fn f34_an_import_error() {
 
 #[test]
 fn f34_an_exception_while_loading() {
-    says(
-        &refused(&[&fixture("refused/raises.py")]),
-        &["raises", "ValueError", "not today"],
-    );
+    says(&refused(&[&fixture("refused/raises.py")]), &["raises", "ValueError", "not today"]);
 }
 
 #[test]
 fn f34_no_python() {
-    says(
-        &refused(&[&fixture("refused/syntax_error.py")]),
-        &["syntax_error", "SyntaxError"],
-    );
+    says(&refused(&[&fixture("refused/syntax_error.py")]), &["syntax_error", "SyntaxError"]);
 }
 
 #[test]
 fn f34_a_thread_while_loading() {
-    says(
-        &refused(&[&fixture("refused/starts_thread.py")]),
-        &["starts_thread", "thread"],
-    );
+    says(&refused(&[&fixture("refused/starts_thread.py")]), &["starts_thread", "thread"]);
 }
 
 #[test]
 fn f34_sys_exit_while_loading() {
-    says(
-        &refused(&[&fixture("refused/exits.py")]),
-        &["exits", "SystemExit"],
-    );
+    says(&refused(&[&fixture("refused/exits.py")]), &["exits", "SystemExit"]);
 }
 
 #[test]
@@ -127,10 +96,7 @@ fn f34_loading_that_never_ends() {
 
 #[test]
 fn f34_a_name_of_the_standard_library() {
-    says(
-        &refused(&[&fixture("refused/shadow/json.py")]),
-        &["json", "standard"],
-    );
+    says(&refused(&[&fixture("refused/shadow/json.py")]), &["json", "standard"]);
 }
 
 #[test]
@@ -145,15 +111,9 @@ fn f34_a_module_that_is_not_there() {
 
 #[test]
 fn f34_a_function_that_is_not_there_or_none() {
-    says(
-        &refused(&["--function", "os.no_such_function"]),
-        &["os.no_such_function"],
-    );
+    says(&refused(&["--function", "os.no_such_function"]), &["os.no_such_function"]);
     says(&refused(&["--function", "os.sep"]), &["os.sep"]);
-    says(
-        &refused(&["--function", "no_such_module_anywhere.f"]),
-        &["no_such_module_anywhere"],
-    );
+    says(&refused(&["--function", "no_such_module_anywhere.f"]), &["no_such_module_anywhere"]);
 }
 
 #[test]

@@ -13,10 +13,7 @@ const GONE: Duration = Duration::from_secs(1);
 fn f44_kill_9_of_an_idle_server() {
     let mut server = Server::alone(&["--builtin"]);
     let family = server.family();
-    assert!(
-        family.len() >= 7,
-        "itself, two zygotes, four workers: {family:?}"
-    );
+    assert!(family.len() >= 7, "itself, two zygotes, four workers: {family:?}");
     let killed = Instant::now();
     server.signal(Signal::SIGKILL);
     server.ended(GONE);
@@ -28,12 +25,7 @@ fn f44_kill_9_of_a_busy_server() {
     let mut server = Server::alone(&["--builtin"]);
     for _ in 0..10 {
         server.submit("block_signals", &json!([600]));
-        server
-            .post(
-                "/v1/apply_async",
-                &json!({"function": "builtin.sleep", "args": [600]}),
-            )
-            .accepted();
+        server.post("/v1/apply_async", &json!({"function": "builtin.sleep", "args": [600]})).accepted();
     }
     wait_until(Duration::from_secs(5), "all workers are busy", || {
         let workers = [server.workers(), server.workers_of("native")].concat();

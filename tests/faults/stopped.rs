@@ -18,11 +18,7 @@ fn f05_a_stopped_idle_worker_keeps_no_call() {
     for i in 0..20 {
         let answer = server.apply("square", &json!([i]));
         assert_eq!(answer.value(), i * i);
-        assert!(
-            answer.took < Duration::from_secs(2),
-            "answered by another: {:?}",
-            answer.took
-        );
+        assert!(answer.took < Duration::from_secs(2), "answered by another: {:?}", answer.took);
     }
     let answering = server.apply("pid", &json!([])).value();
     assert_ne!(answering, stopped);
@@ -38,11 +34,7 @@ fn f04_a_stopped_busy_worker_can_be_cancelled() {
     let start = Instant::now();
     server.cancel(&id).value();
     server.result(&id, 10.0).outcome("cancelled");
-    assert!(
-        start.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     server.whole_again(start, Duration::from_secs(2), 2, &[worker.pid]);
 }
 
@@ -54,10 +46,6 @@ fn f28_a_worker_that_blocks_all_signals_can_be_cancelled() {
     let start = Instant::now();
     server.cancel(&id).value();
     server.result(&id, 10.0).outcome("cancelled");
-    assert!(
-        start.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     server.whole_again(start, Duration::from_secs(2), 2, &[worker.pid]);
 }

@@ -18,18 +18,11 @@ fn disturbs(function: &str, codes: &[&str]) {
         let answer = server.apply(function, &json!([]));
         let took = start.elapsed();
         let problem = answer.problem_of(422);
-        assert!(
-            codes.iter().any(|code| problem["code"] == *code),
-            "{function}: one of {codes:?}: {problem}"
-        );
+        assert!(codes.iter().any(|code| problem["code"] == *code), "{function}: one of {codes:?}: {problem}");
         assert!(took < QUICK, "{function}: told after {took:?}");
         server.whole_again(start, Duration::from_secs(2), 2, &[]);
         for i in 0..10 {
-            assert_eq!(
-                server.apply("square", &json!([i])).value(),
-                i * i,
-                "after {function}"
-            );
+            assert_eq!(server.apply("square", &json!([i])).value(), i * i, "after {function}");
         }
     }
     server.nothing_left(before);
@@ -88,18 +81,12 @@ fn the_tasks_descriptor_closed_is_healed() {
     let pid = server.apply("pid", &json!([])).value();
     // Its answer may come: the worker notices only when it reads the next task.
     let answer = server.apply("close_tasks", &json!([]));
-    assert!(
-        answer.status == 200 || answer.status == 422,
-        "{}",
-        answer.text()
-    );
+    assert!(answer.status == 200 || answer.status == 422, "{}", answer.text());
     for i in 0..20 {
         let answer = server.apply("square", &json!([i]));
         assert_eq!(answer.value(), i * i, "no job is lost to it");
     }
-    wait_until(
-        Duration::from_secs(2),
-        "another worker is in its place",
-        || server.apply("pid", &json!([])).value() != pid,
-    );
+    wait_until(Duration::from_secs(2), "another worker is in its place", || {
+        server.apply("pid", &json!([])).value() != pid
+    });
 }

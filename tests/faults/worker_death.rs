@@ -13,12 +13,7 @@ const TOLD: Duration = Duration::from_millis(100);
 const WHOLE: Duration = Duration::from_millis(300);
 
 /// Kills a process and waits for the answer that another thread is waiting for: the answer, and when it came.
-fn kill_and_wait(
-    server: &Server,
-    victim: i32,
-    signal: Signal,
-    id: &str,
-) -> (Answer, Instant, Duration) {
+fn kill_and_wait(server: &Server, victim: i32, signal: Signal, id: &str) -> (Answer, Instant, Duration) {
     thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let answer = server.result(id, 20.0);
@@ -43,15 +38,10 @@ fn f01_kill_9_mid_job() {
     let server = Server::alone(&[]);
     server.apply("square", &json!([2])).value();
     let before = server.fds();
-    let (beside, victim) = (
-        server.submit("nap", &json!([1.0])),
-        server.submit("nap", &json!([30])),
-    );
+    let (beside, victim) = (server.submit("nap", &json!([1.0])), server.submit("nap", &json!([30])));
     let worker = server.worker_of(&victim);
     let neighbour = server.worker_of(&beside);
-    let queued: Vec<String> = (0..20)
-        .map(|i| server.submit("square", &json!([i])))
-        .collect();
+    let queued: Vec<String> = (0..20).map(|i| server.submit("square", &json!([i]))).collect();
 
     let (answer, killed, took) = kill_and_wait(&server, worker.pid, Signal::SIGKILL, &victim);
     let problem = answer.outcome("worker-died");
@@ -60,24 +50,13 @@ fn f01_kill_9_mid_job() {
     assert!(took < TOLD, "told after {took:?}");
     server.whole_again(killed, WHOLE, 2, &[worker.pid]);
 
-    assert_eq!(
-        server.result(&beside, 10.0).value(),
-        1.0,
-        "the job beside it"
-    );
+    assert_eq!(server.result(&beside, 10.0).value(), 1.0, "the job beside it");
     for (i, id) in queued.iter().enumerate() {
         assert_eq!(server.result(id, 10.0).value(), i * i, "a job that waited");
     }
-    assert!(
-        pids(&server).contains(&neighbour.pid),
-        "the neighbour lives on"
-    );
+    assert!(pids(&server).contains(&neighbour.pid), "the neighbour lives on");
     let job = server.job(&victim);
-    assert_eq!(
-        (&job["state"], &job["error"]["code"]),
-        (&json!("failed"), &json!("worker-died")),
-        "{job}"
-    );
+    assert_eq!((&job["state"], &job["error"]["code"]), (&json!("failed"), &json!("worker-died")), "{job}");
     server.nothing_left(before);
 }
 
@@ -91,20 +70,14 @@ fn f01_what_waits_in_the_dead_workers_pipe_succeeds() {
     drop(client);
     let before = server.fds();
     let victim = server.submit("nap", &json!([30]));
-    let behind: Vec<String> = (0..50)
-        .map(|i| server.submit("square", &json!([i])))
-        .collect();
+    let behind: Vec<String> = (0..50).map(|i| server.submit("square", &json!([i]))).collect();
     let worker = server.worker_of(&victim);
     let (answer, killed, took) = kill_and_wait(&server, worker.pid, Signal::SIGKILL, &victim);
     assert_eq!(answer.outcome("worker-died")["signal"], "SIGKILL");
     assert!(took < TOLD, "told after {took:?}");
     server.whole_again(killed, WHOLE, 1, &[worker.pid]);
     for (i, id) in behind.iter().enumerate() {
-        assert_eq!(
-            server.result(id, 10.0).value(),
-            i * i,
-            "a job that waited in its pipe"
-        );
+        assert_eq!(server.result(id, 10.0).value(), i * i, "a job that waited in its pipe");
     }
     server.nothing_left(before);
 }
@@ -117,28 +90,18 @@ fn f01_a_native_worker_is_replaced_in_100_ms() {
     let id = server.post("/v1/apply_async", &body).accepted();
     let mut victim = 0;
     wait_until(Duration::from_secs(5), "a native worker is busy", || {
-        let busy = server
-            .workers_of("native")
-            .into_iter()
-            .find(|worker| worker.all["current_job"] == id.as_str());
+        let busy =
+            server.workers_of("native").into_iter().find(|worker| worker.all["current_job"] == id.as_str());
         victim = busy.map_or(0, |worker| worker.pid);
         victim != 0
     });
     let (answer, killed, took) = kill_and_wait(&server, victim, Signal::SIGKILL, &id);
     assert_eq!(answer.outcome("worker-died")["signal"], "SIGKILL");
     assert!(took < TOLD, "told after {took:?}");
-    crate::support::wait_from(
-        killed,
-        Duration::from_millis(100),
-        "the native pool is whole again",
-        || {
-            let workers = server.workers_of("native");
-            workers.len() == 2
-                && workers
-                    .iter()
-                    .all(|worker| worker.state == "idle" && worker.pid != victim)
-        },
-    );
+    crate::support::wait_from(killed, Duration::from_millis(100), "the native pool is whole again", || {
+        let workers = server.workers_of("native");
+        workers.len() == 2 && workers.iter().all(|worker| worker.state == "idle" && worker.pid != victim)
+    });
     server.nothing_left(before);
 }
 
@@ -175,11 +138,7 @@ fn f03_kill_9_around_the_answer_gives_the_value_or_the_death() {
             _ => assert_eq!(answer.outcome("worker-died")["signal"], "SIGKILL"),
         }
         server.whole_again(Instant::now(), Duration::from_secs(2), 1, &[victim]);
-        assert_eq!(
-            server.apply("echo", &json!([i])).value(),
-            i,
-            "the next job has its own value"
-        );
+        assert_eq!(server.apply("echo", &json!([i])).value(), i, "the next job has its own value");
     }
 }
 
@@ -227,11 +186,7 @@ fn f08_signals_of_its_own_making() {
         assert!(told < TOLD, "{function}{args} told after {told:?}");
         server.whole_again(start, WHOLE, 2, &[]);
     }
-    assert_eq!(
-        server.apply("core_limit", &no_args).value()[0],
-        0,
-        "no core files"
-    );
+    assert_eq!(server.apply("core_limit", &no_args).value()[0], 0, "no core files");
     server.nothing_left(before);
 }
 
@@ -242,18 +197,11 @@ fn f32_all_workers_killed_at_once() {
     let before = server.fds();
     let running: Vec<String> = (0..4).map(|_| server.submit("nap", &json!([30]))).collect();
     let victims: Vec<i32> = running.iter().map(|id| server.worker_of(id).pid).collect();
-    let queued: Vec<String> = (0..50)
-        .map(|i| server.submit("square", &json!([i])))
-        .collect();
+    let queued: Vec<String> = (0..50).map(|i| server.submit("square", &json!([i]))).collect();
     let killed = Instant::now();
-    victims
-        .iter()
-        .for_each(|pid| proc::signal(*pid, Signal::SIGKILL));
+    victims.iter().for_each(|pid| proc::signal(*pid, Signal::SIGKILL));
     for id in &running {
-        assert_eq!(
-            server.result(id, 5.0).outcome("worker-died")["signal"],
-            "SIGKILL"
-        );
+        assert_eq!(server.result(id, 5.0).outcome("worker-died")["signal"], "SIGKILL");
     }
     server.whole_again(killed, Duration::from_secs(2), 4, &victims);
     for (i, id) in queued.iter().enumerate() {
@@ -284,10 +232,7 @@ fn a_synchronous_call_is_told_of_the_kill_too() {
         });
         let mut victim = 0;
         wait_until(Duration::from_secs(5), "a worker is busy", || {
-            let busy = server
-                .workers()
-                .into_iter()
-                .find(|worker| worker.state == "busy");
+            let busy = server.workers().into_iter().find(|worker| worker.state == "busy");
             victim = busy.map_or(0, |worker| worker.pid);
             victim != 0
         });
@@ -295,10 +240,6 @@ fn a_synchronous_call_is_told_of_the_kill_too() {
         proc::signal(victim, Signal::SIGKILL);
         let (answer, told) = call.join().expect("the client thread ends well");
         assert_eq!(answer.outcome("worker-died")["signal"], "SIGKILL");
-        assert!(
-            told.duration_since(killed) < TOLD,
-            "told after {:?}",
-            told.duration_since(killed)
-        );
+        assert!(told.duration_since(killed) < TOLD, "told after {:?}", told.duration_since(killed));
     });
 }

@@ -11,22 +11,11 @@ const MEGABYTES: u64 = 10;
 fn writes_much(args: &[&str]) {
     let server = Server::start(args);
     let start = Instant::now();
-    assert_eq!(
-        server.apply("print_much", &json!([MEGABYTES])).value(),
-        MEGABYTES
-    );
-    assert!(
-        start.elapsed() < Duration::from_secs(20),
-        "10 MB took {:?}",
-        start.elapsed()
-    );
+    assert_eq!(server.apply("print_much", &json!([MEGABYTES])).value(), MEGABYTES);
+    assert!(start.elapsed() < Duration::from_secs(20), "10 MB took {:?}", start.elapsed());
     let id = server.submit("print_much", &json!([MEGABYTES]));
     for i in 0..50 {
-        assert_eq!(
-            server.apply("square", &json!([i])).value(),
-            i * i,
-            "beside it"
-        );
+        assert_eq!(server.apply("square", &json!([i])).value(), i * i, "beside it");
     }
     assert_eq!(server.result(&id, 20.0).value(), MEGABYTES);
 }
@@ -49,11 +38,7 @@ fn output_is_told_on_stderr_with_job_function_and_pid() {
     let pid = server.workers()[0].pid.to_string();
     crate::support::wait_until(Duration::from_secs(5), "the line is on stderr", || {
         let errors = server.errors();
-        let line = errors
-            .lines()
-            .find(|line| line.contains("from C"))
-            .unwrap_or_default()
-            .to_owned();
+        let line = errors.lines().find(|line| line.contains("from C")).unwrap_or_default().to_owned();
         line.contains(&id) && line.contains("faults.print_much") && line.contains(&pid)
     });
 }

@@ -11,9 +11,7 @@ fn apply_answers_the_bare_value() {
     assert_eq!(answer.value(), 49);
     assert_eq!(answer.text(), "49", "the bare value, nothing around it");
     assert!(
-        answer
-            .header("forkpool-job")
-            .is_some_and(|id| id.len() == 36),
+        answer.header("forkpool-job").is_some_and(|id| id.len() == 36),
         "Forkpool-Job on every submission"
     );
 }
@@ -21,13 +19,8 @@ fn apply_answers_the_bare_value() {
 #[test]
 fn args_and_kwargs_may_be_left_out() {
     let server = Server::start(&[]);
-    let pid = server
-        .post("/v1/apply", &json!({"function": "faults.pid"}))
-        .value();
-    assert!(
-        server.workers().iter().any(|worker| pid == worker.pid),
-        "{pid} is no worker's pid"
-    );
+    let pid = server.post("/v1/apply", &json!({"function": "faults.pid"})).value();
+    assert!(server.workers().iter().any(|worker| pid == worker.pid), "{pid} is no worker's pid");
     let sum = json!({"function": "faults.add", "args": [2], "kwargs": {"b": 3}});
     assert_eq!(server.post("/v1/apply", &sum).value(), 5);
     let by_name = json!({"function": "faults.add", "kwargs": {"a": 2}});
@@ -35,10 +28,7 @@ fn args_and_kwargs_may_be_left_out() {
     let empty = json!({"function": "faults.add", "args": [4], "kwargs": {}});
     assert_eq!(server.post("/v1/apply", &empty).value(), 5);
     let keywords = json!({"function": "faults.keywords", "kwargs": {"b": 1, "a": [null]}});
-    assert_eq!(
-        server.post("/v1/apply", &keywords).value(),
-        json!({"b": 1, "a": [null]})
-    );
+    assert_eq!(server.post("/v1/apply", &keywords).value(), json!({"b": 1, "a": [null]}));
 }
 
 #[test]
@@ -57,36 +47,21 @@ fn a_coroutine_function_is_awaited() {
 #[test]
 fn functions_named_one_by_one_are_offered() {
     let server = Server::start(&["--function", "os.getpid", "--function", "time.sleep"]);
-    let pid = server
-        .post("/v1/apply", &json!({"function": "os.getpid"}))
-        .value();
+    let pid = server.post("/v1/apply", &json!({"function": "os.getpid"})).value();
     assert!(server.workers().iter().any(|worker| pid == worker.pid));
-    let slept = server.post(
-        "/v1/apply",
-        &json!({"function": "time.sleep", "args": [0.01]}),
-    );
+    let slept = server.post("/v1/apply", &json!({"function": "time.sleep", "args": [0.01]}));
     assert_eq!((slept.status, slept.text().as_str()), (200, "null"));
 }
 
 #[test]
 fn builtin_functions_run_in_a_native_pool() {
     let server = Server::bare(&["--builtin"]);
-    let call =
-        |name: &str, args| server.post("/v1/apply", &json!({"function": name, "args": args}));
+    let call = |name: &str, args| server.post("/v1/apply", &json!({"function": name, "args": args}));
     assert_eq!(call("builtin.square", json!([9])).value(), 81);
-    assert_eq!(
-        call("builtin.echo", json!([{"a": [1, "ä"]}])).value(),
-        json!({"a": [1, "ä"]})
-    );
+    assert_eq!(call("builtin.echo", json!([{"a": [1, "ä"]}])).value(), json!({"a": [1, "ä"]}));
     let pid = call("builtin.getpid", json!([])).value();
-    assert!(
-        server
-            .workers_of("native")
-            .iter()
-            .any(|worker| pid == worker.pid),
-        "{pid} is no native worker"
-    );
-    call("builtin.fail", json!([])).outcome("function-raised");
+    assert!(server.workers_of("native").iter().any(|worker| pid == worker.pid), "{pid} is no native worker");
+    call("builtin.fail", json!(["on purpose"])).outcome("function-raised");
     assert_eq!(call("builtin.square", json!([3])).value(), 9);
 }
 
@@ -94,31 +69,14 @@ fn builtin_functions_run_in_a_native_pool() {
 fn two_runtimes_have_a_pool_each() {
     let server = Server::start(&["--builtin"]);
     assert_eq!(server.apply("square", &json!([5])).value(), 25);
-    assert_eq!(
-        server
-            .post(
-                "/v1/apply",
-                &json!({"function": "builtin.square", "args": [6]})
-            )
-            .value(),
-        36
-    );
-    assert_eq!(
-        (
-            server.workers_of("python").len(),
-            server.workers_of("native").len()
-        ),
-        (2, 2)
-    );
+    assert_eq!(server.post("/v1/apply", &json!({"function": "builtin.square", "args": [6]})).value(), 36);
+    assert_eq!((server.workers_of("python").len(), server.workers_of("native").len()), (2, 2));
 }
 
 #[test]
 fn apply_async_answers_a_job_and_its_place() {
     let server = Server::start(&[]);
-    let answer = server.post(
-        "/v1/apply_async",
-        &json!({"function": "faults.square", "args": [20]}),
-    );
+    let answer = server.post("/v1/apply_async", &json!({"function": "faults.square", "args": [20]}));
     let id = answer.accepted();
     assert_eq!(answer.json()["function"], "faults.square");
     assert_eq!(server.result(&id, 5.0).value(), 400);

@@ -28,24 +28,13 @@ fn wrong_members_are_named() {
         (json!({"function": 3}), "function"),
         (json!({"function": null}), "function"),
         (json!({"function": ["faults.square"]}), "function"),
-        (
-            json!({"function": "faults.square", "args": {"x": 1}}),
-            "args",
-        ),
+        (json!({"function": "faults.square", "args": {"x": 1}}), "args"),
         (json!({"function": "faults.square", "args": "abc"}), "args"),
         (json!({"function": "faults.square", "args": 3}), "args"),
-        (
-            json!({"function": "faults.square", "kwargs": [1]}),
-            "kwargs",
-        ),
-        (
-            json!({"function": "faults.square", "kwargs": "x"}),
-            "kwargs",
-        ),
+        (json!({"function": "faults.square", "kwargs": [1]}), "kwargs"),
+        (json!({"function": "faults.square", "kwargs": "x"}), "kwargs"),
     ] {
-        let problem = server
-            .post("/v1/apply", &body)
-            .problem(400, "invalid-request");
+        let problem = server.post("/v1/apply", &body).problem(400, "invalid-request");
         assert_eq!(problem["member"], member, "{body}: {problem}");
     }
 }
@@ -55,16 +44,11 @@ fn a_missing_function_is_named() {
     let server = Server::start(&[]);
     for path in ["/v1/apply", "/v1/apply_async"] {
         for body in [json!({}), json!({"args": [1]})] {
-            assert_eq!(
-                server.post(path, &body).problem(400, "invalid-request")["member"],
-                "function"
-            );
+            assert_eq!(server.post(path, &body).problem(400, "invalid-request")["member"], "function");
         }
     }
     for path in ["/v1/map", "/v1/map_async"] {
-        let problem = server
-            .post(path, &json!({"iterable": [1]}))
-            .problem(400, "invalid-request");
+        let problem = server.post(path, &json!({"iterable": [1]})).problem(400, "invalid-request");
         assert_eq!(problem["member"], "function");
     }
 }
@@ -74,34 +58,20 @@ fn a_body_of_another_type_is_415() {
     let server = Server::start(&[]);
     let body = br#"{"function":"faults.square","args":[2]}"#;
     for path in ["/v1/apply", "/v1/apply_async", "/v1/map", "/v1/map_async"] {
-        for kind in [
-            "text/plain",
-            "application/x-www-form-urlencoded",
-            "application/jsonx",
-            "json",
-            "*/*",
-            "",
-        ] {
+        for kind in
+            ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "json", "*/*", ""]
+        {
             let answer = server.send("POST", path, &[("content-type", kind)], Some(body));
             assert_eq!(answer.status, 415, "{path} {kind:?}: {}", answer.text());
             answer.problem(415, "unsupported-media-type");
         }
-        server
-            .send("POST", path, &[], Some(body))
-            .problem(415, "unsupported-media-type");
+        server.send("POST", path, &[], Some(body)).problem(415, "unsupported-media-type");
     }
-    for kind in [
-        "application/json",
-        "application/json; charset=utf-8",
-        "Application/JSON",
-        "application/json;x=y",
-    ] {
+    for kind in
+        ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/json;x=y"]
+    {
         let answer = server.send("POST", "/v1/apply", &[("content-type", kind)], Some(body));
-        assert_eq!(
-            (answer.status, answer.text().as_str()),
-            (200, "4"),
-            "{kind}"
-        );
+        assert_eq!((answer.status, answer.text().as_str()), (200, "4"), "{kind}");
     }
 }
 
@@ -125,10 +95,7 @@ fn another_method_is_405_and_told_the_right_one() {
         assert_eq!(answer.status, 405, "{method} {path}: {}", answer.text());
         answer.problem(405, "method-not-allowed");
         let allow = answer.header("allow").unwrap_or_default();
-        assert!(
-            allow.contains(allowed),
-            "{method} {path}: Allow is {allow:?}"
-        );
+        assert!(allow.contains(allowed), "{method} {path}: Allow is {allow:?}");
     }
 }
 
@@ -141,14 +108,7 @@ fn problems_tell_nothing_of_the_inside() {
         server.post("/v1/apply", &json!({"function": "nothing.here"})),
         server.post("/v1/apply", &json!({"function": 1})),
     ] {
-        for inside in [
-            "src/",
-            ".rs",
-            "panicked",
-            "serde",
-            "/fixtures",
-            "RUST_BACKTRACE",
-        ] {
+        for inside in ["src/", ".rs", "panicked", "serde", "/fixtures", "RUST_BACKTRACE"] {
             assert!(!answer.says(inside), "{inside} in {}", answer.text());
         }
     }

@@ -20,13 +20,9 @@ fn f77_a_foreign_host_is_421() {
     let id = server.submit("square", &json!([3]));
     server.result(&id, 5.0).value();
     let body = br#"{"function":"faults.square","args":[2]}"#;
-    for host in [
-        "evil.example",
-        "evil.example:80",
-        "localhost.evil.example",
-        "127.0.0.1.evil.example",
-        "xlocalhost",
-    ] {
+    for host in
+        ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example", "xlocalhost"]
+    {
         let host = format!("Host: {host}\r\n");
         ask(&server, "POST /v1/apply", &host, body).problem(421, "wrong-host");
         ask(&server, "GET /v1/jobs", &host, b"").problem(421, "wrong-host");
@@ -51,12 +47,7 @@ fn hosts_that_are_this_machine_may_come() {
         "[::1]".to_owned(),
         "10.1.2.3:8080".to_owned(),
     ] {
-        let answer = ask(
-            &server,
-            "POST /v1/apply",
-            &format!("Host: {host}\r\n"),
-            body,
-        );
+        let answer = ask(&server, "POST /v1/apply", &format!("Host: {host}\r\n"), body);
         assert_eq!(answer.status, 200, "{host}: {}", answer.text());
     }
 }
@@ -65,17 +56,7 @@ fn hosts_that_are_this_machine_may_come() {
 fn probes_ignore_the_host() {
     let server = Server::start(&[]);
     for path in ["/livez", "/readyz"] {
-        assert_eq!(
-            ask(
-                &server,
-                &format!("GET {path}"),
-                "Host: pod.internal\r\n",
-                b""
-            )
-            .status,
-            200,
-            "{path}"
-        );
+        assert_eq!(ask(&server, &format!("GET {path}"), "Host: pod.internal\r\n", b"").status, 200, "{path}");
     }
 }
 
@@ -89,15 +70,9 @@ fn f77_a_foreign_origin_is_403() {
     let body = br#"{"function":"faults.square","args":[2]}"#;
     let other_port = format!("http://127.0.0.1:{}", port ^ 1);
     let localhost = format!("http://localhost:{port}");
-    for origin in [
-        "http://evil.example",
-        "null",
-        "https://127.0.0.1.evil.example",
-        &other_port,
-        &localhost,
-        "x",
-        "",
-    ] {
+    for origin in
+        ["http://evil.example", "null", "https://127.0.0.1.evil.example", &other_port, &localhost, "x", ""]
+    {
         let headers = format!("{host}Origin: {origin}\r\n");
         ask(&server, "POST /v1/apply", &headers, body).problem(403, "wrong-origin");
         ask(&server, "GET /v1/jobs", &headers, b"").problem(403, "wrong-origin");
@@ -114,11 +89,5 @@ fn no_cross_origin_permission_is_ever_given() {
     let headers = "Origin: http://evil.example\r\nAccess-Control-Request-Method: POST\r\n";
     let answer = ask(&server, "OPTIONS /v1/apply", headers, b"");
     assert!(answer.status >= 400, "{}", answer.status);
-    assert!(
-        answer
-            .headers
-            .iter()
-            .all(|(name, _)| !name.starts_with("access-control-allow")),
-        "{answer:?}"
-    );
+    assert!(answer.headers.iter().all(|(name, _)| !name.starts_with("access-control-allow")), "{answer:?}");
 }

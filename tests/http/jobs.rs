@@ -29,58 +29,30 @@ const MEMBERS: [&str; 19] = [
 ];
 
 fn seconds(job: &Value, member: &str) -> f64 {
-    let text = job[member]
-        .as_str()
-        .unwrap_or_else(|| panic!("no {member}: {job}"));
+    let text = job[member].as_str().unwrap_or_else(|| panic!("no {member}: {job}"));
     assert!(text.ends_with('Z'), "{member} is UTC: {text}");
-    let time: jiff::Timestamp = text
-        .parse()
-        .unwrap_or_else(|error| panic!("{member} {text}: {error}"));
+    let time: jiff::Timestamp = text.parse().unwrap_or_else(|error| panic!("{member} {text}: {error}"));
     time.as_duration().as_secs_f64()
 }
 
 fn check_members(job: &Value) {
-    let members = job
-        .as_object()
-        .unwrap_or_else(|| panic!("a job is an object: {job}"));
+    let members = job.as_object().unwrap_or_else(|| panic!("a job is an object: {job}"));
     for (name, value) in members {
-        assert!(
-            MEMBERS.contains(&name.as_str()),
-            "a member beyond the contract: {name} in {job}"
-        );
+        assert!(MEMBERS.contains(&name.as_str()), "a member beyond the contract: {name} in {job}");
         assert!(!value.is_null(), "null instead of absent: {name} in {job}");
     }
     for name in ["id", "kind", "function", "pool", "state", "created_at"] {
         assert!(job[name].is_string(), "{name} in {job}");
     }
-    assert!(
-        job["ready"].is_boolean() && job["durable"] == false && job["attempts"].is_u64(),
-        "{job}"
-    );
-    assert!(
-        job["progress"]["done"].is_u64() && job["progress"]["total"].is_u64(),
-        "{job}"
-    );
-    assert_eq!(
-        job["successful"].is_boolean(),
-        job["ready"] == true,
-        "successful once ready: {job}"
-    );
-    let links: Vec<&str> = job["links"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter_map(|(_, v)| v.as_str())
-        .collect();
+    assert!(job["ready"].is_boolean() && job["durable"] == false && job["attempts"].is_u64(), "{job}");
+    assert!(job["progress"]["done"].is_u64() && job["progress"]["total"].is_u64(), "{job}");
+    assert_eq!(job["successful"].is_boolean(), job["ready"] == true, "successful once ready: {job}");
+    let links: Vec<&str> =
+        job["links"].as_object().into_iter().flatten().filter_map(|(_, v)| v.as_str()).collect();
     let place = format!("/v1/jobs/{}", job["id"].as_str().unwrap_or_default());
+    assert!(links.iter().any(|link| link.ends_with(&place)), "a link to itself: {job}");
     assert!(
-        links.iter().any(|link| link.ends_with(&place)),
-        "a link to itself: {job}"
-    );
-    assert!(
-        links
-            .iter()
-            .any(|link| link.ends_with(&format!("{place}/result"))),
+        links.iter().any(|link| link.ends_with(&format!("{place}/result"))),
         "a link to its result: {job}"
     );
 }
@@ -94,71 +66,35 @@ fn a_job_tells_its_life() {
 
     let job = server.job(&running);
     check_members(&job);
-    assert_eq!(
-        (&job["state"], &job["ready"]),
-        (&json!("running"), &json!(false))
-    );
-    assert_eq!(
-        (&job["function"], &job["pool"]),
-        (&json!("faults.nap"), &json!("python"))
-    );
-    assert_eq!(
-        (&job["attempts"], &job["progress"]),
-        (&json!(1), &json!({"done": 0, "total": 1}))
-    );
-    assert!(
-        job["kind"]
-            .as_str()
-            .is_some_and(|kind| kind.starts_with("apply")),
-        "{job}"
-    );
+    assert_eq!((&job["state"], &job["ready"]), (&json!("running"), &json!(false)));
+    assert_eq!((&job["function"], &job["pool"]), (&json!("faults.nap"), &json!("python")));
+    assert_eq!((&job["attempts"], &job["progress"]), (&json!(1), &json!({"done": 0, "total": 1})));
+    assert!(job["kind"].as_str().is_some_and(|kind| kind.starts_with("apply")), "{job}");
     assert!(seconds(&job, "created_at") <= seconds(&job, "started_at"));
 
     let job = server.job(&queued);
     check_members(&job);
-    assert_eq!(
-        (&job["state"], &job["ready"]),
-        (&json!("queued"), &json!(false)),
-        "behind a head: {job}"
-    );
-    assert!(
-        job.get("started_at").is_none() && job.get("finished_at").is_none(),
-        "{job}"
-    );
+    assert_eq!((&job["state"], &job["ready"]), (&json!("queued"), &json!(false)), "behind a head: {job}");
+    assert!(job.get("started_at").is_none() && job.get("finished_at").is_none(), "{job}");
 
     let job = server.get(&format!("/v1/jobs/{queued}?wait=20")).value();
     check_members(&job);
-    assert_eq!(
-        (&job["state"], &job["successful"]),
-        (&json!("succeeded"), &json!(true))
-    );
+    assert_eq!((&job["state"], &job["successful"]), (&json!("succeeded"), &json!(true)));
     assert_eq!(job["progress"], json!({"done": 1, "total": 1}));
     assert!(job.get("error").is_none(), "{job}");
     assert!(seconds(&job, "started_at") <= seconds(&job, "finished_at"));
     let kept = seconds(&job, "expires_at") - seconds(&job, "finished_at");
-    assert!(
-        (kept - 3_600.0).abs() < 2.0,
-        "a result is kept an hour: {kept}"
-    );
+    assert!((kept - 3_600.0).abs() < 2.0, "a result is kept an hour: {kept}");
 }
 
 #[test]
 fn times_are_the_clocks() {
     let server = Server::start(&[]);
-    let before = SystemTime::UNIX_EPOCH
-        .elapsed()
-        .expect("after 1970")
-        .as_secs_f64();
+    let before = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs_f64();
     let id = server.submit("square", &json!([2]));
-    let after = SystemTime::UNIX_EPOCH
-        .elapsed()
-        .expect("after 1970")
-        .as_secs_f64();
+    let after = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs_f64();
     let created = seconds(&server.job(&id), "created_at");
-    assert!(
-        before - 0.01 <= created && created <= after + 0.01,
-        "{before} {created} {after}"
-    );
+    assert!(before - 0.01 <= created && created <= after + 0.01, "{before} {created} {after}");
 }
 
 #[test]
@@ -174,10 +110,7 @@ fn a_failed_job_holds_its_error() {
     assert_eq!(job["error"]["code"], "function-raised", "{job}");
     assert_eq!(job["error"]["exception"]["type"], "ValueError", "{job}");
     let kept = seconds(&job, "expires_at") - seconds(&job, "finished_at");
-    assert!(
-        (kept - 86_400.0).abs() < 2.0,
-        "a failure is kept a day: {kept}"
-    );
+    assert!((kept - 86_400.0).abs() < 2.0, "a failure is kept a day: {kept}");
 }
 
 #[test]
@@ -206,11 +139,7 @@ fn cancel_drops_queued_work_and_kills_running_work() {
     let worker = server.worker_of(&running);
     let job = server.cancel(&queued).value();
     check_members(&job);
-    assert_eq!(
-        (&job["state"], &job["ready"]),
-        (&json!("cancelled"), &json!(true)),
-        "{job}"
-    );
+    assert_eq!((&job["state"], &job["ready"]), (&json!("cancelled"), &json!(true)), "{job}");
     server.cancel(&running).value();
     let problem = server.result(&running, 5.0).outcome("cancelled");
     assert_eq!(problem["instance"], format!("/v1/jobs/{running}"));
@@ -248,11 +177,7 @@ fn cancel_of_a_map_ends_all_its_chunks() {
     server.result(&id, 5.0).outcome("cancelled");
     let answer = server.apply("square", &json!([2]));
     assert_eq!(answer.value(), 4);
-    assert!(
-        answer.took < Duration::from_secs(5),
-        "no chunk went on: {:?}",
-        answer.took
-    );
+    assert!(answer.took < Duration::from_secs(5), "no chunk went on: {:?}", answer.took);
 }
 
 #[test]
@@ -262,14 +187,10 @@ fn delete_forgets_a_finished_job() {
     server.result(&id, 5.0).value();
     let answer = server.delete(&format!("/v1/jobs/{id}"));
     assert_eq!((answer.status, answer.body.len()), (204, 0));
-    server
-        .get(&format!("/v1/jobs/{id}"))
-        .problem(404, "unknown-job");
+    server.get(&format!("/v1/jobs/{id}")).problem(404, "unknown-job");
     server.result(&id, 0.0).problem(404, "unknown-job");
     server.cancel(&id).problem(404, "unknown-job");
-    server
-        .delete(&format!("/v1/jobs/{id}"))
-        .problem(404, "unknown-job");
+    server.delete(&format!("/v1/jobs/{id}")).problem(404, "unknown-job");
 }
 
 #[test]
@@ -279,9 +200,7 @@ fn delete_of_an_unfinished_job_is_refused() {
     let queued = server.submit("nap", &json!([60]));
     server.worker_of(&running);
     for id in [&running, &queued] {
-        server
-            .delete(&format!("/v1/jobs/{id}"))
-            .problem(409, "not-finished");
+        server.delete(&format!("/v1/jobs/{id}")).problem(409, "not-finished");
         server.cancel(id).value();
     }
     server.result(&running, 5.0).outcome("cancelled");
@@ -296,19 +215,14 @@ fn synchronous_jobs_are_listed_while_they_run_and_then_forgotten() {
         let mut id = String::new();
         wait_until(Duration::from_secs(5), "the call is listed", || {
             let page = server.get("/v1/jobs").value();
-            id = page["items"][0]["id"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned();
+            id = page["items"][0]["id"].as_str().unwrap_or_default().to_owned();
             !id.is_empty()
         });
         check_members(&server.job(&id));
         let answer = call.join().expect("the client thread ends well");
         assert_eq!(answer.value(), 0.6);
         assert_eq!(answer.header("forkpool-job"), Some(id.as_str()));
-        server
-            .get(&format!("/v1/jobs/{id}"))
-            .problem(404, "unknown-job");
+        server.get(&format!("/v1/jobs/{id}")).problem(404, "unknown-job");
         assert_eq!(server.get("/v1/jobs").value()["items"], json!([]));
     });
 }
@@ -319,23 +233,16 @@ fn results_expire_and_are_remembered_as_expired() {
     let id = server.submit("square", &json!([4]));
     assert_eq!(server.result(&id, 5.0).value(), 16);
     let place = format!("/v1/jobs/{id}");
-    wait_until(Duration::from_secs(5), "the result expires", || {
-        server.get(&place).status != 200
-    });
+    wait_until(Duration::from_secs(5), "the result expires", || server.get(&place).status != 200);
     server.get(&place).problem(410, "expired");
-    server
-        .get(&format!("{place}/result?timeout=1"))
-        .problem(410, "expired");
+    server.get(&format!("{place}/result?timeout=1")).problem(410, "expired");
     assert_eq!(server.get("/v1/jobs").value()["items"], json!([]));
 }
 
 #[test]
 fn an_id_tells_whether_its_job_was_before_the_start() {
     let server = Server::start(&[]);
-    let now = SystemTime::UNIX_EPOCH
-        .elapsed()
-        .expect("after 1970")
-        .as_millis();
+    let now = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_millis();
     let version_7 = |millis: u128| {
         let (high, low) = (millis >> 16, millis & 0xffff);
         format!("{high:08x}-{low:04x}-7abc-8def-0123456789ab")
@@ -351,7 +258,5 @@ fn an_id_tells_whether_its_job_was_before_the_start() {
     }
     let old = version_7(now - 3_600_000);
     server.cancel(&old).problem(410, "lost-at-restart");
-    server
-        .delete(&format!("/v1/jobs/{old}"))
-        .problem(410, "lost-at-restart");
+    server.delete(&format!("/v1/jobs/{old}")).problem(410, "lost-at-restart");
 }

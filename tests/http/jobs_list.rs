@@ -7,31 +7,20 @@ use serde_json::{Value, json};
 use crate::support::Server;
 
 fn ids(page: &Value) -> Vec<String> {
-    let items = page["items"]
-        .as_array()
-        .unwrap_or_else(|| panic!("a list has items: {page}"));
-    items
-        .iter()
-        .map(|job| job["id"].as_str().unwrap_or_default().to_owned())
-        .collect()
+    let items = page["items"].as_array().unwrap_or_else(|| panic!("a list has items: {page}"));
+    items.iter().map(|job| job["id"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 #[test]
 fn an_empty_list_is_a_list() {
     let server = Server::start(&[]);
-    assert_eq!(
-        server.get("/v1/jobs").value(),
-        json!({"items": []}),
-        "next_cursor is left out at the end"
-    );
+    assert_eq!(server.get("/v1/jobs").value(), json!({"items": []}), "next_cursor is left out at the end");
 }
 
 #[test]
 fn pages_cover_every_job_once() {
     let server = Server::start(&[]);
-    let wanted: BTreeSet<String> = (0..25)
-        .map(|i| server.submit("square", &json!([i])))
-        .collect();
+    let wanted: BTreeSet<String> = (0..25).map(|i| server.submit("square", &json!([i]))).collect();
     for limit in [1, 7, 24, 25, 26] {
         let mut seen = Vec::new();
         let mut path = format!("/v1/jobs?limit={limit}");
@@ -50,35 +39,24 @@ fn pages_cover_every_job_once() {
             assert!(pages < 100, "limit {limit}: the pages never end");
         }
         assert_eq!(seen.len(), wanted.len(), "limit {limit}: each once");
-        assert_eq!(
-            seen.into_iter().collect::<BTreeSet<_>>(),
-            wanted,
-            "limit {limit}: all of them"
-        );
+        assert_eq!(seen.into_iter().collect::<BTreeSet<_>>(), wanted, "limit {limit}: all of them");
     }
 }
 
 #[test]
 fn paging_goes_on_while_jobs_come_and_go() {
     let server = Server::start(&[]);
-    let first: Vec<String> = (0..10)
-        .map(|i| server.submit("square", &json!([i])))
-        .collect();
+    let first: Vec<String> = (0..10).map(|i| server.submit("square", &json!([i]))).collect();
     for id in &first {
         server.result(id, 5.0).value();
     }
     let page = server.get("/v1/jobs?limit=5").value();
     let mut seen = ids(&page);
-    let cursor = page["next_cursor"]
-        .as_str()
-        .expect("more is to come")
-        .to_owned();
+    let cursor = page["next_cursor"].as_str().expect("more is to come").to_owned();
     // The very job that the cursor may stand on is forgotten, and new ones come.
     server.delete(&format!("/v1/jobs/{}", seen[4]));
     (0..5).for_each(|i| drop(server.submit("square", &json!([i]))));
-    let rest = server
-        .get(&format!("/v1/jobs?limit=100&cursor={cursor}"))
-        .value();
+    let rest = server.get(&format!("/v1/jobs?limit=100&cursor={cursor}")).value();
     seen.extend(ids(&rest));
     for id in &first {
         assert_eq!(seen.iter().filter(|one| *one == id).count(), 1, "{id} once");
@@ -99,8 +77,7 @@ fn filters_by_state_and_function() {
     server.cancel(&cancelled).value();
 
     let list = |query: &str| ids(&server.get(&format!("/v1/jobs?{query}")).value());
-    let only =
-        |query: &str, id: &String| assert_eq!(&list(query), std::slice::from_ref(id), "{query}");
+    let only = |query: &str, id: &String| assert_eq!(&list(query), std::slice::from_ref(id), "{query}");
     only("state=succeeded", &done);
     only("state=failed", &failed);
     only("state=running", &running);
@@ -127,9 +104,7 @@ fn wrong_filters_are_named() {
         ("cursor=not%20a%20cursor", "cursor"),
         ("bogus=1", "bogus"),
     ] {
-        let problem = server
-            .get(&format!("/v1/jobs?{query}"))
-            .problem(400, "invalid-request");
+        let problem = server.get(&format!("/v1/jobs?{query}")).problem(400, "invalid-request");
         assert_eq!(problem["member"], member, "{query}: {problem}");
     }
 }

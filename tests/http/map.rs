@@ -5,19 +5,13 @@ use serde_json::{Value, json};
 use crate::support::Server;
 
 fn squares(n: u64) -> (Value, Value) {
-    (
-        json!((0..n).collect::<Vec<_>>()),
-        json!((0..n).map(|x| x * x).collect::<Vec<_>>()),
-    )
+    (json!((0..n).collect::<Vec<_>>()), json!((0..n).map(|x| x * x).collect::<Vec<_>>()))
 }
 
 #[test]
 fn map_answers_in_order() {
     let server = Server::start(&[]);
-    assert_eq!(
-        server.map("square", &json!([1, 2, 3])).value(),
-        json!([1, 4, 9])
-    );
+    assert_eq!(server.map("square", &json!([1, 2, 3])).value(), json!([1, 4, 9]));
     let (items, wanted) = squares(5_000);
     let answer = server.map("square", &items);
     assert_eq!(answer.value(), wanted);
@@ -37,12 +31,7 @@ fn map_of_nothing_is_an_empty_list() {
     let server = Server::start(&[]);
     let answer = server.map("square", &json!([]));
     assert_eq!((answer.status, answer.text().as_str()), (200, "[]"));
-    let job = server
-        .post(
-            "/v1/map_async",
-            &json!({"function": "faults.square", "iterable": []}),
-        )
-        .accepted();
+    let job = server.post("/v1/map_async", &json!({"function": "faults.square", "iterable": []})).accepted();
     assert_eq!(server.result(&job, 5.0).value(), json!([]));
     assert_eq!(server.job(&job)["state"], "succeeded");
 }
@@ -53,25 +42,14 @@ fn any_chunksize_gives_the_same_answer() {
     let (items, wanted) = squares(100);
     for chunksize in [1, 3, 7, 99, 100, 101, 1_000_000] {
         let body = json!({"function": "faults.square", "iterable": items, "chunksize": chunksize});
-        assert_eq!(
-            server.post("/v1/map", &body).value(),
-            wanted,
-            "chunksize {chunksize}"
-        );
+        assert_eq!(server.post("/v1/map", &body).value(), wanted, "chunksize {chunksize}");
     }
 }
 
 #[test]
 fn wrong_chunksizes_are_named() {
     let server = Server::start(&[]);
-    for chunksize in [
-        json!(0),
-        json!(-1),
-        json!(1.5),
-        json!("x"),
-        json!([1]),
-        json!(true),
-    ] {
+    for chunksize in [json!(0), json!(-1), json!(1.5), json!("x"), json!([1]), json!(true)] {
         let body = json!({"function": "faults.square", "iterable": [1, 2], "chunksize": chunksize});
         for path in ["/v1/map", "/v1/map_async"] {
             let problem = server.post(path, &body).problem(400, "invalid-request");
@@ -84,14 +62,11 @@ fn wrong_chunksizes_are_named() {
 fn the_iterable_must_be_an_array() {
     let server = Server::start(&[]);
     for iterable in [json!(3), json!("abc"), json!({"a": 1}), json!(true)] {
-        let problem = server
-            .map("square", &iterable)
-            .problem(400, "invalid-request");
+        let problem = server.map("square", &iterable).problem(400, "invalid-request");
         assert_eq!(problem["member"], "iterable", "{iterable}: {problem}");
     }
-    let problem = server
-        .post("/v1/map", &json!({"function": "faults.square"}))
-        .problem(400, "invalid-request");
+    let problem =
+        server.post("/v1/map", &json!({"function": "faults.square"})).problem(400, "invalid-request");
     assert_eq!(problem["member"], "iterable", "{problem}");
 }
 
@@ -99,19 +74,9 @@ fn the_iterable_must_be_an_array() {
 fn the_members_of_apply_are_not_those_of_map() {
     let server = Server::start(&[]);
     let body = json!({"function": "faults.square", "iterable": [1], "args": [1]});
-    assert_eq!(
-        server
-            .post("/v1/map", &body)
-            .problem(400, "invalid-request")["member"],
-        "args"
-    );
+    assert_eq!(server.post("/v1/map", &body).problem(400, "invalid-request")["member"], "args");
     let body = json!({"function": "faults.square", "args": [1], "chunksize": 1});
-    assert_eq!(
-        server
-            .post("/v1/apply", &body)
-            .problem(400, "invalid-request")["member"],
-        "chunksize"
-    );
+    assert_eq!(server.post("/v1/apply", &body).problem(400, "invalid-request")["member"], "chunksize");
 }
 
 #[test]
@@ -136,15 +101,8 @@ fn a_death_in_a_map_is_its_outcome() {
     items[20] = -1;
     let body = json!({"function": "faults.exit_on", "iterable": items, "chunksize": 1});
     let problem = server.post("/v1/map", &body).outcome("worker-died");
-    assert_eq!(
-        (&problem["index"], &problem["exit_code"]),
-        (&json!(20), &json!(3)),
-        "{problem}"
-    );
-    assert_eq!(
-        server.map("exit_on", &json!([1, 2, 3])).value(),
-        json!([1, 2, 3])
-    );
+    assert_eq!((&problem["index"], &problem["exit_code"]), (&json!(20), &json!(3)), "{problem}");
+    assert_eq!(server.map("exit_on", &json!([1, 2, 3])).value(), json!([1, 2, 3]));
 }
 
 #[test]
@@ -161,23 +119,14 @@ fn a_value_that_json_cannot_say_tells_the_index() {
 fn map_async_tells_progress_and_chunksize() {
     let server = Server::start(&[]);
     let (items, wanted) = squares(64);
-    let id = server
-        .post(
-            "/v1/map_async",
-            &json!({"function": "faults.square", "iterable": items}),
-        )
-        .accepted();
+    let id =
+        server.post("/v1/map_async", &json!({"function": "faults.square", "iterable": items})).accepted();
     assert_eq!(server.result(&id, 10.0).value(), wanted);
     let job = server.job(&id);
     assert_eq!(job["progress"], json!({"done": 64, "total": 64}), "{job}");
     // The library's formula: 64 items over 2 workers x 4.
     assert_eq!(job["chunksize"], 8, "{job}");
-    assert!(
-        job["kind"]
-            .as_str()
-            .is_some_and(|kind| kind.starts_with("map")),
-        "{job}"
-    );
+    assert!(job["kind"].as_str().is_some_and(|kind| kind.starts_with("map")), "{job}");
 }
 
 #[test]
@@ -185,17 +134,9 @@ fn the_chunksize_follows_the_librarys_formula() {
     let server = Server::start(&["--workers", "2"]);
     for (n, wanted) in [(1, 1), (8, 1), (9, 2), (16, 2), (17, 3), (1_000, 125)] {
         let (items, _) = squares(n);
-        let id = server
-            .post(
-                "/v1/map_async",
-                &json!({"function": "faults.square", "iterable": items}),
-            )
-            .accepted();
-        assert_eq!(
-            server.job(&id)["chunksize"],
-            wanted,
-            "{n} items over 2 workers"
-        );
+        let id =
+            server.post("/v1/map_async", &json!({"function": "faults.square", "iterable": items})).accepted();
+        assert_eq!(server.job(&id)["chunksize"], wanted, "{n} items over 2 workers");
     }
 }
 
@@ -205,18 +146,8 @@ fn map_is_done_by_several_workers() {
     let body = json!({"function": "faults.nap_pid", "iterable": [0.3, 0.3, 0.3], "chunksize": 1});
     let answer = server.post("/v1/map", &body);
     let pids = answer.value();
-    let mut pids: Vec<_> = pids
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_i64)
-        .collect();
+    let mut pids: Vec<_> = pids.as_array().into_iter().flatten().filter_map(Value::as_i64).collect();
     pids.sort_unstable();
     pids.dedup();
-    assert_eq!(
-        pids.len(),
-        3,
-        "three naps at once are three workers' work: {}",
-        answer.text()
-    );
+    assert_eq!(pids.len(), 3, "three naps at once are three workers' work: {}", answer.text());
 }

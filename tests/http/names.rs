@@ -43,15 +43,9 @@ fn f74_no_name_reaches_beyond_what_is_offered() {
         let answer = server.post("/v1/apply", &json!({"function": name, "args": [1]}));
         answer.problem(404, "unknown-function");
         assert!(answer.header("x-evil").is_none());
-        assert!(
-            answer.body.len() < 20_000,
-            "an answer no longer than the question: {}",
-            answer.body.len()
-        );
+        assert!(answer.body.len() < 20_000, "an answer no longer than the question: {}", answer.body.len());
         let map = json!({"function": name, "iterable": [1]});
-        server
-            .post("/v1/map_async", &map)
-            .problem(404, "unknown-function");
+        server.post("/v1/map_async", &map).problem(404, "unknown-function");
     }
     assert_eq!(server.apply("square", &json!([3])).value(), 9);
 }
@@ -59,23 +53,15 @@ fn f74_no_name_reaches_beyond_what_is_offered() {
 #[test]
 fn f74_paths_neither() {
     let server = Server::start(&[]);
-    for name in [
-        "..%2f..%2fetc%2fpasswd",
-        "%2e%2e",
-        "os.system",
-        "faults.square%00",
-        "faults.square%0d%0aX-Evil:1",
-    ] {
+    for name in
+        ["..%2f..%2fetc%2fpasswd", "%2e%2e", "os.system", "faults.square%00", "faults.square%0d%0aX-Evil:1"]
+    {
         let answer = server.get(&format!("/v1/functions/{name}"));
         answer.problem(404, "unknown-function");
         assert!(answer.header("x-evil").is_none());
     }
     // Bytes that are no UTF-8 in a path: refused, in the words of any problem.
     let answer = server.get("/v1/functions/%ff%fe");
-    assert!(
-        answer.status == 400 || answer.status == 404,
-        "{}",
-        answer.status
-    );
+    assert!(answer.status == 400 || answer.status == 404, "{}", answer.status);
     answer.problem_of(answer.status);
 }

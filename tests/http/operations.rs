@@ -32,12 +32,7 @@ fn the_version_is_the_packages() {
 fn the_document_describes_what_is_served() {
     let server = Server::start(&[]);
     let document = server.get("/openapi.json").value();
-    assert!(
-        document["openapi"]
-            .as_str()
-            .is_some_and(|version| version.starts_with("3.1")),
-        "OpenAPI 3.1"
-    );
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")), "OpenAPI 3.1");
     for (path, method) in [
         ("/v1/apply", "post"),
         ("/v1/apply_async", "post"),
@@ -59,27 +54,14 @@ fn the_document_describes_what_is_served() {
         ("/openapi.json", "get"),
     ] {
         let operation = &document["paths"][path][method];
-        assert!(
-            operation["operationId"].is_string(),
-            "{method} {path} has an operationId"
-        );
-        assert!(
-            operation["tags"][0].is_string(),
-            "{method} {path} has a tag"
-        );
+        assert!(operation["operationId"].is_string(), "{method} {path} has an operationId");
+        assert!(operation["tags"][0].is_string(), "{method} {path} has a tag");
         let good = |status: &&String| status.starts_with('2');
         let responses = operation["responses"].as_object().expect("responses");
         // A probe that says no by its status is no second success.
-        assert_eq!(
-            responses.keys().filter(good).count(),
-            1,
-            "{method} {path}: one success status"
-        );
+        assert_eq!(responses.keys().filter(good).count(), 1, "{method} {path}: one success status");
     }
-    assert!(
-        !document.to_string().contains("\"oneOf\""),
-        "generators choke on oneOf"
-    );
+    assert!(!document.to_string().contains("\"oneOf\""), "generators choke on oneOf");
 }
 
 #[test]
@@ -89,23 +71,12 @@ fn what_is_documented_is_routed() {
     let paths = document["paths"].as_object().expect("paths");
     // What isn't built isn't in the document: whatever is there must be routed.
     for (path, operations) in paths {
-        for method in operations
-            .as_object()
-            .into_iter()
-            .flat_map(|map| map.keys())
-        {
+        for method in operations.as_object().into_iter().flat_map(|map| map.keys()) {
             let place = path.replace(['{', '}'], "");
             let answer = server.send(&method.to_uppercase(), &place, &[], None);
-            assert_ne!(
-                answer.status, 405,
-                "{method} {path} is documented and not routed"
-            );
-            let code = answer
-                .header("content-type")
-                .filter(|kind| kind.starts_with("application/problem"));
-            let code = code
-                .map(|_| answer.json()["code"].clone())
-                .unwrap_or_default();
+            assert_ne!(answer.status, 405, "{method} {path} is documented and not routed");
+            let code = answer.header("content-type").filter(|kind| kind.starts_with("application/problem"));
+            let code = code.map(|_| answer.json()["code"].clone()).unwrap_or_default();
             assert!(
                 answer.status != 404 || code.as_str().is_some_and(|c| c.starts_with("unknown-")),
                 "{path}: {code}"
@@ -133,16 +104,7 @@ fn operation_ids_are_the_fields_words() {
 #[test]
 fn a_path_that_is_not_there_is_a_problem() {
     let server = Server::start(&[]);
-    for path in [
-        "/",
-        "/v1",
-        "/v1/",
-        "/v1/nothing",
-        "/v2/apply",
-        "/v1/apply/",
-        "/v1/jobs/x/y/z",
-        "//",
-    ] {
+    for path in ["/", "/v1", "/v1/", "/v1/nothing", "/v2/apply", "/v1/apply/", "/v1/jobs/x/y/z", "//"] {
         server.get(path).problem_of(404);
     }
 }

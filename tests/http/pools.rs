@@ -24,12 +24,7 @@ fn each_runtime_has_a_pool_of_its_name() {
 #[test]
 fn an_unknown_pool_is_said() {
     let server = Server::start(&[]);
-    for path in [
-        "/v1/pools/nowhere",
-        "/v1/pools/nowhere/workers",
-        "/v1/pools/native",
-        "/v1/pools/%2e%2e",
-    ] {
+    for path in ["/v1/pools/nowhere", "/v1/pools/nowhere/workers", "/v1/pools/native", "/v1/pools/%2e%2e"] {
         server.get(path).problem(404, "unknown-pool");
     }
 }
@@ -44,21 +39,12 @@ fn workers_are_the_real_processes() {
         let stat = proc::stat(worker.pid).expect("a worker is a process");
         assert_eq!(stat.parent, server.pid(), "the server is its parent");
         assert_eq!(stat.group, worker.pid, "it has a process group of its own");
-        for member in [
-            "generation",
-            "tasks_started",
-            "tasks_succeeded",
-            "tasks_failed",
-        ] {
+        for member in ["generation", "tasks_started", "tasks_succeeded", "tasks_failed"] {
             assert!(worker.all[member].is_u64(), "{member} in {}", worker.all);
         }
         assert!(worker.all["busy_seconds"].is_number(), "{}", worker.all);
         for member in ["current_job", "current_function", "current_task_started_at"] {
-            assert!(
-                worker.all.get(member).is_none(),
-                "{member} is left out at rest: {}",
-                worker.all
-            );
+            assert!(worker.all.get(member).is_none(), "{member} is left out at rest: {}", worker.all);
         }
     }
 }
@@ -66,19 +52,9 @@ fn workers_are_the_real_processes() {
 #[test]
 fn lists_end_without_a_cursor() {
     let server = Server::start(&[]);
-    for path in [
-        "/v1/pools",
-        "/v1/pools/python/workers",
-        "/v1/functions",
-        "/v1/jobs",
-    ] {
+    for path in ["/v1/pools", "/v1/pools/python/workers", "/v1/functions", "/v1/jobs"] {
         let page = server.get(path).value();
-        let members: Vec<_> = page
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(name, _)| name.as_str())
-            .collect();
+        let members: Vec<_> = page.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
         assert_eq!(members, ["items"], "{path}");
     }
 }

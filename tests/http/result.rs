@@ -26,21 +26,11 @@ fn not_ready_in_time_is_a_timeout_error_and_the_job_goes_on() {
     let problem = early.problem(408, "result-timeout");
     assert_eq!(problem["title"], "TimeoutError");
     assert!(
-        early
-            .header("retry-after")
-            .is_some_and(|text| text.parse::<u64>().is_ok()),
+        early.header("retry-after").is_some_and(|text| text.parse::<u64>().is_ok()),
         "Retry-After in seconds"
     );
-    assert!(
-        early.took >= Duration::from_millis(200),
-        "it waited {:?}",
-        early.took
-    );
-    assert!(
-        early.took < Duration::from_millis(900),
-        "it waited {:?}",
-        early.took
-    );
+    assert!(early.took >= Duration::from_millis(200), "it waited {:?}", early.took);
+    assert!(early.took < Duration::from_millis(900), "it waited {:?}", early.took);
     server.result(&id, 0.0).problem(408, "result-timeout");
     assert_eq!(server.result(&id, 10.0).value(), 1.0);
 }
@@ -59,10 +49,7 @@ fn without_a_timeout_the_wait_ends_at_max_wait() {
     let server = Server::start(&["--max-wait", "1"]);
     let id = server.submit("nap", &json!([30]));
     let answer = server.get(&format!("/v1/jobs/{id}/result"));
-    assert_eq!(
-        answer.problem(408, "result-timeout")["title"],
-        "TimeoutError"
-    );
+    assert_eq!(answer.problem(408, "result-timeout")["title"], "TimeoutError");
     assert!(
         answer.took >= Duration::from_secs(1) && answer.took < Duration::from_secs(5),
         "{:?}",
@@ -71,11 +58,7 @@ fn without_a_timeout_the_wait_ends_at_max_wait() {
     // A number that is given may be longer than that.
     let longer = server.result(&id, 1.5);
     longer.problem(408, "result-timeout");
-    assert!(
-        longer.took >= Duration::from_millis(1_500),
-        "{:?}",
-        longer.took
-    );
+    assert!(longer.took >= Duration::from_millis(1_500), "{:?}", longer.took);
     server.cancel(&id).value();
 }
 
@@ -84,9 +67,7 @@ fn many_may_wait_for_one_result() {
     let server = Server::start(&[]);
     let id = server.submit("nap", &json!([0.5]));
     std::thread::scope(|scope| {
-        let waits: Vec<_> = (0..20)
-            .map(|_| scope.spawn(|| server.result(&id, 20.0).value()))
-            .collect();
+        let waits: Vec<_> = (0..20).map(|_| scope.spawn(|| server.result(&id, 20.0).value())).collect();
         for wait in waits {
             assert_eq!(wait.join().expect("the client thread ends well"), 0.5);
         }

@@ -11,15 +11,12 @@ use crate::support::Server;
 fn hundred_squares(server: &Server) -> Duration {
     let clients: Vec<_> = (0..4).map(|_| server.keeping()).collect();
     // Their connections are there before the clock starts.
-    clients
-        .iter()
-        .for_each(|client| assert_eq!(client.get("/livez").status, 200));
+    clients.iter().for_each(|client| assert_eq!(client.get("/livez").status, 200));
     let start = Instant::now();
     thread::scope(|scope| {
         for client in &clients {
             scope.spawn(move || {
-                (0..25)
-                    .for_each(|i| assert_eq!(client.apply("square", &json!([i])).value(), i * i));
+                (0..25).for_each(|i| assert_eq!(client.apply("square", &json!([i])).value(), i * i));
             });
         }
     });
@@ -34,10 +31,7 @@ fn head_of_line(quick_before: usize) {
     let id = server.submit("nap", &json!([2.0]));
     let took = hundred_squares(&server);
     assert_eq!(server.job(&id)["ready"], false, "the sleep still runs");
-    assert!(
-        took < Duration::from_millis(200),
-        "100 squares beside a sleep took {took:?}"
-    );
+    assert!(took < Duration::from_millis(200), "100 squares beside a sleep took {took:?}");
     assert_eq!(server.result(&id, 10.0).value(), 2.0);
 }
 
@@ -57,23 +51,15 @@ fn a_crowd_that_was_handed_out_with_the_sleep_does_not_wait_for_it() {
     let client = server.keeping();
     (0..1_000).for_each(|_| assert_eq!(client.apply("nap", &json!([0])).value(), 0));
     // All at once: some lie in the sleeper's pipe when it starts to sleep.
-    let crowd: Vec<_> = (0..60)
-        .map(|i| (i, if i == 20 { 2.0 } else { 0.0 }))
-        .collect();
+    let crowd: Vec<_> = (0..60).map(|i| (i, if i == 20 { 2.0 } else { 0.0 })).collect();
     let start = Instant::now();
-    let ids: Vec<_> = crowd
-        .iter()
-        .map(|(i, nap)| (*i, client.submit("nap", &json!([nap]))))
-        .collect();
+    let ids: Vec<_> = crowd.iter().map(|(i, nap)| (*i, client.submit("nap", &json!([nap])))).collect();
     let submitted = start.elapsed();
     for (_, id) in ids.iter().filter(|(i, _)| *i != 20) {
         assert_eq!(client.result(id, 20.0).value(), 0.0);
     }
     let took = start.elapsed() - submitted;
-    assert!(
-        took < Duration::from_millis(200),
-        "59 naps of nothing beside a sleep took {took:?}"
-    );
+    assert!(took < Duration::from_millis(200), "59 naps of nothing beside a sleep took {took:?}");
     assert_eq!(client.result(&ids[20].1, 20.0).value(), 2.0);
 }
 
@@ -81,16 +67,10 @@ fn a_crowd_that_was_handed_out_with_the_sleep_does_not_wait_for_it() {
 fn work_is_spread_over_all_workers() {
     let server = Server::alone(&["--workers", "4"]);
     let start = Instant::now();
-    let ids: Vec<_> = (0..8)
-        .map(|_| server.submit("nap", &json!([0.4])))
-        .collect();
-    ids.iter()
-        .for_each(|id| assert_eq!(server.result(id, 20.0).value(), 0.4));
+    let ids: Vec<_> = (0..8).map(|_| server.submit("nap", &json!([0.4]))).collect();
+    ids.iter().for_each(|id| assert_eq!(server.result(id, 20.0).value(), 0.4));
     let took = start.elapsed();
-    assert!(
-        took < Duration::from_millis(1_150),
-        "8 naps of 0.4 s on 4 workers took {took:?}"
-    );
+    assert!(took < Duration::from_millis(1_150), "8 naps of 0.4 s on 4 workers took {took:?}");
 }
 
 #[test]
@@ -107,17 +87,9 @@ fn a_map_does_not_keep_others_out() {
 #[test]
 fn jobs_start_in_the_order_of_their_coming() {
     let server = Server::start(&["--workers", "1"]);
-    let ids: Vec<_> = (0..30)
-        .map(|i| server.submit("echo", &json!([i])))
-        .collect();
-    ids.iter()
-        .for_each(|id| drop(server.result(id, 20.0).value()));
-    let started = |id: &String| {
-        server.job(id)["started_at"]
-            .as_str()
-            .expect("a time")
-            .to_owned()
-    };
+    let ids: Vec<_> = (0..30).map(|i| server.submit("echo", &json!([i]))).collect();
+    ids.iter().for_each(|id| drop(server.result(id, 20.0).value()));
+    let started = |id: &String| server.job(id)["started_at"].as_str().expect("a time").to_owned();
     let times: Vec<_> = ids.iter().map(started).collect();
     assert!(times.is_sorted(), "{times:?}");
 }

@@ -28,30 +28,19 @@ fn a_job_cancelled_while_it_waits_never_runs() {
     let (kept, dropped) = (folder.path().join("kept"), folder.path().join("dropped"));
     let head = server.submit("nap", &json!([1.0]));
     let jobs: Vec<_> = (0..20)
-        .map(|i| {
-            (
-                i % 2 == 0,
-                server.submit("mark", &json!([if i % 2 == 0 { &kept } else { &dropped }])),
-            )
-        })
+        .map(|i| (i % 2 == 0, server.submit("mark", &json!([if i % 2 == 0 { &kept } else { &dropped }]))))
         .collect();
     server.worker_of(&head);
     for (_, id) in jobs.iter().filter(|(keep, _)| !keep) {
         assert_eq!(server.cancel(id).value()["state"], "cancelled");
         server.result(id, 0.0).outcome("cancelled");
     }
-    assert_eq!(
-        server.result(&head, 10.0).value(),
-        1.0,
-        "the head is untouched"
-    );
+    assert_eq!(server.result(&head, 10.0).value(), 1.0, "the head is untouched");
     for (_, id) in jobs.iter().filter(|(keep, _)| *keep) {
         server.result(id, 10.0).value();
     }
     assert_eq!((length(&kept), length(&dropped)), (10, 0));
-    never_within(Duration::from_millis(200), "a cancelled job runs", || {
-        length(&dropped) > 0
-    });
+    never_within(Duration::from_millis(200), "a cancelled job runs", || length(&dropped) > 0);
     assert_eq!(server.workers()[0].all["tasks_failed"], 0);
 }
 
@@ -60,9 +49,7 @@ fn what_waits_behind_a_cancelled_head_runs_once() {
     let (server, folder) = warm();
     let marks = folder.path().join("marks");
     let head = server.submit("nap", &json!([60]));
-    let jobs: Vec<_> = (0..20)
-        .map(|_| server.submit("mark", &json!([marks])))
-        .collect();
+    let jobs: Vec<_> = (0..20).map(|_| server.submit("mark", &json!([marks]))).collect();
     server.worker_of(&head);
     server.cancel(&head).value();
     server.result(&head, 5.0).outcome("cancelled");
@@ -76,9 +63,7 @@ fn what_waits_behind_a_cancelled_head_runs_once() {
 fn what_waits_is_told_as_queued() {
     let (server, folder) = warm();
     let head = server.submit("nap", &json!([1.0]));
-    let waiting: Vec<_> = (0..5)
-        .map(|_| server.submit("mark", &json!([folder.path().join("x")])))
-        .collect();
+    let waiting: Vec<_> = (0..5).map(|_| server.submit("mark", &json!([folder.path().join("x")]))).collect();
     server.worker_of(&head);
     for id in &waiting {
         let job = server.job(id);
@@ -86,7 +71,5 @@ fn what_waits_is_told_as_queued() {
         assert!(job.get("started_at").is_none(), "{job}");
     }
     server.result(&head, 10.0).value();
-    waiting
-        .iter()
-        .for_each(|id| drop(server.result(id, 10.0).value()));
+    waiting.iter().for_each(|id| drop(server.result(id, 10.0).value()));
 }

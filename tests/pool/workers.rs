@@ -15,9 +15,7 @@ fn a_worker_at_rest_holds_at_most_ten_descriptors() {
         let open = proc::descriptors(worker.pid);
         assert!(open.len() <= 10, "{open:#?}");
         assert!(
-            (3..=5).all(|fd| open
-                .iter()
-                .any(|line| line.starts_with(&format!("{fd} -> ")))),
+            (3..=5).all(|fd| open.iter().any(|line| line.starts_with(&format!("{fd} -> ")))),
             "{open:#?}"
         );
     }
@@ -33,13 +31,9 @@ fn the_server_is_their_parent() {
 fn random_numbers_differ_between_workers() {
     let server = Server::start(&["--workers", "4"]);
     let draws: Vec<_> = thread::scope(|scope| {
-        let drawing: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| server.apply("draw", &json!([0.3])).value()))
-            .collect();
-        drawing
-            .into_iter()
-            .map(|one| one.join().expect("the client thread ends well"))
-            .collect()
+        let drawing: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| server.apply("draw", &json!([0.3])).value())).collect();
+        drawing.into_iter().map(|one| one.join().expect("the client thread ends well")).collect()
     });
     for (i, one) in draws.iter().enumerate() {
         for other in &draws[..i] {
@@ -53,11 +47,8 @@ fn random_numbers_differ_between_workers() {
 fn the_server_never_forks() {
     let server = Server::start(&["--builtin"]);
     let mut left = proc::children(server.pid());
-    let workers: Vec<i32> = [server.workers(), server.workers_of("native")]
-        .concat()
-        .iter()
-        .map(|w| w.pid)
-        .collect();
+    let workers: Vec<i32> =
+        [server.workers(), server.workers_of("native")].concat().iter().map(|w| w.pid).collect();
     left.retain(|pid| !workers.contains(pid));
     assert_eq!(left.len(), 2, "two zygotes beside the workers: {left:?}");
     for zygote in left {
@@ -70,10 +61,6 @@ fn workers_do_not_sit_in_the_servers_process_group() {
     let server = Server::start(&[]);
     for worker in server.workers() {
         let group = proc::stat(worker.pid).map(|stat| stat.group);
-        assert_eq!(
-            group,
-            Some(worker.pid),
-            "Ctrl-C in the server's terminal must not reach it"
-        );
+        assert_eq!(group, Some(worker.pid), "Ctrl-C in the server's terminal must not reach it");
     }
 }

@@ -20,10 +20,7 @@ pub struct Answer {
 impl Answer {
     /// A header by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The body as text, cut for messages.
@@ -35,13 +32,8 @@ impl Answer {
     /// The body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
-            panic!(
-                "status {}: not JSON ({error}): {}",
-                self.status,
-                self.text()
-            )
-        })
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("status {}: not JSON ({error}): {}", self.status, self.text()))
     }
 
     /// A 200 with a JSON body: the bare value.
@@ -49,10 +41,7 @@ impl Answer {
     pub fn value(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
         let content_type = self.header("content-type").unwrap_or("absent");
-        assert!(
-            content_type.starts_with("application/json"),
-            "content type of a value: {content_type}"
-        );
+        assert!(content_type.starts_with("application/json"), "content type of a value: {content_type}");
         self.json()
     }
 
@@ -61,20 +50,9 @@ impl Answer {
     pub fn accepted(&self) -> String {
         assert_eq!(self.status, 202, "{}", self.text());
         let job = self.json();
-        let id = job["id"]
-            .as_str()
-            .unwrap_or_else(|| panic!("a job without an id: {job}"))
-            .to_owned();
-        assert_eq!(
-            self.header("location"),
-            Some(format!("/v1/jobs/{id}").as_str()),
-            "Location"
-        );
-        assert_eq!(
-            self.header("forkpool-job"),
-            Some(id.as_str()),
-            "Forkpool-Job"
-        );
+        let id = job["id"].as_str().unwrap_or_else(|| panic!("a job without an id: {job}")).to_owned();
+        assert_eq!(self.header("location"), Some(format!("/v1/jobs/{id}").as_str()), "Location");
+        assert_eq!(self.header("forkpool-job"), Some(id.as_str()), "Forkpool-Job");
         id
     }
 
@@ -82,22 +60,14 @@ impl Answer {
     #[track_caller]
     pub fn problem_of(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/problem+json"),
-            "{}",
-            self.text()
-        );
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text());
         let problem = self.json();
         for member in ["type", "title", "detail", "code"] {
             let text = problem[member].as_str().unwrap_or_default();
             assert!(!text.is_empty(), "a problem without {member}: {problem}");
         }
         assert_eq!(problem["status"], status, "{problem}");
-        assert!(
-            !holds_null(&problem),
-            "absent members are left out, never null: {problem}"
-        );
+        assert!(!holds_null(&problem), "absent members are left out, never null: {problem}");
         problem
     }
 
@@ -114,16 +84,9 @@ impl Answer {
     pub fn outcome(&self, code: &str) -> Value {
         let problem = self.problem(422, code);
         let instance = problem["instance"].as_str().unwrap_or_default();
-        assert!(
-            instance.starts_with("/v1/jobs/"),
-            "an outcome without its job as instance: {problem}"
-        );
+        assert!(instance.starts_with("/v1/jobs/"), "an outcome without its job as instance: {problem}");
         if let Some(id) = self.header("forkpool-job") {
-            assert_eq!(
-                instance,
-                format!("/v1/jobs/{id}"),
-                "instance and Forkpool-Job differ"
-            );
+            assert_eq!(instance, format!("/v1/jobs/{id}"), "instance and Forkpool-Job differ");
         }
         problem
     }

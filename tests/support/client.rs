@@ -42,10 +42,7 @@ impl Client {
             .max_idle_connections_per_host(idle)
             .timeout_global(Some(BOUND))
             .build();
-        Self {
-            base: base.to_owned(),
-            agent: config.new_agent(),
-        }
+        Self { base: base.to_owned(), agent: config.new_agent() }
     }
 
     /// Another client of the same server, with connections of its own that it keeps.
@@ -67,9 +64,7 @@ impl Client {
         body: Option<&[u8]>,
     ) -> Result<Answer, String> {
         let start = Instant::now();
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base));
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -83,38 +78,18 @@ impl Client {
             .headers()
             .iter()
             .map(|(name, value)| {
-                (
-                    name.as_str().to_owned(),
-                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                )
+                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             })
             .collect();
         let status = response.status().as_u16();
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(BODY_MAX)
-            .read_to_vec()
-            .map_err(|e| say(&e))?;
-        Ok(Answer {
-            status,
-            headers,
-            body,
-            took: start.elapsed(),
-        })
+        let body = response.body_mut().with_config().limit(BODY_MAX).read_to_vec().map_err(|e| say(&e))?;
+        Ok(Answer { status, headers, body, took: start.elapsed() })
     }
 
     /// Any request that must be answered.
     #[track_caller]
-    pub fn send(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<&[u8]>,
-    ) -> Answer {
-        self.try_send(method, path, headers, body)
-            .unwrap_or_else(|error| panic!("{error}"))
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+        self.try_send(method, path, headers, body).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// GET.
@@ -138,12 +113,7 @@ impl Client {
     /// POST of a body that is sent as it is, as JSON.
     #[track_caller]
     pub fn post_text(&self, path: &str, body: &str) -> Answer {
-        self.send(
-            "POST",
-            path,
-            &[("content-type", "application/json")],
-            Some(body.as_bytes()),
-        )
+        self.send("POST", path, &[("content-type", "application/json")], Some(body.as_bytes()))
     }
 
     /// POST without a body.
@@ -155,29 +125,20 @@ impl Client {
     /// `POST /v1/apply` of a function of the fixture.
     #[track_caller]
     pub fn apply(&self, function: &str, args: &Value) -> Answer {
-        self.post(
-            "/v1/apply",
-            &json!({"function": format!("faults.{function}"), "args": args}),
-        )
+        self.post("/v1/apply", &json!({"function": format!("faults.{function}"), "args": args}))
     }
 
     /// `POST /v1/map` of a function of the fixture.
     #[track_caller]
     pub fn map(&self, function: &str, iterable: &Value) -> Answer {
-        self.post(
-            "/v1/map",
-            &json!({"function": format!("faults.{function}"), "iterable": iterable}),
-        )
+        self.post("/v1/map", &json!({"function": format!("faults.{function}"), "iterable": iterable}))
     }
 
     /// `POST /v1/apply_async` of a function of the fixture: the job's id.
     #[track_caller]
     pub fn submit(&self, function: &str, args: &Value) -> String {
-        self.post(
-            "/v1/apply_async",
-            &json!({"function": format!("faults.{function}"), "args": args}),
-        )
-        .accepted()
+        self.post("/v1/apply_async", &json!({"function": format!("faults.{function}"), "args": args}))
+            .accepted()
     }
 
     /// `GET /v1/jobs/{id}`.
@@ -202,14 +163,9 @@ impl Client {
     #[track_caller]
     pub fn workers_of(&self, pool: &str) -> Vec<Worker> {
         let page = self.get(&format!("/v1/pools/{pool}/workers")).value();
-        let items = page["items"]
-            .as_array()
-            .unwrap_or_else(|| panic!("a list without items: {page}"));
+        let items = page["items"].as_array().unwrap_or_else(|| panic!("a list without items: {page}"));
         let read = |item: &Value| Worker {
-            pid: item["pid"]
-                .as_i64()
-                .and_then(|pid| i32::try_from(pid).ok())
-                .unwrap_or(0),
+            pid: item["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0),
             state: item["state"].as_str().unwrap_or("absent").to_owned(),
             all: item.clone(),
         };

@@ -10,11 +10,7 @@ struct Room {
     waiting_alone: usize,
 }
 
-static ROOM: Mutex<Room> = Mutex::new(Room {
-    shared: 0,
-    alone: false,
-    waiting_alone: 0,
-});
+static ROOM: Mutex<Room> = Mutex::new(Room { shared: 0, alone: false, waiting_alone: 0 });
 static LEFT: Condvar = Condvar::new();
 
 thread_local! {

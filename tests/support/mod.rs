@@ -20,10 +20,7 @@ pub use wait::{never_within, wait_from, wait_until};
 /// A count that the promise names, scaled: `FORKPOOL_TEST_SCALE` is 10 for the whole of it, 1 (the default)
 /// for a tenth.
 pub fn scaled(full: usize) -> usize {
-    let scale = std::env::var("FORKPOOL_TEST_SCALE")
-        .ok()
-        .and_then(|v| v.parse().ok())
-        .unwrap_or(1);
+    let scale = std::env::var("FORKPOOL_TEST_SCALE").ok().and_then(|v| v.parse().ok()).unwrap_or(1);
     (full * scale / 10).max(1)
 }
 

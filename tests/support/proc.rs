@@ -38,9 +38,7 @@ pub fn all() -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect()
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// The children of a process that still run.
@@ -54,8 +52,7 @@ pub fn zombies(parent: i32) -> Vec<i32> {
 }
 
 fn of_parent(parent: i32, wanted: impl Fn(Stat) -> bool) -> Vec<i32> {
-    let is_wanted =
-        |pid: &i32| stat(*pid).is_some_and(|stat| stat.parent == parent && wanted(stat));
+    let is_wanted = |pid: &i32| stat(*pid).is_some_and(|stat| stat.parent == parent && wanted(stat));
     all().into_iter().filter(is_wanted).collect()
 }
 
@@ -63,15 +60,9 @@ fn of_parent(parent: i32, wanted: impl Fn(Stat) -> bool) -> Vec<i32> {
 pub fn tagged(tag: &str) -> Vec<i32> {
     let has_tag = |pid: &i32| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment
-            .split(|byte| *byte == 0)
-            .any(|entry| entry == tag.as_bytes())
+        environment.split(|byte| *byte == 0).any(|entry| entry == tag.as_bytes())
     };
-    all()
-        .into_iter()
-        .filter(|pid| !is_gone(*pid))
-        .filter(has_tag)
-        .collect()
+    all().into_iter().filter(|pid| !is_gone(*pid)).filter(has_tag).collect()
 }
 
 /// Where each open descriptor of a process leads.
@@ -81,11 +72,7 @@ pub fn descriptors(pid: i32) -> Vec<String> {
     };
     let describe = |entry: fs::DirEntry| {
         let target = fs::read_link(entry.path()).unwrap_or_default();
-        format!(
-            "{} -> {}",
-            entry.file_name().to_string_lossy(),
-            target.display()
-        )
+        format!("{} -> {}", entry.file_name().to_string_lossy(), target.display())
     };
     entries.filter_map(Result::ok).map(describe).collect()
 }
@@ -98,16 +85,8 @@ pub fn threads(pid: i32) -> usize {
 /// The most memory that a process ever held, in bytes.
 pub fn peak_memory(pid: i32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap_or("0 kB");
-    line.trim()
-        .trim_end_matches("kB")
-        .trim()
-        .parse::<u64>()
-        .unwrap_or(0)
-        * 1024
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0) * 1024
 }
 
 /// Sends a signal to one process that belongs to the test's own server.

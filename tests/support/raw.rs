@@ -17,26 +17,17 @@ impl Raw {
     /// Connects to `127.0.0.1:PORT`.
     #[track_caller]
     pub fn connect(port: u16) -> Self {
-        let stream =
-            TcpStream::connect(("127.0.0.1", port)).expect("the server accepts a connection");
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("the server accepts a connection");
         stream.set_nodelay(true).expect("TCP_NODELAY can be set");
-        Self {
-            stream,
-            start: Instant::now(),
-        }
+        Self { stream, start: Instant::now() }
     }
 
     /// Writes bytes. A server that has already answered and closed is no error here: the answer tells.
     #[track_caller]
     pub fn write(&mut self, bytes: &[u8]) {
-        self.stream
-            .set_write_timeout(Some(Duration::from_secs(20)))
-            .expect("a write timeout can be set");
+        self.stream.set_write_timeout(Some(Duration::from_secs(20))).expect("a write timeout can be set");
         if let Err(error) = self.stream.write_all(bytes) {
-            let closed = matches!(
-                error.kind(),
-                ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
-            );
+            let closed = matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
             assert!(closed, "writing to the server: {error}");
         }
     }
@@ -49,10 +40,7 @@ impl Raw {
             text.push_str("Host: 127.0.0.1\r\n");
         }
         if !body.is_empty() {
-            text.push_str(&format!(
-                "Content-Type: application/json\r\nContent-Length: {}\r\n",
-                body.len()
-            ));
+            text.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
         }
         text.push_str("\r\n");
         self.write(text.as_bytes());
@@ -77,39 +65,24 @@ impl Raw {
         let head = String::from_utf8_lossy(&bytes[..head_end]).into_owned();
         let mut rest = bytes.split_off(head_end + 4);
         let mut lines = head.lines();
-        let status = lines
-            .next()
-            .and_then(|line| line.split(' ').nth(1)?.parse().ok())
-            .expect("a status line");
+        let status =
+            lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status line");
         let headers: Vec<(String, String)> = lines
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let length = headers
-            .iter()
-            .find(|(name, _)| name == "content-length")
-            .and_then(|(_, v)| v.parse().ok());
+        let length =
+            headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, v)| v.parse().ok());
         while rest.len() < length.unwrap_or(usize::MAX) && self.more(&mut rest, until) {}
-        Answer {
-            status,
-            headers,
-            body: rest,
-            took: self.start.elapsed(),
-        }
+        Answer { status, headers, body: rest, took: self.start.elapsed() }
     }
 
     /// Reads some more; `false` at the end of the stream.
     #[track_caller]
     fn more(&mut self, bytes: &mut Vec<u8>, until: Instant) -> bool {
         let left = until.saturating_duration_since(Instant::now());
-        assert!(
-            !left.is_zero(),
-            "no answer in time; so far: {}",
-            String::from_utf8_lossy(bytes)
-        );
-        self.stream
-            .set_read_timeout(Some(left))
-            .expect("a read timeout can be set");
+        assert!(!left.is_zero(), "no answer in time; so far: {}", String::from_utf8_lossy(bytes));
+        self.stream.set_read_timeout(Some(left)).expect("a read timeout can be set");
         let mut buffer = [0_u8; 16 << 10];
         match self.stream.read(&mut buffer) {
             Ok(0) => false,
@@ -118,10 +91,7 @@ impl Raw {
                 true
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
-            Err(error) => panic!(
-                "no answer: {error}; so far: {}",
-                String::from_utf8_lossy(bytes)
-            ),
+            Err(error) => panic!("no answer: {error}; so far: {}", String::from_utf8_lossy(bytes)),
         }
     }
 

@@ -26,9 +26,7 @@ pub fn binary() -> &'static str {
 
 /// A file below `tests/fixtures`.
 pub fn fixture(name: &str) -> String {
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", name]
-        .iter()
-        .collect();
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", name].iter().collect();
     path.to_string_lossy().into_owned()
 }
 
@@ -88,23 +86,14 @@ impl Server {
         if faults {
             command.arg(fixture("faults.py"));
         }
-        if !args.contains(&"--workers")
-            && !environment
-                .iter()
-                .any(|(name, _)| *name == "FORKPOOL_WORKERS")
-        {
+        if !args.contains(&"--workers") && !environment.iter().any(|(name, _)| *name == "FORKPOOL_WORKERS") {
             command.args(["--workers", "2"]);
         }
         command.args(args).args(["--bind", "127.0.0.1:0"]);
-        command
-            .envs(environment.iter().copied())
-            .envs(tag.split_once('='));
+        command.envs(environment.iter().copied()).envs(tag.split_once('='));
         // A group of its own: what a terminal's Ctrl-C would reach, without the test itself.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary can be started");
         let pid = i32::try_from(child.id()).expect("a pid fits");
         let errors = Tail::follow(child.stderr.take().expect("stderr is piped"));
@@ -115,16 +104,7 @@ impl Server {
             panic!("{problem} (arguments {args:?})\n{}", errors.text());
         });
         let client = Client::new(&format!("http://127.0.0.1:{port}"), false);
-        Self {
-            child,
-            pid,
-            port,
-            client,
-            errors,
-            tag,
-            over: false,
-            _seat: seat,
-        }
+        Self { child, pid, port, client, errors, tag, over: false, _seat: seat }
     }
 
     /// The server's process.
@@ -146,17 +126,10 @@ impl Server {
     #[track_caller]
     pub fn worker_of(&self, id: &str) -> Worker {
         let mut found = None;
-        wait_until(
-            Duration::from_secs(10),
-            "a worker shows the job as its current one",
-            || {
-                found = self
-                    .workers()
-                    .into_iter()
-                    .find(|worker| worker.all["current_job"] == id);
-                found.is_some()
-            },
-        );
+        wait_until(Duration::from_secs(10), "a worker shows the job as its current one", || {
+            found = self.workers().into_iter().find(|worker| worker.all["current_job"] == id);
+            found.is_some()
+        });
         found.expect("the wait ended with a worker")
     }
 
@@ -166,15 +139,8 @@ impl Server {
         wait_from(start, bound, "the pool is whole again", || {
             let workers = self.workers();
             let is_up = |worker: &&Worker| worker.state == "idle" || worker.state == "busy";
-            let up: Vec<i32> = workers
-                .iter()
-                .filter(is_up)
-                .map(|worker| worker.pid)
-                .collect();
-            up.len() == count
-                && up
-                    .iter()
-                    .all(|pid| !without.contains(pid) && !proc::is_gone(*pid))
+            let up: Vec<i32> = workers.iter().filter(is_up).map(|worker| worker.pid).collect();
+            up.len() == count && up.iter().all(|pid| !without.contains(pid) && !proc::is_gone(*pid))
         });
     }
 
@@ -182,24 +148,17 @@ impl Server {
     #[track_caller]
     pub fn zygotes(&self) -> Vec<i32> {
         let workers: Vec<i32> = self.workers().iter().map(|worker| worker.pid).collect();
-        proc::children(self.pid)
-            .into_iter()
-            .filter(|pid| !workers.contains(pid))
-            .collect()
+        proc::children(self.pid).into_iter().filter(|pid| !workers.contains(pid)).collect()
     }
 
     /// The one zygote of a server that serves Python alone.
     #[track_caller]
     pub fn zygote(&self) -> i32 {
         let mut found = Vec::new();
-        wait_until(
-            Duration::from_secs(10),
-            "the server has one child that is no worker",
-            || {
-                found = self.zygotes();
-                found.len() == 1
-            },
-        );
+        wait_until(Duration::from_secs(10), "the server has one child that is no worker", || {
+            found = self.zygotes();
+            found.len() == 1
+        });
         found[0]
     }
 
@@ -209,17 +168,13 @@ impl Server {
     pub fn fds(&self) -> usize {
         let mut last = usize::MAX;
         let mut same = 0;
-        wait_until(
-            Duration::from_secs(10),
-            "the number of descriptors comes to rest",
-            || {
-                let now = proc::descriptors(self.pid).len();
-                same = if now == last { same + 1 } else { 0 };
-                last = now;
-                thread::sleep(Duration::from_millis(10));
-                same >= 5
-            },
-        );
+        wait_until(Duration::from_secs(10), "the number of descriptors comes to rest", || {
+            let now = proc::descriptors(self.pid).len();
+            same = if now == last { same + 1 } else { 0 };
+            last = now;
+            thread::sleep(Duration::from_millis(10));
+            same >= 5
+        });
         last
     }
 
@@ -308,20 +263,13 @@ impl Server {
             }
             thread::sleep(Duration::from_millis(2));
         }
-        Err(format!(
-            "it left processes behind: {:?}",
-            proc::tagged(&self.tag)
-        ))
+        Err(format!("it left processes behind: {:?}", proc::tagged(&self.tag)))
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let outcome = if self.over || thread::panicking() {
-            Ok(())
-        } else {
-            self.end_well()
-        };
+        let outcome = if self.over || thread::panicking() { Ok(()) } else { self.end_well() };
         if !self.over {
             let _ = self.child.kill();
             let _ = self.child.wait();
@@ -335,9 +283,7 @@ impl Drop for Server {
 }
 
 fn ready_port(lines: &Receiver<String>) -> Result<u16, String> {
-    let line = lines
-        .recv_timeout(READY_BOUND)
-        .map_err(|error| format!("no ready line: {error}"))?;
+    let line = lines.recv_timeout(READY_BOUND).map_err(|error| format!("no ready line: {error}"))?;
     line.strip_prefix("forkpool listening on http://127.0.0.1:")
         .and_then(|port| port.parse().ok())
         .ok_or_else(|| format!("not a ready line: {line:?}"))

@@ -13,20 +13,12 @@ pub fn wait_until(bound: Duration, what: &str, done: impl FnMut() -> bool) -> Du
 
 /// The same with the clock started earlier. Answers how long it took since `start`.
 #[track_caller]
-pub fn wait_from(
-    start: Instant,
-    bound: Duration,
-    what: &str,
-    mut done: impl FnMut() -> bool,
-) -> Duration {
+pub fn wait_from(start: Instant, bound: Duration, what: &str, mut done: impl FnMut() -> bool) -> Duration {
     loop {
         // The clock is read before the look: a look that is slow does not lengthen the promise.
         let elapsed = start.elapsed();
         if done() {
-            assert!(
-                elapsed <= bound,
-                "{what}: took {elapsed:?}, promised in {bound:?}"
-            );
+            assert!(elapsed <= bound, "{what}: took {elapsed:?}, promised in {bound:?}");
             return elapsed;
         }
         assert!(elapsed <= bound, "{what}: not within {bound:?}");

@@ -303,7 +303,9 @@ def set_up_worker(received, server_pid, control):
     die_with_parent()
     if getppid() != server_pid:
         _exit(70)
-    name_process(b"forkpool-worker")
+    mark = "%d" % getpid()
+    name_process(b"fp-" + mark.encode())
+    os.environ["FP_WORKER_PID"] = mark
 
     # 0 is /dev/null already. The zygote holds 3 to 5 and the control socket, so what was received lies above,
     # unless a user's module closed descriptors that are not its own.
