@@ -182,7 +182,7 @@ def test_start():
     pid, parent, session = child.value("tasks.pids")
     same((pid, parent, session), (child.pid, os.getpid(), child.pid))
     state = child.value("tasks.state")
-    same((state["score"], state["name"], state["core"]), ("500", "forkpool-worker", [0, 0]))
+    same((state["score"], state["name"], state["core"]), ("500", "fp-%d" % child.pid, [0, 0]))
     same((state["stdin"], state["sigterm"], state["mask"], state["inherits"]), ("", True, 0, [0, 1, 2]))
     files = state["files"]
     same(sorted(files, key=int)[:6], list("012345"))
