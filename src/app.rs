@@ -36,11 +36,11 @@ pub fn serve(config: Config) -> ExitCode {
 }
 
 /// Loads what would be served and says what it is.
-pub fn check(config: Config) -> Result<Vec<Offered>, String> {
+pub fn check(config: &Config) -> Result<Vec<Offered>, String> {
     let checked = runtime().and_then(|runtime| {
         runtime.block_on(async {
             let family = Family::found()?;
-            let loaded = runtimes::load(&config, &family).await.map_err(io::Error::other);
+            let loaded = runtimes::load(config, &family).await.map_err(io::Error::other);
             family.end_strangers();
             loaded
         })
@@ -124,7 +124,9 @@ async fn start(config: &Config, family: &Family, shared: &Shared) -> Result<Vec<
     };
     if tokio::time::timeout(config.limits.start_timeout, ready).await.is_err() {
         let seconds = config.limits.start_timeout.as_secs_f64();
-        return Err(format!("the workers were not ready after {seconds} s (--start-timeout); the log says why"));
+        return Err(format!(
+            "the workers were not ready after {seconds} s (--start-timeout); the log says why"
+        ));
     }
     let by_name = pools.iter().map(|pool| (Arc::clone(&pool.name), pool.clone())).collect();
     let service = Service { functions, pools: by_name };
@@ -133,10 +135,12 @@ async fn start(config: &Config, family: &Family, shared: &Shared) -> Result<Vec<
 }
 
 async fn bind(bind: &Bind) -> io::Result<(Listener, String)> {
-    let explain = |error: io::Error, what: String| io::Error::new(error.kind(), format!("{what}: {error} (--bind)"));
+    let explain =
+        |error: io::Error, what: String| io::Error::new(error.kind(), format!("{what}: {error} (--bind)"));
     match bind {
         Bind::Tcp(address) => {
-            let bound = TcpListener::bind(address).await.map_err(|error| explain(error, address.to_string()))?;
+            let bound =
+                TcpListener::bind(address).await.map_err(|error| explain(error, address.to_string()))?;
             let address = bound.local_addr()?;
             Ok((Listener::Tcp(bound), format!("http://{address}")))
         }

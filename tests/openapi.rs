@@ -9,7 +9,10 @@ fn the_checked_in_document_is_the_generated_one() {
         std::fs::write(CHECKED_IN, &generated).unwrap();
     }
     let checked_in = std::fs::read_to_string(CHECKED_IN).unwrap();
-    assert!(checked_in == generated, "openapi/openapi.json has drifted: run UPDATE_OPENAPI=1 cargo test --test openapi");
+    assert!(
+        checked_in == generated,
+        "openapi/openapi.json has drifted: run UPDATE_OPENAPI=1 cargo test --test openapi"
+    );
 }
 
 #[test]
@@ -23,10 +26,17 @@ fn nothing_in_it_chokes_generators() {
         for (method, operation) in operations.as_object().unwrap() {
             let name = format!("{method} {path}");
             assert!(operation["operationId"].is_string(), "{name} has no operationId");
-            assert!(operation["summary"].is_string() || operation["description"].is_string(), "{name} says nothing");
+            assert!(
+                operation["summary"].is_string() || operation["description"].is_string(),
+                "{name} says nothing"
+            );
             assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{name} has not one tag");
             let responses = operation["responses"].as_object().unwrap();
-            assert_eq!(responses.keys().filter(|status| status.starts_with('2')).count(), 1, "{name}: one success status");
+            assert_eq!(
+                responses.keys().filter(|status| status.starts_with('2')).count(),
+                1,
+                "{name}: one success status"
+            );
         }
     }
 }

@@ -7,13 +7,8 @@ use crate::rounds::{Contender, Figures, Phase, interleave, series};
 use crate::setup::Machine;
 use crate::table::{Goal, Row, Unit};
 
-pub const ROWS: &[&str] = &[
-    "apply-native",
-    "apply-python",
-    "apply-fastapi",
-    "apply-fastapi-p99",
-    "apply-mosec",
-];
+pub const ROWS: &[&str] =
+    &["apply-native", "apply-python", "apply-fastapi", "apply-fastapi-p99", "apply-mosec"];
 
 const CONNECTIONS: u32 = 32;
 
@@ -22,8 +17,7 @@ pub fn measure(machine: &Machine, options: &Options) -> Vec<Row> {
     let echo = contenders::echo(machine);
     let fastapi = contenders::fastapi(machine, options.workers);
     let mosec = contenders::mosec(machine, options.workers);
-    let contender =
-        |name, server, body| contend(machine, options, CONNECTIONS, (name, server, body));
+    let contender = |name, server, body| contend(machine, options, CONNECTIONS, (name, server, body));
     let mut playing = vec![];
     if options.wants("apply-native") || options.wants("apply-python") {
         playing.push(contender("echo", &echo, NATIVE_CALL));
@@ -31,10 +25,7 @@ pub fn measure(machine: &Machine, options: &Options) -> Vec<Row> {
     if options.wants("apply-native") {
         playing.push(contender("forkpool native", &ours, NATIVE_CALL));
     }
-    if ROWS
-        .iter()
-        .any(|row| *row != "apply-native" && options.wants(row))
-    {
+    if ROWS.iter().any(|row| *row != "apply-native" && options.wants(row)) {
         playing.push(contender("forkpool python", &ours, PYTHON_CALL));
     }
     if options.wants("apply-fastapi") || options.wants("apply-fastapi-p99") {
@@ -55,11 +46,7 @@ pub fn contend<'a>(
 ) -> Contender<'a, Load> {
     let turn = server.as_ref().map_err(Clone::clone).map(|server| {
         let turn = move |phase| {
-            let seconds = if phase == Phase::WarmUp {
-                1
-            } else {
-                options.seconds()
-            };
+            let seconds = if phase == Phase::WarmUp { 1 } else { options.seconds() };
             load::wrk(machine, server, body, connections, seconds)
         };
         Box::new(turn) as Box<dyn FnMut(Phase) -> Result<Load, String>>
@@ -83,30 +70,9 @@ fn rows(figures: &Figures<Load>) -> Vec<Row> {
     let python = "`apply` of a Python function, 32 connections";
     let fastapi = "FastAPI + ProcessPoolExecutor";
     vec![
-        row(
-            "apply-native",
-            native,
-            "axum echo",
-            Goal::AtLeast(1.0),
-            "forkpool native",
-            "echo",
-        ),
-        row(
-            "apply-python",
-            python,
-            "axum echo",
-            Goal::AtLeast(0.75),
-            "forkpool python",
-            "echo",
-        ),
-        row(
-            "apply-fastapi",
-            python,
-            fastapi,
-            Goal::AtLeast(20.0),
-            "forkpool python",
-            "fastapi",
-        ),
+        row("apply-native", native, "axum echo", Goal::AtLeast(1.0), "forkpool native", "echo"),
+        row("apply-python", python, "axum echo", Goal::AtLeast(0.75), "forkpool python", "echo"),
+        row("apply-fastapi", python, fastapi, Goal::AtLeast(20.0), "forkpool python", "fastapi"),
         Row {
             name: "apply-fastapi-p99",
             work: "the same, p99",
@@ -116,13 +82,6 @@ fn rows(figures: &Figures<Load>) -> Vec<Row> {
             ours: p99("forkpool python"),
             theirs: p99("fastapi"),
         },
-        row(
-            "apply-mosec",
-            python,
-            "Mosec",
-            Goal::AtLeast(5.0),
-            "forkpool python",
-            "mosec",
-        ),
+        row("apply-mosec", python, "Mosec", Goal::AtLeast(5.0), "forkpool python", "mosec"),
     ]
 }

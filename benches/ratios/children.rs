@@ -53,14 +53,7 @@ impl Process {
         drop(known);
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().ok_or("no standard output")?;
-        Ok(Self {
-            child,
-            pid,
-            stdin,
-            stdout,
-            unread: Vec::new(),
-            log: log.to_owned(),
-        })
+        Ok(Self { child, pid, stdin, stdout, unread: Vec::new(), log: log.to_owned() })
     }
 
     pub fn pid(&self) -> u32 {
@@ -69,9 +62,7 @@ impl Process {
 
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
         let stdin = self.stdin.as_mut().ok_or("no standard input")?;
-        stdin
-            .write_all(bytes)
-            .map_err(|e| format!("{e}{}", self.last_words()))
+        stdin.write_all(bytes).map_err(|e| format!("{e}{}", self.last_words()))
     }
 
     /// Reads exactly so many bytes of its output.
@@ -91,11 +82,7 @@ impl Process {
             let wait = PollTimeout::try_from(left).map_err(|e| e.to_string())?;
             let mut ready = [PollFd::new(self.stdout.as_fd(), PollFlags::POLLIN)];
             if poll(&mut ready, wait).map_err(|e| e.to_string())? == 0 {
-                return Err(format!(
-                    "said nothing in {} s{}",
-                    limit.as_secs(),
-                    self.last_words()
-                ));
+                return Err(format!("said nothing in {} s{}", limit.as_secs(), self.last_words()));
             }
             let mut block = [0; 4096];
             let count = self.stdout.read(&mut block).map_err(|e| e.to_string())?;
@@ -157,10 +144,8 @@ fn command_name(command: &Command) -> String {
 /// On Ctrl-C and SIGTERM: ends every group and the run.
 pub fn end_all_on_signals() -> Result<(), String> {
     use tokio::signal::unix::{SignalKind, signal};
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| e.to_string())?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     thread::spawn(move || {
         runtime.block_on(async {
             let Ok(mut terminate) = signal(SignalKind::terminate()) else {

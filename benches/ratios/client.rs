@@ -10,13 +10,9 @@ use std::time::Duration;
 pub fn request(port: u16, path: &str, body: Option<&[u8]>) -> Vec<u8> {
     let method = if body.is_some() { "POST" } else { "GET" };
     let mut bytes =
-        format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n")
-            .into_bytes();
+        format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n").into_bytes();
     if let Some(body) = body {
-        let head = format!(
-            "Content-Type: application/json\r\nContent-Length: {}\r\n",
-            body.len()
-        );
+        let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
         bytes.extend_from_slice(head.as_bytes());
     }
     bytes.extend_from_slice(b"\r\n");
@@ -27,18 +23,12 @@ pub fn request(port: u16, path: &str, body: Option<&[u8]>) -> Vec<u8> {
 pub fn connect(port: u16) -> Result<TcpStream, String> {
     let stream = TcpStream::connect(("127.0.0.1", port)).map_err(|e| e.to_string())?;
     stream.set_nodelay(true).map_err(|e| e.to_string())?;
-    stream
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .map_err(|e| e.to_string())?;
+    stream.set_read_timeout(Some(Duration::from_secs(60))).map_err(|e| e.to_string())?;
     Ok(stream)
 }
 
 /// Sends the request and reads until the server closes.
-pub fn exchange(
-    stream: &mut TcpStream,
-    request: &[u8],
-    answer: &mut Vec<u8>,
-) -> Result<(), String> {
+pub fn exchange(stream: &mut TcpStream, request: &[u8], answer: &mut Vec<u8>) -> Result<(), String> {
     // A server that refuses early may stop reading; its answer says why.
     let sent = stream.write_all(request);
     let read = stream.read_to_end(answer);
@@ -54,11 +44,7 @@ pub fn body_of(answer: &[u8]) -> Result<Vec<u8>, String> {
     let end = memchr::memmem::find(answer, b"\r\n\r\n").ok_or("an answer without a head")?;
     let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
     let rest = &answer[end + 4..];
-    let body = if head.contains("transfer-encoding: chunked") {
-        unchunk(rest)?
-    } else {
-        rest.to_vec()
-    };
+    let body = if head.contains("transfer-encoding: chunked") { unchunk(rest)? } else { rest.to_vec() };
     let status = head.split(' ').nth(1).unwrap_or_default();
     if status == "200" {
         return Ok(body);

@@ -31,18 +31,11 @@ struct Memory {
 pub fn measure(machine: &Machine, options: &Options) -> Vec<Row> {
     let turn: Turn<'_, Memory> = Box::new(|phase| match phase {
         // Nothing to warm: every turn starts a server of its own.
-        Phase::WarmUp => Ok(Memory {
-            server: 0.0,
-            worker: 0.0,
-            worker_pss: 0.0,
-        }),
+        Phase::WarmUp => Ok(Memory { server: 0.0, worker: 0.0, worker_pss: 0.0 }),
         Phase::Counted => look(machine, options.workers),
     });
     let figures = interleave(options.rounds(), vec![("forkpool", Ok(turn))], |m| {
-        format!(
-            "server {:.1} MiB, worker {:.1} MiB (its Pss {:.1} MiB)",
-            m.server, m.worker, m.worker_pss
-        )
+        format!("server {:.1} MiB, worker {:.1} MiB (its Pss {:.1} MiB)", m.server, m.worker, m.worker_pss)
     });
     let row = |name, work, goal, ours| Row {
         name,
@@ -56,18 +49,8 @@ pub fn measure(machine: &Machine, options: &Options) -> Vec<Row> {
     let server = series(&figures, "forkpool", |memory| memory.server);
     let worker = series(&figures, "forkpool", |memory| memory.worker);
     vec![
-        row(
-            "idle-server",
-            "idle server, RSS",
-            Goal::Within(20.0),
-            server,
-        ),
-        row(
-            "idle-worker",
-            "idle Python worker beyond the zygote, PSS",
-            Goal::Within(6.0),
-            worker,
-        ),
+        row("idle-server", "idle server, RSS", Goal::Within(20.0), server),
+        row("idle-worker", "idle Python worker beyond the zygote, PSS", Goal::Within(6.0), worker),
     ]
 }
 
@@ -75,22 +58,14 @@ fn look(machine: &Machine, workers: usize) -> Result<Memory, String> {
     let server = contenders::forkpool(machine, workers)?;
     let list = client::call(server.port, "/v1/pools/python/workers", None)?;
     let list: serde_json::Value = serde_json::from_slice(&list).map_err(|e| e.to_string())?;
-    let items = list["items"]
-        .as_array()
-        .ok_or("a list of workers without items")?;
-    let pids: Vec<u64> = items
-        .iter()
-        .filter_map(|worker| worker["pid"].as_u64())
-        .collect();
+    let items = list["items"].as_array().ok_or("a list of workers without items")?;
+    let pids: Vec<u64> = items.iter().filter_map(|worker| worker["pid"].as_u64()).collect();
     if pids.len() != workers {
         return Err(format!("{} workers are listed, not {workers}", pids.len()));
     }
     thread::sleep(REST);
-    let mut memory = Memory {
-        server: rollup(server.process.pid().into(), &["Rss"])?,
-        worker: 0.0,
-        worker_pss: 0.0,
-    };
+    let mut memory =
+        Memory { server: rollup(server.process.pid().into(), &["Rss"])?, worker: 0.0, worker_pss: 0.0 };
     for pid in pids {
         let private = rollup(pid, &["Private_Clean", "Private_Dirty"])?;
         if private > memory.worker {
@@ -106,12 +81,9 @@ fn rollup(pid: u64, members: &[&str]) -> Result<f64, String> {
     let path = format!("/proc/{pid}/smaps_rollup");
     let text = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
     let kibibytes = |member: &&str| {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(*member)?.strip_prefix(':'));
+        let line = text.lines().find_map(|line| line.strip_prefix(*member)?.strip_prefix(':'));
         line.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<f64>().ok())
     };
     let sum: Option<f64> = members.iter().map(kibibytes).sum();
-    sum.map(|kibibytes| kibibytes / 1024.0)
-        .ok_or_else(|| format!("{path} lacks {}", members.join(" or ")))
+    sum.map(|kibibytes| kibibytes / 1024.0).ok_or_else(|| format!("{path} lacks {}", members.join(" or ")))
 }

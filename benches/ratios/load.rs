@@ -19,10 +19,7 @@ pub struct Load {
 
 impl Load {
     pub fn words(&self) -> String {
-        format!(
-            "{:>9.0} /s   p50 {:>6.0} µs   p99 {:>6.0} µs",
-            self.rate, self.p50, self.p99
-        )
+        format!("{:>9.0} /s   p50 {:>6.0} µs   p99 {:>6.0} µs", self.rate, self.p50, self.p99)
     }
 }
 
@@ -36,15 +33,8 @@ pub fn wrk(
 ) -> Result<Load, String> {
     machine.wrk.as_ref().map_err(Clone::clone)?;
     let mut command = Command::new("wrk");
-    command.args([
-        "-t1",
-        &format!("-c{connections}"),
-        &format!("-d{seconds}s"),
-        "-s",
-    ]);
-    command
-        .arg(machine.peers.join("post.lua"))
-        .args([&server.url(), "--", body]);
+    command.args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}s"), "-s"]);
+    command.arg(machine.peers.join("post.lua")).args([&server.url(), "--", body]);
     let mut process = Process::start(command, &machine.log("wrk"))?;
     let limit = Duration::from_secs(seconds + 30);
     let figures = loop {
@@ -53,19 +43,12 @@ pub fn wrk(
             break figures.to_owned();
         }
     };
-    let numbers: Vec<f64> = figures
-        .split(' ')
-        .filter_map(|number| number.parse().ok())
-        .collect();
+    let numbers: Vec<f64> = figures.split(' ').filter_map(|number| number.parse().ok()).collect();
     let &[requests, microseconds, errors, p50, p99] = numbers.as_slice() else {
         return Err(format!("wrk's figures cannot be read: {figures}"));
     };
     if errors > 0.0 || requests < 1.0 {
         return Err(format!("{errors} of {requests} requests failed"));
     }
-    Ok(Load {
-        rate: requests * 1e6 / microseconds,
-        p50,
-        p99,
-    })
+    Ok(Load { rate: requests * 1e6 / microseconds, p50, p99 })
 }

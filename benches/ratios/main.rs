@@ -28,10 +28,7 @@ use crate::table::Row;
 
 /// What the command line chooses.
 #[derive(Parser, Debug)]
-#[command(
-    name = "ratios",
-    about = "Measure forkpool beside its peers and print the ratios"
-)]
+#[command(name = "ratios", about = "Measure forkpool beside its peers and print the ratios")]
 pub struct Options {
     /// Two rounds of one second: for trying things out, not for publishing
     #[arg(long)]
@@ -68,9 +65,7 @@ impl Options {
     }
 
     fn seconds(&self) -> u64 {
-        self.seconds
-            .unwrap_or(if self.quick { 1 } else { 5 })
-            .max(1)
+        self.seconds.unwrap_or(if self.quick { 1 } else { 5 }).max(1)
     }
 
     /// How often one turn repeats something short; the turn's figure is the median.
@@ -79,11 +74,7 @@ impl Options {
     }
 
     fn wants(&self, row: &str) -> bool {
-        self.only.is_empty()
-            || self
-                .only
-                .iter()
-                .any(|start| row.starts_with(start.as_str()))
+        self.only.is_empty() || self.only.iter().any(|start| row.starts_with(start.as_str()))
     }
 }
 
@@ -103,10 +94,7 @@ fn main() -> ExitCode {
     if let Some(role) = options.role {
         return roles::play(role);
     }
-    let names: Vec<&str> = GROUPS
-        .iter()
-        .flat_map(|(rows, _)| rows.iter().copied())
-        .collect();
+    let names: Vec<&str> = GROUPS.iter().flat_map(|(rows, _)| rows.iter().copied()).collect();
     if options.list {
         println!("{}", names.join("\n"));
         return ExitCode::SUCCESS;
@@ -117,11 +105,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if !names.iter().any(|name| options.wants(name)) {
-        eprintln!(
-            "no row begins with {}; the rows are: {}",
-            options.only.join(" or "),
-            names.join(", ")
-        );
+        eprintln!("no row begins with {}; the rows are: {}", options.only.join(" or "), names.join(", "));
         return ExitCode::from(2);
     }
     match run(&options) {
@@ -142,11 +126,7 @@ fn run(options: &Options) -> Result<bool, String> {
     for (names, measure) in GROUPS {
         if names.iter().any(|name| options.wants(name)) {
             eprintln!("\n{}", names.join(", "));
-            rows.extend(
-                measure(&machine, options)
-                    .into_iter()
-                    .filter(|row| options.wants(row.name)),
-            );
+            rows.extend(measure(&machine, options).into_iter().filter(|row| options.wants(row.name)));
         }
     }
     println!("\n{}\n", table::markdown(&rows));

@@ -34,15 +34,11 @@ pub fn measure(machine: &Machine, options: &Options) -> Vec<Row> {
         if options.wants(row) {
             playing.push((
                 name,
-                ours.as_ref()
-                    .map_err(Clone::clone)
-                    .map(|server| turn(server, function, repeats)),
+                ours.as_ref().map_err(Clone::clone).map(|server| turn(server, function, repeats)),
             ));
         }
     }
-    let figures = interleave(options.rounds(), playing, |figure| {
-        Unit::ItemsPerSecond.words(*figure)
-    });
+    let figures = interleave(options.rounds(), playing, |figure| Unit::ItemsPerSecond.words(*figure));
     let items = |name| series(&figures, name, |rate| *rate);
     let row = |name, work, goal, ours| Row {
         name,
@@ -54,43 +50,25 @@ pub fn measure(machine: &Machine, options: &Options) -> Vec<Row> {
         theirs: items("Pool.map"),
     };
     vec![
-        row(
-            "map-python",
-            "`map` of 1,000,000 numbers, Python `x*x`",
-            Goal::AtLeast(1.2),
-            "forkpool python",
-        ),
-        row(
-            "map-native",
-            "`map` of 1,000,000 numbers, native square",
-            Goal::AtLeast(5.0),
-            "forkpool native",
-        ),
+        row("map-python", "`map` of 1,000,000 numbers, Python `x*x`", Goal::AtLeast(1.2), "forkpool python"),
+        row("map-native", "`map` of 1,000,000 numbers, native square", Goal::AtLeast(5.0), "forkpool native"),
     ]
 }
 
 /// Items per second, by the median of so many maps.
-fn rate(
-    phase: Phase,
-    repeats: usize,
-    seconds: impl FnMut() -> Result<f64, String>,
-) -> Result<f64, String> {
+fn rate(phase: Phase, repeats: usize, seconds: impl FnMut() -> Result<f64, String>) -> Result<f64, String> {
     Ok(f64::from(ITEMS) / repeated(phase, repeats, seconds)?)
 }
 
 fn pool_map(pool: &mut Process) -> Result<f64, String> {
     pool.send(format!("{ITEMS}\n").as_bytes())?;
     let line = pool.line(Duration::from_secs(60))?;
-    line.parse()
-        .map_err(|_| format!("says {line} where seconds should be"))
+    line.parse().map_err(|_| format!("says {line} where seconds should be"))
 }
 
 fn turn<'a>(server: &'a Server, function: &str, repeats: usize) -> Turn<'a, f64> {
     let numbers: Vec<String> = (0..ITEMS).map(|number| number.to_string()).collect();
-    let body = format!(
-        r#"{{"function":"{function}","iterable":[{}]}}"#,
-        numbers.join(",")
-    );
+    let body = format!(r#"{{"function":"{function}","iterable":[{}]}}"#, numbers.join(","));
     let request = client::request(server.port, "/v1/map", Some(body.as_bytes()));
     let mut answer = Vec::with_capacity(32 << 20);
     Box::new(move |phase| {
@@ -110,9 +88,5 @@ fn check(body: &[u8]) -> Result<(), String> {
     let squares: Vec<f64> =
         serde_json::from_slice(body).map_err(|e| format!("the answer is not numbers: {e}"))?;
     let right = (0..ITEMS).map(|number| f64::from(number) * f64::from(number));
-    if right.eq(squares) {
-        Ok(())
-    } else {
-        Err("the answer is wrong".to_owned())
-    }
+    if right.eq(squares) { Ok(()) } else { Err("the answer is wrong".to_owned()) }
 }

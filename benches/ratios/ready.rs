@@ -19,9 +19,7 @@ pub fn measure(machine: &Machine, options: &Options) -> Vec<Row> {
     let ours: Turn<'_, f64> = Box::new(move |phase| repeated(phase, repeats, || forkpool(machine)));
     let python: Turn<'_, f64> = Box::new(move |phase| repeated(phase, repeats, || python(machine)));
     let playing = vec![("python3 -c pass", Ok(python)), ("forkpool", Ok(ours))];
-    let figures = interleave(options.rounds(), playing, |figure| {
-        Unit::Milliseconds.words(*figure)
-    });
+    let figures = interleave(options.rounds(), playing, |figure| Unit::Milliseconds.words(*figure));
     vec![Row {
         name: "ready",
         work: "ready with 4 Python workers",
@@ -45,13 +43,7 @@ fn forkpool(machine: &Machine) -> Result<f64, String> {
 fn python(machine: &Machine) -> Result<f64, String> {
     let begin = Instant::now();
     let mut command = Command::new(&machine.python);
-    let status = without_settings(command.args(["-c", "pass"]))
-        .status()
-        .map_err(|e| e.to_string())?;
+    let status = without_settings(command.args(["-c", "pass"])).status().map_err(|e| e.to_string())?;
     let time = begin.elapsed();
-    if status.success() {
-        Ok(time.as_secs_f64() * 1e3)
-    } else {
-        Err(format!("ended with {status}"))
-    }
+    if status.success() { Ok(time.as_secs_f64() * 1e3) } else { Err(format!("ended with {status}")) }
 }

@@ -54,9 +54,7 @@ fn echo() -> io::Result<()> {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         std::process::exit(0);
     });
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let app = Router::new().route("/v1/apply", post(|body: Bytes| async { body }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;

@@ -27,11 +27,7 @@ pub fn repeated(
     mut once: impl FnMut() -> Result<f64, String>,
 ) -> Result<f64, String> {
     let repeats = if phase == Phase::WarmUp { 1 } else { repeats };
-    Ok(median(
-        &(0..repeats)
-            .map(|_| once())
-            .collect::<Result<Vec<f64>, _>>()?,
-    ))
+    Ok(median(&(0..repeats).map(|_| once()).collect::<Result<Vec<f64>, _>>()?))
 }
 
 /// Runs one warm-up round and `rounds` counted ones. `show` words a figure for the progress lines.
@@ -52,11 +48,7 @@ pub fn interleave<T>(
         }
     }
     for round in 0..=rounds {
-        let phase = if round == 0 {
-            Phase::WarmUp
-        } else {
-            Phase::Counted
-        };
+        let phase = if round == 0 { Phase::WarmUp } else { Phase::Counted };
         playing.retain_mut(|(name, turn)| match turn(phase) {
             Ok(figure) => {
                 if phase == Phase::Counted {
@@ -82,11 +74,7 @@ fn leave<T>(figures: &mut Figures<T>, name: &'static str, reason: String) {
 }
 
 /// One contender's series: a number of each round's figure.
-pub fn series<T>(
-    figures: &Figures<T>,
-    name: &str,
-    pick: impl Fn(&T) -> f64,
-) -> Result<Vec<f64>, String> {
+pub fn series<T>(figures: &Figures<T>, name: &str, pick: impl Fn(&T) -> f64) -> Result<Vec<f64>, String> {
     match figures.get(name) {
         Some(Ok(list)) => Ok(list.iter().map(pick).collect()),
         Some(Err(reason)) => Err(reason.clone()),

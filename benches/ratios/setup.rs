@@ -42,18 +42,12 @@ impl Machine {
             fastapi: not_needed(),
             mosec: not_needed(),
         };
-        if crate::apply::ROWS
-            .iter()
-            .chain(crate::latency::ROWS)
-            .any(|row| options.wants(row))
-        {
+        if crate::apply::ROWS.iter().chain(crate::latency::ROWS).any(|row| options.wants(row)) {
             machine.wrk = told("wrk", Self::install_wrk());
         }
         if options.wants("apply-fastapi") || options.wants("apply-fastapi-p99") {
-            machine.fastapi = told(
-                "FastAPI",
-                machine.install(&["fastapi", "uvicorn"], &["uvloop", "httptools"]),
-            );
+            machine.fastapi =
+                told("FastAPI", machine.install(&["fastapi", "uvicorn"], &["uvloop", "httptools"]));
         }
         if options.wants("apply-mosec") {
             machine.mosec = told("Mosec", machine.install(&["mosec"], &[]));
@@ -82,17 +76,9 @@ impl Machine {
             )?;
         }
         // `wrk -v` prints its version and ends with status 1.
-        let output = Command::new("wrk")
-            .arg("-v")
-            .output()
-            .map_err(|e| format!("wrk: {e}"))?;
+        let output = Command::new("wrk").arg("-v").output().map_err(|e| format!("wrk: {e}"))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(text
-            .split(" [")
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_owned())
+        Ok(text.split(" [").next().unwrap_or_default().trim().to_owned())
     }
 
     /// Installs the packages unless they are there; those in `faster` are welcome but not needed.
@@ -117,22 +103,14 @@ impl Machine {
 
     fn pip(&self, packages: &[&str]) -> Result<String, String> {
         eprintln!("installing {}", packages.join(" "));
-        said(
-            Command::new(self.venv_python())
-                .args(["-m", "pip", "install", "-q"])
-                .args(packages),
-        )
+        said(Command::new(self.venv_python()).args(["-m", "pip", "install", "-q"]).args(packages))
     }
 
     fn versions(&self, packages: &[&str]) -> Result<String, String> {
         let script = "import importlib, importlib.metadata as m, sys
 for name in sys.argv[1:]: importlib.import_module(name)
 print(', '.join(f'{name} {m.version(name)}' for name in sys.argv[1:]))";
-        said(
-            Command::new(self.venv_python())
-                .args(["-c", script])
-                .args(packages),
-        )
+        said(Command::new(self.venv_python()).args(["-c", script]).args(packages))
     }
 
     /// The conditions of the run, for the foot of the table.
@@ -154,10 +132,7 @@ print(', '.join(f'{name} {m.version(name)}' for name in sys.argv[1:]))";
             options.rounds(),
             options.seconds(),
         );
-        for version in [&self.wrk, &self.fastapi, &self.mosec]
-            .into_iter()
-            .flatten()
-        {
+        for version in [&self.wrk, &self.fastapi, &self.mosec].into_iter().flatten() {
             // Writing to a string does not fail.
             let _ = write!(note, " {version}.");
         }
@@ -180,12 +155,7 @@ fn environment(python: &Path, folder: &Path, flags: &[&str]) -> Result<PathBuf, 
         return Ok(inside);
     }
     eprintln!("making a virtual environment in {}", folder.display());
-    said(
-        Command::new(python)
-            .args(["-m", "venv", "--clear"])
-            .args(flags)
-            .arg(folder),
-    )?;
+    said(Command::new(python).args(["-m", "venv", "--clear"]).args(flags).arg(folder))?;
     Ok(inside)
 }
 
@@ -204,8 +174,5 @@ fn said(command: &mut Command) -> Result<String, String> {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
     let words = String::from_utf8_lossy(&output.stderr);
-    Err(format!(
-        "{name}: {}",
-        words.trim().lines().last().unwrap_or("failed")
-    ))
+    Err(format!("{name}: {}", words.trim().lines().last().unwrap_or("failed")))
 }

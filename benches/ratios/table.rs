@@ -21,11 +21,7 @@ impl Unit {
             Self::ItemsPerSecond => format!("{:.2} M items/s", figure / 1e6),
             Self::Microseconds if figure < 1000.0 => format!("{figure:.0} µs"),
             Self::Microseconds | Self::Milliseconds => {
-                let milliseconds = if matches!(self, Self::Microseconds) {
-                    figure / 1000.0
-                } else {
-                    figure
-                };
+                let milliseconds = if matches!(self, Self::Microseconds) { figure / 1000.0 } else { figure };
                 format!("{milliseconds:.1} ms")
             }
             Self::Mebibytes => format!("{figure:.1} MiB"),
@@ -71,22 +67,12 @@ pub struct Row {
 impl Row {
     /// What the goal speaks of, per round: the ratio to the peer, or the figure itself.
     fn judged(&self) -> Result<Vec<f64>, String> {
-        let ours = self
-            .ours
-            .as_ref()
-            .map_err(|reason| format!("forkpool: {reason}"))?;
+        let ours = self.ours.as_ref().map_err(|reason| format!("forkpool: {reason}"))?;
         if matches!(self.goal, Goal::Within(_)) {
             return Ok(ours.clone());
         }
-        let theirs = self
-            .theirs
-            .as_ref()
-            .map_err(|reason| format!("its peer: {reason}"))?;
-        Ok(ours
-            .iter()
-            .zip(theirs)
-            .map(|(ours, theirs)| ours / theirs)
-            .collect())
+        let theirs = self.theirs.as_ref().map_err(|reason| format!("its peer: {reason}"))?;
+        Ok(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect())
     }
 
     fn met(&self) -> Result<bool, String> {
@@ -99,10 +85,7 @@ impl Row {
 
     fn line(&self) -> String {
         let figure = |side: &Result<Vec<f64>, String>| {
-            side.as_ref().map_or_else(
-                |_| "not measured".to_owned(),
-                |list| self.unit.words(median(list)),
-            )
+            side.as_ref().map_or_else(|_| "not measured".to_owned(), |list| self.unit.words(median(list)))
         };
         let ratio = |value: f64| format!("{value:.*}", if value < 2.0 { 3 } else { 2 });
         let (theirs, spread) = match (self.goal, self.judged()) {
@@ -111,12 +94,7 @@ impl Row {
             (_, Ok(list)) => {
                 let low = list.iter().copied().fold(f64::INFINITY, f64::min);
                 let high = list.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let spread = format!(
-                    "{} × ({}–{})",
-                    ratio(median(&list)),
-                    ratio(low),
-                    ratio(high)
-                );
+                let spread = format!("{} × ({}–{})", ratio(median(&list)), ratio(low), ratio(high));
                 (figure(&self.theirs), spread)
             }
         };
@@ -131,10 +109,7 @@ impl Row {
             Err(_) => "**not measured**",
         };
         let ours = figure(&self.ours);
-        format!(
-            "| {} | {} | {ours} | {theirs} | {spread} | {goal} | {met} |",
-            self.work, self.against
-        )
+        format!("| {} | {} | {ours} | {theirs} | {spread} | {goal} | {met} |", self.work, self.against)
     }
 }
 
@@ -142,9 +117,7 @@ impl Row {
 pub fn markdown(rows: &[Row]) -> String {
     let head = "| work | against | forkpool | the other | ratio (range) | goal | |\n\
                 |---|---|---|---|---|---|---|";
-    rows.iter().fold(head.to_owned(), |table, row| {
-        format!("{table}\n{}", row.line())
-    })
+    rows.iter().fold(head.to_owned(), |table, row| format!("{table}\n{}", row.line()))
 }
 
 /// What to know at once: which goals are missed and which rows have no answer, with reasons.
@@ -154,11 +127,9 @@ pub fn verdict(rows: &[Row]) -> String {
         // Writing to a string does not fail.
         let _ = match row.met() {
             Ok(true) => continue,
-            Ok(false) => writeln!(
-                words,
-                "GOAL NOT MET: {} ({}, against: {})",
-                row.name, row.work, row.against
-            ),
+            Ok(false) => {
+                writeln!(words, "GOAL NOT MET: {} ({}, against: {})", row.name, row.work, row.against)
+            }
             Err(reason) => writeln!(words, "NOT MEASURED: {} ({reason})", row.name),
         };
     }

@@ -115,7 +115,9 @@ impl<'a> Members<'a> {
 
     fn function(&self) -> Result<String, BodyProblem> {
         let name = self.string("function")?;
-        name.ok_or_else(|| invalid("function", "the member function is missing: the public name of a function"))
+        name.ok_or_else(|| {
+            invalid("function", "the member function is missing: the public name of a function")
+        })
     }
 }
 
@@ -144,15 +146,19 @@ impl MapRequest {
         let members = Members::read(text, depth_max, &["function", "iterable", "chunksize", "pool"])?;
         let function = members.function()?;
         let items = members.raw("iterable", Kind::Array, "an array")?;
-        let (items, member) = items.ok_or_else(|| invalid("iterable", "the member iterable is missing: an array"))?;
-        let chunksize = match members.raw("chunksize", Kind::Number, "a whole number, at least 1")? {
-            None => None,
-            Some((text, _)) => {
-                let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<usize>().ok());
-                let number = number.filter(|number| *number >= 1);
-                Some(number.ok_or_else(|| invalid("chunksize", "chunksize must be a whole number, at least 1"))?)
-            }
-        };
+        let (items, member) =
+            items.ok_or_else(|| invalid("iterable", "the member iterable is missing: an array"))?;
+        let chunksize =
+            match members.raw("chunksize", Kind::Number, "a whole number, at least 1")? {
+                None => None,
+                Some((text, _)) => {
+                    let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<usize>().ok());
+                    let number = number.filter(|number| *number >= 1);
+                    Some(number.ok_or_else(|| {
+                        invalid("chunksize", "chunksize must be a whole number, at least 1")
+                    })?)
+                }
+            };
         Ok(Self { function, count: member.elements, items, chunksize, pool: members.string("pool")? })
     }
 }

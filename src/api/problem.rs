@@ -92,7 +92,8 @@ impl Problem {
 
     /// A job's ending without a value. 422, whatever ended it: a 5xx is never an outcome.
     pub fn of_failure(failure: &Failure) -> Self {
-        let mut problem = Self::new(422, failure.code.as_str(), failure.code.title(), failure.detail.as_str());
+        let mut problem =
+            Self::new(422, failure.code.as_str(), failure.code.title(), failure.detail.as_str());
         problem.exception = failure.exception.as_ref().map(ExceptionInfo::from);
         problem.index = failure.index;
         problem.path.clone_from(&failure.path);

@@ -61,7 +61,11 @@ impl<'a> Query<'a> {
     }
 
     /// A parameter that is a whole number.
-    pub fn number(&self, name: &str, range: std::ops::RangeInclusive<usize>) -> Result<Option<usize>, Invalid> {
+    pub fn number(
+        &self,
+        name: &str,
+        range: std::ops::RangeInclusive<usize>,
+    ) -> Result<Option<usize>, Invalid> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let number = if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None };
         number.filter(|number| range.contains(number)).map(Some).ok_or_else(|| {

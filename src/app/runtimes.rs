@@ -33,7 +33,8 @@ struct Runtime {
 
 /// Starts a zygote for each runtime that the configuration needs, at once; the error names what could not be loaded.
 pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, String> {
-    let native = config.builtin.then(|| native_spec(config)).transpose().map_err(|error| error.to_string())?;
+    let native =
+        config.builtin.then(|| native_spec(config)).transpose().map_err(|error| error.to_string())?;
     let python = config.python.as_ref().map(|python| python_spec(config, python));
     let start = async |spec: Option<RuntimeSpec>| match spec {
         None => Ok(None),

@@ -53,7 +53,8 @@ pub(super) async fn drain(shared: &Shared, pools: &[Pool], signals: &mut Signals
         shared.stage.set(StageValue::Draining);
         let all = async {
             // One after the other would end the second pool's waiting jobs too late.
-            let drains: Vec<_> = pools.iter().cloned().map(|pool| tokio::spawn(async move { pool.drain().await })).collect();
+            let drains: Vec<_> =
+                pools.iter().cloned().map(|pool| tokio::spawn(async move { pool.drain().await })).collect();
             for drain in drains {
                 let _ = drain.await;
             }

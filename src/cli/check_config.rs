@@ -22,7 +22,7 @@ pub fn run(check: CheckConfig) -> ExitCode {
         Ok(config) => config,
         Err(status) => return status,
     };
-    match crate::app::check(config.clone()) {
+    match crate::app::check(&config) {
         Ok(offered) => {
             super::print(&report(&config, &offered, check.all));
             ExitCode::SUCCESS
@@ -39,61 +39,26 @@ fn report(config: &Config, offered: &[Offered], all: bool) -> String {
         Bind::Tcp(address) => format!("http://{address}"),
         Bind::Unix(path) => format!("unix:{}", path.display()),
     };
-    let (functions, workers) = (
-        counted(offered.len(), "function"),
-        counted(config.workers, "worker"),
-    );
+    let (functions, workers) = (counted(offered.len(), "function"), counted(config.workers, "worker"));
     let mut text = format!("{address} would offer {functions}, with {workers} for each runtime:\n");
     let calls: Vec<String> = offered.iter().map(call).collect();
     // One long signature must not push all documentation off the screen.
-    let width = calls
-        .iter()
-        .map(|call| call.chars().count())
-        .filter(|&width| width <= 40)
-        .max()
-        .unwrap_or(0);
+    let width = calls.iter().map(|call| call.chars().count()).filter(|&width| width <= 40).max().unwrap_or(0);
     for (function, call) in offered.iter().zip(&calls) {
-        let doc = function
-            .doc
-            .as_deref()
-            .and_then(|doc| doc.lines().map(str::trim).find(|line| !line.is_empty()));
-        let line = format!(
-            "  {:<8}{call:<width$}  {}",
-            function.runtime,
-            doc.unwrap_or_default()
-        );
+        let doc =
+            function.doc.as_deref().and_then(|doc| doc.lines().map(str::trim).find(|line| !line.is_empty()));
+        let line = format!("  {:<8}{call:<width$}  {}", function.runtime, doc.unwrap_or_default());
         push_line(&mut text, line.trim_end());
     }
-    let knobs: Vec<_> = config
-        .knobs()
-        .into_iter()
-        .filter(|knob| all || knob.differs())
-        .collect();
+    let knobs: Vec<_> = config.knobs().into_iter().filter(|knob| all || knob.differs()).collect();
     if knobs.is_empty() {
-        push_line(
-            &mut text,
-            "\nEvery knob is at its default (--all lists them).",
-        );
+        push_line(&mut text, "\nEvery knob is at its default (--all lists them).");
         return text;
     }
-    push_line(
-        &mut text,
-        if all {
-            "\nKnobs:"
-        } else {
-            "\nKnobs that differ from their default:"
-        },
-    );
+    push_line(&mut text, if all { "\nKnobs:" } else { "\nKnobs that differ from their default:" });
     for knob in knobs {
-        let default = knob
-            .default
-            .as_deref()
-            .unwrap_or("the processors this process may use");
-        let note = if knob.differs() {
-            format!("default {default}")
-        } else {
-            String::new()
-        };
+        let default = knob.default.as_deref().unwrap_or("the processors this process may use");
+        let note = if knob.differs() { format!("default {default}") } else { String::new() };
         let line = format!("  --{:<16}{:<20}{note}", knob.name, knob.value);
         push_line(&mut text, line.trim_end());
     }
@@ -102,11 +67,7 @@ fn report(config: &Config, offered: &[Offered], all: bool) -> String {
 
 /// As it is written in Python: `tasks.greet(name, greeting='Hello')`.
 fn call(function: &Offered) -> String {
-    format!(
-        "{}{}",
-        function.name,
-        function.signature.as_deref().unwrap_or_default()
-    )
+    format!("{}{}", function.name, function.signature.as_deref().unwrap_or_default())
 }
 
 fn counted(count: usize, noun: &str) -> String {
@@ -132,11 +93,7 @@ mod tests {
 
     fn config(args: &[&str]) -> Config {
         let args = ["check-config", "--builtin"].iter().chain(args);
-        Cli::try_parse_from(args)
-            .expect("parsed")
-            .flags
-            .resolve()
-            .expect("good")
+        Cli::try_parse_from(args).expect("parsed").flags.resolve().expect("good")
     }
 
     fn offered(name: &str, signature: Option<&str>, doc: Option<&str>) -> Offered {
@@ -154,11 +111,7 @@ mod tests {
             offered("tasks.f", Some("(x)"), Some("\n  Squares.\n\nMore.")),
             offered("os.getpid", None, None),
         ];
-        let text = report(
-            &config(&["--workers", "77", "--max-wait", "5"]),
-            &functions,
-            false,
-        );
+        let text = report(&config(&["--workers", "77", "--max-wait", "5"]), &functions, false);
         assert_eq!(
             text,
             "http://127.0.0.1:8080 would offer 2 functions, with 77 workers for each runtime:\n\
@@ -175,8 +128,7 @@ mod tests {
     fn all_knobs_are_listed_on_request() {
         let text = report(&config(&[]), &[], true);
         assert!(
-            text.contains("\n  --depth           128\n")
-                && text.contains("\n  --drain-delay     0s\n"),
+            text.contains("\n  --depth           128\n") && text.contains("\n  --drain-delay     0s\n"),
             "{text}"
         );
         assert!(report(&config(&[]), &[], false).contains("Every knob is at its default"));

@@ -45,28 +45,16 @@ impl Server {
     /// Starts `forkpool serve` with these arguments and waits for its address.
     pub async fn start(args: &[String]) -> Result<(Self, SocketAddr), String> {
         let mut command = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
-        command
-            .arg("serve")
-            .args(args)
-            .args(["--parent", &std::process::id().to_string()]);
+        command.arg("serve").args(args).args(["--parent", &std::process::id().to_string()]);
         // The demo is the same whatever this shell configures.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("FORKPOOL_") {
                 command.env_remove(name);
             }
         }
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        let child = command
-            .spawn()
-            .map_err(|error| format!("cannot start the server: {error}"))?;
-        let mut server = Self {
-            child,
-            said: Arc::default(),
-        };
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let child = command.spawn().map_err(|error| format!("cannot start the server: {error}"))?;
+        let mut server = Self { child, said: Arc::default() };
         if let Some(stderr) = server.child.stderr.take() {
             let said = Arc::clone(&server.said);
             thread::spawn(move || listen(stderr, &said));
@@ -84,10 +72,7 @@ impl Server {
 
     /// The reason with what the server said about it; stops the server.
     async fn failed(mut self, reason: &str) -> String {
-        let status = self
-            .stop()
-            .await
-            .map_or_else(String::new, |status| format!(" ({status})"));
+        let status = self.stop().await.map_or_else(String::new, |status| format!(" ({status})"));
         format!("{reason}{status}\n{}", self.said())
     }
 
@@ -151,9 +136,7 @@ impl Drop for Server {
 fn await_address(stdout: impl BufRead, ready: oneshot::Sender<SocketAddr>) {
     let mut ready = Some(ready);
     for line in stdout.lines().map_while(Result::ok) {
-        let address = line
-            .strip_prefix(READY)
-            .and_then(|address| address.trim().parse().ok());
+        let address = line.strip_prefix(READY).and_then(|address| address.trim().parse().ok());
         if let Some((ready, address)) = address.and_then(|address| Some((ready.take()?, address))) {
             let _ = ready.send(address);
         }

@@ -41,16 +41,12 @@ impl Client {
         let mut stream = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
-        let mut request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
-            self.address
-        );
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
         match json {
             Some(json) => {
-                let head = format!(
-                    "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
-                    json.len()
-                );
+                let head =
+                    format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}", json.len());
                 request.push_str(&head);
             }
             None if method == "POST" => request.push_str("Content-Length: 0\r\n\r\n"),
@@ -74,9 +70,7 @@ fn read_answer(from: &mut impl BufRead) -> io::Result<Answer> {
             let body = body(from, status, length, chunked)?;
             return Ok(Answer { status, body });
         }
-        let (name, value) = line
-            .split_once(':')
-            .ok_or_else(|| broken("a header without a colon"))?;
+        let (name, value) = line.split_once(':').ok_or_else(|| broken("a header without a colon"))?;
         match (name.to_ascii_lowercase().as_str(), value.trim()) {
             ("content-length", value) => {
                 length = Some(value.parse().map_err(|_| broken("a wrong length"))?);
@@ -88,12 +82,7 @@ fn read_answer(from: &mut impl BufRead) -> io::Result<Answer> {
     Err(broken("too many headers"))
 }
 
-fn body(
-    from: &mut impl BufRead,
-    status: u16,
-    length: Option<u64>,
-    chunked: bool,
-) -> io::Result<Vec<u8>> {
+fn body(from: &mut impl BufRead, status: u16, length: Option<u64>, chunked: bool) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     match length {
         _ if status == 204 => {}
@@ -143,10 +132,7 @@ fn line(from: &mut impl BufRead) -> io::Result<String> {
 }
 
 fn broken(what: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("the answer is broken: {what}"),
-    )
+    io::Error::new(io::ErrorKind::InvalidData, format!("the answer is broken: {what}"))
 }
 
 #[cfg(test)]
@@ -155,22 +141,14 @@ mod tests {
 
     fn read(text: &str) -> Result<(u16, String), String> {
         read_answer(&mut text.as_bytes())
-            .map(|answer| {
-                (
-                    answer.status,
-                    String::from_utf8_lossy(&answer.body).into_owned(),
-                )
-            })
+            .map(|answer| (answer.status, String::from_utf8_lossy(&answer.body).into_owned()))
             .map_err(|error| error.to_string())
     }
 
     #[test]
     fn bodies_end_by_length_chunks_or_close() {
         let ok = |status, body: &str| Ok((status, body.to_owned()));
-        assert_eq!(
-            read("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n[1,4,9]more"),
-            ok(200, "[1,4,9]")
-        );
+        assert_eq!(read("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n[1,4,9]more"), ok(200, "[1,4,9]"));
         let chunks = "3\r\n[1,\r\n4;x=y\r\n4,9]\r\n0\r\n\r\n";
         let chunked = format!("HTTP/1.1 408 T\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
         assert_eq!(read(&chunked), ok(408, "[1,4,9]"));

@@ -32,26 +32,16 @@ pub struct Demo {
     workers: Count<1, 1_024>,
 
     /// The Python interpreter, 3.9 or newer
-    #[arg(
-        long,
-        value_name = "INTERPRETER",
-        env = "FORKPOOL_PYTHON",
-        default_value = "python3"
-    )]
+    #[arg(long, value_name = "INTERPRETER", env = "FORKPOOL_PYTHON", default_value = "python3")]
     python: String,
 }
 
 pub fn run(demo: &Demo) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.to_string()),
     };
-    runtime
-        .block_on(conduct(demo))
-        .unwrap_or_else(|reason| failed(&reason))
+    runtime.block_on(conduct(demo)).unwrap_or_else(|reason| failed(&reason))
 }
 
 fn failed(reason: &str) -> ExitCode {
@@ -84,11 +74,9 @@ impl Interrupts {
 
 async fn conduct(demo: &Demo) -> Result<ExitCode, String> {
     let mut interrupts = Interrupts::listen().map_err(|error| error.to_string())?;
-    let folder =
-        Folder::new().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
-    let pool = folder
-        .write("pool.py", POOL_PY)
-        .map_err(|error| format!("cannot write the examples: {error}"))?;
+    let folder = Folder::new().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
+    let pool =
+        folder.write("pool.py", POOL_PY).map_err(|error| format!("cannot write the examples: {error}"))?;
     let mut args: Vec<String> = vec![pool.display().to_string(), "--builtin".to_owned()];
     let workers = demo.workers.get().to_string();
     for (flag, value) in [
@@ -113,10 +101,7 @@ async fn conduct(demo: &Demo) -> Result<ExitCode, String> {
     };
     let status = served?;
     if !stopped && status == ExitCode::SUCCESS {
-        return Err(format!(
-            "the server did not stop as it should\n{}",
-            server.said()
-        ));
+        return Err(format!("the server did not stop as it should\n{}", server.said()));
     }
     Ok(status)
 }
@@ -129,12 +114,7 @@ async fn serve(
     interrupts: &mut Interrupts,
 ) -> Result<ExitCode, String> {
     let (done, is_done) = oneshot::channel();
-    let tour = Tour::new(
-        Client::new(address),
-        address,
-        demo.workers.get(),
-        io::stdout().is_terminal(),
-    );
+    let tour = Tour::new(Client::new(address), address, demo.workers.get(), io::stdout().is_terminal());
     // The client blocks; when the demo ends first, its connections break and so does the tour.
     std::thread::spawn(move || done.send(tour.run(&mut io::stdout())));
     let outcome = tokio::select! {
@@ -152,9 +132,7 @@ async fn serve(
         Err(error) => return Err(format!("the tour broke off: {error}\n{}", server.said())),
     };
     if demo.keep {
-        super::print(&format!(
-            "\nStill serving at http://{address} until Ctrl-C.\n"
-        ));
+        super::print(&format!("\nStill serving at http://{address} until Ctrl-C.\n"));
         server.forward();
         tokio::select! {
             () = server.ended() => return Err("the server ended by itself".to_owned()),

@@ -15,15 +15,10 @@ impl Folder {
     /// Makes the folder where temporary files go.
     pub fn new() -> io::Result<Self> {
         let base = std::env::temp_dir();
-        let nanos = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.subsec_nanos());
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
         let mut attempt = 0_u32;
         loop {
-            let path = base.join(format!(
-                "forkpool-demo-{}-{nanos}-{attempt}",
-                std::process::id()
-            ));
+            let path = base.join(format!("forkpool-demo-{}-{nanos}-{attempt}", std::process::id()));
             // A name that someone else took, a link included, is left alone.
             match DirBuilder::new().mode(0o700).create(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => {

@@ -99,8 +99,7 @@ fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     // All variables are named alike: one sentence of help says more than thirty names.
-    let mut command =
-        Cli::command().mut_subcommands(|command| command.mut_args(|arg| arg.hide_env(true)));
+    let mut command = Cli::command().mut_subcommands(|command| command.mut_args(|arg| arg.hide_env(true)));
     let matches = command.try_get_matches_from_mut(args)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
@@ -111,17 +110,9 @@ fn variable_of(error: &clap::Error) -> Option<String> {
     let ContextValue::String(arg) = error.get(ContextKind::InvalidArg)? else {
         return None;
     };
-    let flag = arg
-        .split([' ', '=', '['])
-        .next()
-        .filter(|flag| flag.starts_with("--"))?;
+    let flag = arg.split([' ', '=', '[']).next().filter(|flag| flag.starts_with("--"))?;
     let given = std::env::args().any(|arg| arg.split('=').next() == Some(flag));
-    let variable = format!(
-        "FORKPOOL_{}",
-        flag.trim_start_matches('-')
-            .replace('-', "_")
-            .to_uppercase()
-    );
+    let variable = format!("FORKPOOL_{}", flag.trim_start_matches('-').replace('-', "_").to_uppercase());
     (!given && std::env::var_os(&variable).is_some()).then_some(variable)
 }
 
@@ -159,25 +150,11 @@ mod tests {
 
     #[test]
     fn flags_and_files_may_come_in_any_order() {
-        let args = [
-            "forkpool",
-            "serve",
-            "a.py",
-            "--function",
-            "os.getpid",
-            "--builtin",
-            "b.py",
-            "--workers",
-            "5",
-        ];
+        let args =
+            ["forkpool", "serve", "a.py", "--function", "os.getpid", "--builtin", "b.py", "--workers", "5"];
         let cli = parse(args.map(OsString::from)).expect("good");
-        let Command::Serve(serve) = cli.command else {
-            panic!("not serve")
-        };
-        assert_eq!(
-            serve.flags.targets,
-            Some(vec!["a.py".to_owned(), "b.py".to_owned()])
-        );
+        let Command::Serve(serve) = cli.command else { panic!("not serve") };
+        assert_eq!(serve.flags.targets, Some(vec!["a.py".to_owned(), "b.py".to_owned()]));
         assert_eq!(serve.flags.function, Some(vec!["os.getpid".to_owned()]));
     }
 

@@ -42,14 +42,7 @@ struct Step<'a> {
 impl Tour {
     /// Of a server with so many workers in its pools; headings are bold on a terminal.
     pub fn new(client: Client, address: SocketAddr, workers: usize, bold: bool) -> Self {
-        Self {
-            client,
-            base: format!("http://{address}"),
-            workers,
-            bold,
-            asked: 0,
-            wrong: 0,
-        }
+        Self { client, base: format!("http://{address}"), workers, bold, asked: 0, wrong: 0 }
     }
 
     /// Makes it, telling each request and answer.
@@ -67,10 +60,7 @@ impl Tour {
             0 => writeln!(out, "\nAll {} answers are right.", self.asked)?,
             wrong => writeln!(out, "\n{wrong} of {} answers are wrong.", self.asked)?,
         }
-        Ok(Outcome {
-            asked: self.asked,
-            wrong: self.wrong,
-        })
+        Ok(Outcome { asked: self.asked, wrong: self.wrong })
     }
 
     fn maps(&mut self, out: &mut impl Write, pool: &str) -> io::Result<()> {
@@ -80,12 +70,7 @@ impl Tour {
 
         self.heading(out, "pool.map(f, range(10))")?;
         let body = r#"{"function":"pool.f","iterable":[0,1,2,3,4,5,6,7,8,9]}"#;
-        self.value(
-            out,
-            "/v1/map",
-            body,
-            &json!([0, 1, 4, 9, 16, 25, 36, 49, 64, 81]),
-        )
+        self.value(out, "/v1/map", body, &json!([0, 1, 4, 9, 16, 25, 36, 49, 64, 81]))
     }
 
     fn asynchronous(&mut self, out: &mut impl Write) -> io::Result<()> {
@@ -100,13 +85,8 @@ impl Tour {
         self.heading(out, "res.get(timeout=1)")?;
         let mut pids = vec![self.get(out, &job, "a pid", &Value::is_u64)?];
 
-        self.heading(
-            out,
-            "multiple_results = [pool.apply_async(os.getpid, ()) for i in range(4)]",
-        )?;
-        let jobs = (0..4)
-            .map(|_| self.submit(out, "os.getpid", getpid))
-            .collect::<io::Result<Vec<_>>>()?;
+        self.heading(out, "multiple_results = [pool.apply_async(os.getpid, ()) for i in range(4)]")?;
+        let jobs = (0..4).map(|_| self.submit(out, "os.getpid", getpid)).collect::<io::Result<Vec<_>>>()?;
         self.heading(out, "[res.get(timeout=1) for res in multiple_results]")?;
         for job in &jobs {
             pids.push(self.get(out, job, "a pid", &Value::is_u64)?);
@@ -125,11 +105,7 @@ impl Tour {
 
     fn impatient(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.heading(out, "res = pool.apply_async(time.sleep, (10,))")?;
-        let job = self.submit(
-            out,
-            "time.sleep",
-            r#"{"function":"time.sleep","args":[10]}"#,
-        )?;
+        let job = self.submit(out, "time.sleep", r#"{"function":"time.sleep","args":[10]}"#)?;
         self.heading(out, "res.get(timeout=1)")?;
         self.step(
             out,
@@ -139,9 +115,7 @@ impl Tour {
                 body: None,
                 status: 408,
                 expected: "a TimeoutError",
-                right: &|problem| {
-                    problem["title"] == "TimeoutError" && problem["code"] == "result-timeout"
-                },
+                right: &|problem| problem["title"] == "TimeoutError" && problem["code"] == "result-timeout",
             },
         )?;
         self.comment(out, "beyond the library: end it, rather than wait")?;
@@ -160,10 +134,7 @@ impl Tour {
     }
 
     fn beyond(&mut self, out: &mut impl Write) -> io::Result<()> {
-        self.heading(
-            out,
-            "p.map(g, [1, 2, 3])     # g isn't there: a Pool would hang",
-        )?;
+        self.heading(out, "p.map(g, [1, 2, 3])     # g isn't there: a Pool would hang")?;
         self.step(
             out,
             &Step {
@@ -177,38 +148,17 @@ impl Tour {
                 },
             },
         )?;
-        self.comment(
-            out,
-            "a native function, written in Rust, beside the Python ones",
-        )?;
-        self.value(
-            out,
-            "/v1/apply",
-            r#"{"function":"builtin.square","args":[12]}"#,
-            &json!(144),
-        )
+        self.comment(out, "a native function, written in Rust, beside the Python ones")?;
+        self.value(out, "/v1/apply", r#"{"function":"builtin.square","args":[12]}"#, &json!(144))
     }
 
     /// A synchronous call with a known value.
-    fn value(
-        &mut self,
-        out: &mut impl Write,
-        path: &str,
-        body: &str,
-        value: &Value,
-    ) -> io::Result<()> {
+    fn value(&mut self, out: &mut impl Write, path: &str, body: &str, value: &Value) -> io::Result<()> {
         let right = |answer: &Value| answer == value;
         let expected = value.to_string();
         self.step(
             out,
-            &Step {
-                method: "POST",
-                path,
-                body: Some(body),
-                status: 200,
-                expected: &expected,
-                right: &right,
-            },
+            &Step { method: "POST", path, body: Some(body), status: 200, expected: &expected, right: &right },
         )?;
         Ok(())
     }
@@ -220,14 +170,7 @@ impl Tour {
         let expected = "the job, accepted";
         let job = self.step(
             out,
-            &Step {
-                method: "POST",
-                path,
-                body: Some(body),
-                status: 202,
-                expected,
-                right: &right,
-            },
+            &Step { method: "POST", path, body: Some(body), status: 202, expected, right: &right },
         )?;
         Ok(job["id"].as_str().unwrap_or("unknown").to_owned())
     }
@@ -252,17 +195,7 @@ impl Tour {
         right: &dyn Fn(&Value) -> bool,
     ) -> io::Result<Value> {
         let (method, body, status) = ("GET", None, 200);
-        self.step(
-            out,
-            &Step {
-                method,
-                path,
-                body,
-                status,
-                expected,
-                right,
-            },
-        )
+        self.step(out, &Step { method, path, body, status, expected, right })
     }
 
     /// Asks, tells both sides, and judges.
@@ -301,11 +234,7 @@ impl Tour {
 /// The request as a line for a shell. Where 200 isn't what comes, curl shows the status behind the
 /// body.
 fn curl(base: &str, step: &Step<'_>) -> String {
-    let status = if step.status == 200 {
-        ""
-    } else {
-        " -w ' %{http_code}\\n'"
-    };
+    let status = if step.status == 200 { "" } else { " -w ' %{http_code}\\n'" };
     let how = match (step.body, step.method) {
         // No quote occurs in what the tour sends.
         (Some(body), _) => format!(" --json '{body}'"),
@@ -328,9 +257,7 @@ fn shown(answer: &Answer, expected: u16) -> String {
 }
 
 fn has_worker(workers: &Value, pid: &Value) -> bool {
-    workers["items"]
-        .as_array()
-        .is_some_and(|items| items.iter().any(|worker| worker["pid"] == *pid))
+    workers["items"].as_array().is_some_and(|items| items.iter().any(|worker| worker["pid"] == *pid))
 }
 
 #[cfg(test)]
@@ -338,14 +265,7 @@ mod tests {
     use super::*;
 
     fn step<'a>(method: &'a str, path: &'a str, status: u16) -> Step<'a> {
-        Step {
-            method,
-            path,
-            body: None,
-            status,
-            expected: "",
-            right: &|_| true,
-        }
+        Step { method, path, body: None, status, expected: "", right: &|_| true }
     }
 
     #[test]
@@ -353,10 +273,7 @@ mod tests {
         let told = |step: &Step<'_>| curl("http://127.0.0.1:80", step);
         let body = Some("{\"function\":\"pool.f\"}");
         assert_eq!(
-            told(&Step {
-                body,
-                ..step("POST", "/v1/map", 200)
-            }),
+            told(&Step { body, ..step("POST", "/v1/map", 200) }),
             "curl -s --json '{\"function\":\"pool.f\"}' http://127.0.0.1:80/v1/map"
         );
         assert_eq!(
@@ -371,10 +288,7 @@ mod tests {
 
     #[test]
     fn an_answer_shows_its_status_unless_all_is_well() {
-        let answer = |status| Answer {
-            status,
-            body: b"{}\n".to_vec(),
-        };
+        let answer = |status| Answer { status, body: b"{}\n".to_vec() };
         assert_eq!(shown(&answer(200), 200), "{}");
         assert_eq!(shown(&answer(200), 408), "{} 200");
         assert_eq!(shown(&answer(404), 404), "{} 404");

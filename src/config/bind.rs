@@ -29,17 +29,13 @@ fn unix(path: &str) -> Result<Bind, String> {
         return Err("give the socket's absolute path, like unix:/run/forkpool.sock".to_owned());
     }
     if path.len() > UNIX_PATH_MAX || path.contains('\0') {
-        return Err(format!(
-            "a Unix socket's path has at most {UNIX_PATH_MAX} bytes and no zero byte"
-        ));
+        return Err(format!("a Unix socket's path has at most {UNIX_PATH_MAX} bytes and no zero byte"));
     }
     Ok(Bind::Unix(PathBuf::from(path)))
 }
 
 fn tcp(text: &str) -> Result<Bind, String> {
-    let numeric = text
-        .strip_prefix("localhost:")
-        .map(|port| format!("127.0.0.1:{port}"));
+    let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     let address: SocketAddr = numeric.as_deref().unwrap_or(text).parse().map_err(|_| {
         let like = "127.0.0.1:8080, [::1]:8080 or unix:/path";
         format!("give an address in numbers and a port, or a Unix socket's path: {like}")
@@ -85,25 +81,14 @@ mod tests {
             "[::ffff:127.0.0.1]:80",
             "unix:/run/forkpool.sock",
         ] {
-            assert_eq!(
-                text.parse::<Bind>().map(|bind| bind.to_string()),
-                Ok(text.to_owned())
-            );
+            assert_eq!(text.parse::<Bind>().map(|bind| bind.to_string()), Ok(text.to_owned()));
         }
-        assert_eq!(
-            "localhost:8080".parse(),
-            Ok(Bind::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080))))
-        );
+        assert_eq!("localhost:8080".parse(), Ok(Bind::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))));
     }
 
     #[test]
     fn what_other_machines_reach_is_refused_with_the_reason() {
-        for text in [
-            "0.0.0.0:8080",
-            "[::]:8080",
-            "192.168.1.7:80",
-            "[::ffff:10.0.0.1]:80",
-        ] {
+        for text in ["0.0.0.0:8080", "[::]:8080", "192.168.1.7:80", "[::ffff:10.0.0.1]:80"] {
             let reason = text.parse::<Bind>().expect_err(text);
             assert!(
                 reason.contains("other machines could reach") && reason.contains("127.0.0.1"),

@@ -11,11 +11,9 @@ use super::{ConfigError, ServeFlags};
 
 /// Reads and checks the file; nothing that it leaves out is filled in.
 pub fn read(path: &Path) -> Result<ServeFlags, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|error| {
-        ConfigError(format!("--config: cannot read {}: {error}", path.display()))
-    })?;
-    let mut flags =
-        parse(&text).map_err(|error| ConfigError(format!("{}:{error}", path.display())))?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| ConfigError(format!("--config: cannot read {}: {error}", path.display())))?;
+    let mut flags = parse(&text).map_err(|error| ConfigError(format!("{}:{error}", path.display())))?;
     if let Some(folder) = path.parent() {
         flags.anchor(folder);
     }
@@ -26,13 +24,8 @@ pub fn read(path: &Path) -> Result<ServeFlags, ConfigError> {
 fn parse(text: &str) -> Result<ServeFlags, String> {
     toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        let line = text
-            .get(..at)
-            .map_or(1, |before| before.matches('\n').count() + 1);
-        format!(
-            "{line}: {}",
-            explain(error.message(), member_at(text, line))
-        )
+        let line = text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
+        format!("{line}: {}", explain(error.message(), member_at(text, line)))
     })
 }
 
@@ -42,10 +35,7 @@ fn member_at(text: &str, line: usize) -> Option<&str> {
     above.iter().rev().find_map(|line| {
         let (key, _) = line.split_once('=')?;
         let key = key.trim();
-        let bare = !key.is_empty()
-            && key
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         bare.then_some(key)
     })
 }
@@ -81,40 +71,21 @@ mod tests {
             error("workers = 2\nbody_limit = \"64MB\"\n"),
             "2: body_limit: give bytes as a whole number, or one with KiB, MiB, GiB or TiB (64MiB)"
         );
-        assert_eq!(
-            error("\n\nworkers = 0"),
-            "3: workers: out of range: at least 1, at most 1024"
-        );
-        assert_eq!(
-            error("max_wait = -1.5"),
-            "1: max_wait: out of range: at least 100ms, at most 24h"
-        );
+        assert_eq!(error("\n\nworkers = 0"), "3: workers: out of range: at least 1, at most 1024");
+        assert_eq!(error("max_wait = -1.5"), "1: max_wait: out of range: at least 100ms, at most 24h");
         assert!(
-            error("targets = [\n  \"tasks.py\",\n  5,\n]\n")
-                .starts_with("3: targets: invalid type: integer")
+            error("targets = [\n  \"tasks.py\",\n  5,\n]\n").starts_with("3: targets: invalid type: integer")
         );
-        assert!(
-            error("bind = \"0.0.0.0:80\"")
-                .starts_with("1: bind: refused: other machines could reach")
-        );
-        assert!(
-            error("worker_output = \"both\"")
-                .starts_with("1: worker_output: unknown variant `both`")
-        );
+        assert!(error("bind = \"0.0.0.0:80\"").starts_with("1: bind: refused: other machines could reach"));
+        assert!(error("worker_output = \"both\"").starts_with("1: worker_output: unknown variant `both`"));
         assert!(error("workers = 1\nworkers = 2").starts_with("2: workers: duplicate key"));
         assert!(error("workers = \n").starts_with("1: workers: "));
     }
 
     #[test]
     fn unknown_members_are_refused_with_what_is_near() {
-        assert_eq!(
-            error("max_wiat = 3"),
-            "1: unknown member max_wiat; did you mean max_wait?"
-        );
-        assert_eq!(
-            error("max-wait = 3"),
-            "1: unknown member max-wait; did you mean max_wait?"
-        );
+        assert_eq!(error("max_wiat = 3"), "1: unknown member max_wiat; did you mean max_wait?");
+        assert_eq!(error("max-wait = 3"), "1: unknown member max-wait; did you mean max_wait?");
         assert!(error("colour = 1").contains("unknown member colour; members are the long flags"));
         assert!(error("config = \"other.toml\"").contains("unknown member config"));
     }
@@ -128,17 +99,13 @@ mod tests {
                 continue;
             };
             let member = knob.name.replace('-', "_");
-            let line = example.lines().find(|line| {
-                line.trim_start_matches("# ")
-                    .starts_with(&format!("{member} = "))
-            });
+            let line = example
+                .lines()
+                .find(|line| line.trim_start_matches("# ").starts_with(&format!("{member} = ")));
             let line = line.unwrap_or_else(|| panic!("{member} is missing"));
             let value = line.split_once(" = ").map_or("", |(_, value)| value);
             assert_eq!(
-                value
-                    .split('#')
-                    .next()
-                    .map(|value| value.trim().trim_matches('"')),
+                value.split('#').next().map(|value| value.trim().trim_matches('"')),
                 Some(&*default),
                 "{member}"
             );
@@ -151,11 +118,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("forkpool.toml");
         let paths = "python = \"env/bin/python\"\npython_path = [\"lib\"]\n";
-        fs::write(
-            &path,
-            format!("targets = [\"a/tasks.py\", \"json\"]\n{paths}"),
-        )
-        .expect("written");
+        fs::write(&path, format!("targets = [\"a/tasks.py\", \"json\"]\n{paths}")).expect("written");
         let flags = read(&path).expect("good");
         let tasks = folder.path().join("a/tasks.py").display().to_string();
         assert_eq!(flags.targets, Some(vec![tasks, "json".to_owned()]));
@@ -165,12 +128,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_is_named() {
-        let error = read(Path::new("/nowhere/forkpool.toml"))
-            .expect_err("missing")
-            .to_string();
-        assert!(
-            error.starts_with("--config: cannot read /nowhere/forkpool.toml: "),
-            "{error}"
-        );
+        let error = read(Path::new("/nowhere/forkpool.toml")).expect_err("missing").to_string();
+        assert!(error.starts_with("--config: cannot read /nowhere/forkpool.toml: "), "{error}");
     }
 }

@@ -35,20 +35,11 @@ type Life = Seconds<100, { 366 * DAY }>;
 #[serde(deny_unknown_fields, default)]
 pub struct ServeFlags {
     /// Python files (tasks.py) and modules (package.module) whose public functions are offered
-    #[arg(
-        value_name = "FILE.py|MODULE",
-        env = "FORKPOOL_TARGETS",
-        value_delimiter = ':'
-    )]
+    #[arg(value_name = "FILE.py|MODULE", env = "FORKPOOL_TARGETS", value_delimiter = ':')]
     pub targets: Option<Vec<String>>,
 
     /// Offer one Python function more by its full name, like os.getpid (repeatable)
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "FORKPOOL_FUNCTION",
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "NAME", env = "FORKPOOL_FUNCTION", value_delimiter = ',')]
     #[arg(help_heading = "What is served")]
     pub function: Option<Vec<String>>,
 
@@ -58,12 +49,7 @@ pub struct ServeFlags {
     pub builtin: Option<Switch>,
 
     /// Read what flags and environment leave open from this TOML file
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "FORKPOOL_CONFIG",
-        help_heading = "What is served"
-    )]
+    #[arg(long, value_name = "FILE", env = "FORKPOOL_CONFIG", help_heading = "What is served")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
 
@@ -77,222 +63,102 @@ pub struct ServeFlags {
     pub bind: Option<Bind>,
 
     /// Worker processes of each pool, 1 to 1024 [default: the processors this process may use]
-    #[arg(
-        long,
-        value_name = "N",
-        env = "FORKPOOL_WORKERS",
-        help_heading = "Workers"
-    )]
+    #[arg(long, value_name = "N", env = "FORKPOOL_WORKERS", help_heading = "Workers")]
     pub workers: Option<Count<1, WORKERS_MAX>>,
 
     /// The Python interpreter, 3.9 or newer: a path, or a name looked up on PATH [default: python3]
-    #[arg(
-        long,
-        value_name = "INTERPRETER",
-        env = "FORKPOOL_PYTHON",
-        help_heading = "Workers"
-    )]
+    #[arg(long, value_name = "INTERPRETER", env = "FORKPOOL_PYTHON", help_heading = "Workers")]
     pub python: Option<PathBuf>,
 
     /// Add a folder to sys.path, after the folders of the files (repeatable)
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "FORKPOOL_PYTHON_PATH",
-        value_delimiter = ':'
-    )]
+    #[arg(long, value_name = "DIR", env = "FORKPOOL_PYTHON_PATH", value_delimiter = ':')]
     #[arg(help_heading = "Workers")]
     pub python_path: Option<Vec<PathBuf>>,
 
     /// Where what functions print goes: to the job's log and standard error, or to the log alone
     /// [default: stderr]
-    #[arg(
-        long,
-        value_enum,
-        value_name = "stderr|job",
-        env = "FORKPOOL_WORKER_OUTPUT"
-    )]
+    #[arg(long, value_enum, value_name = "stderr|job", env = "FORKPOOL_WORKER_OUTPUT")]
     #[arg(hide_possible_values = true, help_heading = "Workers")]
     pub worker_output: Option<WorkerOutput>,
 
     /// Whether a function's traceback is part of its error [default: on]
-    #[arg(
-        long,
-        value_name = "on|off",
-        env = "FORKPOOL_TRACEBACKS",
-        help_heading = "Workers"
-    )]
+    #[arg(long, value_name = "on|off", env = "FORKPOOL_TRACEBACKS", help_heading = "Workers")]
     pub tracebacks: Option<Switch>,
 
     /// Output kept per job; what is beyond is cut and marked [default: 64KiB]
-    #[arg(
-        long,
-        value_name = "SIZE",
-        env = "FORKPOOL_LOG_LIMIT",
-        help_heading = "Workers"
-    )]
+    #[arg(long, value_name = "SIZE", env = "FORKPOOL_LOG_LIMIT", help_heading = "Workers")]
     pub log_limit: Option<Bytes<0, GIB>>,
 
     /// Time for a runtime to load, and for a worker from fork to its first word [default: 30s]
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "FORKPOOL_START_TIMEOUT",
-        help_heading = "Clocks"
-    )]
+    #[arg(long, value_name = "TIME", env = "FORKPOOL_START_TIMEOUT", help_heading = "Clocks")]
     pub start_timeout: Option<Seconds<100, HOUR>>,
 
     /// The end of a wait for a result whose request names no timeout [default: 50s]
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "FORKPOOL_MAX_WAIT",
-        help_heading = "Clocks"
-    )]
+    #[arg(long, value_name = "TIME", env = "FORKPOOL_MAX_WAIT", help_heading = "Clocks")]
     pub max_wait: Option<Patience>,
 
     /// After SIGTERM: how long work is still taken [default: 0s]
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "FORKPOOL_DRAIN_DELAY",
-        help_heading = "Clocks"
-    )]
+    #[arg(long, value_name = "TIME", env = "FORKPOOL_DRAIN_DELAY", help_heading = "Clocks")]
     pub drain_delay: Option<Seconds<0, HOUR>>,
 
     /// After that: how long running work may go on before it is killed [default: 20s]
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "FORKPOOL_DRAIN_LIMIT",
-        help_heading = "Clocks"
-    )]
+    #[arg(long, value_name = "TIME", env = "FORKPOOL_DRAIN_LIMIT", help_heading = "Clocks")]
     pub drain_limit: Option<Seconds<0, DAY>>,
 
     /// How long the value of a finished job is kept [default: 1h]
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "FORKPOOL_RESULT_TTL",
-        help_heading = "Clocks"
-    )]
+    #[arg(long, value_name = "TIME", env = "FORKPOOL_RESULT_TTL", help_heading = "Clocks")]
     pub result_ttl: Option<Life>,
 
     /// How long a job that ended without a value is kept [default: 24h]
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "FORKPOOL_FAILURE_TTL",
-        help_heading = "Clocks"
-    )]
+    #[arg(long, value_name = "TIME", env = "FORKPOOL_FAILURE_TTL", help_heading = "Clocks")]
     pub failure_ttl: Option<Life>,
 
     /// From a request's first byte to the end of its head [default: 10s]
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "FORKPOOL_HEAD_TIMEOUT",
-        help_heading = "Clocks"
-    )]
+    #[arg(long, value_name = "TIME", env = "FORKPOOL_HEAD_TIMEOUT", help_heading = "Clocks")]
     pub head_timeout: Option<Patience>,
 
     /// A request body that brings no byte for so long ends its request [default: 30s]
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "FORKPOOL_BODY_STALL",
-        help_heading = "Clocks"
-    )]
+    #[arg(long, value_name = "TIME", env = "FORKPOOL_BODY_STALL", help_heading = "Clocks")]
     pub body_stall: Option<Patience>,
 
     /// A client that takes no byte of its answer for so long is left [default: 30s]
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "FORKPOOL_WRITE_STALL",
-        help_heading = "Clocks"
-    )]
+    #[arg(long, value_name = "TIME", env = "FORKPOOL_WRITE_STALL", help_heading = "Clocks")]
     pub write_stall: Option<Patience>,
 
     /// How long a connection may rest between two requests [default: 75s]
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "FORKPOOL_IDLE_TIMEOUT",
-        help_heading = "Clocks"
-    )]
+    #[arg(long, value_name = "TIME", env = "FORKPOOL_IDLE_TIMEOUT", help_heading = "Clocks")]
     pub idle_timeout: Option<Patience>,
 
     /// Largest request body; beyond: 413 [default: 64MiB]
-    #[arg(
-        long,
-        value_name = "SIZE",
-        env = "FORKPOOL_BODY_LIMIT",
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "SIZE", env = "FORKPOOL_BODY_LIMIT", help_heading = "Limits")]
     pub body_limit: Option<Message>,
 
     /// Largest value of a task, as JSON; beyond: 422 [default: 64MiB]
-    #[arg(
-        long,
-        value_name = "SIZE",
-        env = "FORKPOOL_RESULT_LIMIT",
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "SIZE", env = "FORKPOOL_RESULT_LIMIT", help_heading = "Limits")]
     pub result_limit: Option<Message>,
 
     /// Jobs accepted and not finished; beyond: 503 [default: 100000]
-    #[arg(
-        long,
-        value_name = "N",
-        env = "FORKPOOL_QUEUE_JOBS",
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "N", env = "FORKPOOL_QUEUE_JOBS", help_heading = "Limits")]
     pub queue_jobs: Option<Count<1, 100_000_000>>,
 
     /// Bytes of their arguments; beyond: 503 [default: 1GiB]
-    #[arg(
-        long,
-        value_name = "SIZE",
-        env = "FORKPOOL_QUEUE_BYTES",
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "SIZE", env = "FORKPOOL_QUEUE_BYTES", help_heading = "Limits")]
     pub queue_bytes: Option<Store>,
 
     /// Finished jobs kept; beyond, the oldest expire early [default: 1000000]
-    #[arg(
-        long,
-        value_name = "N",
-        env = "FORKPOOL_FINISHED_JOBS",
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "N", env = "FORKPOOL_FINISHED_JOBS", help_heading = "Limits")]
     pub finished_jobs: Option<Count<1, 100_000_000>>,
 
     /// Bytes of their values; beyond, the oldest expire early [default: 1GiB]
-    #[arg(
-        long,
-        value_name = "SIZE",
-        env = "FORKPOOL_FINISHED_BYTES",
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "SIZE", env = "FORKPOOL_FINISHED_BYTES", help_heading = "Limits")]
     pub finished_bytes: Option<Store>,
 
     /// Open connections; one more is answered 503 [default: 16384]
-    #[arg(
-        long,
-        value_name = "N",
-        env = "FORKPOOL_CONNECTIONS",
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "N", env = "FORKPOOL_CONNECTIONS", help_heading = "Limits")]
     pub connections: Option<Count<1, 1_000_000>>,
 
     /// Nesting of arrays and objects in a request; beyond: 400 [default: 128]
-    #[arg(
-        long,
-        value_name = "N",
-        env = "FORKPOOL_DEPTH",
-        help_heading = "Limits"
-    )]
+    #[arg(long, value_name = "N", env = "FORKPOOL_DEPTH", help_heading = "Limits")]
     pub depth: Option<Count<1, 512>>,
 }
 
@@ -330,10 +196,7 @@ impl ServeFlags {
             return Err(ConfigError(format!("nothing to serve: {hint}")));
         }
         Ok(Config {
-            bind: flags.bind.unwrap_or(Bind::Tcp(std::net::SocketAddr::from((
-                [127, 0, 0, 1],
-                8080,
-            )))),
+            bind: flags.bind.unwrap_or(Bind::Tcp(std::net::SocketAddr::from(([127, 0, 0, 1], 8080)))),
             python,
             builtin,
             workers: flags.workers.map_or_else(default_workers, Count::get),
@@ -352,12 +215,7 @@ impl ServeFlags {
 
     /// Paths that a file names count from the file's own folder.
     pub(super) fn anchor(&mut self, folder: &Path) {
-        for target in self
-            .targets
-            .iter_mut()
-            .flatten()
-            .filter(|target| targets::is_file(target))
-        {
+        for target in self.targets.iter_mut().flatten().filter(|target| targets::is_file(target)) {
             if let Some(path) = folder.join(&*target).to_str() {
                 *target = path.to_owned();
             }
@@ -366,11 +224,7 @@ impl ServeFlags {
             *path = folder.join(&*path);
         }
         // A bare name is looked up on PATH.
-        if let Some(python) = self
-            .python
-            .as_mut()
-            .filter(|python| python.components().count() > 1)
-        {
+        if let Some(python) = self.python.as_mut().filter(|python| python.components().count() > 1) {
             *python = folder.join(&*python);
         }
     }

@@ -15,8 +15,7 @@ struct Cli {
 }
 
 fn resolve(args: &[&str]) -> Result<Config, String> {
-    let cli =
-        Cli::try_parse_from(["serve"].iter().chain(args)).map_err(|error| error.to_string())?;
+    let cli = Cli::try_parse_from(["serve"].iter().chain(args)).map_err(|error| error.to_string())?;
     cli.flags.resolve().map_err(|error| error.to_string())
 }
 
@@ -50,26 +49,14 @@ fn flags_win_over_the_file() {
         "builtin = true\nworkers = 3\nmax_wait = 7\nbody_limit = \"2MiB\"\ntracebacks = false\n\
          function = [\"os.getpid\"]\n",
     );
-    let config = resolve(&[
-        "--config",
-        &file,
-        "--workers",
-        "5",
-        "--function",
-        "time.sleep",
-    ])
-    .expect("good");
+    let config = resolve(&["--config", &file, "--workers", "5", "--function", "time.sleep"]).expect("good");
     assert_eq!(config.workers, 5);
     assert_eq!(config.limits.max_wait.as_secs(), 7);
     assert_eq!(config.limits.body_bytes_max, 2 << 20);
     assert_eq!(config.limits.drain_limit.as_secs(), 20);
     assert_eq!(config.python.expect("python").functions, ["time.sleep"]);
     assert!(config.builtin && !config.tracebacks);
-    assert!(
-        !resolve(&["--config", &file, "--builtin=off"])
-            .expect("good")
-            .builtin
-    );
+    assert!(!resolve(&["--config", &file, "--builtin=off"]).expect("good").builtin);
 }
 
 /// Run by the next test in a process of its own, whose environment is set.
@@ -77,36 +64,19 @@ fn flags_win_over_the_file() {
 #[ignore = "needs an environment of its own"]
 fn in_an_environment() {
     let folder = tempfile::tempdir().expect("a folder");
-    let file = write(
-        folder.path(),
-        "forkpool.toml",
-        "workers = 3\nmax_wait = 7\nqueue_jobs = 9\n",
-    );
+    let file = write(folder.path(), "forkpool.toml", "workers = 3\nmax_wait = 7\nqueue_jobs = 9\n");
     let config = resolve(&["--config", &file, "--workers", "5"]).expect("good");
-    assert_eq!(
-        (config.workers, config.limits.max_wait.as_millis()),
-        (5, 2_500)
-    );
-    assert_eq!(
-        (config.limits.queue_jobs_max, config.limits.depth_max),
-        (9, 64)
-    );
+    assert_eq!((config.workers, config.limits.max_wait.as_millis()), (5, 2_500));
+    assert_eq!((config.limits.queue_jobs_max, config.limits.depth_max), (9, 64));
     let python = config.python.expect("python");
-    assert_eq!(
-        (python.modules, python.functions.len()),
-        (vec!["json".to_owned(), "csv".to_owned()], 2)
-    );
+    assert_eq!((python.modules, python.functions.len()), (vec!["json".to_owned(), "csv".to_owned()], 2));
     assert!(config.builtin);
 }
 
 #[test]
 fn the_environment_stands_between_flags_and_file() {
     let output = Command::new(std::env::current_exe().expect("this test"))
-        .args([
-            "--exact",
-            "config::flags::tests::in_an_environment",
-            "--ignored",
-        ])
+        .args(["--exact", "config::flags::tests::in_an_environment", "--ignored"])
         .env("FORKPOOL_WORKERS", "4")
         .env("FORKPOOL_MAX_WAIT", "2500ms")
         .env("FORKPOOL_DEPTH", "64")
@@ -116,20 +86,14 @@ fn the_environment_stands_between_flags_and_file() {
         .output()
         .expect("runs");
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}"
-    );
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
 #[test]
 fn serving_nothing_names_what_to_give() {
     for args in [&[][..], &["--python-path", "/"], &["--builtin=off"]] {
         let reason = refused(args);
-        assert!(
-            reason.contains("nothing to serve") && reason.contains("tasks.py"),
-            "{reason}"
-        );
+        assert!(reason.contains("nothing to serve") && reason.contains("tasks.py"), "{reason}");
     }
 }
 
@@ -156,34 +120,15 @@ fn values_out_of_range_name_their_knob() {
 #[test]
 fn a_file_brings_its_folder_and_its_stem() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (tasks, more) = (
-        write(folder.path(), "a/tasks.py", ""),
-        write(folder.path(), "b/more.py", ""),
-    );
+    let (tasks, more) = (write(folder.path(), "a/tasks.py", ""), write(folder.path(), "b/more.py", ""));
     let library = folder.path().join("b").display().to_string();
-    let args = [
-        &tasks,
-        "json.tool",
-        &more,
-        &tasks,
-        "--python-path",
-        &library,
-        "--python-path",
-        "/",
-    ];
+    let args = [&tasks, "json.tool", &more, &tasks, "--python-path", &library, "--python-path", "/"];
     let python = resolve(&args).expect("good").python.expect("python");
-    let modules: Vec<&str> = python
-        .files
-        .iter()
-        .map(|file| file.module.as_str())
-        .collect();
+    let modules: Vec<&str> = python.files.iter().map(|file| file.module.as_str()).collect();
     assert_eq!(modules, ["tasks", "more"]);
     assert_eq!(python.files[0].path, Path::new(&tasks));
     assert_eq!(python.modules, ["json.tool"]);
-    assert_eq!(
-        python.paths,
-        [folder.path().join("a"), folder.path().join("b"), "/".into()]
-    );
+    assert_eq!(python.paths, [folder.path().join("a"), folder.path().join("b"), "/".into()]);
 }
 
 #[test]
@@ -206,23 +151,14 @@ fn what_cannot_be_served_is_refused_by_name() {
         (at("pkg/__init__.py"), "for a package, give its name"),
         (at("notes.txt"), "must end in .py"),
         (folder.path().display().to_string(), "is a folder"),
-        (
-            folder.path().join("none.py").display().to_string(),
-            "is not there",
-        ),
+        (folder.path().join("none.py").display().to_string(), "is not there"),
         ("not a module".to_owned(), "neither a file"),
         ("json.".to_owned(), "neither a file"),
     ] {
         let said = refused(&[&target]);
-        assert!(
-            said.contains(reason) && said.contains(target.trim_end_matches('/')),
-            "{said}"
-        );
+        assert!(said.contains(reason) && said.contains(target.trim_end_matches('/')), "{said}");
     }
     assert!(refused(&["--builtin", &at("builtin.py")]).contains("rename the file"));
     assert!(refused(&["--function", "getpid"]).contains("module.function"));
-    assert!(
-        refused(&["json", "--python-path", "/nowhere"])
-            .contains("--python-path /nowhere is not there")
-    );
+    assert!(refused(&["json", "--python-path", "/nowhere"]).contains("--python-path /nowhere is not there"));
 }

@@ -19,14 +19,10 @@ pub struct Knob {
 impl Config {
     /// Every knob with its value. What is served is no knob.
     pub fn knobs(&self) -> Vec<Knob> {
-        let knob = |name, value: String, default: &str| Knob {
-            name,
-            value,
-            default: Some(default.to_owned()),
-        };
-        let interpreter = self.python.as_ref().map_or("python3".to_owned(), |p| {
-            p.interpreter.display().to_string()
-        });
+        let knob =
+            |name, value: String, default: &str| Knob { name, value, default: Some(default.to_owned()) };
+        let interpreter =
+            self.python.as_ref().map_or("python3".to_owned(), |p| p.interpreter.display().to_string());
         let output = match self.worker_output {
             WorkerOutput::Stderr => "stderr",
             WorkerOutput::Job => "job",
@@ -34,26 +30,17 @@ impl Config {
         let tracebacks = if self.tracebacks { "on" } else { "off" };
         let mut knobs = vec![
             knob("bind", self.bind.to_string(), "127.0.0.1:8080"),
-            Knob {
-                name: "workers",
-                value: self.workers.to_string(),
-                default: None,
-            },
+            Knob { name: "workers", value: self.workers.to_string(), default: None },
             knob("python", interpreter, "python3"),
             knob("worker-output", output.to_owned(), "stderr"),
             knob("tracebacks", tracebacks.to_owned(), "on"),
         ];
         let (values, defaults) = (limits(&self.limits), limits(&Limits::default()));
-        knobs.extend(
-            values
-                .into_iter()
-                .zip(defaults)
-                .map(|((name, value), (_, default))| Knob {
-                    name,
-                    value,
-                    default: Some(default),
-                }),
-        );
+        knobs.extend(values.into_iter().zip(defaults).map(|((name, value), (_, default))| Knob {
+            name,
+            value,
+            default: Some(default),
+        }));
         knobs
     }
 }
@@ -97,10 +84,7 @@ fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
 /// Every knob at its default.
 #[cfg(test)]
 pub fn knobs() -> Vec<Knob> {
-    let flags = super::ServeFlags {
-        builtin: Some(super::quantity::Switch(true)),
-        ..Default::default()
-    };
+    let flags = super::ServeFlags { builtin: Some(super::quantity::Switch(true)), ..Default::default() };
     flags.resolve().expect("the defaults are good").knobs()
 }
 
@@ -115,26 +99,14 @@ mod tests {
     fn help_names_each_knob_with_its_default_and_variable() {
         let command = ServeFlags::augment_args(clap::Command::new("serve"));
         for knob in knobs() {
-            let arg = command
-                .get_arguments()
-                .find(|arg| arg.get_long() == Some(knob.name));
+            let arg = command.get_arguments().find(|arg| arg.get_long() == Some(knob.name));
             let arg = arg.unwrap_or_else(|| panic!("--{} is missing", knob.name));
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            let default = knob
-                .default
-                .as_deref()
-                .unwrap_or("the processors this process may use");
-            assert!(
-                help.contains(&format!("[default: {default}]")),
-                "--{}: {help}",
-                knob.name
-            );
+            let default = knob.default.as_deref().unwrap_or("the processors this process may use");
+            assert!(help.contains(&format!("[default: {default}]")), "--{}: {help}", knob.name);
         }
         for arg in command.get_arguments() {
-            let variable = arg
-                .get_env()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
+            let variable = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
             let expected = format!("FORKPOOL_{}", arg.get_id().as_str().to_uppercase());
             assert_eq!(variable, expected);
         }
@@ -144,9 +116,7 @@ mod tests {
     fn the_readme_lists_each_knob() {
         let readme = include_str!("../../README.md");
         for knob in knobs() {
-            let row = readme
-                .lines()
-                .find(|line| line.starts_with(&format!("| `--{}` |", knob.name)));
+            let row = readme.lines().find(|line| line.starts_with(&format!("| `--{}` |", knob.name)));
             let row = row.unwrap_or_else(|| panic!("--{} is missing", knob.name));
             if let Some(default) = &knob.default {
                 assert!(row.contains(&format!("| {default} |")), "{row}");
@@ -164,16 +134,8 @@ mod tests {
             bind: Some(bind),
             ..ServeFlags::default()
         };
-        let differing: Vec<Knob> = flags
-            .resolve()
-            .expect("good")
-            .knobs()
-            .into_iter()
-            .filter(Knob::differs)
-            .collect();
-        assert_eq!(
-            differing.iter().map(|knob| knob.name).collect::<Vec<_>>(),
-            ["bind"]
-        );
+        let differing: Vec<Knob> =
+            flags.resolve().expect("good").knobs().into_iter().filter(Knob::differs).collect();
+        assert_eq!(differing.iter().map(|knob| knob.name).collect::<Vec<_>>(), ["bind"]);
     }
 }

@@ -85,42 +85,22 @@ impl From<&ServeFlags> for Limits {
         let default = Self::default();
         Self {
             body_bytes_max: flags.body_limit.map_or(default.body_bytes_max, Bytes::get),
-            result_bytes_max: flags
-                .result_limit
-                .map_or(default.result_bytes_max, Bytes::get),
+            result_bytes_max: flags.result_limit.map_or(default.result_bytes_max, Bytes::get),
             queue_jobs_max: flags.queue_jobs.map_or(default.queue_jobs_max, Count::get),
-            queue_bytes_max: flags
-                .queue_bytes
-                .map_or(default.queue_bytes_max, Bytes::get),
-            connections_max: flags
-                .connections
-                .map_or(default.connections_max, Count::get),
+            queue_bytes_max: flags.queue_bytes.map_or(default.queue_bytes_max, Bytes::get),
+            connections_max: flags.connections.map_or(default.connections_max, Count::get),
             depth_max: flags.depth.map_or(default.depth_max, Count::get),
             result_ttl: flags.result_ttl.map_or(default.result_ttl, |ttl| ttl.0),
             failure_ttl: flags.failure_ttl.map_or(default.failure_ttl, |ttl| ttl.0),
-            finished_jobs_max: flags
-                .finished_jobs
-                .map_or(default.finished_jobs_max, Count::get),
-            finished_bytes_max: flags
-                .finished_bytes
-                .map_or(default.finished_bytes_max, Bytes::get),
-            head_timeout: flags
-                .head_timeout
-                .map_or(default.head_timeout, |time| time.0),
-            body_stall_timeout: flags
-                .body_stall
-                .map_or(default.body_stall_timeout, |time| time.0),
-            write_stall_timeout: flags
-                .write_stall
-                .map_or(default.write_stall_timeout, |time| time.0),
-            idle_timeout: flags
-                .idle_timeout
-                .map_or(default.idle_timeout, |time| time.0),
+            finished_jobs_max: flags.finished_jobs.map_or(default.finished_jobs_max, Count::get),
+            finished_bytes_max: flags.finished_bytes.map_or(default.finished_bytes_max, Bytes::get),
+            head_timeout: flags.head_timeout.map_or(default.head_timeout, |time| time.0),
+            body_stall_timeout: flags.body_stall.map_or(default.body_stall_timeout, |time| time.0),
+            write_stall_timeout: flags.write_stall.map_or(default.write_stall_timeout, |time| time.0),
+            idle_timeout: flags.idle_timeout.map_or(default.idle_timeout, |time| time.0),
             max_wait: flags.max_wait.map_or(default.max_wait, |time| time.0),
             timeout_max: default.timeout_max,
-            start_timeout: flags
-                .start_timeout
-                .map_or(default.start_timeout, |time| time.0),
+            start_timeout: flags.start_timeout.map_or(default.start_timeout, |time| time.0),
             drain_delay: flags.drain_delay.map_or(default.drain_delay, |time| time.0),
             drain_limit: flags.drain_limit.map_or(default.drain_limit, |time| time.0),
             log_bytes_max: flags.log_limit.map_or(default.log_bytes_max, Bytes::get),

@@ -11,13 +11,9 @@ const PREFIX: &str = "FORKPOOL_";
 /// nothing is a trap.
 pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String> {
     let command = ServeFlags::augment_args(clap::Command::new("serve"));
-    let known: Vec<&str> = command
-        .get_arguments()
-        .filter_map(|arg| arg.get_env()?.to_str())
-        .collect();
-    let unknown = names
-        .into_iter()
-        .filter(|name| name.starts_with(PREFIX) && !known.contains(&name.as_str()));
+    let known: Vec<&str> = command.get_arguments().filter_map(|arg| arg.get_env()?.to_str()).collect();
+    let unknown =
+        names.into_iter().filter(|name| name.starts_with(PREFIX) && !known.contains(&name.as_str()));
     unknown
         .map(|name| match nearest(&name, known.iter().copied()) {
             Some(near) => {
@@ -30,9 +26,7 @@ pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String>
 
 /// The candidate with the fewest changed letters, if it is near enough to be meant.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = candidates
-        .map(|candidate| (distance(word, candidate), candidate))
-        .min()?;
+    let near = candidates.map(|candidate| (distance(word, candidate), candidate)).min()?;
     let word = word.strip_prefix(PREFIX).unwrap_or(word);
     (near.0 <= 1.max(word.chars().count() / 3)).then_some(near.1)
 }
@@ -70,14 +64,9 @@ mod tests {
         assert_eq!(told("PATH"), Vec::<String>::new());
         assert_eq!(
             told("FORKPOOL_WORKRES"),
-            [
-                "the environment variable FORKPOOL_WORKRES means nothing; did you mean FORKPOOL_WORKERS?"
-            ]
+            ["the environment variable FORKPOOL_WORKRES means nothing; did you mean FORKPOOL_WORKERS?"]
         );
-        assert_eq!(
-            told("FORKPOOL_XYZZY"),
-            ["the environment variable FORKPOOL_XYZZY means nothing"]
-        );
+        assert_eq!(told("FORKPOOL_XYZZY"), ["the environment variable FORKPOOL_XYZZY means nothing"]);
     }
 
     #[test]

@@ -20,21 +20,15 @@ pub fn usable() -> usize {
 }
 
 fn affinity() -> usize {
-    let counted = sched_getaffinity(Pid::from_raw(0)).map(|set| {
-        (0..CpuSet::count())
-            .filter(|&cpu| set.is_set(cpu).unwrap_or(false))
-            .count()
-    });
+    let counted = sched_getaffinity(Pid::from_raw(0))
+        .map(|set| (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).count());
     counted.unwrap_or_else(|_| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// The tightest quota on the way from this process's group to the root, in whole processors; `None`
 /// when nothing limits it.
 fn quota(groups: &str, mount: &Path) -> Option<usize> {
-    groups
-        .lines()
-        .filter_map(|line| group_quota(line, mount))
-        .min()
+    groups.lines().filter_map(|line| group_quota(line, mount)).min()
 }
 
 /// One line of `/proc/self/cgroup`: `0::/path` (version 2) or `4:cpu,cpuacct:/path` (version 1).
@@ -64,10 +58,7 @@ fn group_quota(line: &str, mount: &Path) -> Option<usize> {
 /// Asks the group's folder and each above it. In a container the path may not exist below the
 /// mount; the mount itself does.
 fn tightest(root: &Path, path: &str, read: impl Fn(&Path) -> Option<usize>) -> Option<usize> {
-    Path::new(path)
-        .ancestors()
-        .filter_map(|group| read(&root.join(group)))
-        .min()
+    Path::new(path).ancestors().filter_map(|group| read(&root.join(group))).min()
 }
 
 /// `max` and -1 are no quota.
@@ -100,16 +91,8 @@ mod tests {
     #[test]
     fn version_1_reads_quota_and_period() {
         let mount = tempfile::tempdir().expect("a folder");
-        write(
-            mount.path(),
-            "cpu,cpuacct/docker/cpu.cfs_quota_us",
-            "250000\n",
-        );
-        write(
-            mount.path(),
-            "cpu,cpuacct/docker/cpu.cfs_period_us",
-            "100000\n",
-        );
+        write(mount.path(), "cpu,cpuacct/docker/cpu.cfs_quota_us", "250000\n");
+        write(mount.path(), "cpu,cpuacct/docker/cpu.cfs_period_us", "100000\n");
         let groups = "5:memory:/docker\n4:cpu,cpuacct:/docker\n1:name=systemd:/docker\n";
         assert_eq!(quota(groups, mount.path()), Some(3));
         write(mount.path(), "cpu,cpuacct/docker/cpu.cfs_quota_us", "-1\n");

@@ -41,15 +41,14 @@ impl<const MIN: u64, const MAX: u64> Count<MIN, MAX> {
     }
 }
 
-const DURATION_HINT: &str =
-    "give seconds as a number (0.5), or a number with ms, s, m or h (500ms, 5m)";
+const DURATION_HINT: &str = "give seconds as a number (0.5), or a number with ms, s, m or h (500ms, 5m)";
 const SIZE_HINT: &str = "give bytes as a whole number, or one with KiB, MiB, GiB or TiB (64MiB)";
 
 impl<const MIN: u64, const MAX: u64> Seconds<MIN, MAX> {
     fn from_seconds(seconds: f64) -> Result<Self, String> {
         let (min, max) = (Duration::from_millis(MIN), Duration::from_millis(MAX));
-        let duration = Duration::try_from_secs_f64(seconds)
-            .map_err(|_| out_of_range(show_duration, min, max))?;
+        let duration =
+            Duration::try_from_secs_f64(seconds).map_err(|_| out_of_range(show_duration, min, max))?;
         if duration < min || duration > max {
             return Err(out_of_range(show_duration, min, max));
         }
@@ -100,12 +99,7 @@ impl<const MIN: u64, const MAX: u64> FromStr for Bytes<MIN, MAX> {
             return Err(SIZE_HINT.to_owned());
         }
         // A number too long for 64 bits is out of range, not misspelled.
-        Self::new(
-            number
-                .parse()
-                .ok()
-                .and_then(|number: u64| number.checked_mul(1 << shift)),
-        )
+        Self::new(number.parse().ok().and_then(|number: u64| number.checked_mul(1 << shift)))
     }
 }
 
@@ -144,19 +138,13 @@ impl FromStr for Switch {
 
 /// The number and what follows it, which may stand apart by blanks.
 fn split_unit(text: &str) -> (&str, &str) {
-    let end = text
-        .find(|c: char| c.is_ascii_alphabetic())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     (number.trim_end(), unit)
 }
 
 fn out_of_range<T>(show: impl Fn(T) -> String, min: T, max: T) -> String {
-    format!(
-        "out of range: at least {}, at most {}",
-        show(min),
-        show(max)
-    )
+    format!("out of range: at least {}, at most {}", show(min), show(max))
 }
 
 /// In the syntax that is read: `75s`, `1h`, `500ms`.
@@ -174,10 +162,7 @@ pub fn show_duration(duration: Duration) -> String {
 /// In the syntax that is read: `64MiB`, `1GiB`, `1000`.
 pub fn show_size(bytes: u64) -> String {
     let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-    match units
-        .iter()
-        .find(|(shift, _)| bytes > 0 && bytes.is_multiple_of(1 << shift))
-    {
+    match units.iter().find(|(shift, _)| bytes > 0 && bytes.is_multiple_of(1 << shift)) {
         Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
         None => bytes.to_string(),
     }
@@ -257,9 +242,7 @@ impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Count<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Scalar::deserialize(deserializer)? {
             Scalar::Integer(number) => Self::new(u64::try_from(number).ok()),
-            Scalar::Text(_) | Scalar::Float(_) | Scalar::Truth(_) => {
-                Err("give a whole number".to_owned())
-            }
+            Scalar::Text(_) | Scalar::Float(_) | Scalar::Truth(_) => Err("give a whole number".to_owned()),
         }
         .map_err(Error::custom)
     }
@@ -285,60 +268,29 @@ mod tests {
 
     #[test]
     fn durations_are_read_with_and_without_units() {
-        for (text, millis) in [
-            ("0.5", 500),
-            ("500ms", 500),
-            ("3s", 3_000),
-            ("5m", 300_000),
-            ("1h", 3_600_000),
-            ("2 s", 2_000),
-        ] {
-            assert_eq!(
-                text.parse(),
-                Ok(Seconds::<100, 86_400_000>(Duration::from_millis(millis))),
-                "{text}"
-            );
+        for (text, millis) in
+            [("0.5", 500), ("500ms", 500), ("3s", 3_000), ("5m", 300_000), ("1h", 3_600_000), ("2 s", 2_000)]
+        {
+            assert_eq!(text.parse(), Ok(Seconds::<100, 86_400_000>(Duration::from_millis(millis))), "{text}");
         }
         for text in ["", "s", "1d", "-", "1 2", "five", "0x10"] {
-            assert_eq!(
-                text.parse::<Wait>(),
-                Err(DURATION_HINT.to_owned()),
-                "{text}"
-            );
+            assert_eq!(text.parse::<Wait>(), Err(DURATION_HINT.to_owned()), "{text}");
         }
         for text in ["-1", "0", "NaN", "inf", "1e308", "25h", "99ms", "86400.001"] {
             assert!(text.parse::<Wait>().is_err(), "{text}");
         }
-        assert_eq!(
-            "25h".parse::<Wait>(),
-            Err("out of range: at least 100ms, at most 24h".to_owned())
-        );
+        assert_eq!("25h".parse::<Wait>(), Err("out of range: at least 100ms, at most 24h".to_owned()));
     }
 
     #[test]
     fn sizes_are_read_with_and_without_units() {
-        for (text, bytes) in [
-            ("1024", 1_024),
-            ("64MiB", 64 << 20),
-            ("1gib", 1 << 30),
-            ("2 KiB", 2_048),
-        ] {
-            assert_eq!(
-                text.parse(),
-                Ok(Bytes::<1_024, { 1 << 40 }>(bytes)),
-                "{text}"
-            );
+        for (text, bytes) in [("1024", 1_024), ("64MiB", 64 << 20), ("1gib", 1 << 30), ("2 KiB", 2_048)] {
+            assert_eq!(text.parse(), Ok(Bytes::<1_024, { 1 << 40 }>(bytes)), "{text}");
         }
         for text in ["", "MiB", "64MB", "1.5GiB", "-1", "+5000", "64k"] {
             assert_eq!(text.parse::<Size>(), Err(SIZE_HINT.to_owned()), "{text}");
         }
-        for text in [
-            "0",
-            "1023",
-            "2TiB",
-            "99999999999999999999999",
-            "18446744073709551615GiB",
-        ] {
+        for text in ["0", "1023", "2TiB", "99999999999999999999999", "18446744073709551615GiB"] {
             assert_eq!(
                 text.parse::<Size>(),
                 Err("out of range: at least 1KiB, at most 1TiB".to_owned()),
@@ -359,11 +311,7 @@ mod tests {
             );
         }
         for text in ["", "x", "1.5", "+1", "1_000"] {
-            assert_eq!(
-                text.parse::<Workers>(),
-                Err("give a whole number".to_owned()),
-                "{text}"
-            );
+            assert_eq!(text.parse::<Workers>(), Err("give a whole number".to_owned()), "{text}");
         }
     }
 
@@ -371,10 +319,7 @@ mod tests {
     fn what_is_shown_can_be_read() {
         for millis in [0, 500, 1_500, 75_000, 60_000, 3_600_000, 86_400_000] {
             let duration = Duration::from_millis(millis);
-            assert_eq!(
-                show_duration(duration).parse(),
-                Ok(Seconds::<0, 86_400_000>(duration))
-            );
+            assert_eq!(show_duration(duration).parse(), Ok(Seconds::<0, 86_400_000>(duration)));
         }
         for bytes in [0, 1, 1_000, 1 << 10, 64 << 20, 3 << 30] {
             assert_eq!(show_size(bytes).parse(), Ok(Bytes::<0, { 1 << 40 }>(bytes)));

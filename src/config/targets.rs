@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{ConfigError, PythonConfig, PythonFile};
 
-const PACKAGE_HINT: &str =
-    "for a package, give its name, and --python-path with the folder above it";
+const PACKAGE_HINT: &str = "for a package, give its name, and --python-path with the folder above it";
 
 /// What was given, in words.
 #[derive(Debug)]
@@ -52,13 +51,7 @@ pub fn python(given: Given) -> Result<Option<PythonConfig>, ConfigError> {
     for name in given.functions {
         push_new(&mut functions, function(name)?);
     }
-    Ok(Some(PythonConfig {
-        interpreter: given.interpreter,
-        paths,
-        files,
-        modules,
-        functions,
-    }))
+    Ok(Some(PythonConfig { interpreter: given.interpreter, paths, files, modules, functions }))
 }
 
 fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
@@ -86,34 +79,22 @@ fn add_file(files: &mut Vec<PythonFile>, file: PythonFile) -> Result<(), ConfigE
 fn file(target: &str, builtin: bool) -> Result<PythonFile, ConfigError> {
     let path = absolute(Path::new(target))?;
     if path.is_dir() {
-        return refuse(format!(
-            "{target} is a folder: give a .py file in it; {PACKAGE_HINT}"
-        ));
+        return refuse(format!("{target} is a folder: give a .py file in it; {PACKAGE_HINT}"));
     }
     if !path.is_file() {
         return refuse(format!("{target} is not there, or is no file"));
     }
-    let module = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .and_then(|name| name.strip_suffix(".py"));
+    let module = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".py"));
     match module {
-        None => refuse(format!(
-            "{target} is no Python file: its name must end in .py"
-        )),
-        Some("__init__" | "__main__") => {
-            refuse(format!("{target} is part of a package: {PACKAGE_HINT}"))
-        }
+        None => refuse(format!("{target} is no Python file: its name must end in .py")),
+        Some("__init__" | "__main__") => refuse(format!("{target} is part of a package: {PACKAGE_HINT}")),
         Some("builtin") if builtin => refuse(format!(
             "{target}: the name belongs to the native functions of --builtin: rename the file"
         )),
         Some(stem) if !is_identifier(stem) => refuse(format!(
             "{target}: {stem:?} is no Python identifier, so {stem}.NAME would name nothing: rename the file"
         )),
-        Some(stem) => Ok(PythonFile {
-            module: stem.to_owned(),
-            path,
-        }),
+        Some(stem) => Ok(PythonFile { module: stem.to_owned(), path }),
     }
 }
 
@@ -121,18 +102,14 @@ fn module(target: String) -> Result<String, ConfigError> {
     if target.split('.').all(is_identifier) {
         return Ok(target);
     }
-    refuse(format!(
-        "{target:?} is neither a file (tasks.py) nor the name of a module (package.module)"
-    ))
+    refuse(format!("{target:?} is neither a file (tasks.py) nor the name of a module (package.module)"))
 }
 
 fn function(name: String) -> Result<String, ConfigError> {
     if name.contains('.') && name.split('.').all(is_identifier) {
         return Ok(name);
     }
-    refuse(format!(
-        "--function {name:?}: give a full name, module.function, like os.getpid"
-    ))
+    refuse(format!("--function {name:?}: give a full name, module.function, like os.getpid"))
 }
 
 fn folder(path: &Path) -> Result<PathBuf, ConfigError> {
@@ -140,16 +117,13 @@ fn folder(path: &Path) -> Result<PathBuf, ConfigError> {
     if absolute.is_dir() {
         return Ok(absolute);
     }
-    refuse(format!(
-        "--python-path {} is not there, or is no folder",
-        path.display()
-    ))
+    refuse(format!("--python-path {} is not there, or is no folder", path.display()))
 }
 
 /// Symbolic links stay: a mounted configuration swaps its files by swapping a link.
 fn absolute(path: &Path) -> Result<PathBuf, ConfigError> {
-    let absolute = std::path::absolute(path)
-        .map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
+    let absolute =
+        std::path::absolute(path).map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
     // Paths travel to the interpreter as JSON texts.
     if absolute.to_str().is_none() {
         return refuse(format!("the path {} is not UTF-8", absolute.display()));
@@ -159,9 +133,7 @@ fn absolute(path: &Path) -> Result<PathBuf, ConfigError> {
 
 fn is_identifier(name: &str) -> bool {
     let mut letters = name.chars();
-    letters
-        .next()
-        .is_some_and(|first| first.is_alphabetic() || first == '_')
+    letters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
         && letters.all(|letter| letter.is_alphanumeric() || letter == '_')
 }
 

@@ -60,9 +60,7 @@ pub async fn read_body(
         return Ok(first);
     };
 
-    let expected = declared
-        .and_then(|length| usize::try_from(length).ok())
-        .unwrap_or(0);
+    let expected = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
     let mut whole = Vec::with_capacity(expected.min(RESERVED_AT_ONCE_MAX).max(first.len()));
     whole.extend_from_slice(&first);
     drop(first);
@@ -75,11 +73,7 @@ pub async fn read_body(
         whole.extend_from_slice(&bytes);
         // Freed before the next wait: the connection's buffer can be used again.
         drop(bytes);
-        piece = if body.is_end_stream() {
-            None
-        } else {
-            next_piece(&mut body, stall).await?
-        };
+        piece = if body.is_end_stream() { None } else { next_piece(&mut body, stall).await? };
     }
     Ok(Bytes::from(whole))
 }
@@ -87,10 +81,7 @@ pub async fn read_body(
 /// What the request says of its body's length, if it does.
 fn declared_length(body: &Body, headers: &HeaderMap) -> Option<u64> {
     let header = headers.get(header::CONTENT_LENGTH);
-    match header
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse().ok())
-    {
+    match header.and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok()) {
         Some(length) => Some(length),
         None => body.size_hint().exact(),
     }
@@ -100,10 +91,7 @@ fn declared_length(body: &Body, headers: &HeaderMap) -> Option<u64> {
 fn reserve(whole: &mut Vec<u8>, more: usize, limit: usize) {
     let needed = whole.len() + more;
     if needed > whole.capacity() {
-        let target = whole
-            .capacity()
-            .saturating_mul(2)
-            .clamp(needed, limit.max(needed));
+        let target = whole.capacity().saturating_mul(2).clamp(needed, limit.max(needed));
         whole.reserve_exact(target - whole.len());
     }
 }
@@ -122,11 +110,7 @@ async fn next_piece(body: &mut Body, stall: Duration) -> Result<Option<Bytes>, B
                     .map_err(|_elapsed| BodyError::Stalled { after: stall })?
             }
         };
-        match frame
-            .transpose()
-            .map_err(|error| BodyError::Broken(error.to_string()))?
-            .map(Frame::into_data)
-        {
+        match frame.transpose().map_err(|error| BodyError::Broken(error.to_string()))?.map(Frame::into_data) {
             None => return Ok(None),
             Some(Ok(bytes)) if !bytes.is_empty() => return Ok(Some(bytes)),
             // Empty data, or trailers.
@@ -157,9 +141,7 @@ mod tests {
             mut self: Pin<&mut Self>,
             cx: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            self.0
-                .poll_recv(cx)
-                .map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+            self.0.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
         }
     }
 
@@ -177,17 +159,13 @@ mod tests {
     #[tokio::test]
     async fn one_piece_is_not_copied() {
         let bytes = Bytes::from(vec![7u8; 1_000]);
-        let read = read_body(Body::from(bytes.clone()), &HeaderMap::new(), 1_000, STALL)
-            .await
-            .unwrap();
+        let read = read_body(Body::from(bytes.clone()), &HeaderMap::new(), 1_000, STALL).await.unwrap();
         assert_eq!(read.as_ptr(), bytes.as_ptr());
 
         let (sender, body) = pieces();
         sender.try_send(bytes.clone()).unwrap();
         drop(sender);
-        let read = read_body(body, &HeaderMap::new(), 1_000, STALL)
-            .await
-            .unwrap();
+        let read = read_body(body, &HeaderMap::new(), 1_000, STALL).await.unwrap();
         assert_eq!(read.as_ptr(), bytes.as_ptr());
     }
 
@@ -196,16 +174,12 @@ mod tests {
         for headers in [HeaderMap::new(), with_length("6")] {
             let (sender, body) = pieces();
             for piece in ["a", "", "bc", "def"] {
-                sender
-                    .try_send(Bytes::from_static(piece.as_bytes()))
-                    .unwrap();
+                sender.try_send(Bytes::from_static(piece.as_bytes())).unwrap();
             }
             drop(sender);
             assert_eq!(read_body(body, &headers, 6, STALL).await.unwrap(), "abcdef");
         }
-        let empty = read_body(Body::empty(), &HeaderMap::new(), 0, STALL)
-            .await
-            .unwrap();
+        let empty = read_body(Body::empty(), &HeaderMap::new(), 0, STALL).await.unwrap();
         assert!(empty.is_empty());
     }
 
@@ -247,11 +221,7 @@ mod tests {
         let started = tokio::time::Instant::now();
         let (read, _sender) = tokio::join!(read_body(body, &headers, 100, stall), feed);
         assert_eq!(read, Err(BodyError::Stalled { after: stall }));
-        assert!(
-            started.elapsed() >= stall * 5 / 2,
-            "{:?}",
-            started.elapsed()
-        );
+        assert!(started.elapsed() >= stall * 5 / 2, "{:?}", started.elapsed());
     }
 
     #[test]

@@ -29,15 +29,11 @@ pub struct AllowedHosts {
 impl AllowedHosts {
     /// Host names without a port; case does not matter.
     pub fn new(names: Vec<String>) -> Self {
-        Self {
-            names: names.into(),
-        }
+        Self { names: names.into() }
     }
 
     fn has(&self, name: &str) -> bool {
-        self.names
-            .iter()
-            .any(|allowed| allowed.eq_ignore_ascii_case(name))
+        self.names.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
     }
 }
 
@@ -101,14 +97,10 @@ pub fn check(target: &Uri, headers: &HeaderMap, allowed: &AllowedHosts) -> Resul
     if !headers.contains_key(header::ORIGIN) {
         return Ok(());
     }
-    let origin = only(headers, header::ORIGIN)
-        .map(HeaderValue::as_bytes)
-        .and_then(parse_origin);
+    let origin = only(headers, header::ORIGIN).map(HeaderValue::as_bytes).and_then(parse_origin);
     // As browsers compare origins: a trailing dot makes another one.
     match origin {
-        Some(origin) if origin.port == host.port && origin.name.eq_ignore_ascii_case(host.name) => {
-            Ok(())
-        }
+        Some(origin) if origin.port == host.port && origin.name.eq_ignore_ascii_case(host.name) => Ok(()),
         Some(_) | None => Err(Refusal::WrongOrigin),
     }
 }
@@ -122,15 +114,12 @@ fn only(headers: &HeaderMap, name: header::HeaderName) -> Option<&HeaderValue> {
 
 /// The hot path: byte for byte what nearly every client sends.
 fn is_usual(host: &[u8]) -> bool {
-    let rest = host
-        .strip_prefix(b"127.0.0.1")
-        .or_else(|| host.strip_prefix(b"localhost"));
+    let rest = host.strip_prefix(b"127.0.0.1").or_else(|| host.strip_prefix(b"localhost"));
     match rest {
         Some([]) => true,
         // Up to 9999 and from 10000 to 59999 no value has to be looked at.
         Some([b':', port @ ..]) => {
-            matches!(port, [b'1'..=b'5', _, _, _, _] | [_, _, _, _])
-                && port.iter().all(u8::is_ascii_digit)
+            matches!(port, [b'1'..=b'5', _, _, _, _] | [_, _, _, _]) && port.iter().all(u8::is_ascii_digit)
         }
         Some(_) | None => false,
     }
@@ -147,11 +136,7 @@ struct HostAndPort<'a> {
 
 impl HostAndPort<'_> {
     fn is_allowed(&self, allowed: &AllowedHosts) -> bool {
-        if let Some(address) = self
-            .name
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-        {
+        if let Some(address) = self.name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             return address.parse::<Ipv6Addr>().is_ok();
         }
         if self.name.parse::<Ipv4Addr>().is_ok() {
@@ -171,30 +156,18 @@ fn parse_host(bytes: &[u8]) -> Option<HostAndPort<'_>> {
         Some(_) | None => (text, 80),
     };
     let bare_colon = name.contains(':') && !name.starts_with('[');
-    if name.is_empty() || bare_colon {
-        None
-    } else {
-        Some(HostAndPort { name, port })
-    }
+    if name.is_empty() || bare_colon { None } else { Some(HostAndPort { name, port }) }
 }
 
 /// Digits only, as `u16::from_str` would take a sign as well.
 fn parse_port(text: &str) -> Option<u16> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().ok()
-    } else {
-        None
-    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 /// `null` and other schemes are no origin of ours.
 fn parse_origin(bytes: &[u8]) -> Option<HostAndPort<'_>> {
     let (scheme, rest) = bytes.split_at_checked(b"http://".len())?;
-    if scheme.eq_ignore_ascii_case(b"http://") {
-        parse_host(rest)
-    } else {
-        None
-    }
+    if scheme.eq_ignore_ascii_case(b"http://") { parse_host(rest) } else { None }
 }
 
 /// Puts [`Guard`] before a service.
@@ -214,10 +187,7 @@ impl<S> Layer<S> for GuardLayer {
     type Service = Guard<S>;
 
     fn layer(&self, inner: S) -> Guard<S> {
-        Guard {
-            inner,
-            allowed: self.allowed.clone(),
-        }
+        Guard { inner, allowed: self.allowed.clone() }
     }
 }
 

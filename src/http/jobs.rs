@@ -12,7 +12,10 @@ use super::negotiate::{check_accept, check_accepts};
 use super::problem::{Problem, timeout_max};
 use super::state::Shared;
 use super::submit::{JOB_HEADER, outcome_response};
-use crate::api::{AcceptedProblems, Invalid, Job, JobList, JobProblems, OutcomeProblems, Problem as ProblemBody, Query, ReadProblems};
+use crate::api::{
+    AcceptedProblems, Invalid, Job, JobList, JobProblems, OutcomeProblems, Problem as ProblemBody, Query,
+    ReadProblems,
+};
 use crate::jobs::{Filter, JobId, Lookup, Record, State as JobState};
 
 const LIST_DEFAULT: usize = 100;
@@ -102,9 +105,10 @@ pub async fn list_jobs(
     };
     let cursor = match query.text("cursor") {
         None => None,
-        Some(text) => Some(JobId::parse(text).ok_or_else(|| {
-            Invalid::new("cursor", "cursor must be the next_cursor of the page before")
-        })?),
+        Some(text) => Some(
+            JobId::parse(text)
+                .ok_or_else(|| Invalid::new("cursor", "cursor must be the next_cursor of the page before"))?,
+        ),
     };
     let limit = query.number("limit", 1..=LIST_MAX)?.unwrap_or(LIST_DEFAULT);
     app.service()?;

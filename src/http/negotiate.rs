@@ -66,7 +66,9 @@ mod tests {
     #[test]
     fn accept_is_read_as_ranges() {
         assert!(check_accept(&HeaderMap::new()).is_ok());
-        for good in ["*/*", "application/json", "text/html, application/*;q=0.1", "text/html,*/*", "Application/JSON"] {
+        for good in
+            ["*/*", "application/json", "text/html, application/*;q=0.1", "text/html,*/*", "Application/JSON"]
+        {
             assert!(accepts(good), "{good}");
         }
         for bad in ["text/html", "application/json;q=0", "image/*", "text/html, application/json; q=0.0"] {

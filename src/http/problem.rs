@@ -15,7 +15,12 @@ pub struct Problem(Box<api::Problem>);
 
 impl Problem {
     /// A problem with nothing but the five members that all have.
-    pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
         Self(Box::new(api::Problem::new(status.as_u16(), code, title, detail)))
     }
 
@@ -34,13 +39,15 @@ impl Problem {
     /// The server is loading code.
     pub fn starting() -> Self {
         let detail = "the server is loading code and starting workers; /readyz is 200 when it takes work";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "The server is starting", detail).retry_after(1)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "The server is starting", detail)
+            .retry_after(1)
     }
 
     /// The server goes down.
     pub fn draining() -> Self {
         let detail = "the server is going down and takes no more work; nothing of this was run";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "The server is going down", detail).retry_after(1)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "The server is going down", detail)
+            .retry_after(1)
     }
 
     /// No such function.
@@ -51,7 +58,8 @@ impl Problem {
             near => format!("near it: {}; GET /v1/functions lists all", near.join(", ")),
         };
         let detail = format!("no function {name:?} is offered; {hint}");
-        let mut problem = Self::new(StatusCode::NOT_FOUND, "unknown-function", "There is no such function", detail);
+        let mut problem =
+            Self::new(StatusCode::NOT_FOUND, "unknown-function", "There is no such function", detail);
         problem.0.near = (!near.is_empty()).then_some(near);
         problem
     }
@@ -69,7 +77,8 @@ impl Problem {
             "{} is a {} function and the pool {} runs {} functions",
             function.name, function.runtime, pool.name, pool.runtime
         );
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, "wrong-pool", "The pool can't run this function", detail);
+        let mut problem =
+            Self::new(StatusCode::BAD_REQUEST, "wrong-pool", "The pool can't run this function", detail);
         problem.0.member = Some("pool".into());
         problem
     }
@@ -102,7 +111,9 @@ impl Problem {
     pub fn result_timeout(record: &Record, waited: std::time::Duration) -> Self {
         let seconds = waited.as_secs_f64();
         let detail = format!("the job was not ready within {seconds} s; it goes on, ask again");
-        Self::new(StatusCode::REQUEST_TIMEOUT, "result-timeout", "TimeoutError", detail).about(record).retry_after(1)
+        Self::new(StatusCode::REQUEST_TIMEOUT, "result-timeout", "TimeoutError", detail)
+            .about(record)
+            .retry_after(1)
     }
 
     /// A job's ending without a value.
@@ -120,7 +131,12 @@ impl Problem {
     /// Another method would do.
     pub fn method_not_allowed() -> Self {
         let detail = "this path takes other methods; the Allow header names them";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method is not allowed here", detail)
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "The method is not allowed here",
+            detail,
+        )
     }
 
     /// The body must be JSON.
@@ -141,8 +157,12 @@ impl Problem {
         match error {
             BodyError::TooLarge { limit } => {
                 let detail = format!("the body is larger than {limit} bytes (--body-limit)");
-                let mut problem =
-                    Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large", detail);
+                let mut problem = Self::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "body-too-large",
+                    "The body is too large",
+                    detail,
+                );
                 problem.0.limit = Some(*limit as u64);
                 problem.0.knob = Some("--body-limit".into());
                 problem
@@ -165,7 +185,8 @@ impl Problem {
             Overloaded::Jobs(limit) => (*limit, "--queue-jobs"),
             Overloaded::Bytes(limit) => (*limit, "--queue-bytes"),
         };
-        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "The queue is full", detail);
+        let mut problem =
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "The queue is full", detail);
         problem.0.limit = Some(limit as u64);
         problem.0.knob = Some(knob.into());
         problem.retry_after(1)
@@ -174,7 +195,8 @@ impl Problem {
     /// No worker takes tasks.
     pub fn unavailable(pool: &Pool) -> Self {
         let detail = format!("the pool {} has no usable worker now", pool.name);
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "No worker can take work", detail).retry_after(1)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "No worker can take work", detail)
+            .retry_after(1)
     }
 }
 
@@ -191,9 +213,12 @@ impl From<Invalid> for Problem {
 impl From<BodyProblem> for Problem {
     fn from(problem: BodyProblem) -> Self {
         match problem {
-            BodyProblem::NotJson(detail) => {
-                Self::new(StatusCode::BAD_REQUEST, "invalid-json", "The body is not JSON that is taken here", detail)
-            }
+            BodyProblem::NotJson(detail) => Self::new(
+                StatusCode::BAD_REQUEST,
+                "invalid-json",
+                "The body is not JSON that is taken here",
+                detail,
+            ),
             BodyProblem::Invalid(invalid) => invalid.into(),
         }
     }

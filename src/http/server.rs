@@ -88,10 +88,7 @@ pub async fn serve<S>(
     options: ServerOptions,
     mut stage: watch::Receiver<Stage>,
 ) where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
     let registry = Registry::new(&options);
@@ -123,21 +120,15 @@ pub async fn serve<S>(
 fn http_settings() -> http1::Builder {
     let mut http = http1::Builder::new();
     // A client that leaves ends its request: its handler is dropped. The head's time is ours to watch.
-    http.half_close(false)
-        .keep_alive(true)
-        .header_read_timeout(None);
-    http.max_header_size(HEAD_BYTES_MAX)
-        .max_buf_size(READ_AHEAD_BYTES_MAX);
+    http.half_close(false).keep_alive(true).header_read_timeout(None);
+    http.max_header_size(HEAD_BYTES_MAX).max_buf_size(READ_AHEAD_BYTES_MAX);
     http
 }
 
 /// Accepts for ever. A failure is waited out, longer each time.
 async fn accept<S>(listener: Listener, acceptor: Acceptor<S>)
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
     listener.prepare();
@@ -165,12 +156,7 @@ where
 /// Errors that an accept brings from the one connection it was about (accept(2)).
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
-    [
-        Kind::ConnectionAborted,
-        Kind::ConnectionReset,
-        Kind::Interrupted,
-    ]
-    .contains(&error.kind())
+    [Kind::ConnectionAborted, Kind::ConnectionReset, Kind::Interrupted].contains(&error.kind())
 }
 
 impl Listener {
@@ -193,14 +179,8 @@ impl Listener {
 
     async fn next(&self) -> io::Result<Stream> {
         match self {
-            Self::Tcp(listener) => listener
-                .accept()
-                .await
-                .map(|(stream, _)| Stream::Tcp(stream)),
-            Self::Unix(listener) => listener
-                .accept()
-                .await
-                .map(|(stream, _)| Stream::Unix(stream)),
+            Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::Tcp(stream)),
+            Self::Unix(listener) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
         }
     }
 }
@@ -216,10 +196,7 @@ struct Acceptor<S> {
 
 impl<S> Acceptor<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
     fn take(&self, stream: Stream) {
@@ -236,9 +213,7 @@ where
             service_fn(move |request: Request<Incoming>| {
                 let exchange = exchanges.begin_exchange();
                 let registry = Arc::clone(exchanges.registry());
-                let answer = service
-                    .clone()
-                    .call(request.map(|body| hide(body, &exchanges)));
+                let answer = service.clone().call(request.map(|body| hide(body, &exchanges)));
                 async move {
                     let mut response = answer.await?;
                     if registry.is_closing() {

@@ -99,11 +99,7 @@ impl Service {
     /// The pool that is to run a function: its runtime's, or the one asked for.
     pub fn pool_for(&self, function: &Function, asked: Option<&str>) -> Result<&Pool, Problem> {
         let pool = self.pool(asked.unwrap_or(function.runtime))?;
-        if pool.runtime == function.runtime {
-            Ok(pool)
-        } else {
-            Err(Problem::wrong_pool(function, pool))
-        }
+        if pool.runtime == function.runtime { Ok(pool) } else { Err(Problem::wrong_pool(function, pool)) }
     }
 
     fn near(&self, name: &str) -> Vec<String> {
@@ -111,7 +107,8 @@ impl Service {
         const SCORE_MIN: f64 = 0.8;
         let name: String = name.chars().take(200).collect();
         let score = |other: &str| strsim::jaro_winkler(&name, other);
-        let mut scored: Vec<(f64, &str)> = self.functions.keys().map(|other| (score(other), &**other)).collect();
+        let mut scored: Vec<(f64, &str)> =
+            self.functions.keys().map(|other| (score(other), &**other)).collect();
         scored.sort_by(|one, other| other.0.total_cmp(&one.0));
         let near = scored.iter().filter(|(score, _)| *score >= SCORE_MIN || self.functions.len() <= NEAR_MAX);
         near.take(NEAR_MAX).map(|(_, name)| (*name).to_owned()).collect()

@@ -11,7 +11,9 @@ use super::negotiate::{check_accept, check_content_type};
 use super::problem::Problem;
 use super::state::{Shared, StageValue};
 use super::value::value_response;
-use crate::api::{ApplyBody, ApplyRequest, Job, MapBody, MapRequest, OutcomeProblems, Query, ReadProblems, SubmitProblems};
+use crate::api::{
+    ApplyBody, ApplyRequest, Job, MapBody, MapRequest, OutcomeProblems, Query, ReadProblems, SubmitProblems,
+};
 use crate::jobs::{FailureCode, JobKind, NewJob, Outcome, Record};
 use crate::pool::{Function, Pool, Submission, Work};
 
@@ -109,7 +111,11 @@ async fn submit_map(app: &Shared, request: Request, retained: bool) -> Result<Su
 
 /// Arguments that wait must not hold a whole read buffer for a few bytes.
 fn kept(part: axum::body::Bytes, body: &axum::body::Bytes, retained: bool) -> axum::body::Bytes {
-    if retained && part.len() < body.len().max(16 << 10) / 2 { axum::body::Bytes::copy_from_slice(&part) } else { part }
+    if retained && part.len() < body.len().max(16 << 10) / 2 {
+        axum::body::Bytes::copy_from_slice(&part)
+    } else {
+        part
+    }
 }
 
 /// As `multiprocessing.Pool.map`: `ceil(len / (4 * workers))`; an empty iterable has none.
@@ -204,7 +210,9 @@ mod tests {
     #[test]
     fn chunksize_is_the_librarys() {
         // q, r = divmod(len, workers * 4); q + (r > 0)
-        for (items, workers, want) in [(0, 2, 0), (1, 2, 1), (8, 2, 1), (9, 2, 2), (10, 5, 1), (1_000_000, 2, 125_000)] {
+        for (items, workers, want) in
+            [(0, 2, 0), (1, 2, 1), (8, 2, 1), (9, 2, 2), (10, 5, 1), (1_000_000, 2, 125_000)]
+        {
             assert_eq!(default_chunksize(items, workers), want, "{items} items, {workers} workers");
         }
     }

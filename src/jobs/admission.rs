@@ -29,7 +29,9 @@ pub enum Overloaded {
     #[error("{0} jobs are accepted and not finished, the most allowed (--queue-jobs)")]
     Jobs(usize),
     /// Too many bytes.
-    #[error("the arguments of the jobs that are accepted and not finished would exceed {0} bytes (--queue-bytes)")]
+    #[error(
+        "the arguments of the jobs that are accepted and not finished would exceed {0} bytes (--queue-bytes)"
+    )]
     Bytes(usize),
 }
 

@@ -9,6 +9,12 @@ use uuid::{Uuid, Variant, Version};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(Uuid);
 
+impl Default for JobId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl JobId {
     /// A new id, larger than all before it in this process.
     pub fn new() -> Self {
@@ -50,7 +56,8 @@ mod tests {
 
     #[test]
     fn what_is_no_uuid_of_version_7_is_no_id() {
-        for text in ["", "x", "00000000-0000-0000-0000-000000000000", "9b2c3f6e-7a51-4c1e-8d0f-2f6a3b9f1c11"] {
+        for text in ["", "x", "00000000-0000-0000-0000-000000000000", "9b2c3f6e-7a51-4c1e-8d0f-2f6a3b9f1c11"]
+        {
             assert_eq!(JobId::parse(text), None, "{text}");
         }
         assert_eq!(JobId::parse(&JobId::new().to_string().replace('-', "")), None);

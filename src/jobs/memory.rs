@@ -152,7 +152,9 @@ impl Tables {
 
     /// Expires the oldest until the bounds hold.
     fn shrink(&mut self, retention: &Retention) {
-        while self.finished.len() > retention.finished_jobs_max || self.finished_bytes > retention.finished_bytes_max {
+        while self.finished.len() > retention.finished_jobs_max
+            || self.finished_bytes > retention.finished_bytes_max
+        {
             let Some(id) = self.finished_order.pop_front() else { return };
             self.expire_one(id);
         }

@@ -1,4 +1,5 @@
-//! The members of a request's outermost object, as slices of its text. Does not look into them beyond checking.
+//! The members of a request's outermost object, as slices of its text. Does not look into them beyond
+//! checking.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,7 +7,8 @@ use std::ops::Range;
 use super::error::{Reason, ScanError, Step};
 use super::scan::{Kind, Scanner};
 
-/// Members that an envelope may have: no operation takes as many, and their list must not outgrow the body by far.
+/// Members that an envelope may have: no operation takes as many, and their list must not outgrow the body
+/// by far.
 pub const MEMBERS_MAX: usize = 4_096;
 /// Up to so many names are compared each with each, which needs no memory.
 const FEW: usize = 16;
@@ -49,7 +51,8 @@ impl From<Box<ScanError>> for EnvelopeError {
     }
 }
 
-/// The members of the object that `text` is, in order. The whole text is checked as by [`check`](super::check).
+/// The members of the object that `text` is, in order. The whole text is checked as by
+/// [`check`](super::check).
 pub fn envelope(text: &[u8], depth_max: usize) -> Result<Vec<Member<'_>>, EnvelopeError> {
     let scanner = Scanner::new(text, depth_max)?;
     let start = scanner.start()?;

@@ -10,7 +10,8 @@ pub struct ScanError {
     pub reason: Reason,
 }
 
-/// What a step of the scanner ends in. Boxed, so that this `Result` fits into two registers on the way that matters.
+/// What a step of the scanner ends in. Boxed, so that this `Result` fits into two registers on the way that
+/// matters.
 pub(super) type Step<T> = Result<T, Box<ScanError>>;
 
 /// What is wrong with a text.
@@ -31,7 +32,8 @@ pub enum Reason {
         /// What could have stood here.
         expected: &'static str,
     },
-    /// The offset is that of the first byte that is no UTF-8. Found before any other fault, wherever it stands.
+    /// The offset is that of the first byte that is no UTF-8. Found before any other fault, wherever it
+    /// stands.
     #[error("invalid UTF-8")]
     InvalidUtf8,
     /// The offset is that of the backslash.

@@ -1,7 +1,9 @@
-//! Raw JSON: checks a text, finds the members of an envelope, cuts arrays into chunks. Never builds a value and never copies one.
+//! Raw JSON: checks a text, finds the members of an envelope, cuts arrays into chunks. Never builds a value
+//! and never copies one.
 //!
-//! What a caller sends stays the bytes that came in; only a worker's runtime decodes them. Nothing here knows HTTP, jobs or
-//! limits other than those that are handed in. Every function is pure, takes time linear in its text and does not recurse.
+//! What a caller sends stays the bytes that came in; only a worker's runtime decodes them. Nothing here
+//! knows HTTP, jobs or limits other than those that are handed in. Every function is pure, takes time
+//! linear in its text and does not recurse.
 
 mod envelope;
 mod error;

@@ -1,7 +1,9 @@
-//! Random texts: the scanner must take, refuse and cut exactly as `serde_json` does. It is never used outside of tests here.
+//! Random texts: the scanner must take, refuse and cut exactly as `serde_json` does. It is never used
+//! outside of tests here.
 //!
-//! The two differ in two points, which the comparison knows: range (`serde_json` does not look at numbers that it skips) and
-//! depth (unlimited there, so the limit here is set out of reach). Lone surrogates pass both.
+//! The two differ in two points, which the comparison knows: range (`serde_json` does not look at numbers
+//! that it skips) and depth (unlimited there, so the limit here is set out of reach). Lone surrogates pass
+//! both.
 
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -215,7 +217,10 @@ proptest! {
     }
 
     #[test]
-    fn chunks_of_unchecked_bytes_end(text in vec(prop::sample::select(b"[]{}\"\\,1 ".to_vec()), 0..200), n in 0..9_usize) {
+    fn chunks_of_unchecked_bytes_end(
+        text in vec(prop::sample::select(b"[]{}\"\\,1 ".to_vec()), 0..200),
+        n in 0..9_usize,
+    ) {
         let text = [b"[".as_slice(), &text, b"]"].concat();
         let mut splitter = Splitter::new(Bytes::from(text.clone()));
         let chunks = std::iter::from_fn(|| splitter.next_chunk(n)).take(text.len() + 1).count();

@@ -1,12 +1,14 @@
-//! Checks a JSON text: the grammar of RFC 8259, UTF-8, depth, the range of numbers. One pass, no recursion, no value built.
+//! Checks a JSON text: the grammar of RFC 8259, UTF-8, depth, the range of numbers. One pass, no recursion,
+//! no value built.
 //!
-//! A lone surrogate in an escape (`"\ud800"`) is grammar and passes; what it means is the decoder's business. Members of nested
-//! objects may repeat a name.
+//! A lone surrogate in an escape (`"\ud800"`) is grammar and passes; what it means is the decoder's
+//! business. Members of nested objects may repeat a name.
 
 use super::error::{Reason, ScanError, Step};
 use super::words::{digits_end, plain_end, skip_integers};
 
-/// A number with fewer digits before its point, and no exponent, is in the range of a double (which ends at 309 digits).
+/// A number with fewer digits before its point, and no exponent, is in the range of a double (which ends at
+/// 309 digits).
 const SAFE_DIGITS: usize = 300;
 
 /// Bytes until integers are looked for in blocks again, where they were not found.
@@ -42,13 +44,15 @@ pub struct Shape {
     pub elements: usize,
 }
 
-/// Checks one whole JSON text, with white space around it allowed and at most `depth_max` arrays and objects in one another.
+/// Checks one whole JSON text, with white space around it allowed and at most `depth_max` arrays and
+/// objects in one another.
 pub fn check(text: &[u8], depth_max: usize) -> Result<Shape, ScanError> {
     let shape = Scanner::new(text, depth_max).and_then(|scanner| scanner.whole());
     shape.map_err(|error| *error)
 }
 
-/// The text and the rules. Every method takes the offset at which it begins, and gives the one at which it ended.
+/// The text and the rules. Every method takes the offset at which it begins, and gives the one at which it
+/// ended.
 pub(super) struct Scanner<'a> {
     text: &'a [u8],
     depth_max: usize,

@@ -1,5 +1,6 @@
-//! Cuts a checked array into elements and chunks, without copying. Trusts its text: brackets, strings and commas are all that it
-//! looks at. A text that was not checked is cut at the wrong places, but nothing worse happens.
+//! Cuts a checked array into elements and chunks, without copying. Trusts its text: brackets, strings and
+//! commas are all that it looks at. A text that was not checked is cut at the wrong places, but nothing
+//! worse happens.
 
 use std::ops::Range;
 
@@ -19,15 +20,17 @@ pub struct Splitter {
 }
 
 impl Splitter {
-    /// Of an array that [`check`](super::check) has accepted, with its brackets; white space may stand around it.
+    /// Of an array that [`check`](super::check) has accepted, with its brackets; white space may stand
+    /// around it.
     pub fn new(mut array: Bytes) -> Self {
         let inside = inside(&array);
         array.truncate(inside.end);
         Self { text: array.split_off(inside.start), at: 0 }
     }
 
-    /// The next `n` elements, or as many as are left, and how many they are; `None` at the end. The bytes are a slice of the
-    /// array, from the first byte of the first to the last of the last, without brackets. An `n` of 0 counts as 1.
+    /// The next `n` elements, or as many as are left, and how many they are; `None` at the end. The bytes
+    /// are a slice of the array, from the first byte of the first to the last of the last, without
+    /// brackets. An `n` of 0 counts as 1.
     pub fn next_chunk(&mut self, n: usize) -> Option<(Bytes, usize)> {
         let (range, count) = cut(&self.text, &mut self.at, n.max(1))?;
         Some((self.text.slice(range), count))

@@ -185,12 +185,13 @@ fn depth_counts_arrays_and_objects_and_never_recurses() {
 
 #[test]
 fn an_envelope_gives_its_members_in_order() {
-    let text = br#" { "function" : "tasks.f" ,"args":[1, [2,3]],"kw\u0061rgs":{"x":1},"\ud83d\ude00\n\"\ud800":null } "#;
+    let text =
+        br#" {"function" : "f","args":[1, [2,3]],"kw\u0061rgs":{"x":1},"\ud83d\ude00\n\"\ud800":null } "#;
     let members = envelope(text, DEPTH_MAX).expect("an envelope");
     let seen: Vec<_> =
         members.iter().map(|m| (&*m.name, &text[m.range.clone()], m.kind, m.elements)).collect();
     let expected: Vec<(&str, &[u8], Kind, usize)> = vec![
-        ("function", b"\"tasks.f\"", Kind::String, 0),
+        ("function", b"\"f\"", Kind::String, 0),
         ("args", b"[1, [2,3]]", Kind::Array, 2),
         ("kwargs", b"{\"x\":1}", Kind::Object, 1),
         ("\u{1f600}\n\"\u{fffd}", b"null", Kind::Null, 0),

@@ -1,7 +1,8 @@
-//! Looking at bytes eight, or a block, at a time, in safe code. Knows single bytes of JSON, nothing of its grammar.
+//! Looking at bytes eight, or a block, at a time, in safe code. Knows single bytes of JSON, nothing of its
+//! grammar.
 //!
-//! A mask has the top bit set in each byte of a word that was looked for. Only its lowest byte is exact (a hit may show again in
-//! the bytes above it), so a mask is good for one thing: the first hit.
+//! A mask has the top bit set in each byte of a word that was looked for. Only its lowest byte is exact (a
+//! hit may show again in the bytes above it), so a mask is good for one thing: the first hit.
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -67,7 +68,8 @@ pub fn digits_end(text: &[u8], at: usize) -> usize {
     find(text, at, others, |b| !b.is_ascii_digit())
 }
 
-/// The end of the run of string bytes that stand for themselves: the first quote, backslash or control character.
+/// The end of the run of string bytes that stand for themselves: the first quote, backslash or control
+/// character.
 #[inline(always)]
 pub fn plain_end(text: &[u8], at: usize) -> usize {
     let Some((low, high)) = word(text, at).zip(word(text, at + 8)) else {
@@ -101,11 +103,13 @@ fn plain_end_far(text: &[u8], mut at: usize) -> usize {
 
 #[inline(always)]
 fn string_marks(word: u64) -> u64 {
-    // With 0x02 flipped, the control characters stay below 0x20 and the quote alone moves there: to 0x20 itself.
+    // With 0x02 flipped, the control characters stay below 0x20 and the quote alone moves there: to 0x20
+    // itself.
     mask(less(word ^ every(0x02), 0x21) | equal(word, b'\\'), word)
 }
 
-/// Past the whole blocks from `at` that hold no marked byte. The fold has no branch, so that it becomes vector code.
+/// Past the whole blocks from `at` that hold no marked byte. The fold has no branch, so that it becomes
+/// vector code.
 fn skip_blocks(text: &[u8], at: usize, marked: impl Fn(u8) -> bool) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     let clean = |block: &&[u8]| !block.iter().fold(false, |any, &b| any | marked(b));
@@ -133,8 +137,8 @@ pub fn nest_mark(text: &[u8], at: usize) -> usize {
     find(text, at, marks, |b| matches!(b, b'"' | b'[' | b']' | b'{' | b'}'))
 }
 
-/// Past the whole blocks from `at` that hold neither quotes nor opening brackets and, together, fewer than `commas` commas;
-/// says how many those were.
+/// Past the whole blocks from `at` that hold neither quotes nor opening brackets and, together, fewer than
+/// `commas` commas; says how many those were.
 pub fn skip_commas(text: &[u8], at: usize, commas: usize) -> (usize, usize) {
     let (blocks, _) = text.get(at..).unwrap_or_default().as_chunks::<BLOCK>();
     let mut skipped = 0;
@@ -152,11 +156,12 @@ pub fn skip_commas(text: &[u8], at: usize, commas: usize) -> (usize, usize) {
     (at + blocks.len() * BLOCK, skipped)
 }
 
-/// Past the integers of an array that can be checked by whole blocks, from `at`, where an element begins: to the byte after the
-/// last of their commas, and how many commas those were (0: not one block is that simple).
+/// Past the integers of an array that can be checked by whole blocks, from `at`, where an element begins:
+/// to the byte after the last of their commas, and how many commas those were (0: not one block is that
+/// simple).
 ///
-/// In such a block every byte follows from the two before it: integers, each but a comma and at most one space from the next.
-/// Each block holds a comma, so no number is long.
+/// In such a block every byte follows from the two before it: integers, each but a comma and at most one
+/// space from the next. Each block holds a comma, so no number is long.
 pub fn skip_integers(text: &[u8], at: usize) -> (usize, usize) {
     let Some(window) = at.checked_sub(2).and_then(|from| text.get(from..)) else {
         return (at, 0);

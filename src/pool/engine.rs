@@ -60,7 +60,11 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub fn new(spec: PoolSpec, sender: mpsc::WeakUnboundedSender<Event>, ready: watch::Sender<usize>) -> Self {
+    pub fn new(
+        spec: PoolSpec,
+        sender: mpsc::WeakUnboundedSender<Event>,
+        ready: watch::Sender<usize>,
+    ) -> Self {
         Self {
             spec,
             roster: Roster::default(),
@@ -132,7 +136,8 @@ impl Engine {
         let mut run = Run::new(submission);
         let record = Arc::clone(&run.record);
         if self.stopped.is_some() || self.drained.is_some() {
-            let failure = Failure::new(FailureCode::Interrupted, "the server went down before the job had started");
+            let failure =
+                Failure::new(FailureCode::Interrupted, "the server went down before the job had started");
             self.spec.store.finish(&record, Outcome::Failure(Box::new(failure)));
         } else if let Some(outcome) = run.outcome() {
             self.spec.store.finish(&record, outcome);
@@ -155,15 +160,16 @@ impl Engine {
         self.keep_size();
         let ready = self.roster.ready();
         self.ready.send_if_modified(|known| std::mem::replace(known, ready) != ready);
-        if self.runs.is_empty() {
-            if let Some(reply) = self.drained.take() {
-                let _ = reply.send(());
-            }
+        if self.runs.is_empty()
+            && let Some(reply) = self.drained.take()
+        {
+            let _ = reply.send(());
         }
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let respawn = (self.roster.alive() < self.spec.processes).then(|| self.pace.wait_until(self.now)).flatten();
+        let respawn =
+            (self.roster.alive() < self.spec.processes).then(|| self.pace.wait_until(self.now)).flatten();
         self.roster.next_check().into_iter().chain(respawn).min()
     }
 
@@ -191,7 +197,9 @@ impl Engine {
         let id = self.roster.place(task, self.now)?;
         let Some(body) = self.bodies.get_mut(&id) else { return Ok(()) };
         let Some(task) = self.roster.flight(id).last() else { return Ok(()) };
-        let Some(function) = body.generation.as_ref().and_then(|generation| generation.index(&task.function.name)) else {
+        let Some(function) =
+            body.generation.as_ref().and_then(|generation| generation.index(&task.function.name))
+        else {
             self.refuse(id);
             return Ok(());
         };
@@ -296,8 +304,13 @@ impl Engine {
         } else if self.recall(id) {
             self.roster.set_unready(id, Phase::Silent(self.now + SIGN_OF_LIFE));
             self.next_sequence += 1;
-            let ping =
-                Header { kind: Kind::Ping, codec: Codec::None, function: 0, sequence: self.next_sequence, length: 0 };
+            let ping = Header {
+                kind: Kind::Ping,
+                codec: Codec::None,
+                function: 0,
+                sequence: self.next_sequence,
+                length: 0,
+            };
             if let Some(body) = self.bodies.get(&id) {
                 // A pipe that was just emptied has room.
                 let _ = body.link.try_send(&ping.encode());
@@ -397,7 +410,10 @@ impl Engine {
                 Ok(newborn) => {
                     let process = Arc::new(newborn.process);
                     report(Event::Born(id, Arc::clone(&process), newborn.generation));
-                    attend(process, results, log, payload_bytes_max, |event| report(Event::Worker(id, event))).await;
+                    attend(process, results, log, payload_bytes_max, |event| {
+                        report(Event::Worker(id, event))
+                    })
+                    .await;
                 }
             }
         });
@@ -448,7 +464,8 @@ impl Engine {
         let waiting: Vec<u64> =
             self.runs.iter().filter(|(_, run)| !run.has_started()).map(|(number, _)| *number).collect();
         for job in waiting {
-            let failure = Failure::new(FailureCode::Interrupted, "the server went down before the job had started");
+            let failure =
+                Failure::new(FailureCode::Interrupted, "the server went down before the job had started");
             self.end(job, Outcome::Failure(Box::new(failure)));
         }
         self.drained = Some(reply);
@@ -456,7 +473,8 @@ impl Engine {
 
     fn on_stop(&mut self, reply: oneshot::Sender<()>) {
         for job in self.runs.keys().copied().collect::<Vec<_>>() {
-            let failure = Failure::new(FailureCode::Interrupted, "the server went down before the job had ended");
+            let failure =
+                Failure::new(FailureCode::Interrupted, "the server went down before the job had ended");
             self.end(job, Outcome::Failure(Box::new(failure)));
         }
         for id in self.roster.ids().collect::<Vec<_>>() {

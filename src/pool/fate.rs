@@ -54,55 +54,65 @@ struct Said {
     bytes: Option<u64>,
 }
 
-/// A task's failure from its worker's own answer; the worker lives on. `None`: the answer makes no sense.
+/// A task's failure from its worker's own answer; the worker lives on. `None`: a value, or what makes no sense.
 pub(super) fn of_answer(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> Option<Failure> {
+    if kind == Kind::Value {
+        return None;
+    }
     let said: Said = serde_json::from_slice(payload).ok()?;
     let mut failure = match kind {
         Kind::Raised => {
             let detail = format!("{} raised {}: {}", task.function.name, said.kind, said.message);
             let mut failure = Failure::new(FailureCode::FunctionRaised, detail);
-            failure.exception =
-                Some(Exception { kind: said.kind, message: said.message, args: said.args, traceback: said.traceback });
+            failure.exception = Some(Exception {
+                kind: said.kind,
+                message: said.message,
+                args: said.args,
+                traceback: said.traceback,
+            });
             failure
         }
         Kind::NotJson => Failure::new(FailureCode::ResultNotJson, said.message),
         Kind::InvalidArguments => Failure::new(FailureCode::InvalidArguments, said.message),
         Kind::TooLarge => {
             let bytes = said.bytes.unwrap_or_default();
-            let detail = format!("the value is {bytes} bytes of JSON; at most {result_bytes_max} are allowed (--result-limit)");
+            let detail = format!(
+                "the value is {bytes} bytes of JSON; at most {result_bytes_max} are allowed (--result-limit)"
+            );
             let mut failure = Failure::new(FailureCode::ResultTooLarge, detail);
             failure.limit = Some(result_bytes_max);
             failure
         }
-        Kind::Call
-        | Kind::CallKeywords
-        | Kind::Map
-        | Kind::Ping
-        | Kind::Ready
-        | Kind::Value
-        | Kind::Pong => return None,
+        Kind::Call | Kind::CallKeywords | Kind::Map | Kind::Ping | Kind::Ready | Kind::Value | Kind::Pong => {
+            return None;
+        }
     };
     failure.path = said.path;
-    failure.index = (task.kind == Kind::Map).then(|| task.first_item + said.index.unwrap_or(0).min(task.items));
+    failure.index =
+        (task.kind == Kind::Map).then(|| task.first_item + said.index.unwrap_or(0).min(task.items));
     Some(failure)
 }
 
 /// The failure of the task that a worker was running when it ended. `items_done` is what its page says of a chunk.
 pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items_done: u64) -> Failure {
     let mut failure = match killed {
-        Some(KillCause::Cancelled) => Failure::new(FailureCode::Cancelled, "the job was cancelled while it ran"),
+        Some(KillCause::Cancelled) => {
+            Failure::new(FailureCode::Cancelled, "the job was cancelled while it ran")
+        }
         Some(KillCause::Shutdown) => {
             Failure::new(FailureCode::Interrupted, "the server went down before the job had ended")
         }
-        Some(KillCause::Protocol(error)) => {
-            Failure::new(FailureCode::WorkerProtocolError, format!("its worker wrote what is no answer: {error}"))
-        }
+        Some(KillCause::Protocol(error)) => Failure::new(
+            FailureCode::WorkerProtocolError,
+            format!("its worker wrote what is no answer: {error}"),
+        ),
         Some(KillCause::WrongAnswer) => {
             Failure::new(FailureCode::WorkerProtocolError, "its worker's answer does not fit the task")
         }
-        Some(KillCause::Silent | KillCause::Boot) | None => {
-            Failure::new(FailureCode::WorkerDied, format!("the worker that ran {} ended by {exit}", task.function.name))
-        }
+        Some(KillCause::Silent | KillCause::Boot) | None => Failure::new(
+            FailureCode::WorkerDied,
+            format!("the worker that ran {} ended by {exit}", task.function.name),
+        ),
     };
     if failure.code == FailureCode::WorkerDied {
         match exit {

@@ -79,8 +79,13 @@ impl Pool {
     pub fn start(spec: PoolSpec) -> Self {
         let (sender, inbox) = mpsc::unbounded_channel();
         let (ready_sender, ready) = watch::channel(0);
-        let pool =
-            Self { name: Arc::clone(&spec.name), runtime: spec.runtime, processes: spec.processes, sender, ready };
+        let pool = Self {
+            name: Arc::clone(&spec.name),
+            runtime: spec.runtime,
+            processes: spec.processes,
+            sender,
+            ready,
+        };
         tokio::spawn(Engine::new(spec, pool.sender.downgrade(), ready_sender).run(inbox));
         pool
     }

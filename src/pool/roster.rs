@@ -98,7 +98,8 @@ impl Roster {
 
     /// All workers.
     pub fn ids(&self) -> impl Iterator<Item = SeatId> {
-        let seated = |(seat, occupant): (usize, &Option<Seat>)| Some(SeatId { seat, birth: occupant.as_ref()?.birth });
+        let seated =
+            |(seat, occupant): (usize, &Option<Seat>)| Some(SeatId { seat, birth: occupant.as_ref()?.birth });
         self.seats.iter().enumerate().filter_map(seated)
     }
 
@@ -198,7 +199,8 @@ impl Roster {
     pub fn take_back(&mut self, id: SeatId, sequences: &[u64]) -> (Vec<Task>, bool) {
         let Some(seat) = self.get_mut(id) else { return (Vec::new(), false) };
         let head = seat.flight.front().is_some_and(|head| sequences.contains(&head.sequence));
-        let (taken, kept) = std::mem::take(&mut seat.flight).into_iter().partition(|task| sequences.contains(&task.sequence));
+        let (taken, kept) =
+            std::mem::take(&mut seat.flight).into_iter().partition(|task| sequences.contains(&task.sequence));
         seat.flight = kept;
         seat.settle();
         let taken: VecDeque<Task> = taken;
@@ -230,7 +232,9 @@ impl Roster {
 
     /// A worker whose pipe should be looked at: its head is old, and either somebody idles or it should have been read long ago.
     pub fn overdue(&mut self, now: Instant) -> Option<SeatId> {
-        let id = self.ids().find(|id| self.get(*id).and_then(|seat| self.check_at(seat)).is_some_and(|at| at <= now))?;
+        let id = self
+            .ids()
+            .find(|id| self.get(*id).and_then(|seat| self.check_at(seat)).is_some_and(|at| at <= now))?;
         self.get_mut(id)?.next_look = now + LOOK_AGAIN;
         Some(id)
     }

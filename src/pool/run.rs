@@ -122,7 +122,9 @@ impl Run {
         let Submission { record, function, work, permit } = submission;
         let source = match work {
             Work::Call { arguments, keywords } => Source::Call(Some((arguments, keywords))),
-            Work::Map { items, chunksize } => Source::Map { items: Splitter::new(items), chunksize: chunksize.max(1) },
+            Work::Map { items, chunksize } => {
+                Source::Map { items: Splitter::new(items), chunksize: chunksize.max(1) }
+            }
         };
         let exhausted = record.new.total == 0;
         Self {
@@ -225,7 +227,8 @@ impl Run {
         self.record.advance(task.items);
         self.value_bytes += value.len();
         if self.value_bytes > result_bytes_max + self.next_chunk {
-            let detail = format!("the values together are larger than {result_bytes_max} bytes (--result-limit)");
+            let detail =
+                format!("the values together are larger than {result_bytes_max} bytes (--result-limit)");
             let mut failure = Failure::new(FailureCode::ResultTooLarge, detail);
             failure.limit = Some(result_bytes_max);
             self.failure.get_or_insert(Box::new(failure));
@@ -238,7 +241,8 @@ impl Run {
         if self.values.len() <= task.chunk {
             self.values.resize(task.chunk + 1, None);
         }
-        let keep_alive = value.len() >= PIECE_BYTES_MIN || (task.kind != Kind::Map && !self.record.new.retained);
+        let keep_alive =
+            value.len() >= PIECE_BYTES_MIN || (task.kind != Kind::Map && !self.record.new.retained);
         self.values[task.chunk] = Some(if keep_alive { value } else { Bytes::copy_from_slice(&value) });
     }
 

@@ -80,31 +80,31 @@ impl Engine {
     /// Takes an answer; `false` if it does not fit the worker's head.
     fn on_answer(&mut self, id: SeatId, frame: Frame) -> bool {
         let head = self.roster.flight(id).next();
-        let fits = head.is_some_and(|head| head.sequence == frame.header.sequence && self.makes_sense(head, &frame));
+        let fits =
+            head.is_some_and(|head| head.sequence == frame.header.sequence && self.makes_sense(head, &frame));
         if !fits || frame.header.codec != Codec::Json {
             return false;
         }
-        let Some((task, took)) = self.roster.answered(id, frame.header.sequence, self.now) else { return false };
+        let Some((task, took)) = self.roster.answered(id, frame.header.sequence, self.now) else {
+            return false;
+        };
         task.function.measured(took, task.items);
         if let Some(body) = self.bodies.get_mut(&id) {
             body.streamed_head = false;
             body.last = Some(Arc::clone(&task.record));
         }
-        match frame.header.kind {
-            Kind::Value => self.on_value(&task, frame.payload),
-            kind => {
-                // `makes_sense` has read it once; a second reading can't differ.
-                if let Some(failure) = fate::of_answer(kind, &frame.payload, &task, self.spec.result_bytes_max) {
-                    self.fail(&task, failure);
-                }
-            }
+        // `makes_sense` has read it once; a second reading can't differ.
+        match fate::of_answer(frame.header.kind, &frame.payload, &task, self.spec.result_bytes_max) {
+            Some(failure) => self.fail(&task, failure),
+            None => self.on_value(&task, frame.payload),
         }
         true
     }
 
     fn makes_sense(&self, task: &Task, frame: &Frame) -> bool {
         if frame.header.kind != Kind::Value {
-            return fate::of_answer(frame.header.kind, &frame.payload, task, self.spec.result_bytes_max).is_some();
+            return fate::of_answer(frame.header.kind, &frame.payload, task, self.spec.result_bytes_max)
+                .is_some();
         }
         match json::check(&frame.payload, usize::MAX) {
             Ok(shape) => {

@@ -31,7 +31,8 @@ impl Family {
     /// Call it on the runtime, on the thread that lives as long as the server: a worker's death signal hangs on that thread.
     pub fn found() -> io::Result<Self> {
         nix::sys::prctl::set_child_subreaper(true)?;
-        let family = Self(Arc::new(Mutex::new(Members { known: HashSet::new(), oom_kills: OomKills::new() })));
+        let family =
+            Self(Arc::new(Mutex::new(Members { known: HashSet::new(), oom_kills: OomKills::new() })));
         let mut children = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?;
         let reaping = family.clone();
         tokio::spawn(async move {
@@ -108,8 +109,13 @@ impl Family {
 /// All children of this process, living or not.
 fn own_children() -> Vec<Pid> {
     let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
-    let lists = threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect::<Vec<_>>()).collect()
+    let lists =
+        threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    lists
+        .flat_map(|list| {
+            list.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// The worker that a process descends from, by the mark that workers hand on: `FP_WORKER_PID` in the environment of what they

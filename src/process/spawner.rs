@@ -88,7 +88,11 @@ struct Keeper {
 impl Keeper {
     async fn run(mut self, mut zygote: Zygote, mut generation: Arc<Generation>) {
         while self.serve(&zygote, &generation).await {
-            tracing::warn!(runtime = self.spec.name, pid = zygote.pid().as_raw(), "the zygote is lost; starting another");
+            tracing::warn!(
+                runtime = self.spec.name,
+                pid = zygote.pid().as_raw(),
+                "the zygote is lost; starting another"
+            );
             drop(zygote);
             // Dropping the replies tells their askers; a worker that still comes finds its pipes closed and ends.
             self.pending.clear();
@@ -156,14 +160,21 @@ impl Keeper {
         matches!(sent, Ok(Ok(())))
     }
 
-    fn on_packet(&mut self, packet: FromZygote, fds: Vec<std::os::fd::OwnedFd>, generation: &Arc<Generation>) {
+    fn on_packet(
+        &mut self,
+        packet: FromZygote,
+        fds: Vec<std::os::fd::OwnedFd>,
+        generation: &Arc<Generation>,
+    ) {
         let (worker, answer) = match packet {
             FromZygote::Forked { worker, pid } => {
                 let Some(pidfd) = fds.into_iter().next().map(PidFd::from_owned) else { return };
                 let process = WorkerProcess::new(Pid::from_raw(pid), pidfd, self.family.clone());
                 (worker, process.map(|process| Newborn { process, generation: Arc::clone(generation) }))
             }
-            FromZygote::ForkFailed { worker, reason, message } => (worker, Err(ForkError::Failed { reason, message })),
+            FromZygote::ForkFailed { worker, reason, message } => {
+                (worker, Err(ForkError::Failed { reason, message }))
+            }
             FromZygote::Loading { .. }
             | FromZygote::Function { .. }
             | FromZygote::Ready

@@ -51,7 +51,8 @@ pub enum WorkerEvent {
 
 impl WorkerProcess {
     pub(super) fn new(pid: Pid, pidfd: PidFd, family: Family) -> Result<Self, ForkError> {
-        let failed = |error: io::Error| ForkError::Failed { reason: "fork".into(), message: error.to_string() };
+        let failed =
+            |error: io::Error| ForkError::Failed { reason: "fork".into(), message: error.to_string() };
         let pidfd = sys::watch_pidfd(pidfd).map_err(failed)?;
         family.adopt(pid);
         Ok(Self { pid, pidfd, family, reaped: Mutex::new(None) })
@@ -112,14 +113,21 @@ pub async fn attend(
     mut report: impl FnMut(WorkerEvent) + Send,
 ) {
     let buffer = BytesMut::with_capacity(READ_BYTES);
-    let mut attendant =
-        Attendant { results, log, payload_bytes_max, buffer, results_open: true, log_open: true, closed_at: None };
+    let mut attendant = Attendant {
+        results,
+        log,
+        payload_bytes_max,
+        buffer,
+        results_open: true,
+        log_open: true,
+        closed_at: None,
+    };
     loop {
         let Attendant { results, log, buffer, results_open, log_open, closed_at, .. } = &mut attendant;
         let silent_since = *closed_at;
         tokio::select! {
             biased;
-            read = results.read_buf(buffer), if *results_open => attendant.on_read(read, &mut report),
+            read = results.read_buf(buffer), if *results_open => attendant.on_read(&read, &mut report),
             _ = log.readable(), if *log_open => attendant.read_log(&mut report),
             () = process.ended() => break,
             () = past(silent_since), if silent_since.is_some() => {
@@ -152,7 +160,7 @@ struct Attendant {
 }
 
 impl Attendant {
-    fn on_read(&mut self, read: io::Result<usize>, report: &mut impl FnMut(WorkerEvent)) {
+    fn on_read(&mut self, read: &io::Result<usize>, report: &mut impl FnMut(WorkerEvent)) {
         match read {
             Ok(0) | Err(_) => {
                 self.results_open = false;

@@ -128,7 +128,11 @@ pub(super) struct Zygote {
 
 impl Zygote {
     /// Executes a zygote and waits until it has loaded everything.
-    pub async fn start(spec: &RuntimeSpec, family: &Family, number: u64) -> Result<(Self, Generation), LoadError> {
+    pub async fn start(
+        spec: &RuntimeSpec,
+        family: &Family,
+        number: u64,
+    ) -> Result<(Self, Generation), LoadError> {
         let failed = |error: io::Error| LoadError::Start {
             runtime: spec.name,
             reason: format!("{}: {error}", spec.program.display()),
@@ -172,10 +176,10 @@ impl Zygote {
             self.send(source.as_bytes(), None).await?;
         }
         let load = &spec.load;
-        let files = load.files.iter().map(|(module, path)| crate::transport::LoadFile {
-            module: module.clone(),
-            path: path.clone(),
-        });
+        let files = load
+            .files
+            .iter()
+            .map(|(module, path)| crate::transport::LoadFile { module: module.clone(), path: path.clone() });
         let packet = ToZygote::Load {
             protocol: 1,
             server_pid: Pid::this().as_raw(),
@@ -201,12 +205,21 @@ impl Zygote {
                     let reason = format!("it ended while loading {loading}");
                     return Err(LoadError::Start { runtime: spec.name, reason });
                 }
-                Ok(Err(error)) => return Err(LoadError::Start { runtime: spec.name, reason: error.to_string() }),
-                Err(_) => return Err(LoadError::Timeout { what: loading, seconds: spec.start_timeout.as_secs_f64() }),
+                Ok(Err(error)) => {
+                    return Err(LoadError::Start { runtime: spec.name, reason: error.to_string() });
+                }
+                Err(_) => {
+                    return Err(LoadError::Timeout {
+                        what: loading,
+                        seconds: spec.start_timeout.as_secs_f64(),
+                    });
+                }
             };
             match packet {
                 FromZygote::Loading { what } => loading = what,
-                FromZygote::Function { name, doc, signature } => functions.push(Announced { name, doc, signature }),
+                FromZygote::Function { name, doc, signature } => {
+                    functions.push(Announced { name, doc, signature })
+                }
                 FromZygote::Ready => return Ok(functions),
                 FromZygote::Refused { what, reason, message, traceback } => {
                     return Err(LoadError::Refused { what, reason, message, traceback });
@@ -222,15 +235,22 @@ impl Zygote {
     }
 
     async fn send(&self, packet: &[u8], descriptors: Option<&ChildDescriptors>) -> io::Result<()> {
-        let fds: Vec<_> = descriptors.iter().flat_map(|all| [&all.task, &all.result, &all.call, &all.page, &all.log]).collect();
+        let fds: Vec<_> = descriptors
+            .iter()
+            .flat_map(|all| [&all.task, &all.result, &all.call, &all.page, &all.log])
+            .collect();
         let fds: Vec<_> = fds.into_iter().map(AsFd::as_fd).collect();
-        self.control.async_io(Interest::WRITABLE, |socket| sys::send_packet(socket.as_fd(), packet, &fds)).await
+        self.control
+            .async_io(Interest::WRITABLE, |socket| sys::send_packet(socket.as_fd(), packet, &fds))
+            .await
     }
 
     /// The next packet; `None` when the socket or the process has ended.
     pub async fn receive(&self) -> io::Result<Option<(FromZygote, Vec<OwnedFd>)>> {
         let mut buffer = vec![0; PACKET_BYTES_MAX];
-        let packet = self.control.async_io(Interest::READABLE, |socket| sys::receive_packet(socket.as_fd(), &mut buffer));
+        let packet = self
+            .control
+            .async_io(Interest::READABLE, |socket| sys::receive_packet(socket.as_fd(), &mut buffer));
         // What a dying zygote still said comes first; the socket's end may never come (an intermediate holds a copy).
         tokio::select! {
             biased;

@@ -24,7 +24,9 @@ pub fn thread_count() -> io::Result<usize> {
 pub fn fork() -> io::Result<Forked> {
     let threads = thread_count()?;
     if threads != 1 {
-        return Err(io::Error::other(format!("the process has {threads} threads; only a single-threaded one may fork")));
+        return Err(io::Error::other(format!(
+            "the process has {threads} threads; only a single-threaded one may fork"
+        )));
     }
     // SAFETY: the process has one thread (checked above; only that thread could make another), so no other thread
     // can hold a lock or be halfway through a change that the child would inherit.

@@ -51,10 +51,8 @@ impl PidFd {
 
     /// Reaps the process if it has ended and is our child; `None` while it lives.
     pub fn reap(&self) -> io::Result<Option<WaitStatus>> {
-        match waitid(Id::PIDFd(self.0.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG)? {
-            WaitStatus::StillAlive => Ok(None),
-            status => Ok(Some(status)),
-        }
+        let status = waitid(Id::PIDFd(self.0.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG)?;
+        Ok((status != WaitStatus::StillAlive).then_some(status))
     }
 }
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("PROTOCOL.md")]
 
-mod control;
 mod child;
+mod control;
 mod frame;
 mod parent;
 

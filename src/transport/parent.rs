@@ -76,7 +76,13 @@ impl ParentEnds {
             results: pipe::Receiver::from_owned_fd(result_read)?,
             log: pipe::Receiver::from_owned_fd(log_read)?,
         };
-        let child = ChildDescriptors { task: task_read, result: result_write, call: call_child, page, log: log_write };
+        let child = ChildDescriptors {
+            task: task_read,
+            result: result_write,
+            call: call_child,
+            page,
+            log: log_write,
+        };
         Ok((ends, child))
     }
 }

@@ -32,7 +32,10 @@ fn square(arguments: Arguments<'_>, output: &mut Vec<u8>) -> Result<(), Raised> 
     let number = number("$.args[0]", text)?;
     let squared = number * number;
     if squared.is_infinite() {
-        return Err(Raised::Error { kind: "OverflowError".into(), message: "the result is too large".into() });
+        return Err(Raised::Error {
+            kind: "OverflowError".into(),
+            message: "the result is too large".into(),
+        });
     }
     // Writing into memory can't fail.
     let _ = write!(output, "{squared:?}");

@@ -47,7 +47,10 @@ impl<'a> Arguments<'a> {
         }
         <[&[u8]; N]>::try_from(self.positional).map_err(|_| {
             let given = self.positional.len();
-            Raised::invalid("$.args", format!("the function takes {N} positional arguments, {given} were given"))
+            Raised::invalid(
+                "$.args",
+                format!("the function takes {N} positional arguments, {given} were given"),
+            )
         })
     }
 }
@@ -121,19 +124,30 @@ impl Function {
     }
 
     /// CALL and CALL_KEYWORDS.
-    pub(super) fn apply(&self, arguments: &[u8], keywords: Option<&[u8]>, output: &mut Vec<u8>) -> Result<(), Raised> {
+    pub(super) fn apply(
+        &self,
+        arguments: &[u8],
+        keywords: Option<&[u8]>,
+        output: &mut Vec<u8>,
+    ) -> Result<(), Raised> {
         let positional: Vec<&[u8]> = json::elements(arguments).collect();
         self.call(Arguments { positional: &positional, keywords }, output)
     }
 
     /// MAP: the index of the item that failed comes with the error; `done` is told after each item.
-    pub(super) fn map(&self, items: &[u8], output: &mut Vec<u8>, done: impl Fn(u64)) -> Result<(), (u64, Raised)> {
+    pub(super) fn map(
+        &self,
+        items: &[u8],
+        output: &mut Vec<u8>,
+        done: impl Fn(u64),
+    ) -> Result<(), (u64, Raised)> {
         output.push(b'[');
         for (index, item) in (0..).zip(json::elements(items)) {
             if index > 0 {
                 output.push(b',');
             }
-            self.call(Arguments { positional: &[item], keywords: None }, output).map_err(|raised| (index, raised))?;
+            self.call(Arguments { positional: &[item], keywords: None }, output)
+                .map_err(|raised| (index, raised))?;
             done(index + 1);
         }
         output.push(b']');

@@ -85,9 +85,19 @@ fn monotonic_nanoseconds() -> u64 {
 }
 
 /// Runs one task; the answer's payload is appended to `answer`, its kind returned.
-fn perform(header: Header, payload: &[u8], functions: &Functions, page: &MappedPage, answer: &mut Vec<u8>) -> Kind {
+fn perform(
+    header: Header,
+    payload: &[u8],
+    functions: &Functions,
+    page: &MappedPage,
+    answer: &mut Vec<u8>,
+) -> Kind {
     let Some(function) = functions.get(header.function) else {
-        return say(answer, None, &Raised::Error { kind: "LookupError".into(), message: "no such function".into() });
+        return say(
+            answer,
+            None,
+            &Raised::Error { kind: "LookupError".into(), message: "no such function".into() },
+        );
     };
     match dispatch(function, header.kind, payload, page, answer) {
         Ok(()) => {

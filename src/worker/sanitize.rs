@@ -37,8 +37,8 @@ pub(super) struct WorkerEnds {
 
 impl Descriptors {
     pub fn from_received(fds: Vec<OwnedFd>) -> io::Result<Self> {
-        let [task, result, call, page, log] =
-            <[OwnedFd; 5]>::try_from(fds).map_err(|_| io::Error::other("a fork request needs 5 descriptors"))?;
+        let [task, result, call, page, log] = <[OwnedFd; 5]>::try_from(fds)
+            .map_err(|_| io::Error::other("a fork request needs 5 descriptors"))?;
         Ok(Self { task, result, call, page, log })
     }
 

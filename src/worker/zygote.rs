@@ -97,7 +97,8 @@ impl Zygote {
                 sys::send_packet(self.control.as_fd(), &packet, &[pidfd.as_fd()])
             }),
             Ok(Forked::Child) => {
-                let done = sanitize::become_worker(self.server, descriptors).and_then(|ends| run::run(ends, functions));
+                let done = sanitize::become_worker(self.server, descriptors)
+                    .and_then(|ends| run::run(ends, functions));
                 sanitize::leave(i32::from(done.is_err()) * 70);
             }
             Err(error) => self.say_failed(worker, &error),

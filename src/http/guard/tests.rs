@@ -21,10 +21,7 @@ fn judge_host(host: &str) -> Result<(), Refusal> {
 }
 
 fn judge_origin(host: &str, origin: &str) -> Result<(), Refusal> {
-    judge(
-        "/v1/apply",
-        &[(header::HOST, host), (header::ORIGIN, origin)],
-    )
+    judge("/v1/apply", &[(header::HOST, host), (header::ORIGIN, origin)])
 }
 
 #[test]
@@ -97,24 +94,15 @@ fn everything_else_is_a_wrong_host() {
 fn an_absolute_target_counts_in_hosts_place() {
     let good = [(header::HOST, "localhost")];
     let wrong = [(header::HOST, "evil.example")];
-    assert_eq!(
-        judge("http://evil.example/v1/jobs", &good),
-        Err(Refusal::WrongHost)
-    );
-    assert_eq!(
-        judge("http://user@localhost/v1/jobs", &good),
-        Err(Refusal::WrongHost)
-    );
+    assert_eq!(judge("http://evil.example/v1/jobs", &good), Err(Refusal::WrongHost));
+    assert_eq!(judge("http://user@localhost/v1/jobs", &good), Err(Refusal::WrongHost));
     assert_eq!(judge("http://localhost:8080/v1/jobs", &wrong), Ok(()));
 }
 
 #[test]
 fn probes_answer_by_any_name() {
     for path in PROBES {
-        let pod = [
-            (header::HOST, "pod-1.evil.example"),
-            (header::ORIGIN, "null"),
-        ];
+        let pod = [(header::HOST, "pod-1.evil.example"), (header::ORIGIN, "null")];
         assert_eq!(judge(path, &pod), Ok(()));
         assert_eq!(judge(path, &[]), Ok(()));
     }
@@ -151,11 +139,7 @@ fn origin_must_be_host() {
         "http://localhost.:8080",
         "file://",
     ] {
-        assert_eq!(
-            judge_origin("localhost:8080", origin),
-            Err(Refusal::WrongOrigin),
-            "{origin}"
-        );
+        assert_eq!(judge_origin("localhost:8080", origin), Err(Refusal::WrongOrigin), "{origin}");
     }
     let twice = [
         (header::HOST, "localhost"),
@@ -164,19 +148,14 @@ fn origin_must_be_host() {
     ];
     assert_eq!(judge("/v1/apply", &twice), Err(Refusal::WrongOrigin));
     // Where both are wrong, the host is told.
-    assert_eq!(
-        judge_origin("evil.example", "http://evil.example"),
-        Err(Refusal::WrongHost)
-    );
+    assert_eq!(judge_origin("evil.example", "http://evil.example"), Err(Refusal::WrongHost));
 }
 
 #[test]
 fn the_hot_path_agrees_with_the_rule() {
     let none = AllowedHosts::default();
     for name in ["127.0.0.1", "localhost", "127.0.0.", "localhos"] {
-        for rest in [
-            "", ":", ":0", ":80", ":8080", ":12345", ":59999", ":65535", ":65536", ":99999", "x",
-        ] {
+        for rest in ["", ":", ":0", ":80", ":8080", ":12345", ":59999", ":65535", ":65536", ":99999", "x"] {
             let host = format!("{name}{rest}");
             let rule = parse_host(host.as_bytes()).is_some_and(|host| host.is_allowed(&none));
             assert!(rule || !is_usual(host.as_bytes()), "{host}");
@@ -199,11 +178,7 @@ async fn refusals_are_answered_and_the_rest_is_handed_on() {
         if let Some(origin) = origin {
             request = request.header(header::ORIGIN, origin);
         }
-        let answer = guard
-            .clone()
-            .oneshot(request.body(Body::empty()).unwrap())
-            .await
-            .unwrap();
+        let answer = guard.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(answer.status(), status, "{host} {origin:?}");
     }
 }

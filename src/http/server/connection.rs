@@ -85,8 +85,7 @@ impl Mark {
     }
 
     fn enter(&self, phase: Phase) {
-        self.phase
-            .store(self.registry.tick() << PHASE_BITS | phase as u64, Relaxed);
+        self.phase.store(self.registry.tick() << PHASE_BITS | phase as u64, Relaxed);
     }
 }
 
@@ -109,10 +108,7 @@ pub(super) struct AnswerBody {
 
 impl AnswerBody {
     pub(super) fn new(body: Body, exchange: Exchange) -> Self {
-        Self {
-            body,
-            _exchange: exchange,
-        }
+        Self { body, _exchange: exchange }
     }
 }
 
@@ -146,11 +142,7 @@ pub(super) struct RequestBody {
 
 impl RequestBody {
     pub(super) fn new(body: Incoming, mark: Arc<Mark>) -> Self {
-        Self {
-            body,
-            ended: false,
-            mark,
-        }
+        Self { body, ended: false, mark }
     }
 }
 
@@ -204,21 +196,13 @@ macro_rules! either {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         either!(self.get_mut(), poll_read(cx, buf))
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         either!(self.get_mut(), poll_write(cx, bytes))
     }
 
@@ -256,22 +240,13 @@ pub(super) struct Io {
 
 impl Io {
     pub(super) fn new(stream: Stream, mark: Arc<Mark>) -> Self {
-        Self {
-            stream,
-            mark,
-            write_pending: false,
-            write_shut: false,
-        }
+        Self { stream, mark, write_pending: false, write_shut: false }
     }
 
     fn note_write(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if polled.is_pending() != self.write_pending {
             self.write_pending = polled.is_pending();
-            let since = if self.write_pending {
-                self.mark.registry.tick() + 1
-            } else {
-                0
-            };
+            let since = if self.write_pending { self.mark.registry.tick() + 1 } else { 0 };
             self.mark.write_pending.store(since, Relaxed);
         }
         polled
@@ -279,11 +254,7 @@ impl Io {
 }
 
 impl AsyncRead for Io {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
@@ -295,11 +266,7 @@ impl AsyncRead for Io {
 }
 
 impl AsyncWrite for Io {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write(cx, bytes);
         this.note_write(polled)

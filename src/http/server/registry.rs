@@ -54,10 +54,7 @@ struct Connection {
 
 impl Registry {
     pub(super) fn new(options: &ServerOptions) -> Arc<Self> {
-        let shortest = options
-            .head_timeout
-            .min(options.idle_timeout)
-            .min(options.write_stall_timeout);
+        let shortest = options.head_timeout.min(options.idle_timeout).min(options.write_stall_timeout);
         let period = (shortest / 4).clamp(PERIOD_MIN, PERIOD_MAX);
         // One tick more than it lasts: a phase may begin just before the next tick.
         let ticks = |timeout: Duration| {
@@ -103,22 +100,13 @@ impl Registry {
         let mut open = self.open.lock();
         let id = open.next_id;
         open.next_id += 1;
-        let leave = Leave {
-            registry: Arc::clone(self),
-            id,
-        };
+        let leave = Leave { registry: Arc::clone(self), id };
         self.count.fetch_add(1, Relaxed);
         let task = tokio::spawn(async move {
             let _leave = leave;
             connection.await;
         });
-        open.connections.insert(
-            id,
-            Connection {
-                mark,
-                task: task.abort_handle(),
-            },
-        );
+        open.connections.insert(id, Connection { mark, task: task.abort_handle() });
     }
 
     /// Counts time and ends what is overdue, for ever.
@@ -168,9 +156,7 @@ impl Registry {
             Phase::Busy => u64::MAX,
             Phase::Lingering => self.linger_ticks,
         };
-        let stalled = mark
-            .write_pending_since()
-            .is_some_and(|since| now - since >= self.write_stall_ticks);
+        let stalled = mark.write_pending_since().is_some_and(|since| now - since >= self.write_stall_ticks);
         stalled || now - since >= limit
     }
 
@@ -191,10 +177,7 @@ impl Registry {
         // A task that is dropped takes the lock.
         drop(open);
         if !ended.is_empty() {
-            tracing::debug!(
-                connections = ended.len(),
-                "idle or overdue connections closed"
-            );
+            tracing::debug!(connections = ended.len(), "idle or overdue connections closed");
         }
         for task in ended {
             task.abort();

@@ -32,11 +32,7 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let (stage, receiver) = watch::channel(Stage::Serving);
         let served = tokio::spawn(serve(Listener::Tcp(listener), router, options, receiver));
-        Self {
-            address,
-            stage,
-            served,
-        }
+        Self { address, stage, served }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -72,21 +68,12 @@ async fn answer(stream: &mut TcpStream) -> String {
     loop {
         let whole = std::str::from_utf8(&text).unwrap();
         if let Some((head, body)) = whole.split_once("\r\n\r\n") {
-            let length = head
-                .split("content-length: ")
-                .nth(1)
-                .unwrap()
-                .lines()
-                .next()
-                .unwrap();
+            let length = head.split("content-length: ").nth(1).unwrap().lines().next().unwrap();
             if body.len() >= length.parse().unwrap() {
                 return whole.to_owned();
             }
         }
-        let read = timeout(BOUND, stream.read_buf(&mut text))
-            .await
-            .unwrap()
-            .unwrap();
+        let read = timeout(BOUND, stream.read_buf(&mut text)).await.unwrap().unwrap();
         assert!(read > 0, "closed after {text:?}");
     }
 }
@@ -94,9 +81,7 @@ async fn answer(stream: &mut TcpStream) -> String {
 /// Reads until the server closes, by whatever means.
 async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let _reset = timeout(BOUND, stream.read_to_end(&mut bytes))
-        .await
-        .unwrap();
+    let _reset = timeout(BOUND, stream.read_to_end(&mut bytes)).await.unwrap();
     bytes
 }
 

@@ -11,14 +11,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_head_that_drips_is_cut_in_time() {
-    let server = Running::start(
-        hello(),
-        ServerOptions {
-            head_timeout: SHORT,
-            ..patient()
-        },
-    )
-    .await;
+    let server = Running::start(hello(), ServerOptions { head_timeout: SHORT, ..patient() }).await;
     let started = Instant::now();
     let mut stream = server.connect().await;
     // The second head of the connection, so that the phase of the first must have ended.
@@ -45,14 +38,7 @@ async fn a_head_that_drips_is_cut_in_time() {
 
 #[tokio::test]
 async fn idle_connections_are_closed() {
-    let server = Running::start(
-        hello(),
-        ServerOptions {
-            idle_timeout: SHORT,
-            ..patient()
-        },
-    )
-    .await;
+    let server = Running::start(hello(), ServerOptions { idle_timeout: SHORT, ..patient() }).await;
     let started = Instant::now();
     let mut silent = server.connect().await;
     let mut used = server.connect().await;
@@ -72,12 +58,8 @@ async fn a_request_at_work_is_not_cut() {
             "late"
         }),
     );
-    let options = ServerOptions {
-        head_timeout: SHORT,
-        idle_timeout: SHORT,
-        write_stall_timeout: SHORT,
-        ..patient()
-    };
+    let options =
+        ServerOptions { head_timeout: SHORT, idle_timeout: SHORT, write_stall_timeout: SHORT, ..patient() };
     let server = Running::start(router, options).await;
     let mut stream = server.connect().await;
     stream.write_all(GET).await.unwrap();
@@ -111,9 +93,7 @@ impl HttpBody for Pieces {
         mut self: std::pin::Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
-        self.0
-            .poll_recv(cx)
-            .map(|piece| piece.map(|bytes| Ok(hyper::body::Frame::data(bytes))))
+        self.0.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(hyper::body::Frame::data(bytes))))
     }
 }
 
@@ -135,10 +115,7 @@ impl HttpBody for Endless {
 #[tokio::test]
 async fn a_client_that_takes_nothing_is_left_and_a_slow_one_is_not() {
     let dropped = Arc::new(AtomicBool::new(false));
-    let options = ServerOptions {
-        write_stall_timeout: SHORT,
-        ..patient()
-    };
+    let options = ServerOptions { write_stall_timeout: SHORT, ..patient() };
     let server = Running::start(endless(&dropped), options).await;
     let mut stream = server.connect().await;
     stream.write_all(GET).await.unwrap();
@@ -190,14 +167,7 @@ async fn handlers_of_clients_that_left_are_dropped() {
 
 #[tokio::test]
 async fn one_connection_too_many_is_told_so() {
-    let server = Running::start(
-        hello(),
-        ServerOptions {
-            connections_max: 2,
-            ..patient()
-        },
-    )
-    .await;
+    let server = Running::start(hello(), ServerOptions { connections_max: 2, ..patient() }).await;
     let mut held = [server.connect().await, server.connect().await];
     for stream in &mut held {
         stream.write_all(GET).await.unwrap();
@@ -207,10 +177,7 @@ async fn one_connection_too_many_is_told_so() {
     third.write_all(GET).await.unwrap();
     let text = String::from_utf8(rest(&mut third).await).unwrap();
     assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
-    assert!(
-        text.contains("\r\nretry-after: 1\r\n") && text.contains("\"overloaded\""),
-        "{text}"
-    );
+    assert!(text.contains("\r\nretry-after: 1\r\n") && text.contains("\"overloaded\""), "{text}");
     drop(held);
     let served = timeout(BOUND, async {
         loop {
@@ -238,9 +205,7 @@ async fn closing_lets_what_runs_finish() {
     idle.write_all(GET).await.unwrap();
     answer(&mut idle).await;
     let mut busy = server.connect().await;
-    busy.write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .await
-        .unwrap();
+    busy.write_all(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     timeout(BOUND, running.notified()).await.unwrap();
 
     let address = server.address;
@@ -250,10 +215,7 @@ async fn closing_lets_what_runs_finish() {
     assert!(!closing.is_finished());
     may_end.notify_one();
     let text = String::from_utf8(rest(&mut busy).await).unwrap();
-    assert!(
-        text.ends_with("done") && text.contains("\r\nconnection: close\r\n"),
-        "{text}"
-    );
+    assert!(text.ends_with("done") && text.contains("\r\nconnection: close\r\n"), "{text}");
     timeout(BOUND, closing).await.unwrap().unwrap();
 }
 
@@ -273,10 +235,7 @@ async fn closing_lets_an_answer_end() {
     let closing = tokio::spawn(server.close());
     for piece in ["one ", "two ", "three"] {
         sleep(SHORT / 4).await;
-        sender
-            .send(Bytes::from_static(piece.as_bytes()))
-            .await
-            .unwrap();
+        sender.send(Bytes::from_static(piece.as_bytes())).await.unwrap();
     }
     drop(sender);
     let text = String::from_utf8(rest(&mut stream).await).unwrap();
@@ -293,10 +252,7 @@ async fn a_handler_that_panics_costs_its_connection_alone() {
     let server = Running::start(router, patient()).await;
     let mut other = server.connect().await;
     let mut stream = server.connect().await;
-    stream
-        .write_all(b"GET /panic HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET /panic HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     assert!(rest(&mut stream).await.is_empty());
     other.write_all(GET).await.unwrap();
     assert!(answer(&mut other).await.ends_with("hello"));
@@ -306,14 +262,7 @@ async fn a_handler_that_panics_costs_its_connection_alone() {
 #[tokio::test]
 async fn closing_ends_with_the_grace() {
     let dropped = Arc::new(AtomicBool::new(false));
-    let server = Running::start(
-        endless(&dropped),
-        ServerOptions {
-            grace: SHORT,
-            ..patient()
-        },
-    )
-    .await;
+    let server = Running::start(endless(&dropped), ServerOptions { grace: SHORT, ..patient() }).await;
     let mut stream = server.connect().await;
     stream.write_all(GET).await.unwrap();
     stream.readable().await.unwrap();
