@@ -218,7 +218,7 @@ impl Zygote {
             match packet {
                 FromZygote::Loading { what } => loading = what,
                 FromZygote::Function { name, doc, signature } => {
-                    functions.push(Announced { name, doc, signature })
+                    functions.push(Announced { name, doc, signature });
                 }
                 FromZygote::Ready => return Ok(functions),
                 FromZygote::Refused { what, reason, message, traceback } => {

@@ -1,3 +1,5 @@
+//! The wire: frames, control packets, and both ends of the pipes. Its whole description follows.
+
 #![doc = include_str!("PROTOCOL.md")]
 
 mod child;

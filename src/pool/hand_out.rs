@@ -1,0 +1,154 @@
+//! Handing out and taking back: the engine's way to the workers' task pipes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::engine::Engine;
+use super::events::Event;
+use super::fate::KillCause;
+use super::roster::{Phase, SeatId};
+use super::run::Task;
+use crate::jobs::{Failure, FailureCode};
+use crate::transport::{Codec, HEADER_BYTES, Header, Kind, WriteOutcome};
+
+/// A worker that did not read its tasks has so long for a sign of life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+
+impl Engine {
+    pub(super) fn hand_out(&mut self) {
+        while let Some(job) = self.queue.front() {
+            if !self.roster.has_room(self.now) {
+                return;
+            }
+            let next = self.runs.get_mut(&job).and_then(|run| run.next_task(&mut self.next_sequence));
+            let Some(task) = next else {
+                self.queue.pop();
+                continue;
+            };
+            if let Err(task) = self.hand(task) {
+                self.give_back(task);
+                return;
+            }
+        }
+    }
+
+    /// Hands a task to a worker, or gives it back to the caller.
+    pub(super) fn hand(&mut self, task: Task) -> Result<(), Task> {
+        task.record.start();
+        let packet = task.fits_packet();
+        let id = self.roster.place(task, self.now)?;
+        let Some(body) = self.bodies.get_mut(&id) else { return Ok(()) };
+        let Some(task) = self.roster.flight(id).last() else { return Ok(()) };
+        let Some(function) =
+            body.generation.as_ref().and_then(|generation| generation.index(&task.function.name))
+        else {
+            self.refuse(id);
+            return Ok(());
+        };
+        let header = task.header(function);
+        if !packet {
+            self.stream(id, header);
+            return Ok(());
+        }
+        let mut frame = Vec::with_capacity(HEADER_BYTES + task.payload_bytes);
+        frame.extend_from_slice(&header.encode());
+        for piece in &task.payload {
+            frame.extend_from_slice(piece);
+        }
+        match body.link.try_send(&frame) {
+            Ok(WriteOutcome::Sent) => Ok(()),
+            Ok(WriteOutcome::Full) | Err(_) => match self.roster.unplace(id) {
+                Some(task) => Err(task),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// The newest task of a flight names a function that the worker's code hasn't.
+    pub(super) fn refuse(&mut self, id: SeatId) {
+        let Some(task) = self.roster.unplace(id) else { return };
+        let detail = format!("{} is not in the code that is loaded now", task.function.name);
+        self.fail(&task, Failure::new(FailureCode::FunctionRaised, detail));
+    }
+
+    pub(super) fn stream(&mut self, id: SeatId, header: Header) {
+        let pieces = self.roster.flight(id).last().map(|task| task.payload.clone());
+        let (Some(body), Some(pieces)) = (self.bodies.get_mut(&id), pieces) else { return };
+        let (link, sender) = (Arc::clone(&body.link), self.sender.clone());
+        let sending = tokio::spawn(async move {
+            let result = link.send_stream(header, &pieces).await;
+            if let Some(sender) = sender.upgrade() {
+                let _ = sender.send(Event::Streamed(id, result));
+            }
+        });
+        body.stream = Some(sending.abort_handle());
+        body.streamed_head = true;
+    }
+
+    pub(super) fn on_streamed(&mut self, id: SeatId, result: std::io::Result<()>) {
+        if let Some(body) = self.bodies.get_mut(&id) {
+            body.stream = None;
+            if let Err(error) = result {
+                tracing::error!(%error, "a task could not be written");
+                self.kill(id, KillCause::Silent);
+            }
+        }
+    }
+
+    /// Reads back what a worker hasn't read; its tasks go back to the queue. `true` if its head was among them.
+    pub(super) fn recall(&mut self, id: SeatId) -> bool {
+        let Some(body) = self.bodies.get(&id) else { return false };
+        if body.streamed_head {
+            return false;
+        }
+        let sequences = body.link.take_back();
+        let (tasks, head) = self.roster.take_back(id, &sequences);
+        for task in tasks.into_iter().rev() {
+            self.give_back(task);
+        }
+        head
+    }
+
+    /// A head is old: what lies behind it goes to others; a head that wasn't even read shows a worker that doesn't read.
+    pub(super) fn look_into_pipe(&mut self, id: SeatId) {
+        if self.bodies.get(&id).is_some_and(|body| body.streamed_head) {
+            self.look_into_stream(id);
+        } else if self.recall(id) {
+            self.roster.set_unready(id, Phase::Silent(self.now + SIGN_OF_LIFE));
+            self.next_sequence += 1;
+            let ping = Header {
+                kind: Kind::Ping,
+                codec: Codec::None,
+                function: 0,
+                sequence: self.next_sequence,
+                length: 0,
+            };
+            if let Some(body) = self.bodies.get(&id) {
+                // A pipe that was just emptied has room.
+                let _ = body.link.try_send(&ping.encode());
+            }
+        }
+    }
+
+    /// A stream that stands still: its worker reads nothing. The task hasn't started, since it isn't there in whole.
+    pub(super) fn look_into_stream(&mut self, id: SeatId) {
+        if self.roster.head_age(id, self.now) < SIGN_OF_LIFE {
+            return;
+        }
+        let Some(body) = self.bodies.get_mut(&id) else { return };
+        let unread = body.stream.is_some() || body.link.discard_stream();
+        if unread {
+            body.stream_unread = true;
+            self.kill(id, KillCause::Silent);
+        }
+    }
+
+    /// A task goes back to the front of the queue.
+    pub(super) fn give_back(&mut self, task: Task) {
+        let job = task.job;
+        if let Some(run) = self.runs.get_mut(&job) {
+            run.give_back(task);
+            self.queue.push_front(job);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The engine's answers to clients and operators: submit, cancel, abandon, drain, stop, look.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::engine::Engine;
+use super::fate::KillCause;
+use super::handle::{PoolView, WorkerView};
+use super::roster::Phase;
+use super::run::{Run, Submission};
+use crate::counters;
+use crate::jobs::{Failure, FailureCode, Outcome};
+
+impl Engine {
+    pub(super) fn on_submit(&mut self, submission: Submission) {
+        let mut run = Run::new(submission);
+        let record = Arc::clone(&run.record);
+        if self.stopped.is_some() || self.drained.is_some() {
+            let failure =
+                Failure::new(FailureCode::Interrupted, "the server went down before the job had started");
+            self.spec.store.finish(&record, Outcome::Failure(Box::new(failure)));
+        } else if let Some(outcome) = run.outcome() {
+            self.spec.store.finish(&record, outcome);
+        } else {
+            self.queue.push(record.number);
+            self.runs.insert(record.number, run);
+        }
+    }
+
+    pub(super) fn on_cancel(&mut self, job: u64) {
+        let mut running = Vec::new();
+        let mut finished_elsewhere = false;
+        for id in self.roster.holders(job) {
+            self.recall(id);
+            // What is still there was read. All but the last of it is answered: its answer is on its way.
+            let last = self.roster.flight(id).last().map(|task| task.job);
+            if last == Some(job) {
+                running.push(id);
+            }
+            finished_elsewhere |= self.roster.flight(id).any(|task| task.job == job) && last != Some(job);
+        }
+        let Some(run) = self.runs.get(&job) else { return };
+        if running.is_empty() && finished_elsewhere && !run.has_waiting() {
+            return;
+        }
+        let failure = Failure::new(FailureCode::Cancelled, "the job was cancelled");
+        self.end(job, Outcome::Failure(Box::new(failure)));
+        for id in running {
+            self.kill(id, KillCause::Cancelled);
+        }
+    }
+
+    pub(super) fn on_abandon(&mut self, job: u64) {
+        for id in self.roster.holders(job) {
+            if self.roster.flight(id).next().is_some_and(|head| head.job != job) {
+                self.recall(id);
+            }
+        }
+        let failure = Failure::new(FailureCode::Cancelled, "the client left before the job had ended");
+        self.end(job, Outcome::Failure(Box::new(failure)));
+    }
+
+    pub(super) fn on_drain(&mut self, reply: oneshot::Sender<()>) {
+        for id in self.roster.ids().collect::<Vec<_>>() {
+            self.recall(id);
+        }
+        let waiting: Vec<u64> =
+            self.runs.iter().filter(|(_, run)| !run.has_started()).map(|(number, _)| *number).collect();
+        for job in waiting {
+            let failure =
+                Failure::new(FailureCode::Interrupted, "the server went down before the job had started");
+            self.end(job, Outcome::Failure(Box::new(failure)));
+        }
+        self.drained = Some(reply);
+    }
+
+    pub(super) fn on_stop(&mut self, reply: oneshot::Sender<()>) {
+        for job in self.runs.keys().copied().collect::<Vec<_>>() {
+            let failure =
+                Failure::new(FailureCode::Interrupted, "the server went down before the job had ended");
+            self.end(job, Outcome::Failure(Box::new(failure)));
+        }
+        for id in self.roster.ids().collect::<Vec<_>>() {
+            if self.bodies.get(&id).is_some_and(|body| body.process.is_some()) {
+                self.kill(id, KillCause::Shutdown);
+            } else {
+                self.forget(id);
+            }
+        }
+        self.stopped = Some(reply);
+    }
+
+    pub(super) fn view(&self) -> PoolView {
+        let running = self.runs.values().filter(|run| run.has_started()).count();
+        let workers = self.roster.ids().filter_map(|id| {
+            let body = self.bodies.get(&id)?;
+            let head = self.roster.flight(id).next();
+            let state = match self.roster.phase(id)? {
+                Phase::Starting(_) => "starting",
+                Phase::Ready | Phase::Silent(_) if head.is_some() => "busy",
+                Phase::Ready | Phase::Silent(_) => "idle",
+                Phase::Ending => "stopping",
+            };
+            Some(WorkerView {
+                pid: body.process.as_ref().map(|process| process.pid()),
+                state,
+                generation: body.generation.as_ref().map_or(0, |generation| generation.number),
+                current: head.map(|task| (task.record.id, Arc::clone(&task.function.name))),
+                current_age: head.map(|_| self.roster.head_age(id, self.now)),
+                counters: counters::read(body.link.page()),
+            })
+        });
+        PoolView { queued: self.runs.len() - running, running, workers: workers.collect() }
+    }
+}

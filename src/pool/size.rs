@@ -1,0 +1,106 @@
+//! As many workers as there should be: started, given up, killed.
+
+use std::sync::Arc;
+
+use super::engine::{Body, Engine};
+use super::events::Event;
+use super::fate::KillCause;
+use super::output::Lines;
+use super::roster::{Phase, SeatId};
+use crate::process::attend;
+use crate::transport::{ChildDescriptors, ParentEnds};
+
+impl Engine {
+    pub(super) fn on_expired(&mut self, id: SeatId) {
+        let cause = match self.roster.phase(id) {
+            Some(Phase::Starting(_)) => KillCause::Boot,
+            Some(Phase::Silent(_)) => KillCause::Silent,
+            Some(Phase::Ready | Phase::Ending) | None => return,
+        };
+        tracing::warn!(pool = %self.spec.name, ?cause, "a worker gives no sign of life");
+        if self.bodies.get(&id).is_some_and(|body| body.process.is_some()) {
+            if cause == KillCause::Boot {
+                self.pace.boot_failed(self.now);
+            }
+            self.kill(id, cause);
+        } else {
+            // Not born yet: the spawner has its own clock; a late birth finds its seat taken away and is killed.
+            self.forget(id);
+            self.pace.boot_failed(self.now);
+        }
+    }
+
+    /// Starts workers until there are as many as there should be, unless a brake is on.
+    pub(super) fn keep_size(&mut self) {
+        while self.stopped.is_none()
+            && self.roster.alive() < self.spec.processes
+            && self.pace.wait_until(self.now).is_none()
+        {
+            let ends = match ParentEnds::open() {
+                Ok(ends) => ends,
+                Err(error) => {
+                    tracing::error!(pool = %self.spec.name, %error, "no pipes for a worker");
+                    self.pace.boot_failed(self.now);
+                    self.pace.boot_failed(self.now);
+                    return;
+                }
+            };
+            self.start_worker(ends);
+        }
+    }
+
+    pub(super) fn start_worker(&mut self, (ends, descriptors): (ParentEnds, ChildDescriptors)) {
+        let id = self.roster.seat(self.now, self.now + self.spec.start_timeout);
+        let ParentEnds { link, results, log } = ends;
+        let body = Body {
+            link: Arc::new(link),
+            process: None,
+            generation: None,
+            killed: None,
+            stream: None,
+            streamed_head: false,
+            stream_unread: false,
+            lines: Lines::default(),
+            last: None,
+        };
+        self.bodies.insert(id, body);
+        let (spawner, sender) = (self.spec.spawner.clone(), self.sender.clone());
+        let payload_bytes_max = self.spec.result_bytes_max + (64 << 10);
+        tokio::spawn(async move {
+            let report = |event| {
+                if let Some(sender) = sender.upgrade() {
+                    let _ = sender.send(event);
+                }
+            };
+            match spawner.fork(descriptors).await {
+                Err(error) => report(Event::NotBorn(id, error)),
+                Ok(newborn) => {
+                    let process = Arc::new(newborn.process);
+                    report(Event::Born(id, Arc::clone(&process), newborn.generation));
+                    attend(process, results, log, payload_bytes_max, |event| {
+                        report(Event::Worker(id, event));
+                    })
+                    .await;
+                }
+            }
+        });
+    }
+
+    pub(super) fn forget(&mut self, id: SeatId) {
+        self.roster.unseat(id);
+        self.bodies.remove(&id);
+    }
+
+    /// Kills a worker; its death tells the fate of its tasks.
+    pub(super) fn kill(&mut self, id: SeatId, cause: KillCause) {
+        self.roster.set_unready(id, Phase::Ending);
+        let Some(body) = self.bodies.get_mut(&id) else { return };
+        body.killed.get_or_insert(cause);
+        if let Some(stream) = body.stream.take() {
+            stream.abort();
+        }
+        if let Some(process) = &body.process {
+            process.kill();
+        }
+    }
+}
