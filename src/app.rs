@@ -25,7 +25,7 @@ const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 
 /// Serves until told to stop. Must be called on the main thread, before any other: workers live as long as it does.
 pub fn serve(config: Config) -> ExitCode {
-    telemetry::start();
+    let _rest_of_the_log = telemetry::start();
     match runtime().and_then(|runtime| runtime.block_on(run(config))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

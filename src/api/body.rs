@@ -110,7 +110,8 @@ impl<'a> Members<'a> {
     fn string(&self, name: &str) -> Result<Option<String>, BodyProblem> {
         let Some((text, _)) = self.raw(name, Kind::String, "a string")? else { return Ok(None) };
         let text = serde_json::from_slice(&text);
-        text.map(Some).map_err(|error| invalid(name, &format!("{name} is no text: {error}")))
+        text.map(Some)
+            .map_err(|_| invalid(name, &format!("{name} must be valid Unicode: it has a lone surrogate")))
     }
 
     fn function(&self) -> Result<String, BodyProblem> {

@@ -1,6 +1,7 @@
 //! `application/problem+json`: what every answer that is no success looks like.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::jobs::{Exception, Failure};
@@ -71,7 +72,8 @@ pub struct ExceptionInfo {
     pub message: String,
     /// Its arguments, where JSON can say them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub args: Option<Vec<serde_json::Value>>,
+    #[schema(value_type = Option<Vec<serde_json::Value>>)]
+    pub args: Option<Box<RawValue>>,
     /// The function's own frames; left out with `--tracebacks=off`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceback: Option<String>,

@@ -122,6 +122,7 @@ impl Loaded {
                 store: Arc::clone(store),
                 start_timeout: config.limits.start_timeout,
                 result_bytes_max: config.limits.result_bytes_max,
+                log_bytes_max: config.limits.log_bytes_max,
                 output_to_stderr: config.worker_output == WorkerOutput::Stderr,
             }));
         }

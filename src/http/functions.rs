@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 
 use super::negotiate::check_accept;
 use super::problem::Problem;
+use super::segment::Segment;
 use super::state::Shared;
 use crate::api::{FunctionInfo, FunctionList, JobProblems, Query, ReadProblems};
 use crate::pool::Function;
@@ -42,7 +43,7 @@ pub async fn list_functions(
     responses((status = 200, description = "The function", body = FunctionInfo), ReadProblems, JobProblems))]
 pub async fn get_function(
     State(app): State<Arc<Shared>>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<FunctionInfo>, Problem> {

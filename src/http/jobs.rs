@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::negotiate::{check_accept, check_accepts};
 use super::problem::{Problem, timeout_max};
+use super::segment::Segment;
 use super::state::Shared;
 use super::submit::{JOB_HEADER, outcome_response};
 use crate::api::{
@@ -40,7 +41,7 @@ fn find(app: &Shared, id: &str) -> Result<Arc<Record>, Problem> {
               ReadProblems, JobProblems, AcceptedProblems))]
 pub async fn get_job(
     State(app): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<Job>, Problem> {
@@ -63,7 +64,7 @@ pub async fn get_job(
               ReadProblems, JobProblems, AcceptedProblems, OutcomeProblems))]
 pub async fn get_result(
     State(app): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -124,7 +125,7 @@ pub async fn list_jobs(
     responses((status = 200, description = "The job, ended", body = Job), ReadProblems, JobProblems, AcceptedProblems))]
 pub async fn cancel_job(
     State(app): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<Job>, Problem> {
@@ -146,7 +147,7 @@ pub async fn cancel_job(
               ReadProblems, JobProblems, AcceptedProblems))]
 pub async fn delete_job(
     State(app): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, Problem> {
     Query::parse(query.as_deref(), &[])?;
@@ -158,14 +159,14 @@ pub async fn delete_job(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What a job's tasks wrote to standard output and error: the first 64 KiB.
+/// What a job's tasks wrote to standard output and error: as much as `--log-limit` keeps.
 #[utoipa::path(get, path = "/v1/jobs/{id}/logs", operation_id = "getLogs", tag = "jobs",
     params(("id" = String, Path, description = "The job's id")),
     responses((status = 200, description = "The output; a last line says when it was cut", body = String, content_type = "text/plain"),
               ReadProblems, JobProblems, AcceptedProblems))]
 pub async fn get_logs(
     State(app): State<Arc<Shared>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

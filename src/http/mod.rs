@@ -13,6 +13,7 @@ mod operations;
 mod pools;
 pub mod problem;
 mod router;
+mod segment;
 mod server;
 mod state;
 mod submit;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 
 use super::negotiate::check_accept;
 use super::problem::Problem;
+use super::segment::Segment;
 use super::state::Shared;
 use crate::api::{JobProblems, PoolInfo, PoolList, Query, ReadProblems, WorkerInfo, WorkerList, timestamp};
 use crate::pool::{Pool, WorkerView};
@@ -68,7 +69,7 @@ pub async fn list_pools(
     responses((status = 200, description = "The pool", body = PoolInfo), ReadProblems, JobProblems))]
 pub async fn get_pool(
     State(app): State<Arc<Shared>>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<PoolInfo>, Problem> {
@@ -83,7 +84,7 @@ pub async fn get_pool(
     responses((status = 200, description = "All workers", body = WorkerList), ReadProblems, JobProblems))]
 pub async fn list_workers(
     State(app): State<Arc<Shared>>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<WorkerList>, Problem> {

@@ -77,7 +77,7 @@ impl Store for MemoryStore {
         if record.new.retained {
             let mut tables = self.tables.lock();
             if tables.records.contains_key(&record.id) {
-                tables.keep(record.id, Instant::now() + ttl, record.value_bytes());
+                tables.keep(record.id, Instant::now() + ttl, record.kept_bytes());
                 tables.shrink(&self.retention);
             }
         }
@@ -213,10 +213,17 @@ mod tests {
         record.id
     }
 
+    fn finished_bytes_of_one() -> usize {
+        let store = store(10, usize::MAX, Duration::from_secs(3600));
+        finished(&store, 10);
+        store.tables.lock().finished_bytes
+    }
+
     #[test]
     fn the_oldest_expire_early_by_count_and_by_bytes() {
         let long = Duration::from_secs(3600);
-        for store in [store(2, 1000, long), store(1000, 25, long)] {
+        let one = finished_bytes_of_one();
+        for store in [store(2, usize::MAX, long), store(1000, 2 * one + one / 2, long)] {
             let ids: Vec<_> = (0..3).map(|_| finished(&store, 10)).collect();
             assert!(matches!(store.get(ids[0]), Lookup::Expired));
             assert!(matches!(store.get(ids[1]), Lookup::Found(_)));
@@ -226,9 +233,9 @@ mod tests {
 
     #[test]
     fn results_expire_and_forgotten_ones_are_unknown() {
-        let brief = store(10, 1000, Duration::ZERO);
+        let brief = store(10, usize::MAX, Duration::ZERO);
         assert!(matches!(brief.get(finished(&brief, 1)), Lookup::Expired));
-        let kept = store(10, 1000, Duration::from_secs(3600));
+        let kept = store(10, usize::MAX, Duration::from_secs(3600));
         let id = finished(&kept, 1);
         assert!(kept.forget(id) && !kept.forget(id));
         assert!(matches!(kept.get(id), Lookup::Unknown));
@@ -246,7 +253,7 @@ mod tests {
 
     #[test]
     fn lists_go_from_new_to_old_in_pages() {
-        let store = store(10, 1000, Duration::from_secs(3600));
+        let store = store(10, usize::MAX, Duration::from_secs(3600));
         let ids: Vec<_> = (0..5).map(|_| finished(&store, 1)).collect();
         let first = store.list(&Filter::default(), 3, None);
         assert_eq!(first.items.iter().map(|record| record.id).collect::<Vec<_>>(), [ids[4], ids[3], ids[2]]);

@@ -1,7 +1,7 @@
 //! How a job ends: with a value, or with a failure that says why.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// How a job ended.
 #[derive(Debug, Clone)]
@@ -106,6 +106,18 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Bytes that it holds, about.
+    pub fn kept_bytes(&self) -> usize {
+        let exception = self.exception.as_ref().map_or(0, |exception| {
+            let args = exception.args.as_ref().map_or(0, |args| args.get().len());
+            exception.kind.len()
+                + exception.message.len()
+                + args
+                + exception.traceback.as_ref().map_or(0, String::len)
+        });
+        size_of::<Self>() + self.detail.len() + self.path.as_ref().map_or(0, String::len) + exception
+    }
+
     /// A failure with nothing but its reason.
     pub fn new(code: FailureCode, detail: impl Into<String>) -> Self {
         Self {
@@ -123,17 +135,14 @@ impl Failure {
 }
 
 /// What a function raised.
-#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Exception {
     /// The exception's class.
-    #[serde(rename = "type")]
     pub kind: String,
     /// `str(exception)`.
     pub message: String,
-    /// Its arguments, where JSON can say them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub args: Option<Vec<serde_json::Value>>,
+    /// Its arguments as a JSON array, where JSON can say them.
+    pub args: Option<Box<RawValue>>,
     /// The function's own frames.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceback: Option<String>,
 }

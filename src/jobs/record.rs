@@ -115,9 +115,6 @@ struct Live {
     log_cut: bool,
 }
 
-/// Output kept per job, in bytes.
-const LOG_BYTES_MAX: usize = 64 << 10;
-
 /// A record at one moment.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
@@ -209,10 +206,10 @@ impl Record {
         }
     }
 
-    /// Its tasks printed something.
-    pub fn append_log(&self, output: &[u8]) {
+    /// Its tasks printed something; so many bytes are kept in all.
+    pub fn append_log(&self, output: &[u8], bytes_max: usize) {
         let mut live = self.live.lock();
-        let room = LOG_BYTES_MAX - live.log.len();
+        let room = bytes_max.saturating_sub(live.log.len());
         live.log_cut |= output.len() > room;
         live.log.extend_from_slice(&output[..output.len().min(room)]);
     }
@@ -252,13 +249,15 @@ impl Record {
         }
     }
 
-    /// Bytes that its outcome holds.
-    pub fn value_bytes(&self) -> usize {
-        match &self.live.lock().outcome {
+    /// Bytes that keeping it costs, about: itself, its outcome, its log.
+    pub fn kept_bytes(&self) -> usize {
+        let live = self.live.lock();
+        let outcome = match &live.outcome {
             Some(Outcome::Value(value)) => value.len(),
-            Some(Outcome::Failure(failure)) => failure.detail.len(),
+            Some(Outcome::Failure(failure)) => failure.kept_bytes(),
             None => 0,
-        }
+        };
+        size_of::<Self>() + outcome + live.log.len()
     }
 }
 

@@ -31,12 +31,18 @@ pub(super) struct Body {
     pub process: Option<Arc<WorkerProcess>>,
     pub generation: Option<Arc<Generation>>,
     pub killed: Option<KillCause>,
+    /// It is to leave once it has ended what it runs, and why.
+    pub dismissed: Option<KillCause>,
+    /// The last task that it answered.
+    pub answered: u64,
     /// A task too large for a packet that is being written.
     pub stream: Option<AbortHandle>,
     /// Whether its head is such a task.
     pub streamed_head: bool,
     /// Whether such a task was found unread and its bytes taken away.
     pub stream_unread: bool,
+    /// Bytes of it that were written at the last look.
+    pub streamed_before: u64,
     pub lines: Lines,
     pub last: Option<Arc<Record>>,
 }
@@ -107,6 +113,8 @@ impl Engine {
             for event in batch.drain(..) {
                 self.on_event(event);
             }
+            // A large answer takes a while to look through; new heads must not look old.
+            self.now = Instant::now();
         }
         if let Some(reply) = self.stopped.take() {
             let _ = reply.send(());
@@ -117,6 +125,7 @@ impl Engine {
         match event {
             Event::Submit(submission) => self.on_submit(*submission),
             Event::Cancel(job) => self.on_cancel(job),
+            Event::KillHeads(job) => self.on_kill_heads(job),
             Event::Abandon(job) => self.on_abandon(job),
             Event::Inspect(reply) => {
                 let _ = reply.send(self.view());
@@ -174,6 +183,7 @@ impl Engine {
     pub fn end(&mut self, job: u64, outcome: Outcome) {
         if let Some(run) = self.runs.remove(&job) {
             self.spec.store.finish(&run.record, outcome);
+            self.queue.tidy(self.runs.len(), |job| self.runs.contains_key(&job));
         }
     }
 

@@ -17,6 +17,8 @@ pub(super) enum Event {
     Submit(Box<Submission>),
     /// Somebody cancels a job (its number).
     Cancel(u64),
+    /// A job being cancelled: whoever still runs it is killed.
+    KillHeads(u64),
     /// The client of a synchronous job left.
     Abandon(u64),
     /// Somebody looks.

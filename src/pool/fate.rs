@@ -1,12 +1,18 @@
 //! What an ending means for the task and for its worker. The one place that decides it.
 
+use bytes::Bytes;
 use nix::sys::signal::Signal;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::run::Task;
 use crate::jobs::{Exception, Failure, FailureCode};
+use crate::json;
 use crate::process::Exit;
 use crate::transport::{Kind, ProtocolError};
+
+/// Deepest value: clients' readers have limits too.
+const VALUE_DEPTH_MAX: usize = 1_000;
 
 /// Why the server killed a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +25,8 @@ pub(super) enum KillCause {
     Protocol(ProtocolError),
     /// Its answer was no JSON, or not what the task asked for.
     WrongAnswer,
+    /// It answered a task twice: it finished what it ran, and gets nothing more.
+    AnsweredTwice,
     /// It did not become ready in time.
     Boot,
     /// The server goes down.
@@ -29,7 +37,7 @@ impl KillCause {
     /// Whether the worker's own misdeed is the reason, so that it counts as a death.
     pub fn is_misdeed(self) -> bool {
         match self {
-            Self::Protocol(_) | Self::WrongAnswer => true,
+            Self::Protocol(_) | Self::WrongAnswer | Self::AnsweredTwice => true,
             Self::Cancelled | Self::Silent | Self::Boot | Self::Shutdown => false,
         }
     }
@@ -43,7 +51,7 @@ struct Said {
     #[serde(default)]
     message: String,
     #[serde(default)]
-    args: Option<Vec<serde_json::Value>>,
+    args: Option<Box<RawValue>>,
     #[serde(default)]
     traceback: Option<String>,
     #[serde(default)]
@@ -54,11 +62,51 @@ struct Said {
     bytes: Option<u64>,
 }
 
-/// A task's failure from its worker's own answer; the worker lives on. `None`: a value, or what makes no sense.
-pub(super) fn of_answer(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> Option<Failure> {
+/// What a worker's own answer means for its task; the worker lives on. `None`: the answer makes no sense, and it doesn't.
+pub(super) fn of_answer(
+    kind: Kind,
+    payload: Bytes,
+    task: &Task,
+    result_bytes_max: usize,
+) -> Option<Result<Bytes, Failure>> {
     if kind == Kind::Value {
-        return None;
+        return of_value(payload, task, result_bytes_max);
     }
+    of_said(kind, &payload, task, result_bytes_max).map(Err)
+}
+
+/// A value is checked, not built: what a worker wrote is as little to be trusted as what a client sends.
+fn of_value(value: Bytes, task: &Task, result_bytes_max: usize) -> Option<Result<Bytes, Failure>> {
+    if value.len() > result_bytes_max {
+        return Some(Err(too_large(value.len() as u64, result_bytes_max)));
+    }
+    match json::check(&value, VALUE_DEPTH_MAX) {
+        Ok(shape) => {
+            let whole = shape.start == 0 && shape.end == value.len();
+            let count = u64::try_from(shape.elements).unwrap_or(u64::MAX);
+            let fits = task.kind != Kind::Map || (shape.kind == json::Kind::Array && count == task.items);
+            (whole && fits).then_some(Ok(value))
+        }
+        // Grammatical; Python's integers may be as large as they like.
+        Err(error)
+            if matches!(error.reason, json::Reason::NumberOutOfRange | json::Reason::TooDeep { .. }) =>
+        {
+            Some(Err(Failure::new(FailureCode::ResultNotJson, format!("the value is not JSON: {error}"))))
+        }
+        Err(_) => None,
+    }
+}
+
+fn too_large(bytes: u64, result_bytes_max: usize) -> Failure {
+    let detail = format!(
+        "the value is {bytes} bytes of JSON; at most {result_bytes_max} are allowed (--result-limit)"
+    );
+    let mut failure = Failure::new(FailureCode::ResultTooLarge, detail);
+    failure.limit = Some(result_bytes_max);
+    failure
+}
+
+fn of_said(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> Option<Failure> {
     let said: Said = serde_json::from_slice(payload).ok()?;
     let mut failure = match kind {
         Kind::Raised => {
@@ -67,22 +115,14 @@ pub(super) fn of_answer(kind: Kind, payload: &[u8], task: &Task, result_bytes_ma
             failure.exception = Some(Exception {
                 kind: said.kind,
                 message: said.message,
-                args: said.args,
+                args: said.args.filter(|args| is_tame(args)),
                 traceback: said.traceback,
             });
             failure
         }
         Kind::NotJson => Failure::new(FailureCode::ResultNotJson, said.message),
         Kind::InvalidArguments => Failure::new(FailureCode::InvalidArguments, said.message),
-        Kind::TooLarge => {
-            let bytes = said.bytes.unwrap_or_default();
-            let detail = format!(
-                "the value is {bytes} bytes of JSON; at most {result_bytes_max} are allowed (--result-limit)"
-            );
-            let mut failure = Failure::new(FailureCode::ResultTooLarge, detail);
-            failure.limit = Some(result_bytes_max);
-            failure
-        }
+        Kind::TooLarge => too_large(said.bytes.unwrap_or_default(), result_bytes_max),
         Kind::Call | Kind::CallKeywords | Kind::Map | Kind::Ping | Kind::Ready | Kind::Value | Kind::Pong => {
             return None;
         }
@@ -93,9 +133,17 @@ pub(super) fn of_answer(kind: Kind, payload: &[u8], task: &Task, result_bytes_ma
     Some(failure)
 }
 
+/// Whether an exception's arguments are an array that any JSON reader takes; if not they are left out.
+fn is_tame(args: &RawValue) -> bool {
+    const DEPTH_MAX: usize = 64;
+    json::check(args.get().as_bytes(), DEPTH_MAX).is_ok_and(|shape| shape.kind == json::Kind::Array)
+}
+
 /// The failure of the task that a worker was running when it ended. `items_done` is what its page says of a chunk.
 pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items_done: u64) -> Failure {
-    let mut failure = match killed {
+    // A worker that ended before our kill reached it ended by itself.
+    let by_kill = matches!(exit, Exit::Signal { signal: Signal::SIGKILL, .. });
+    let mut failure = match killed.filter(|_| by_kill) {
         Some(KillCause::Cancelled) => {
             Failure::new(FailureCode::Cancelled, "the job was cancelled while it ran")
         }
@@ -106,7 +154,7 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
             FailureCode::WorkerProtocolError,
             format!("its worker wrote what is no answer: {error}"),
         ),
-        Some(KillCause::WrongAnswer) => {
+        Some(KillCause::WrongAnswer | KillCause::AnsweredTwice) => {
             Failure::new(FailureCode::WorkerProtocolError, "its worker's answer does not fit the task")
         }
         Some(KillCause::Silent | KillCause::Boot) | None => Failure::new(

@@ -130,12 +130,16 @@ impl Engine {
         }
     }
 
-    /// A stream that stands still: its worker reads nothing. The task hasn't started, since it isn't there in whole.
+    /// A stream of which nothing was read since the last look: its worker reads nothing, and a task that isn't there in whole hasn't
+    /// started.
     pub(super) fn look_into_stream(&mut self, id: SeatId) {
-        if self.roster.head_age(id, self.now) < SIGN_OF_LIFE {
+        let patient = self.roster.head_age(id, self.now) < SIGN_OF_LIFE;
+        let Some(body) = self.bodies.get_mut(&id) else { return };
+        let streamed = body.link.streamed();
+        let moved = std::mem::replace(&mut body.streamed_before, streamed) != streamed;
+        if patient || moved {
             return;
         }
-        let Some(body) = self.bodies.get_mut(&id) else { return };
         let unread = body.stream.is_some() || body.link.discard_stream();
         if unread {
             body.stream_unread = true;

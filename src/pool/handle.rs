@@ -29,6 +29,8 @@ pub struct PoolSpec {
     pub start_timeout: Duration,
     /// Largest value in bytes.
     pub result_bytes_max: usize,
+    /// Output kept per job, in bytes.
+    pub log_bytes_max: usize,
     /// Whether output goes to the server's standard error too.
     pub output_to_stderr: bool,
 }

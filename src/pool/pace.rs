@@ -44,7 +44,7 @@ impl Pace {
     }
 
     fn pause(&mut self, now: Instant, pause: Duration) {
-        self.not_before = Some(now + pause.min(PAUSE_MAX));
+        self.not_before = self.not_before.max(Some(now + pause.min(PAUSE_MAX)));
     }
 
     /// When the next worker may be started, if not at once.

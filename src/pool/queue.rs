@@ -24,6 +24,13 @@ impl Queue {
         self.0.front().copied()
     }
 
+    /// Forgets numbers without work once they are many.
+    pub fn tidy(&mut self, jobs: usize, has_work: impl Fn(u64) -> bool) {
+        if self.0.len() > 2 * jobs + 1024 {
+            self.0.retain(|job| has_work(*job));
+        }
+    }
+
     /// The one in front has no work left.
     pub fn pop(&mut self) {
         self.0.pop_front();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::engine::Engine;
+use super::events::Event;
 use super::fate::KillCause;
 use super::handle::{PoolView, WorkerView};
 use super::roster::Phase;
@@ -28,34 +29,60 @@ impl Engine {
         }
     }
 
+    /// What waits is dropped at once. What runs is killed once the answers that are there have been read.
     pub(super) fn on_cancel(&mut self, job: u64) {
+        let holders = self.roster.holders(job);
+        for id in &holders {
+            self.recall(*id);
+        }
+        let still_held = !self.roster.holders(job).is_empty();
+        if !still_held {
+            return self.end_cancelled(job);
+        }
+        if let Some(run) = self.runs.get_mut(&job) {
+            run.drop_waiting();
+        }
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            // Twice: the first lets the runtime look at the pipes, the second lets their readers run.
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            if let Some(sender) = sender.upgrade() {
+                let _ = sender.send(Event::KillHeads(job));
+            }
+        });
+    }
+
+    pub(super) fn on_kill_heads(&mut self, job: u64) {
+        if !self.runs.contains_key(&job) {
+            return;
+        }
         let mut running = Vec::new();
-        let mut finished_elsewhere = false;
         for id in self.roster.holders(job) {
             self.recall(id);
             // What is still there was read. All but the last of it is answered: its answer is on its way.
-            let last = self.roster.flight(id).last().map(|task| task.job);
-            if last == Some(job) {
+            if self.roster.flight(id).last().is_some_and(|task| task.job == job) {
                 running.push(id);
             }
-            finished_elsewhere |= self.roster.flight(id).any(|task| task.job == job) && last != Some(job);
         }
-        let Some(run) = self.runs.get(&job) else { return };
-        if running.is_empty() && finished_elsewhere && !run.has_waiting() {
+        let answered = running.is_empty() && !self.roster.holders(job).is_empty();
+        if answered && !self.runs.get(&job).is_some_and(|run| run.has_lost_work() || run.has_waiting()) {
             return;
         }
-        let failure = Failure::new(FailureCode::Cancelled, "the job was cancelled");
-        self.end(job, Outcome::Failure(Box::new(failure)));
+        self.end_cancelled(job);
         for id in running {
             self.kill(id, KillCause::Cancelled);
         }
     }
 
+    fn end_cancelled(&mut self, job: u64) {
+        let failure = Failure::new(FailureCode::Cancelled, "the job was cancelled");
+        self.end(job, Outcome::Failure(Box::new(failure)));
+    }
+
     pub(super) fn on_abandon(&mut self, job: u64) {
         for id in self.roster.holders(job) {
-            if self.roster.flight(id).next().is_some_and(|head| head.job != job) {
-                self.recall(id);
-            }
+            self.recall(id);
         }
         let failure = Failure::new(FailureCode::Cancelled, "the client left before the job had ended");
         self.end(job, Outcome::Failure(Box::new(failure)));
@@ -63,7 +90,10 @@ impl Engine {
 
     pub(super) fn on_drain(&mut self, reply: oneshot::Sender<()>) {
         for id in self.roster.ids().collect::<Vec<_>>() {
-            self.recall(id);
+            // A silent worker's pipe holds the ping that it must find.
+            if !matches!(self.roster.phase(id), Some(Phase::Silent(_))) {
+                self.recall(id);
+            }
         }
         let waiting: Vec<u64> =
             self.runs.iter().filter(|(_, run)| !run.has_started()).map(|(number, _)| *number).collect();
@@ -100,7 +130,7 @@ impl Engine {
                 Phase::Starting(_) => "starting",
                 Phase::Ready | Phase::Silent(_) if head.is_some() => "busy",
                 Phase::Ready | Phase::Silent(_) => "idle",
-                Phase::Ending => "stopping",
+                Phase::Leaving | Phase::Ending => "stopping",
             };
             Some(WorkerView {
                 pid: body.process.as_ref().map(|process| process.pid()),

@@ -34,6 +34,8 @@ pub(super) enum Phase {
     Ready,
     /// Did not read its tasks: asked for a sign of life until then.
     Silent(Instant),
+    /// Ends what it runs and gets nothing more.
+    Leaving,
     /// Killed; its death will come.
     Ending,
 }
@@ -110,7 +112,8 @@ impl Roster {
 
     /// Workers that take tasks or will.
     pub fn alive(&self) -> usize {
-        self.seats.iter().flatten().filter(|seat| seat.phase != Phase::Ending).count()
+        let stays = |seat: &&Seat| !matches!(seat.phase, Phase::Leaving | Phase::Ending);
+        self.seats.iter().flatten().filter(stays).count()
     }
 
     /// Workers that take tasks.
@@ -276,7 +279,7 @@ impl Seat {
     fn deadline(&self) -> Option<Instant> {
         match self.phase {
             Phase::Starting(at) | Phase::Silent(at) => Some(at),
-            Phase::Ready | Phase::Ending => None,
+            Phase::Ready | Phase::Leaving | Phase::Ending => None,
         }
     }
 }

@@ -108,6 +108,7 @@ pub(super) struct Run {
     next_chunk: usize,
     next_item: u64,
     exhausted: bool,
+    lost_work: bool,
     /// Tasks in flight.
     open: usize,
     /// Values by chunk.
@@ -135,6 +136,7 @@ impl Run {
             next_chunk: 0,
             next_item: 0,
             exhausted,
+            lost_work: false,
             open: 0,
             values: Vec::new(),
             value_bytes: 0,
@@ -216,6 +218,18 @@ impl Run {
         self.open > 0 || self.value_bytes > 0 || self.failure.is_some()
     }
 
+    /// Nothing more of it is handed out; for a job that is being cancelled.
+    pub fn drop_waiting(&mut self) {
+        self.lost_work = self.has_waiting();
+        self.returned.clear();
+        self.exhausted = true;
+    }
+
+    /// Whether work of it was dropped, so that it can have no value any more.
+    pub fn has_lost_work(&self) -> bool {
+        self.lost_work
+    }
+
     /// Whether some of it waits to be handed out.
     pub fn has_waiting(&self) -> bool {
         !self.returned.is_empty() || !self.exhausted
@@ -241,9 +255,8 @@ impl Run {
         if self.values.len() <= task.chunk {
             self.values.resize(task.chunk + 1, None);
         }
-        let keep_alive =
-            value.len() >= PIECE_BYTES_MIN || (task.kind != Kind::Map && !self.record.new.retained);
-        self.values[task.chunk] = Some(if keep_alive { value } else { Bytes::copy_from_slice(&value) });
+        let large = value.len() >= PIECE_BYTES_MIN;
+        self.values[task.chunk] = Some(if large { value } else { Bytes::copy_from_slice(&value) });
     }
 
     /// A task ended without a value; as `multiprocessing.Pool.map`, the first to arrive is kept and the other chunks still run.
@@ -258,6 +271,10 @@ impl Run {
     pub fn outcome(&mut self) -> Option<Outcome> {
         if self.open > 0 || self.has_waiting() {
             return None;
+        }
+        if self.lost_work {
+            let failure = Failure::new(FailureCode::Cancelled, "the job was cancelled");
+            return Some(Outcome::Failure(Box::new(failure)));
         }
         if let Some(failure) = self.failure.take() {
             return Some(Outcome::Failure(failure));

@@ -7,7 +7,7 @@ use super::events::Event;
 use super::fate::KillCause;
 use super::output::Lines;
 use super::roster::{Phase, SeatId};
-use crate::process::attend;
+use crate::process::{ForkError, attend};
 use crate::transport::{ChildDescriptors, ParentEnds};
 
 impl Engine {
@@ -15,7 +15,7 @@ impl Engine {
         let cause = match self.roster.phase(id) {
             Some(Phase::Starting(_)) => KillCause::Boot,
             Some(Phase::Silent(_)) => KillCause::Silent,
-            Some(Phase::Ready | Phase::Ending) | None => return,
+            Some(Phase::Ready | Phase::Leaving | Phase::Ending) | None => return,
         };
         tracing::warn!(pool = %self.spec.name, ?cause, "a worker gives no sign of life");
         if self.bodies.get(&id).is_some_and(|body| body.process.is_some()) {
@@ -60,11 +60,15 @@ impl Engine {
             stream: None,
             streamed_head: false,
             stream_unread: false,
+            dismissed: None,
+            answered: 0,
+            streamed_before: 0,
             lines: Lines::default(),
             last: None,
         };
         self.bodies.insert(id, body);
         let (spawner, sender) = (self.spec.spawner.clone(), self.sender.clone());
+        let start_timeout = self.spec.start_timeout;
         let payload_bytes_max = self.spec.result_bytes_max + (64 << 10);
         tokio::spawn(async move {
             let report = |event| {
@@ -72,9 +76,11 @@ impl Engine {
                     let _ = sender.send(event);
                 }
             };
-            match spawner.fork(descriptors).await {
-                Err(error) => report(Event::NotBorn(id, error)),
-                Ok(newborn) => {
+            // The clock here as well: a request that waits for a new zygote must not outlive its seat.
+            match tokio::time::timeout(start_timeout, spawner.fork(descriptors)).await {
+                Err(_) => report(Event::NotBorn(id, ForkError::ZygoteLost)),
+                Ok(Err(error)) => report(Event::NotBorn(id, error)),
+                Ok(Ok(newborn)) => {
                     let process = Arc::new(newborn.process);
                     report(Event::Born(id, Arc::clone(&process), newborn.generation));
                     attend(process, results, log, payload_bytes_max, |event| {
@@ -89,6 +95,26 @@ impl Engine {
     pub(super) fn forget(&mut self, id: SeatId) {
         self.roster.unseat(id);
         self.bodies.remove(&id);
+    }
+
+    /// Lets a worker end what it runs; what waits in its pipe goes to others.
+    pub(super) fn dismiss(&mut self, id: SeatId, cause: KillCause) {
+        self.recall(id);
+        self.roster.set_unready(id, Phase::Leaving);
+        if let Some(body) = self.bodies.get_mut(&id) {
+            body.dismissed = Some(cause);
+        }
+        self.leave_if_done(id);
+    }
+
+    /// Kills a worker that is to leave and has nothing left to do.
+    pub(super) fn leave_if_done(&mut self, id: SeatId) {
+        let cause = self.bodies.get(&id).and_then(|body| body.dismissed);
+        if let Some(cause) = cause
+            && self.roster.flight(id).next().is_none()
+        {
+            self.kill(id, cause);
+        }
     }
 
     /// Kills a worker; its death tells the fate of its tasks.

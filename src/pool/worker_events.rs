@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::task::AbortHandle;
 
 use super::engine::Engine;
 use super::fate::{self, KillCause};
 use super::roster::{Phase, SeatId};
 use super::run::Task;
-use crate::jobs::{Failure, FailureCode};
-use crate::json;
 use crate::process::{Exit, ForkError, Generation, WorkerEvent, WorkerProcess};
-use crate::transport::{Codec, Frame, Kind};
+use crate::transport::{Codec, Frame, Header, Kind};
 
 impl Engine {
     pub(super) fn on_born(&mut self, id: SeatId, process: Arc<WorkerProcess>, generation: Arc<Generation>) {
@@ -52,6 +49,9 @@ impl Engine {
 
     fn on_frame(&mut self, id: SeatId, frame: Frame) {
         let phase = self.roster.phase(id);
+        if phase.is_none() {
+            return;
+        }
         match frame.header.kind {
             Kind::Ready => {
                 if let Some(Phase::Starting(_)) = phase {
@@ -67,7 +67,13 @@ impl Engine {
                 }
             }
             Kind::Value | Kind::Raised | Kind::NotJson | Kind::InvalidArguments | Kind::TooLarge => {
-                if phase.is_none() || self.on_answer(id, frame) {
+                let twice = self.bodies.get(&id).is_some_and(|body| body.answered == frame.header.sequence);
+                if twice {
+                    // The first counted. The task that came next is another's and must not suffer for it.
+                    tracing::warn!(pool = %self.spec.name, "a worker answered a task twice");
+                    return self.dismiss(id, KillCause::AnsweredTwice);
+                }
+                if self.on_answer(id, frame).is_some() {
                     return;
                 }
             }
@@ -77,54 +83,34 @@ impl Engine {
         self.kill(id, KillCause::WrongAnswer);
     }
 
-    /// Takes an answer; `false` if it does not fit the worker's head.
-    fn on_answer(&mut self, id: SeatId, frame: Frame) -> bool {
-        let head = self.roster.flight(id).next();
-        let fits =
-            head.is_some_and(|head| head.sequence == frame.header.sequence && self.makes_sense(head, &frame));
-        if !fits || frame.header.codec != Codec::Json {
-            return false;
+    /// Takes an answer; `None` if it does not fit the worker's head.
+    fn on_answer(&mut self, id: SeatId, frame: Frame) -> Option<()> {
+        let Header { kind, codec, sequence, .. } = frame.header;
+        let head = self.roster.flight(id).next().filter(|head| head.sequence == sequence)?;
+        // Answered before it was written whole: that worker makes its answers up.
+        let written = self.bodies.get(&id).is_some_and(|body| body.stream.is_none());
+        if !written || codec != Codec::Json {
+            return None;
         }
-        let Some((task, took)) = self.roster.answered(id, frame.header.sequence, self.now) else {
-            return false;
-        };
+        let verdict = fate::of_answer(kind, frame.payload, head, self.spec.result_bytes_max)?;
+        let (task, took) = self.roster.answered(id, sequence, self.now)?;
         task.function.measured(took, task.items);
         if let Some(body) = self.bodies.get_mut(&id) {
             body.streamed_head = false;
+            body.answered = sequence;
             body.last = Some(Arc::clone(&task.record));
         }
-        // `makes_sense` has read it once; a second reading can't differ.
-        match fate::of_answer(frame.header.kind, &frame.payload, &task, self.spec.result_bytes_max) {
-            Some(failure) => self.fail(&task, failure),
-            None => self.on_value(&task, frame.payload),
-        }
-        true
-    }
-
-    fn makes_sense(&self, task: &Task, frame: &Frame) -> bool {
-        if frame.header.kind != Kind::Value {
-            return fate::of_answer(frame.header.kind, &frame.payload, task, self.spec.result_bytes_max)
-                .is_some();
-        }
-        match json::check(&frame.payload, usize::MAX) {
-            Ok(shape) => {
-                let whole = shape.start == 0 && shape.end == frame.payload.len();
-                let count = u64::try_from(shape.elements).unwrap_or(u64::MAX);
-                whole && (task.kind != Kind::Map || (shape.kind == json::Kind::Array && count == task.items))
+        self.leave_if_done(id);
+        match verdict {
+            Err(failure) => self.fail(&task, failure),
+            Ok(value) => {
+                if let Some(run) = self.runs.get_mut(&task.job) {
+                    run.succeed(&task, value, self.spec.result_bytes_max);
+                    self.conclude(task.job);
+                }
             }
-            Err(_) => false,
         }
-    }
-
-    fn on_value(&mut self, task: &Task, value: Bytes) {
-        let Some(run) = self.runs.get_mut(&task.job) else { return };
-        if value.len() > self.spec.result_bytes_max {
-            let detail = format!("the value is {} bytes of JSON", value.len());
-            run.fail(task, Failure::new(FailureCode::ResultTooLarge, detail));
-        } else {
-            run.succeed(task, value, self.spec.result_bytes_max);
-        }
-        self.conclude(task.job);
+        Some(())
     }
 
     fn on_output(&mut self, id: SeatId, output: &[u8]) {
@@ -136,7 +122,7 @@ impl Engine {
         let Some(body) = self.bodies.get_mut(&id) else { return };
         let record = record.or_else(|| body.last.clone());
         if let Some(record) = &record {
-            record.append_log(output);
+            record.append_log(output, self.spec.log_bytes_max);
         }
         if self.spec.output_to_stderr {
             let pid = body.process.as_ref().map_or(0, |process| process.pid());
@@ -158,7 +144,7 @@ impl Engine {
                 tracing::warn!(pool = %self.spec.name, %exit, "a worker ended before it was ready");
                 self.pace.boot_failed(self.now);
             }
-            Phase::Ready | Phase::Silent(_) | Phase::Ending => {
+            Phase::Ready | Phase::Silent(_) | Phase::Leaving | Phase::Ending => {
                 if killed.is_none_or(KillCause::is_misdeed) {
                     self.pace.died(self.now);
                     tracing::warn!(pool = %self.spec.name, %exit, "a worker died");

@@ -59,6 +59,11 @@ impl OomKills {
         Self { seen: Self::count() }
     }
 
+    /// Kills so far are nobody's that we know.
+    pub fn forget(&mut self) {
+        self.seen = Self::count();
+    }
+
     /// Whether the count grew since last asked.
     fn grew(&mut self) -> bool {
         let now = Self::count();

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
@@ -14,6 +15,11 @@ use parking_lot::Mutex;
 
 use super::exit::{Exit, OomKills};
 use crate::sys::PidFd;
+
+/// A kill by the memory killer is told from others only if it was so recent.
+const OOM_PERIOD: Duration = Duration::from_secs(1);
+/// Rounds of ending orphans in a row; who forks faster than that is met again at the next death.
+const ORPHAN_ROUNDS: usize = 10;
 
 /// The processes that this server answers for.
 #[derive(Debug, Clone)]
@@ -36,8 +42,15 @@ impl Family {
         let mut children = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?;
         let reaping = family.clone();
         tokio::spawn(async move {
-            while children.recv().await.is_some() {
-                reaping.reap_strangers();
+            let mut period = tokio::time::interval(OOM_PERIOD);
+            loop {
+                tokio::select! {
+                    got = children.recv() => match got {
+                        Some(()) => reaping.reap_strangers(),
+                        None => return,
+                    },
+                    _ = period.tick() => reaping.0.lock().oom_kills.forget(),
+                }
             }
         });
         Ok(family)
@@ -50,7 +63,9 @@ impl Family {
     /// Reaps a member that has ended: its process group first, then itself, then what it left behind.
     pub(super) fn reap(&self, pid: Pid, pidfd: &PidFd) -> Exit {
         // While the leader is a zombie its group's number can't be anyone else's.
-        let _ = nix::sys::signal::killpg(pid, Signal::SIGKILL);
+        if pidfd.is_unreaped() {
+            let _ = nix::sys::signal::killpg(pid, Signal::SIGKILL);
+        }
         let status = pidfd.reap();
         let exit = {
             let mut members = self.0.lock();
@@ -87,7 +102,7 @@ impl Family {
     /// Kills strangers whose worker's pid (`None`: not known) the caller wants ended, until no new ones fall to us.
     fn end_orphans(&self, wanted: impl Fn(Option<Pid>) -> bool) {
         let mut ended = HashSet::new();
-        loop {
+        for _ in 0..ORPHAN_ROUNDS {
             let strangers: Vec<Pid> = {
                 let members = self.0.lock();
                 own_children().into_iter().filter(|pid| !members.known.contains(pid)).collect()

@@ -100,7 +100,7 @@ impl Keeper {
         }
     }
 
-    async fn replace(&self, number: u64) -> (Zygote, Arc<Generation>) {
+    async fn replace(&mut self, number: u64) -> (Zygote, Arc<Generation>) {
         let mut pause = Duration::ZERO;
         loop {
             match Zygote::start(&self.spec, &self.family, number).await {
@@ -109,6 +109,10 @@ impl Keeper {
                     pause = (pause * 2).clamp(RETRY_FIRST, RETRY_MOST);
                     tracing::error!(runtime = self.spec.name, %error, retry_in = ?pause, "no new zygote");
                     tokio::time::sleep(pause).await;
+                    // Whoever asked meanwhile asks again if it still wants to.
+                    while let Ok(request) = self.requests.try_recv() {
+                        let _ = request.reply.send(Err(ForkError::ZygoteLost));
+                    }
                 }
             }
         }

@@ -20,9 +20,11 @@ use super::exit::Exit;
 use super::family::Family;
 use super::spawner::ForkError;
 use crate::sys::{self, PidFd};
-use crate::transport::{Frame, ProtocolError};
+use crate::transport::{Frame, HEADER_BYTES, ProtocolError};
 
 const READ_BYTES: usize = 64 << 10;
+/// Reads of a log pipe in a row.
+const LOG_READS: usize = 4;
 /// From a closed result pipe to the verdict that the worker lives on without one.
 const CLOSED_GRACE: Duration = Duration::from_millis(20);
 
@@ -66,7 +68,7 @@ impl WorkerProcess {
     /// Kills it and its process group, whatever it is doing: a stopped process and blocked signals included.
     pub fn kill(&self) {
         let reaped = self.reaped.lock();
-        if reaped.is_none() {
+        if reaped.is_none() && self.pidfd.get_ref().is_unreaped() {
             let _ = killpg(self.pid, Signal::SIGKILL);
             if let Err(error) = self.pidfd.get_ref().signal(Signal::SIGKILL) {
                 tracing::error!(pid = self.pid.as_raw(), %error, "a worker could not be killed");
@@ -170,10 +172,19 @@ impl Attendant {
                 // The log first: a worker flushes before it answers.
                 self.read_log(report);
                 self.take_frames(report);
-                if self.buffer.capacity() - self.buffer.len() < READ_BYTES {
-                    self.buffer.reserve(READ_BYTES);
-                }
+                self.make_room();
             }
+        }
+    }
+
+    /// Room for the next read. A buffer that grew for one large answer is left to it: what comes next must not hold on to it.
+    fn make_room(&mut self) {
+        let grown = self.buffer.capacity() > 2 * READ_BYTES;
+        if grown && self.buffer.len() < HEADER_BYTES {
+            let rest = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(READ_BYTES));
+            self.buffer.extend_from_slice(&rest);
+        } else if self.buffer.capacity() == self.buffer.len() || self.buffer.is_empty() {
+            self.buffer.reserve(READ_BYTES);
         }
     }
 
@@ -181,7 +192,7 @@ impl Attendant {
     fn read_rest(&mut self, report: &mut impl FnMut(WorkerEvent)) {
         self.read_log(report);
         while self.results_open {
-            self.buffer.reserve(READ_BYTES);
+            self.make_room();
             match self.results.try_read_buf(&mut self.buffer) {
                 Ok(1..) => self.take_frames(report),
                 Ok(0) | Err(_) => return,
@@ -202,9 +213,13 @@ impl Attendant {
         }
     }
 
+    /// What lies in the log pipe: one pipe's worth, so that a worker which prints without end can't hold the server.
     fn read_log(&mut self, report: &mut impl FnMut(WorkerEvent)) {
         let mut buffer = [0; 16 << 10];
-        while self.log_open {
+        for _ in 0..LOG_READS {
+            if !self.log_open {
+                return;
+            }
             match self.log.try_read(&mut buffer) {
                 Ok(0) => self.log_open = false,
                 Ok(read) => report(WorkerEvent::Output(Bytes::copy_from_slice(&buffer[..read]))),

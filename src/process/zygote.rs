@@ -161,14 +161,12 @@ impl Zygote {
             }
         }
         let pid = Pid::from_raw(i32::try_from(command.spawn()?.id()).map_err(io::Error::other)?);
-        family.adopt(pid);
         fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok(Self {
-            control: sys::watch_socket(ours)?,
-            pidfd: sys::watch_pidfd(PidFd::open(pid)?)?,
-            pid,
-            family: family.clone(),
-        })
+        // A failure closes the control socket, which ends the zygote; as no member it is reaped as a stranger.
+        let control = sys::watch_socket(ours)?;
+        let pidfd = sys::watch_pidfd(PidFd::open(pid)?)?;
+        family.adopt(pid);
+        Ok(Self { control, pidfd, pid, family: family.clone() })
     }
 
     async fn send_load(&self, spec: &RuntimeSpec) -> io::Result<()> {

@@ -36,6 +36,16 @@ pub fn fork() -> io::Result<Forked> {
     }
 }
 
+/// Sets a variable of the environment, for what this process will execute. An error if it has more than one thread.
+pub fn set_variable(name: &str, value: &str) -> io::Result<()> {
+    if thread_count()? != 1 {
+        return Err(io::Error::other("only a single-threaded process may change its environment"));
+    }
+    // SAFETY: the process has one thread (checked above), so nobody reads the environment meanwhile.
+    unsafe { std::env::set_var(name, value) };
+    Ok(())
+}
+
 /// Leaves at once, without destructors or exit handlers: for forked children, which hold copies of another process's state.
 pub fn exit_now(status: i32) -> ! {
     // SAFETY: _exit touches no memory and does not return.

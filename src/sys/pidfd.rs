@@ -49,6 +49,16 @@ impl PidFd {
         }
     }
 
+    /// Whether its number is still its own: it lives, or has ended and nobody has reaped it.
+    pub fn is_unreaped(&self) -> bool {
+        // SAFETY: as in `signal`; signal 0 is only asked about.
+        let asked = unsafe {
+            let none = std::ptr::null::<libc::siginfo_t>();
+            libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), 0, none, 0)
+        };
+        asked == 0
+    }
+
     /// Reaps the process if it has ended and is our child; `None` while it lives.
     pub fn reap(&self) -> io::Result<Option<WaitStatus>> {
         let status = waitid(Id::PIDFd(self.0.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG)?;

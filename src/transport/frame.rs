@@ -6,6 +6,8 @@ use bytes::{Buf, Bytes, BytesMut};
 pub const HEADER_BYTES: usize = 24;
 /// Largest frame that travels as one packet of the task pipe (`PIPE_BUF`).
 pub const PIPE_PACKET_BYTES: usize = 4096;
+/// Largest payload that is not a value: an exception with its traceback.
+const REPORT_BYTES_MAX: usize = 128 << 10;
 const MAGIC: u8 = 0xF0;
 const VERSION: u8 = 1;
 
@@ -154,7 +156,12 @@ impl Frame {
         };
         let header = Header::decode(head)?;
         let length = usize::try_from(header.length).map_err(|_| ProtocolError::Length(header.length))?;
-        if length > payload_bytes_max {
+        let most = if header.kind == Kind::Value {
+            payload_bytes_max
+        } else {
+            REPORT_BYTES_MAX.min(payload_bytes_max)
+        };
+        if length > most {
             return Err(ProtocolError::Length(header.length));
         }
         if buffer.len() < HEADER_BYTES + length {

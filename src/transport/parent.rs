@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use nix::errno::Errno;
@@ -55,6 +56,8 @@ pub struct Link {
     /// Kept open for the shared objects' calls.
     _call: OwnedFd,
     page: MappedPage,
+    /// Bytes of streams written so far.
+    streamed: AtomicU64,
 }
 
 impl ParentEnds {
@@ -70,6 +73,7 @@ impl ParentEnds {
             tasks: pipe::Sender::from_owned_fd(task_write)?,
             _call: call,
             page: MappedPage::map(&page, false)?,
+            streamed: AtomicU64::new(0),
         };
         let ends = Self {
             link,
@@ -125,13 +129,21 @@ impl Link {
             while !piece.is_empty() {
                 self.tasks.writable().await?;
                 match self.tasks.try_write(piece) {
-                    Ok(written) => piece = &piece[written..],
+                    Ok(written) => {
+                        piece = &piece[written..];
+                        self.streamed.fetch_add(written as u64, Ordering::Relaxed);
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     Err(error) => return Err(error),
                 }
             }
         }
         Ok(())
+    }
+
+    /// Bytes of streams written so far: how to see whether one moves.
+    pub fn streamed(&self) -> u64 {
+        self.streamed.load(Ordering::Relaxed)
     }
 
     /// Reads back every packet that the worker hasn't read: their sequence numbers, oldest first.

@@ -92,6 +92,8 @@ fn mark() {
     if let Ok(name) = std::ffi::CString::new(format!("fp-{}", Pid::this())) {
         let _ = nix::sys::prctl::set_name(&name);
     }
+    // Without the mark an orphan is only found when the server ends.
+    let _ = sys::set_variable("FP_WORKER_PID", &Pid::this().to_string());
 }
 
 fn place_descriptors(descriptors: Descriptors) -> io::Result<MappedPage> {

@@ -42,8 +42,8 @@ fn all_succeed(client: &Client, count: usize) {
     }
 }
 
-fn cancels_beside_jobs(args: &[&str]) {
-    let server = Server::start(args);
+fn cancels_beside_jobs(workers: usize) {
+    let server = Server::start(&["--workers", &workers.to_string()]);
     let before = server.fds();
     let count = scaled(10_000);
     let start = Instant::now();
@@ -66,7 +66,7 @@ fn cancels_beside_jobs(args: &[&str]) {
     let took = start.elapsed();
     println!("{cancelled} cancelled, {ended} ended first, {count} beside them, in {took:?}");
     assert!(cancelled > 0, "some were cancelled");
-    server.whole_again(Instant::now(), Duration::from_secs(5), server.workers().len(), &[]);
+    server.whole_again(Instant::now(), Duration::from_secs(5), workers, &[]);
     assert_eq!(server.get("/readyz").status, 200, "kills by the server itself set off no brake");
     assert_eq!(server.apply("square", &json!([12])).value(), 144);
     server.nothing_left(before);
@@ -74,12 +74,12 @@ fn cancels_beside_jobs(args: &[&str]) {
 
 #[test]
 fn random_cancels_never_hit_the_next_task() {
-    cancels_beside_jobs(&["--workers", "2"]);
+    cancels_beside_jobs(2);
 }
 
 #[test]
 fn random_cancels_in_a_pool_of_one() {
-    cancels_beside_jobs(&["--workers", "1"]);
+    cancels_beside_jobs(1);
 }
 
 #[test]

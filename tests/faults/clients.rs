@@ -137,3 +137,24 @@ fn f62_a_body_that_never_comes_is_closed() {
     slow.leave();
     server.nothing_left(before);
 }
+
+#[test]
+fn a_body_that_nobody_wants_costs_no_request() {
+    let server = Server::start(&[]);
+    let id = server.submit("square", &json!([3]));
+    server.result(&id, 5.0).value();
+    let mut raw = Raw::connect(server.port());
+    // An empty body, but its end comes after the answer: some clients send it so.
+    let line = format!("POST /v1/jobs/{id}/cancel");
+    raw.request(&line, "Host: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n", b"");
+    std::thread::sleep(Duration::from_millis(100));
+    raw.write(b"0\r\n\r\n");
+    let answer = raw.answer(Duration::from_secs(5));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    if answer.header("connection") == Some("close") {
+        return;
+    }
+    // Not told that the connection ends, a client sends its next request on it.
+    raw.request(&format!("GET /v1/jobs/{id}/result"), "", b"");
+    assert_eq!(raw.answer(Duration::from_secs(5)).value(), 9);
+}

@@ -84,6 +84,10 @@ fn f67_a_body_must_be_there_and_be_an_object() {
     let server = Server::start(&[]);
     for path in ["/v1/apply", "/v1/apply_async", "/v1/map", "/v1/map_async"] {
         server.post_empty(path).problem_of(400);
+        // No word of a body at all.
+        let mut raw = Raw::connect(server.port());
+        raw.request(&format!("POST {path}"), "", b"");
+        raw.answer(Duration::from_secs(5)).problem_of(400);
         for body in ["", " ", "null", "[]", "3", "\"text\"", "true", "[{}]"] {
             server.post_text(path, body).problem_of(400);
         }

@@ -116,10 +116,10 @@ impl Client {
         self.send("POST", path, &[("content-type", "application/json")], Some(body.as_bytes()))
     }
 
-    /// POST without a body.
+    /// POST without a body: `Content-Length: 0`.
     #[track_caller]
     pub fn post_empty(&self, path: &str) -> Answer {
-        self.send("POST", path, &[], None)
+        self.send("POST", path, &[], Some(b""))
     }
 
     /// `POST /v1/apply` of a function of the fixture.

@@ -136,12 +136,22 @@ impl Server {
     /// Waits, from `start` on, until `count` workers are idle or busy and none of them is in `without`.
     #[track_caller]
     pub fn whole_again(&self, start: Instant, bound: Duration, count: usize, without: &[i32]) {
-        wait_from(start, bound, "the pool is whole again", || {
-            let workers = self.workers();
+        let mut workers = Vec::new();
+        let is_whole = |workers: &[Worker]| {
             let is_up = |worker: &&Worker| worker.state == "idle" || worker.state == "busy";
             let up: Vec<i32> = workers.iter().filter(is_up).map(|worker| worker.pid).collect();
             up.len() == count && up.iter().all(|pid| !without.contains(pid) && !proc::is_gone(*pid))
-        });
+        };
+        let mut elapsed = Duration::ZERO;
+        while elapsed <= bound {
+            workers = self.workers();
+            if is_whole(&workers) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+            elapsed = start.elapsed();
+        }
+        panic!("the pool is not whole again {elapsed:?} later (without {without:?}): {workers:#?}");
     }
 
     /// The zygotes: children of the server that are no workers of the Python pool.

@@ -31,7 +31,7 @@ try:
     import gc
 except ImportError as missing:
     unsupported("its standard module %s is missing" % missing.name)
-from os import _exit, close, dup, dup2, fork, getpid, getppid, readv, waitpid, write, writev
+from os import _exit, close, closerange, dup, dup2, fork, getpid, getppid, readv, waitpid, write, writev
 from sys import exc_info
 from time import monotonic_ns as now, sleep
 

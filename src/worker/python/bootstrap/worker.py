@@ -144,9 +144,10 @@ unstarted = []  # the items of the slice of a MAP that runs
 pace = {}  # by function index: items of a MAP that take about a millisecond
 
 
-def forget_items():
-    """In a child that a mapped function forked: the rest of the chunk is not the child's."""
+def forget_work():
+    """In a child that a function forked: neither the rest of the chunk nor the next task is the child's."""
     unstarted.clear()
+    closerange(3, 6)
 
 
 def run_map(call, which, items, values, page):
@@ -283,7 +284,7 @@ def become_worker(received, server_pid, control, functions, calls, result_bytes_
     try:
         page = set_up_worker(received, server_pid, control)
         seed_generators()
-        os.register_at_fork(after_in_child=forget_items)
+        os.register_at_fork(after_in_child=forget_work)
         answer(READY, 0, b"")
         serve(functions, calls, page, result_bytes_max, tracebacks)
     except BaseException as error:
