@@ -3,6 +3,9 @@
 //! The worker writes, the server reads; for people only. Scheduling and results never look here.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
 
 use crate::sys::MappedPage;
 
@@ -53,6 +56,25 @@ pub struct Counters {
     pub items_done: u64,
     /// Nanoseconds busy, in all.
     pub busy_nanoseconds: u64,
+    /// Whether it runs a task.
+    pub busy: bool,
+    /// Start of the current task, CLOCK_MONOTONIC nanoseconds; 0 when there is none.
+    pub task_started: u64,
+}
+
+impl Counters {
+    /// How long the current task has run.
+    pub fn task_age(&self) -> Option<Duration> {
+        let age = monotonic_nanoseconds().saturating_sub(self.task_started);
+        (self.task_started > 0).then(|| Duration::from_nanos(age))
+    }
+}
+
+/// CLOCK_MONOTONIC in nanoseconds.
+pub fn monotonic_nanoseconds() -> u64 {
+    let Ok(now) = clock_gettime(ClockId::CLOCK_MONOTONIC) else { return 0 };
+    let seconds = u64::try_from(now.tv_sec()).unwrap_or(0);
+    seconds * 1_000_000_000 + u64::try_from(now.tv_nsec()).unwrap_or(0)
 }
 
 /// Reads a page.
@@ -65,6 +87,8 @@ pub fn read(page: &MappedPage) -> Counters {
         failed: word(Word::Failed),
         items_done: word(Word::ItemsDone),
         busy_nanoseconds: word(Word::BusyNanoseconds),
+        busy: word(Word::State) == state::BUSY,
+        task_started: word(Word::TaskStarted),
     }
 }
 

@@ -15,6 +15,9 @@ use hyper::body::Frame;
 /// that announces much and sends nothing costs nothing.
 const RESERVED_AT_ONCE_MAX: usize = 1 << 20;
 
+/// Most bytes of a body that nobody wants.
+const UNWANTED_BYTES_MAX: usize = 64 << 10;
+
 /// Why a body could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
@@ -33,6 +36,12 @@ pub enum BodyError {
     /// The connection broke, or the body's framing is wrong.
     #[error("the body could not be read: {0}")]
     Broken(String),
+}
+
+/// Reads and forgets the body of an operation that takes none; a large one is refused.
+pub async fn forget_body(request: axum::extract::Request, stall: Duration) -> Result<(), BodyError> {
+    let (head, body) = request.into_parts();
+    read_body(body, &head.headers, UNWANTED_BYTES_MAX, stall).await.map(drop)
 }
 
 /// Reads the whole body. A body that came in one piece is returned as it came, without a copy, and no

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::body::forget_body;
 use super::negotiate::{check_accept, check_accepts};
 use super::problem::{Problem, timeout_max};
 use super::segment::Segment;
 use super::state::Shared;
 use super::submit::{JOB_HEADER, outcome_response};
+use super::value::wants_raw;
 use crate::api::{
     AcceptedProblems, Invalid, Job, JobList, JobProblems, OutcomeProblems, Problem as ProblemBody, Query,
     ReadProblems,
@@ -74,7 +76,7 @@ pub async fn get_result(
     let record = find(&app, &id)?;
     match tokio::time::timeout(timeout, record.ended()).await {
         Ok(outcome) => {
-            let mut response = outcome_response(&app, &record, outcome)?;
+            let mut response = outcome_response(&app, &record, outcome, wants_raw(&headers))?;
             if let Ok(id) = HeaderValue::from_str(&record.id.to_string()) {
                 response.headers_mut().insert(JOB_HEADER, id);
             }
@@ -128,8 +130,10 @@ pub async fn cancel_job(
     Segment(id): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    request: Request,
 ) -> Result<Json<Job>, Problem> {
     check_accept(&headers)?;
+    forget_body(request, app.limits.body_stall_timeout).await.map_err(|error| Problem::of_body(&error))?;
     Query::parse(query.as_deref(), &[])?;
     let record = find(&app, &id)?;
     if !record.state().is_final() {
@@ -149,7 +153,9 @@ pub async fn delete_job(
     State(app): State<Arc<Shared>>,
     Segment(id): Segment,
     RawQuery(query): RawQuery,
+    request: Request,
 ) -> Result<StatusCode, Problem> {
+    forget_body(request, app.limits.body_stall_timeout).await.map_err(|error| Problem::of_body(&error))?;
     Query::parse(query.as_deref(), &[])?;
     let record = find(&app, &id)?;
     if !record.state().is_final() {

@@ -6,11 +6,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use hyper::body::Body as _;
+
 use super::body::read_body;
 use super::negotiate::{check_accept, check_content_type};
 use super::problem::Problem;
 use super::state::{Shared, StageValue};
-use super::value::value_response;
+use super::value::{value_response, wants_raw};
 use crate::api::{
     ApplyBody, ApplyRequest, Job, MapBody, MapRequest, OutcomeProblems, Query, ReadProblems, SubmitProblems,
 };
@@ -28,8 +30,9 @@ const CHUNKS_PER_WORKER: usize = 4;
                headers(("Forkpool-Job" = String, description = "The job's id")), example = json!(9)),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn apply(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+    let raw = wants_raw(request.headers());
     let job = submit_apply(&app, request, false).await?;
-    answer(app, job).await
+    answer(app, job, raw).await
 }
 
 /// Submits a call; its value is fetched by the job's id (`Pool.apply_async`).
@@ -49,7 +52,7 @@ pub async fn apply_async(State(app): State<Arc<Shared>>, request: Request) -> Re
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn map(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
     let job = submit_map(&app, request, false).await?;
-    answer(app, job).await
+    answer(app, job, false).await
 }
 
 /// Submits a map; its values are fetched by the job's id (`Pool.map_async`).
@@ -125,7 +128,9 @@ fn default_chunksize(items: usize, workers: usize) -> usize {
 
 async fn body_of_work(app: &Shared, request: Request) -> Result<axum::body::Bytes, Problem> {
     let (head, body) = request.into_parts();
-    check_content_type(&head.headers)?;
+    if !body.is_end_stream() {
+        check_content_type(&head.headers)?;
+    }
     check_accept(&head.headers)?;
     Query::parse(head.uri.query(), &[])?;
     app.service_for_work()?;
@@ -165,19 +170,24 @@ impl Drop for Attended<'_> {
     }
 }
 
-async fn answer(app: Arc<Shared>, job: Submitted) -> Result<Response, Problem> {
+async fn answer(app: Arc<Shared>, job: Submitted, raw: bool) -> Result<Response, Problem> {
     let attended = Attended { app: &app, job: &job };
     let outcome = job.record.ended().await;
     drop(attended);
-    let mut response = outcome_response(&app, &job.record, outcome)?;
+    let mut response = outcome_response(&app, &job.record, outcome, raw)?;
     response.headers_mut().insert(JOB_HEADER, id_value(&job.record));
     Ok(response)
 }
 
 /// A job's ending as an answer.
-pub fn outcome_response(app: &Shared, record: &Record, outcome: Outcome) -> Result<Response, Problem> {
+pub fn outcome_response(
+    app: &Shared,
+    record: &Record,
+    outcome: Outcome,
+    raw: bool,
+) -> Result<Response, Problem> {
     match outcome {
-        Outcome::Value(value) => Ok(value_response(value)),
+        Outcome::Value(value) => Ok(value_response(value, raw)),
         Outcome::Failure(failure) => {
             let never_ran = failure.code == FailureCode::Interrupted && !record.has_started();
             if never_ran && app.stage.get() == StageValue::Draining {

@@ -5,12 +5,28 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use base64::Engine as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Frame, SizeHint};
 
 use crate::jobs::Value;
+
+const OCTET_STREAM: &str = "application/octet-stream";
+
+/// Whether a client asks for bytes values as they are.
+pub fn wants_raw(headers: &HeaderMap) -> bool {
+    let asks = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains(OCTET_STREAM));
+    headers.get_all(header::ACCEPT).iter().any(asks)
+}
+
+/// The bytes of `{"$bytes":"<base64>"}`, as workers write it.
+fn raw_bytes(value: &Value) -> Option<Vec<u8>> {
+    let [text] = value.pieces.as_slice() else { return None };
+    let encoded = text.strip_prefix(b"{\"$bytes\":\"")?.strip_suffix(b"\"}")?;
+    base64::engine::general_purpose::STANDARD.decode(encoded).ok()
+}
 
 struct Pieces {
     rest: std::vec::IntoIter<Bytes>,
@@ -35,8 +51,13 @@ impl hyper::body::Body for Pieces {
     }
 }
 
-/// 200 with the bare value.
-pub fn value_response(value: Value) -> Response {
+/// 200 with the bare value. A bytes value goes raw to whoever asks for `application/octet-stream`.
+pub fn value_response(value: Value, raw_wanted: bool) -> Response {
+    if raw_wanted && let Some(raw) = raw_bytes(&value) {
+        let mut response = Response::new(Body::from(raw));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(OCTET_STREAM));
+        return response;
+    }
     let left = value.len() as u64;
     let mut pieces = value.pieces;
     let body = match pieces.len() {

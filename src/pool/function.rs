@@ -17,6 +17,8 @@ pub struct Function {
     pub signature: Option<String>,
     /// Mean nanoseconds an item, plus one; 0 while it is not measured.
     mean_nanoseconds: AtomicU64,
+    /// The longest of late, nanoseconds an item: halves in about 44 runs.
+    peak_nanoseconds: AtomicU64,
     /// Whether it was ever seen to print: then its tasks go one at a time, so that output finds its job.
     prints: AtomicBool,
 }
@@ -30,6 +32,7 @@ impl Function {
             doc,
             signature,
             mean_nanoseconds: AtomicU64::new(0),
+            peak_nanoseconds: AtomicU64::new(0),
             prints: AtomicBool::new(false),
         }
     }
@@ -41,12 +44,19 @@ impl Function {
         known.then(|| Duration::from_nanos(mean.saturating_mul(items)))
     }
 
+    /// How long an item took at most of late; `None` if nobody knows or it must go alone.
+    pub(super) fn peak(&self) -> Option<Duration> {
+        self.expected(1).map(|_| Duration::from_nanos(self.peak_nanoseconds.load(Ordering::Relaxed)))
+    }
+
     /// A task of so many items took so long.
     pub(super) fn measured(&self, took: Duration, items: u64) {
         let sample = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) / items.max(1) + 1;
         let mean = self.mean_nanoseconds.load(Ordering::Relaxed);
         let next = if mean == 0 { sample } else { (mean / 8 * 7).saturating_add(sample / 8).max(1) };
         self.mean_nanoseconds.store(next, Ordering::Relaxed);
+        let peak = self.peak_nanoseconds.load(Ordering::Relaxed);
+        self.peak_nanoseconds.store(sample.max(peak - peak / 64), Ordering::Relaxed);
     }
 
     /// It was seen to print.

@@ -34,11 +34,13 @@ impl Engine {
 
     /// Hands a task to a worker, or gives it back to the caller.
     pub(super) fn hand(&mut self, task: Task) -> Result<(), Task> {
-        task.record.start();
         let packet = task.fits_packet();
         let id = self.roster.place(task, self.now)?;
         let Some(body) = self.bodies.get_mut(&id) else { return Ok(()) };
         let Some(task) = self.roster.flight(id).last() else { return Ok(()) };
+        if self.roster.flight(id).count() == 1 {
+            task.record.start();
+        }
         let Some(function) =
             body.generation.as_ref().and_then(|generation| generation.index(&task.function.name))
         else {
@@ -119,7 +121,7 @@ impl Engine {
             let ping = Header {
                 kind: Kind::Ping,
                 codec: Codec::None,
-                function: 0,
+                detail: 0,
                 sequence: self.next_sequence,
                 length: 0,
             };

@@ -8,7 +8,7 @@ use super::engine::Engine;
 use super::events::Event;
 use super::fate::KillCause;
 use super::handle::{PoolView, WorkerView};
-use super::roster::Phase;
+use super::roster::{Phase, SeatId};
 use super::run::{Run, Submission};
 use crate::counters;
 use crate::jobs::{Failure, FailureCode, Outcome};
@@ -123,24 +123,28 @@ impl Engine {
 
     pub(super) fn view(&self) -> PoolView {
         let running = self.runs.values().filter(|run| run.has_started()).count();
-        let workers = self.roster.ids().filter_map(|id| {
-            let body = self.bodies.get(&id)?;
-            let head = self.roster.flight(id).next();
-            let state = match self.roster.phase(id)? {
-                Phase::Starting(_) => "starting",
-                Phase::Ready | Phase::Silent(_) if head.is_some() => "busy",
-                Phase::Ready | Phase::Silent(_) => "idle",
-                Phase::Leaving | Phase::Ending => "stopping",
-            };
-            Some(WorkerView {
-                pid: body.process.as_ref().map(|process| process.pid()),
-                state,
-                generation: body.generation.as_ref().map_or(0, |generation| generation.number),
-                current: head.map(|task| (task.record.id, Arc::clone(&task.function.name))),
-                current_age: head.map(|_| self.roster.head_age(id, self.now)),
-                counters: counters::read(body.link.page()),
-            })
-        });
+        let workers = self.roster.ids().filter_map(|id| self.worker_view(id));
         PoolView { queued: self.runs.len() - running, running, workers: workers.collect() }
+    }
+
+    /// What a worker does is read from its page: a task that it hasn't read is nobody's current task.
+    fn worker_view(&self, id: SeatId) -> Option<WorkerView> {
+        let body = self.bodies.get(&id)?;
+        let counters = counters::read(body.link.page());
+        let current = self.roster.flight(id).find(|task| task.sequence == counters.current_task);
+        let state = match self.roster.phase(id)? {
+            Phase::Starting(_) => "starting",
+            Phase::Ready | Phase::Silent(_) if counters.busy => "busy",
+            Phase::Ready | Phase::Silent(_) => "idle",
+            Phase::Leaving | Phase::Ending => "stopping",
+        };
+        Some(WorkerView {
+            pid: body.process.as_ref().map(|process| process.pid()),
+            state,
+            generation: body.generation.as_ref().map_or(0, |generation| generation.number),
+            current: current.map(|task| (task.record.id, Arc::clone(&task.function.name))),
+            current_age: current.and_then(|_| counters.task_age()),
+            counters,
+        })
     }
 }

@@ -17,6 +17,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const FLIGHT_MAX: usize = 16;
 /// Expected time of the tasks in one flight.
 const FLIGHT_EXPECTED_MAX: Duration = Duration::from_micros(2_500);
+/// Expected time of a flight of tiny tasks: about what it takes to wake a worker.
+pub(super) const FLIGHT_TINY_MAX: Duration = Duration::from_micros(50);
 
 /// A worker of this pool: a seat, and how often the seat was taken before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -147,9 +149,12 @@ impl Roster {
         !self.idle.is_empty() || self.seats.iter().flatten().any(|seat| seat.takes_more(now))
     }
 
-    /// Gives a task to a worker: an idle one, else behind a quick head if the task is quick and small.
+    /// Gives a task to a worker: an idle one, else behind a quick head if the task is quick and small. A tiny task goes behind other
+    /// tiny ones even so: to wake another worker would take longer than they do.
     pub fn place(&mut self, task: Task, now: Instant) -> Result<SeatId, Task> {
-        let chosen = self.idle.last().copied().or_else(|| self.shortest_flight(&task, now));
+        let tiny = if task.is_tiny() { self.shortest_flight(&task, now, FLIGHT_TINY_MAX) } else { None };
+        let idle = tiny.or_else(|| self.idle.last().copied());
+        let chosen = idle.or_else(|| self.shortest_flight(&task, now, FLIGHT_EXPECTED_MAX));
         let Some(id) = chosen else { return Err(task) };
         self.idle.retain(|idle| *idle != id);
         let Some(seat) = self.get_mut(id) else { return Err(task) };
@@ -163,11 +168,13 @@ impl Roster {
         Ok(id)
     }
 
-    fn shortest_flight(&self, task: &Task, now: Instant) -> Option<SeatId> {
+    fn shortest_flight(&self, task: &Task, now: Instant, expected_max: Duration) -> Option<SeatId> {
         let expected = task.expected().filter(|_| task.fits_packet())?;
         let fits = |seat: &Seat| {
             let total = seat.expected.map(|flight| flight + expected);
-            seat.takes_more(now) && total.is_some_and(|total| total <= FLIGHT_EXPECTED_MAX)
+            !seat.flight.is_empty()
+                && seat.takes_more(now)
+                && total.is_some_and(|total| total <= expected_max)
         };
         let seats = self.seats.iter().enumerate().filter_map(|(index, seat)| Some((index, seat.as_ref()?)));
         let (index, seat) = seats.filter(|(_, seat)| fits(seat)).min_by_key(|(_, seat)| seat.flight.len())?;
@@ -183,19 +190,18 @@ impl Roster {
         Some(task)
     }
 
-    /// A worker answered its head: the task, and how long it was head. `None` if that was not its head.
-    pub fn answered(&mut self, id: SeatId, sequence: u64, now: Instant) -> Option<(Task, Duration)> {
+    /// A worker answered its head. `None` if that was not its head.
+    pub fn answered(&mut self, id: SeatId, sequence: u64, now: Instant) -> Option<Task> {
         let seat = self.get_mut(id)?;
         if seat.flight.front()?.sequence != sequence {
             return None;
         }
         let task = seat.flight.pop_front()?;
-        let took = now.saturating_duration_since(seat.head_since);
         seat.head_since = now;
         seat.next_look = now;
         seat.settle();
         self.after_removal(id);
-        Some((task, took))
+        Some(task)
     }
 
     /// Tasks that were read back from a worker's pipe leave its flight, oldest first; `true` if the head was among them.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::function::Function;
+use super::roster::FLIGHT_TINY_MAX;
 use crate::jobs::{Failure, FailureCode, Outcome, Permit, Record, Value};
 use crate::json::Splitter;
 use crate::transport::{Codec, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES};
@@ -82,12 +83,19 @@ impl Task {
         self.function.expected(self.items)
     }
 
+    /// Whether it is quicker done than another worker woken, and its function has not been slow of late.
+    pub fn is_tiny(&self) -> bool {
+        self.items == 1
+            && self.fits_packet()
+            && self.function.peak().is_some_and(|peak| peak < FLIGHT_TINY_MAX)
+    }
+
     /// Its header, for a worker whose code knows the function by this index.
     pub fn header(&self, function: u32) -> Header {
         Header {
             kind: self.kind,
             codec: Codec::Json,
-            function,
+            detail: function,
             sequence: self.sequence,
             length: self.payload_bytes as u64,
         }
@@ -208,14 +216,14 @@ impl Run {
     pub fn give_back(&mut self, task: Task) {
         self.open -= 1;
         self.returned.push_front(task);
-        if !self.has_started() {
+        if self.open == 0 && self.value_bytes == 0 && self.failure.is_none() {
             self.record.unstart();
         }
     }
 
-    /// Whether anything of it was handed out and not given back.
+    /// Whether any task of it was at the head of a flight.
     pub fn has_started(&self) -> bool {
-        self.open > 0 || self.value_bytes > 0 || self.failure.is_some()
+        self.record.has_started()
     }
 
     /// Nothing more of it is handed out; for a job that is being cancelled.

@@ -1,6 +1,7 @@
 //! The engine's answers to what happens at a worker: birth, frames, output, death.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
@@ -85,7 +86,7 @@ impl Engine {
 
     /// Takes an answer; `None` if it does not fit the worker's head.
     fn on_answer(&mut self, id: SeatId, frame: Frame) -> Option<()> {
-        let Header { kind, codec, sequence, .. } = frame.header;
+        let Header { kind, codec, sequence, detail: nanoseconds, .. } = frame.header;
         let head = self.roster.flight(id).next().filter(|head| head.sequence == sequence)?;
         // Answered before it was written whole: that worker makes its answers up.
         let written = self.bodies.get(&id).is_some_and(|body| body.stream.is_none());
@@ -93,14 +94,17 @@ impl Engine {
             return None;
         }
         let verdict = fate::of_answer(kind, frame.payload, head, self.spec.result_bytes_max)?;
-        let (task, took) = self.roster.answered(id, sequence, self.now)?;
-        task.function.measured(took, task.items);
+        let task = self.roster.answered(id, sequence, self.now)?;
+        task.function.measured(Duration::from_nanos(nanoseconds.into()), task.items);
         if let Some(body) = self.bodies.get_mut(&id) {
             body.streamed_head = false;
             body.answered = sequence;
             body.last = Some(Arc::clone(&task.record));
         }
         self.leave_if_done(id);
+        if let Some(next) = self.roster.flight(id).next() {
+            next.record.start();
+        }
         match verdict {
             Err(failure) => self.fail(&task, failure),
             Ok(value) => {

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use parking_lot::Mutex;
 
 use super::exit::{Exit, OomKills};
-use crate::sys::PidFd;
+use crate::sys::{self, PidFd};
 
 /// A kill by the memory killer is told from others only if it was so recent.
 const OOM_PERIOD: Duration = Duration::from_secs(1);
@@ -37,6 +37,8 @@ impl Family {
     /// Call it on the runtime, on the thread that lives as long as the server: a worker's death signal hangs on that thread.
     pub fn found() -> io::Result<Self> {
         nix::sys::prctl::set_child_subreaper(true)?;
+        // Older kernels can't; then what was inherited is handed on.
+        let _ = sys::close_on_exec_from(3);
         let family =
             Self(Arc::new(Mutex::new(Members { known: HashSet::new(), oom_kills: OomKills::new() })));
         let mut children = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?;

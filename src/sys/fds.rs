@@ -25,6 +25,13 @@ pub fn close_from(first: RawFd) -> io::Result<()> {
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Marks every descriptor from `first` on close-on-exec: what this process inherited is not for those that it executes.
+pub fn close_on_exec_from(first: RawFd) -> io::Result<()> {
+    // SAFETY: with this flag close_range only sets a mark on descriptors; none is closed here.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Takes descriptor 0 as an owned one elsewhere (close-on-exec) and leaves `/dev/null` on 0.
 pub fn take_stdin() -> io::Result<OwnedFd> {
     // SAFETY: F_DUPFD_CLOEXEC returns a new descriptor that nobody else owns.

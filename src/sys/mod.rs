@@ -10,7 +10,7 @@ mod pidfd;
 mod readiness;
 mod socket;
 
-pub use fds::{adopt, close_from, place, reopen_for_reading, take_stdin};
+pub use fds::{adopt, close_from, close_on_exec_from, place, reopen_for_reading, take_stdin};
 pub use fork::{Forked, default_signals, exit_now, fork, set_variable, thread_count};
 pub use page::{MappedPage, PAGE_BYTES, create_page};
 pub use pidfd::PidFd;

@@ -47,10 +47,17 @@ impl ChildEnd {
     }
 
     /// Writes a whole answer. `frame` begins with room for a header, which is filled in here.
-    pub fn write_answer(&self, kind: Kind, sequence: u64, frame: &mut [u8]) -> io::Result<()> {
+    pub fn write_answer(
+        &self,
+        kind: Kind,
+        sequence: u64,
+        nanoseconds: u64,
+        frame: &mut [u8],
+    ) -> io::Result<()> {
         let length = frame.len() - HEADER_BYTES;
         let codec = if length == 0 { Codec::None } else { Codec::Json };
-        let header = Header { kind, codec, function: 0, sequence, length: length as u64 };
+        let detail = u32::try_from(nanoseconds).unwrap_or(u32::MAX);
+        let header = Header { kind, codec, detail, sequence, length: length as u64 };
         frame[..HEADER_BYTES].copy_from_slice(&header.encode());
         let mut rest = &*frame;
         while !rest.is_empty() {

@@ -75,8 +75,8 @@ pub struct Header {
     pub kind: Kind,
     /// How its payload is coded.
     pub codec: Codec,
-    /// Tasks: the function's index in its zygote's announcement.
-    pub function: u32,
+    /// Tasks: the function's index in its zygote's announcement. Answers: nanoseconds that the task ran.
+    pub detail: u32,
     /// The server's number of the task.
     pub sequence: u64,
     /// Bytes of payload.
@@ -120,7 +120,7 @@ impl Header {
         bytes[1] = VERSION;
         bytes[2] = self.kind as u8;
         bytes[3] = self.codec as u8;
-        bytes[4..8].copy_from_slice(&self.function.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.detail.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.sequence.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.length.to_le_bytes());
         bytes
@@ -141,7 +141,7 @@ impl Header {
         Ok(Self {
             kind: Kind::parse(kind).ok_or(ProtocolError::Kind(kind))?,
             codec,
-            function: rest.get_u32_le(),
+            detail: rest.get_u32_le(),
             sequence: rest.get_u64_le(),
             length: rest.get_u64_le(),
         })
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     fn header(length: u64) -> Header {
-        Header { kind: Kind::Value, codec: Codec::Json, function: 7, sequence: u64::MAX - 1, length }
+        Header { kind: Kind::Value, codec: Codec::Json, detail: 7, sequence: u64::MAX - 1, length }
     }
 
     #[test]

@@ -197,7 +197,7 @@ mod tests {
     use crate::transport::{Codec, Kind};
 
     fn packet(sequence: u64) -> Vec<u8> {
-        let header = Header { kind: Kind::Call, codec: Codec::Json, function: 0, sequence, length: 3 };
+        let header = Header { kind: Kind::Call, codec: Codec::Json, detail: 0, sequence, length: 3 };
         [&header.encode()[..], b"[1]"].concat()
     }
 
@@ -231,7 +231,7 @@ mod tests {
         let header = Header {
             kind: Kind::Call,
             codec: Codec::Json,
-            function: 0,
+            detail: 0,
             sequence: 9,
             length: u64::try_from(payload.len()).unwrap(),
         };

@@ -2,13 +2,12 @@
 
 use std::io::{self, Write};
 
-use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use serde::Serialize;
 
 use super::native::{Function, Functions, Raised};
 use super::sanitize::{self, WorkerEnds};
-use crate::counters::{self, Word, state};
+use crate::counters::{self, Word, monotonic_nanoseconds, state};
 use crate::json;
 use crate::sys::MappedPage;
 use crate::transport::{ChildEnd, HEADER_BYTES, Header, Kind};
@@ -36,22 +35,21 @@ pub(super) fn run(ends: WorkerEnds, functions: &Functions) -> io::Result<()> {
     counters::write(&page, Word::State, state::IDLE);
     let mut pipes = ChildEnd::new(ends.tasks, ends.results);
     let mut answer = vec![0; HEADER_BYTES];
-    pipes.write_answer(Kind::Ready, 0, &mut answer)?;
+    pipes.write_answer(Kind::Ready, 0, 0, &mut answer)?;
     while let Some((header, payload)) = pipes.read_task()? {
         answer.resize(HEADER_BYTES, 0);
-        let kind = if header.kind == Kind::Ping {
-            Kind::Pong
+        let (kind, took) = if header.kind == Kind::Ping {
+            (Kind::Pong, 0)
         } else {
             let started = begin(&page, header.sequence);
             let kind = perform(header, payload, functions, &page, &mut answer);
-            end(&page, started, kind);
-            kind
+            (kind, end(&page, started, kind))
         };
         if Pid::this() != own {
             // A function forked and its child came back here: it is no worker.
             sanitize::leave(0);
         }
-        pipes.write_answer(kind, header.sequence, &mut answer)?;
+        pipes.write_answer(kind, header.sequence, took, &mut answer)?;
         if answer.capacity() > 1 << 20 {
             answer = Vec::new();
         }
@@ -69,19 +67,15 @@ fn begin(page: &MappedPage, sequence: u64) -> u64 {
     now
 }
 
-fn end(page: &MappedPage, started: u64, kind: Kind) {
+fn end(page: &MappedPage, started: u64, kind: Kind) -> u64 {
+    let took = monotonic_nanoseconds().saturating_sub(started);
     let outcome = if kind == Kind::Value { Word::Succeeded } else { Word::Failed };
     counters::add(page, outcome, 1);
-    counters::add(page, Word::BusyNanoseconds, monotonic_nanoseconds().saturating_sub(started));
+    counters::add(page, Word::BusyNanoseconds, took);
     counters::write(page, Word::CurrentTask, 0);
     counters::write(page, Word::TaskStarted, 0);
     counters::write(page, Word::State, state::IDLE);
-}
-
-fn monotonic_nanoseconds() -> u64 {
-    let Ok(now) = clock_gettime(ClockId::CLOCK_MONOTONIC) else { return 0 };
-    let seconds = u64::try_from(now.tv_sec()).unwrap_or(0);
-    seconds * 1_000_000_000 + u64::try_from(now.tv_nsec()).unwrap_or(0)
+    took
 }
 
 /// Runs one task; the answer's payload is appended to `answer`, its kind returned.
@@ -92,7 +86,7 @@ fn perform(
     page: &MappedPage,
     answer: &mut Vec<u8>,
 ) -> Kind {
-    let Some(function) = functions.get(header.function) else {
+    let Some(function) = functions.get(header.detail) else {
         return say(
             answer,
             None,

@@ -189,8 +189,8 @@ class Worker:
         return bytes(data)
 
     def read(self):
-        magic, version, kind, codec, zero, sequence, length = HEADER.unpack(self.read_bytes(24))
-        assert (magic, version, zero) == (0xF0, 1, 0), (magic, version, zero)
+        magic, version, kind, codec, took, sequence, length = HEADER.unpack(self.read_bytes(24))
+        assert (magic, version) == (0xF0, 1) and (took > 0) == (17 <= kind <= 21), (magic, version, kind, took)
         assert codec == (1 if length else 0)
         return kind, sequence, self.read_bytes(length)
 

@@ -93,6 +93,13 @@ impl Mark {
 #[derive(Debug)]
 pub(super) struct Exchange(Arc<Mark>);
 
+impl Exchange {
+    /// Whether the request's body was dropped before its end.
+    pub(super) fn body_is_unread(&self) -> bool {
+        self.0.body_unread.load(Relaxed)
+    }
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.0.enter(Phase::Idle);

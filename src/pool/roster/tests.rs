@@ -170,3 +170,24 @@ fn the_silent_and_the_killed_get_nothing() {
     bench.roster.set_ready(ids[0]);
     assert_eq!(bench.fill(&function(None)), [ids[0]]);
 }
+
+#[test]
+fn tiny_tasks_share_a_worker_that_is_awake() {
+    let (mut bench, ids) = Bench::with_workers(2);
+    let tiny = function(Some(Duration::from_micros(2)));
+    for _ in 0..10 {
+        let task = bench.task(&tiny, 8);
+        assert!(bench.roster.place(task, bench.now).is_ok());
+    }
+    assert_eq!(ids.iter().filter(|id| bench.roster.flight(**id).next().is_some()).count(), 1);
+
+    // Once it has been slow, it is not tiny for a while.
+    tiny.measured(Duration::from_millis(1), 1);
+    (0..20).for_each(|_| tiny.measured(Duration::from_micros(2), 1));
+    let (mut bench, ids) = Bench::with_workers(2);
+    for _ in 0..2 {
+        let task = bench.task(&tiny, 8);
+        assert!(bench.roster.place(task, bench.now).is_ok());
+    }
+    assert!(ids.iter().all(|id| bench.roster.flight(*id).count() == 1));
+}

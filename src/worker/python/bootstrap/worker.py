@@ -74,9 +74,9 @@ def read_rest(begun, length):
     return payload
 
 
-def answer(word, sequence, body):
-    """Write one whole frame."""
-    head = pack(word, 0, sequence, len(body))
+def answer(word, sequence, body, took=0):
+    """Write one whole frame; the task `took` so many nanoseconds."""
+    head = pack(word, took if took < 4294967296 else 4294967295, sequence, len(body))
     if len(body) <= 65536:
         frame = head + body
         sent = write(4, frame)
@@ -255,10 +255,11 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     good += 1
                 else:
                     bad += 1
-                busy += now() - begun
+                took = now() - begun
+                busy += took
                 put(page, 8, 1, 0, started, good, bad, len(value) if word == MAP and value else 0, busy, 0)
                 args = kwargs = value = payload = text = None  # an idle worker holds nothing of its tasks
-                answer(outcome, sequence, body)
+                answer(outcome, sequence, body, took)
                 body = None
         except BaseException as error:
             # A signal handler that a task left behind raised here: harmless while the worker waits for one.
