@@ -23,7 +23,8 @@ pub use runtimes::Offered;
 /// How often expired jobs are looked for when nobody asks.
 const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 
-/// Serves until told to stop. Must be called on the main thread, before any other: workers live as long as it does.
+/// Serves until told to stop. Must be called on the main thread, before any other is there: workers live as long
+/// as it does.
 pub fn serve(config: Config) -> ExitCode {
     let _rest_of_the_log = telemetry::start();
     match runtime().and_then(|runtime| runtime.block_on(run(config))) {
@@ -48,7 +49,8 @@ pub fn check(config: &Config) -> Result<Vec<Offered>, String> {
     checked.map(|loaded| loaded.offered()).map_err(|error| error.to_string())
 }
 
-/// One thread for everything in the server: handlers, pools and pipes hand over to each other without waking a core.
+/// One thread for everything in the server: handlers, pools and pipes hand over to each other without waking a
+/// core.
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

@@ -1,4 +1,5 @@
-//! The contract as a file: `openapi/openapi.json` is what the code says. Run with `UPDATE_OPENAPI=1` to write it anew.
+//! The contract as a file: `openapi/openapi.json` is what the code says. Run with `UPDATE_OPENAPI=1` to write it
+//! anew.
 
 const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.json");
 

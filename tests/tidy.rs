@@ -5,8 +5,9 @@
 //! grammar:
 //! - a function is measured from the line of its `fn` to its closing brace; a brace in its signature (a const
 //!   argument) is taken for its body; functions that a macro makes are not seen;
-//! - an import is a path that begins with `crate::`, with enough `super::` to leave its room, or, in `main.rs`,
-//!   with the package's name, wherever in the code it stands; a path inside a macro's string is not seen.
+//! - an import is a path that begins with `crate::`, with enough `super::` to leave its room, or, in
+//!   `main.rs`, with the package's name, wherever in the code it stands; a path inside a macro's string is not
+//!   seen.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -8,7 +8,7 @@ macro_rules! problems {
     ($(#[$doc:meta])* $name:ident { $($status:literal $variant:ident $text:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, IntoResponses)]
-        #[allow(dead_code, reason = "the variants stand for responses in the document; no value of this type is made")]
+        #[allow(dead_code, reason = "the variants stand for responses in the document; no value is made")]
         pub enum $name {
             $(
                 #[doc = $text]
@@ -50,7 +50,8 @@ problems! {
 problems! {
     /// A job that ended without a value, whatever ended it.
     OutcomeProblems {
-        422 NoValue "`function-raised`, `worker-died`, `result-not-json`, `result-too-large`, `worker-protocol-error`, `invalid-arguments`, `cancelled` or `interrupted`",
+        422 NoValue "`function-raised`, `worker-died`, `result-not-json`, `result-too-large`, \
+            `worker-protocol-error`, `invalid-arguments`, `cancelled` or `interrupted`",
     }
 }
 

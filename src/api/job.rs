@@ -11,9 +11,10 @@ use crate::jobs::{Outcome, Record};
 /// One submission: the service's AsyncResult.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
-    "id": "0197f2a0-5c1e-7b3a-9f44-2d1c6a0b7e11", "kind": "apply", "function": "tasks.square", "pool": "python",
-    "state": "succeeded", "ready": true, "successful": true, "progress": {"done": 1, "total": 1}, "attempts": 1,
-    "durable": false, "tags": [], "created_at": "2026-01-02T03:04:05.678Z", "started_at": "2026-01-02T03:04:05.679Z",
+    "id": "0197f2a0-5c1e-7b3a-9f44-2d1c6a0b7e11", "kind": "apply", "function": "tasks.square",
+    "pool": "python", "state": "succeeded", "ready": true, "successful": true,
+    "progress": {"done": 1, "total": 1}, "attempts": 1, "durable": false, "tags": [],
+    "created_at": "2026-01-02T03:04:05.678Z", "started_at": "2026-01-02T03:04:05.679Z",
     "finished_at": "2026-01-02T03:04:05.680Z", "expires_at": "2026-01-02T04:04:05.680Z",
     "links": {"self": "/v1/jobs/0197f2a0-5c1e-7b3a-9f44-2d1c6a0b7e11",
               "result": "/v1/jobs/0197f2a0-5c1e-7b3a-9f44-2d1c6a0b7e11/result",

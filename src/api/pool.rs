@@ -5,7 +5,9 @@ use utoipa::ToSchema;
 
 /// A function that is offered.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(example = json!({"name": "tasks.square", "runtime": "python", "pool": "python", "signature": "(x)", "doc": "x * x"}))]
+#[schema(example = json!({
+    "name": "tasks.square", "runtime": "python", "pool": "python", "signature": "(x)", "doc": "x * x"
+}))]
 pub struct FunctionInfo {
     /// Public name.
     pub name: String,
@@ -23,7 +25,10 @@ pub struct FunctionInfo {
 
 /// A pool.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"name": "python", "runtime": "python", "processes": 2, "ready": 2, "permanent": true, "queued": 0, "running": 1}))]
+#[schema(example = json!({
+    "name": "python", "runtime": "python", "processes": 2, "ready": 2, "permanent": true, "queued": 0,
+    "running": 1
+}))]
 pub struct PoolInfo {
     /// Its name.
     pub name: String,

@@ -10,7 +10,8 @@ use crate::jobs::{Exception, Failure};
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[schema(example = json!({
     "type": "urn:forkpool:unknown-function", "title": "There is no such function", "status": 404,
-    "detail": "no function \"tasks.sqare\" is offered; near it: tasks.square", "code": "unknown-function", "near": ["tasks.square"]
+    "detail": "no function \"tasks.sqare\" is offered; near it: tasks.square",
+    "code": "unknown-function", "near": ["tasks.square"]
 }))]
 pub struct Problem {
     /// A URN that ends in the code.

@@ -31,7 +31,8 @@ struct Runtime {
     generation: Arc<Generation>,
 }
 
-/// Starts a zygote for each runtime that the configuration needs, at once; the error names what could not be loaded.
+/// Starts a zygote for each runtime that the configuration needs, all at once; the error names what could not
+/// be loaded.
 pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, String> {
     let native =
         config.builtin.then(|| native_spec(config)).transpose().map_err(|error| error.to_string())?;

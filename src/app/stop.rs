@@ -25,7 +25,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on. SIGHUP and SIGPIPE end no server.
+    /// Listens from now on. SIGHUP and SIGUSR1 end no server; SIGPIPE neither, Rust ignores it.
     pub fn new() -> io::Result<Self> {
         let mut ignored = [signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?];
         tokio::spawn(async move {

@@ -59,10 +59,15 @@ fn flags_win_over_the_file() {
     assert!(!resolve(&["--config", &file, "--builtin=off"]).expect("good").builtin);
 }
 
-/// Run by the next test in a process of its own, whose environment is set.
+/// Says to the test below that it runs in an environment made for it.
+const IN_AN_ENVIRONMENT: &str = "TEST_IN_AN_ENVIRONMENT";
+
+/// Tests something only where the next test runs it: in a process of its own, whose environment is set.
 #[test]
-#[ignore = "needs an environment of its own"]
 fn in_an_environment() {
+    if std::env::var_os(IN_AN_ENVIRONMENT).is_none() {
+        return;
+    }
     let folder = tempfile::tempdir().expect("a folder");
     let file = write(folder.path(), "forkpool.toml", "workers = 3\nmax_wait = 7\nqueue_jobs = 9\n");
     let config = resolve(&["--config", &file, "--workers", "5"]).expect("good");
@@ -76,7 +81,8 @@ fn in_an_environment() {
 #[test]
 fn the_environment_stands_between_flags_and_file() {
     let output = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "config::flags::tests::in_an_environment", "--ignored"])
+        .args(["--exact", "config::flags::tests::in_an_environment"])
+        .env(IN_AN_ENVIRONMENT, "1")
         .env("FORKPOOL_WORKERS", "4")
         .env("FORKPOOL_MAX_WAIT", "2500ms")
         .env("FORKPOOL_DEPTH", "64")

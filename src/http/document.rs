@@ -11,13 +11,15 @@ use super::{functions, jobs, operations, pools, submit};
 
 const DESCRIPTION: &str = "Python's `multiprocessing` as an HTTP service.
 
-Functions are offered by the server and named by requests. `apply` and `map` answer values; their `_async` forms answer a job, whose id is the \
-service's AsyncResult. Arguments and values are any JSON. A job that ended without a value is 422, whatever ended it. Every answer that is no \
-success is `application/problem+json` with a `code` for programs. Members that have no value are left out, never null.";
+Functions are offered by the server and named by requests. `apply` and `map` answer values; their `_async` \
+forms answer a job, whose id is the service's AsyncResult. Arguments and values are any JSON. A job that ended \
+without a value is 422, whatever ended it. Every answer that is no success is `application/problem+json` with \
+a `code` for programs. Members that have no value are left out, never null.";
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "forkpool", description = DESCRIPTION, license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
+    info(title = "forkpool", description = DESCRIPTION,
+         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     paths(
         submit::apply, submit::apply_async, submit::map, submit::map_async,
         jobs::list_jobs, jobs::get_job, jobs::delete_job, jobs::get_result, jobs::cancel_job, jobs::get_logs,
@@ -78,7 +80,8 @@ fn never_null(schema: &mut Value) {
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "operations",
-    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value, content_type = "application/json")))]
+    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value,
+               content_type = "application/json")))]
 pub async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], openapi_json()).into_response()
 }

@@ -38,7 +38,8 @@ fn find(app: &Shared, id: &str) -> Result<Arc<Record>, Problem> {
 /// A job: `AsyncResult.ready()`, `.successful()`, and with `wait` seconds `.wait(timeout)`.
 #[utoipa::path(get, path = "/v1/jobs/{id}", operation_id = "getJob", tag = "jobs",
     params(("id" = String, Path, description = "The job's id"),
-           ("wait" = Option<f64>, Query, description = "Seconds to wait for its end, 0 to 86,400; at once if left out", minimum = 0, maximum = 86400)),
+           ("wait" = Option<f64>, Query, minimum = 0, maximum = 86400,
+            description = "Seconds to wait for its end, 0 to 86,400; at once if left out")),
     responses((status = 200, description = "The job, as soon as it has ended or the time is up", body = Job),
               ReadProblems, JobProblems, AcceptedProblems))]
 pub async fn get_job(
@@ -60,9 +61,12 @@ pub async fn get_job(
 /// A job's value: `AsyncResult.get(timeout)`. May be repeated.
 #[utoipa::path(get, path = "/v1/jobs/{id}/result", operation_id = "getResult", tag = "jobs",
     params(("id" = String, Path, description = "The job's id"),
-           ("timeout" = Option<f64>, Query, description = "Seconds to wait, 0 to 86,400; --max-wait (50) if left out", minimum = 0, maximum = 86400)),
-    responses((status = 200, description = "The bare value", body = serde_json::Value, content_type = "application/json", example = json!(400)),
-              (status = 408, description = "`result-timeout` (TimeoutError): not ready in time; the job goes on", body = ProblemBody, content_type = "application/problem+json"),
+           ("timeout" = Option<f64>, Query, minimum = 0, maximum = 86400,
+            description = "Seconds to wait, 0 to 86,400; --max-wait (50) if left out")),
+    responses((status = 200, description = "The bare value", body = serde_json::Value,
+               content_type = "application/json", example = json!(400)),
+              (status = 408, body = ProblemBody, content_type = "application/problem+json",
+               description = "`result-timeout` (TimeoutError): not ready in time; the job goes on"),
               ReadProblems, JobProblems, AcceptedProblems, OutcomeProblems))]
 pub async fn get_result(
     State(app): State<Arc<Shared>>,
@@ -90,7 +94,8 @@ pub async fn get_result(
 #[utoipa::path(get, path = "/v1/jobs", operation_id = "listJobs", tag = "jobs",
     params(("state" = Option<String>, Query, description = "Only of this state"),
            ("function" = Option<String>, Query, description = "Only of this function"),
-           ("limit" = Option<u64>, Query, description = "At most so many, 1 to 1,000; 100 if left out", minimum = 1, maximum = 1000),
+           ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000,
+            description = "At most so many, 1 to 1,000; 100 if left out"),
            ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
     responses((status = 200, description = "A page of jobs", body = JobList), ReadProblems))]
 pub async fn list_jobs(
@@ -124,7 +129,8 @@ pub async fn list_jobs(
 /// Ends a job: what waits is dropped, what runs is killed, what has ended stays as it is.
 #[utoipa::path(post, path = "/v1/jobs/{id}/cancel", operation_id = "cancelJob", tag = "jobs",
     params(("id" = String, Path, description = "The job's id")),
-    responses((status = 200, description = "The job, ended", body = Job), ReadProblems, JobProblems, AcceptedProblems))]
+    responses((status = 200, description = "The job, ended", body = Job),
+              ReadProblems, JobProblems, AcceptedProblems))]
 pub async fn cancel_job(
     State(app): State<Arc<Shared>>,
     Segment(id): Segment,
@@ -147,7 +153,8 @@ pub async fn cancel_job(
 #[utoipa::path(delete, path = "/v1/jobs/{id}", operation_id = "deleteJob", tag = "jobs",
     params(("id" = String, Path, description = "The job's id")),
     responses((status = 204, description = "Forgotten"),
-              (status = 409, description = "`not-finished`", body = ProblemBody, content_type = "application/problem+json"),
+              (status = 409, description = "`not-finished`", body = ProblemBody,
+               content_type = "application/problem+json"),
               ReadProblems, JobProblems, AcceptedProblems))]
 pub async fn delete_job(
     State(app): State<Arc<Shared>>,
@@ -168,7 +175,8 @@ pub async fn delete_job(
 /// What a job's tasks wrote to standard output and error: as much as `--log-limit` keeps.
 #[utoipa::path(get, path = "/v1/jobs/{id}/logs", operation_id = "getLogs", tag = "jobs",
     params(("id" = String, Path, description = "The job's id")),
-    responses((status = 200, description = "The output; a last line says when it was cut", body = String, content_type = "text/plain"),
+    responses((status = 200, description = "The output; a last line says when it was cut", body = String,
+               content_type = "text/plain"),
               ReadProblems, JobProblems, AcceptedProblems))]
 pub async fn get_logs(
     State(app): State<Arc<Shared>>,

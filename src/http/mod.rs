@@ -1,7 +1,8 @@
 //! The HTTP edge: the only room that knows statuses.
 //!
-//! [`router`] shows every route on one screen; a file of handlers per resource; [`problem`] maps each error to its status. A handler checks,
-//! makes one call into the engine, and answers. Work never lives in a handler: a client that leaves drops nothing but its answer.
+//! [`router`] shows every route on one screen; a file of handlers per resource; [`problem`] maps each error to
+//! its status. A handler checks, makes one call into the engine, and answers. Work never lives in a handler: a
+//! client that leaves drops nothing but its answer.
 
 mod body;
 mod document;

@@ -21,7 +21,8 @@ pub async fn livez() -> &'static str {
 /// Whether the server takes work. Busy is ready.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "operations",
     responses((status = 200, description = "It does", body = String, content_type = "text/plain"),
-              (status = 503, description = "`starting`, `draining` or `unavailable`: a pool has no usable worker", body = ProblemBody, content_type = "application/problem+json")))]
+              (status = 503, body = ProblemBody, content_type = "application/problem+json",
+               description = "`starting`, `draining` or `unavailable`: a pool has no usable worker")))]
 pub async fn readyz(State(app): State<Arc<Shared>>) -> Result<&'static str, Problem> {
     match app.stage.get() {
         StageValue::Starting => return Err(Problem::starting()),

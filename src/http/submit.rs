@@ -26,7 +26,8 @@ const CHUNKS_PER_WORKER: usize = 4;
 
 /// Calls a function and answers its value (`Pool.apply`).
 #[utoipa::path(post, path = "/v1/apply", operation_id = "apply", tag = "submit", request_body = ApplyBody,
-    responses((status = 200, description = "The bare value", body = serde_json::Value, content_type = "application/json",
+    responses((status = 200, description = "The bare value", body = serde_json::Value,
+               content_type = "application/json",
                headers(("Forkpool-Job" = String, description = "The job's id")), example = json!(9)),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn apply(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
@@ -36,9 +37,11 @@ pub async fn apply(State(app): State<Arc<Shared>>, request: Request) -> Result<R
 }
 
 /// Submits a call; its value is fetched by the job's id (`Pool.apply_async`).
-#[utoipa::path(post, path = "/v1/apply_async", operation_id = "applyAsync", tag = "submit", request_body = ApplyBody,
+#[utoipa::path(post, path = "/v1/apply_async", operation_id = "applyAsync", tag = "submit",
+    request_body = ApplyBody,
     responses((status = 202, description = "Accepted", body = Job,
-               headers(("Forkpool-Job" = String, description = "The job's id"), ("Location" = String, description = "The job"))),
+               headers(("Forkpool-Job" = String, description = "The job's id"),
+                       ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn apply_async(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
     submit_apply(&app, request, true).await.map(|job| accepted(&job.record))
@@ -46,8 +49,8 @@ pub async fn apply_async(State(app): State<Arc<Shared>>, request: Request) -> Re
 
 /// Calls a function for each item and answers the values in order (`Pool.map`).
 #[utoipa::path(post, path = "/v1/map", operation_id = "map", tag = "submit", request_body = MapBody,
-    responses((status = 200, description = "The bare array of values, in order", body = Vec<serde_json::Value>,
-               content_type = "application/json",
+    responses((status = 200, description = "The bare array of values, in order",
+               body = Vec<serde_json::Value>, content_type = "application/json",
                headers(("Forkpool-Job" = String, description = "The job's id")), example = json!([1, 4, 9])),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn map(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
@@ -56,9 +59,11 @@ pub async fn map(State(app): State<Arc<Shared>>, request: Request) -> Result<Res
 }
 
 /// Submits a map; its values are fetched by the job's id (`Pool.map_async`).
-#[utoipa::path(post, path = "/v1/map_async", operation_id = "mapAsync", tag = "submit", request_body = MapBody,
+#[utoipa::path(post, path = "/v1/map_async", operation_id = "mapAsync", tag = "submit",
+    request_body = MapBody,
     responses((status = 202, description = "Accepted", body = Job,
-               headers(("Forkpool-Job" = String, description = "The job's id"), ("Location" = String, description = "The job"))),
+               headers(("Forkpool-Job" = String, description = "The job's id"),
+                       ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn map_async(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
     submit_map(&app, request, true).await.map(|job| accepted(&job.record))
@@ -154,7 +159,7 @@ fn submit(
     Ok(Submitted { record, pool: pool.clone() })
 }
 
-/// A synchronous job: forgotten once answered, abandoned when its client leaves (the handler is dropped then).
+/// A synchronous job: forgotten once answered, abandoned when its client leaves (which drops the handler).
 struct Attended<'a> {
     app: &'a Shared,
     job: &'a Submitted,

@@ -1,6 +1,7 @@
 //! Job records: made, awaited, finished once, listed, expired.
 //!
-//! Invariant: nothing here runs anything or speaks HTTP; a record ends exactly once, and whoever waits for it is told.
+//! Invariant: nothing here runs anything or speaks HTTP; a record ends exactly once, and whoever waits for it is
+//! told.
 
 mod admission;
 mod id;

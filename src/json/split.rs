@@ -53,6 +53,15 @@ impl<'a> Iterator for Elements<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
+        // Short numbers one after another are what maps are made of: no search for anything but the comma.
+        let rest = self.text.get(self.at..)?;
+        if rest.first().is_some_and(|&first| first == b'-' || first.is_ascii_digit()) {
+            let length = rest.iter().position(|&b| b == b',' || is_space(b)).unwrap_or(rest.len());
+            if rest.get(length).is_none_or(|&b| b == b',') {
+                self.at += length + 1;
+                return rest.get(..length);
+            }
+        }
         let (range, _) = cut(self.text, &mut self.at, 1)?;
         self.text.get(range)
     }

@@ -2,7 +2,7 @@
 //!
 //! It never waits for a worker: packets are written or not, larger tasks are streamed by a task of their own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -51,8 +51,9 @@ pub(super) struct Body {
 pub(super) struct Engine {
     pub spec: PoolSpec,
     pub roster: Roster,
-    pub bodies: HashMap<SeatId, Body>,
-    pub runs: BTreeMap<u64, Run>,
+    pub bodies: BTreeMap<SeatId, Body>,
+    /// Boxed: a table of large values is a table that is moved about.
+    pub runs: BTreeMap<u64, Box<Run>>,
     pub queue: Queue,
     pub pace: Pace,
     pub now: Instant,
@@ -72,7 +73,7 @@ impl Engine {
         Self {
             spec,
             roster: Roster::default(),
-            bodies: HashMap::new(),
+            bodies: BTreeMap::new(),
             runs: BTreeMap::new(),
             queue: Queue::default(),
             pace: Pace::default(),
@@ -175,7 +176,7 @@ impl Engine {
 
     /// Ends a job if nothing of it is left to do.
     pub fn conclude(&mut self, job: u64) {
-        let Some(outcome) = self.runs.get_mut(&job).and_then(Run::outcome) else { return };
+        let Some(outcome) = self.runs.get_mut(&job).and_then(|run| run.outcome()) else { return };
         self.end(job, outcome);
     }
 

@@ -62,7 +62,8 @@ struct Said {
     bytes: Option<u64>,
 }
 
-/// What a worker's own answer means for its task; the worker lives on. `None`: the answer makes no sense, and it doesn't.
+/// What a worker's own answer means for its task; the worker lives on. `None`: the answer makes no sense, and
+/// it doesn't.
 pub(super) fn of_answer(
     kind: Kind,
     payload: Bytes,
@@ -139,7 +140,8 @@ fn is_tame(args: &RawValue) -> bool {
     json::check(args.get().as_bytes(), DEPTH_MAX).is_ok_and(|shape| shape.kind == json::Kind::Array)
 }
 
-/// The failure of the task that a worker was running when it ended. `items_done` is what its page says of a chunk.
+/// The failure of the task that a worker was running when it ended. `items_done` is what its page says of a
+/// chunk.
 pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items_done: u64) -> Failure {
     // A worker that ended before our kill reached it ended by itself.
     let by_kill = matches!(exit, Exit::Signal { signal: Signal::SIGKILL, .. });

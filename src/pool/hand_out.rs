@@ -97,7 +97,8 @@ impl Engine {
         }
     }
 
-    /// Reads back what a worker hasn't read; its tasks go back to the queue. `true` if its head was among them.
+    /// Reads back what a worker hasn't read; its tasks go back to the queue. `true` if its head was among
+    /// them.
     pub(super) fn recall(&mut self, id: SeatId) -> bool {
         let Some(body) = self.bodies.get(&id) else { return false };
         if body.streamed_head {
@@ -111,7 +112,8 @@ impl Engine {
         head
     }
 
-    /// A head is old: what lies behind it goes to others; a head that wasn't even read shows a worker that doesn't read.
+    /// A head is old: what lies behind it goes to others; a head that wasn't even read shows a worker that
+    /// doesn't read.
     pub(super) fn look_into_pipe(&mut self, id: SeatId) {
         if self.bodies.get(&id).is_some_and(|body| body.streamed_head) {
             self.look_into_stream(id);
@@ -132,8 +134,8 @@ impl Engine {
         }
     }
 
-    /// A stream of which nothing was read since the last look: its worker reads nothing, and a task that isn't there in whole hasn't
-    /// started.
+    /// A stream of which nothing was read since the last look: its worker reads nothing, and a task that
+    /// isn't there in whole hasn't started.
     pub(super) fn look_into_stream(&mut self, id: SeatId) {
         let patient = self.roster.head_age(id, self.now) < SIGN_OF_LIFE;
         let Some(body) = self.bodies.get_mut(&id) else { return };

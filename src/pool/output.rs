@@ -39,7 +39,8 @@ impl Lines {
         let line = String::from_utf8_lossy(line);
         match record {
             Some(record) => {
-                tracing::info!(target: "forkpool::output", job = %record.id, function = %record.new.function, pid, "{line}");
+                let (job, function) = (&record.id, &record.new.function);
+                tracing::info!(target: "forkpool::output", %job, %function, pid, "{line}");
             }
             None => tracing::info!(target: "forkpool::output", pid, "{line}"),
         }

@@ -1,4 +1,5 @@
-//! When a worker is replaced: at once, unless it fails to boot again and again or the pool's workers die in a row.
+//! When a worker is replaced: at once, unless it fails to boot again and again or the pool's workers die in a
+//! row.
 //!
 //! Kills by the server never count. No brake acts before [`DEATHS_FREE`] deaths within [`DEATHS_WINDOW`].
 

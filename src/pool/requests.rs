@@ -25,7 +25,7 @@ impl Engine {
             self.spec.store.finish(&record, outcome);
         } else {
             self.queue.push(record.number);
-            self.runs.insert(record.number, run);
+            self.runs.insert(record.number, Box::new(run));
         }
     }
 

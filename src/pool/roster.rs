@@ -1,6 +1,7 @@
 //! Who has what: the workers of a pool and the tasks in their flights. Pure: no I/O, the time is an argument.
 //!
-//! A flight's front is its head: the only task that can have started. What stands behind it lies in the worker's pipe.
+//! A flight's front is its head: the only task that can have started. What stands behind it lies in the
+//! worker's pipe.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ const FLIGHT_EXPECTED_MAX: Duration = Duration::from_micros(2_500);
 pub(super) const FLIGHT_TINY_MAX: Duration = Duration::from_micros(50);
 
 /// A worker of this pool: a seat, and how often the seat was taken before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SeatId {
     seat: usize,
     birth: u64,
@@ -149,8 +150,8 @@ impl Roster {
         !self.idle.is_empty() || self.seats.iter().flatten().any(|seat| seat.takes_more(now))
     }
 
-    /// Gives a task to a worker: an idle one, else behind a quick head if the task is quick and small. A tiny task goes behind other
-    /// tiny ones even so: to wake another worker would take longer than they do.
+    /// Gives a task to a worker: an idle one, else behind a quick head if the task is quick and small. A tiny
+    /// task goes behind other tiny ones even so: to wake another worker would take longer than they do.
     pub fn place(&mut self, task: Task, now: Instant) -> Result<SeatId, Task> {
         let tiny = if task.is_tiny() { self.shortest_flight(&task, now, FLIGHT_TINY_MAX) } else { None };
         let idle = tiny.or_else(|| self.idle.last().copied());
@@ -204,7 +205,8 @@ impl Roster {
         Some(task)
     }
 
-    /// Tasks that were read back from a worker's pipe leave its flight, oldest first; `true` if the head was among them.
+    /// Tasks that were read back from a worker's pipe leave its flight, oldest first; `true` if the head was
+    /// among them.
     pub fn take_back(&mut self, id: SeatId, sequences: &[u64]) -> (Vec<Task>, bool) {
         let Some(seat) = self.get_mut(id) else { return (Vec::new(), false) };
         let head = seat.flight.front().is_some_and(|head| sequences.contains(&head.sequence));
@@ -239,7 +241,8 @@ impl Roster {
         self.ids().filter(|id| self.flight(*id).any(|task| task.job == job)).collect()
     }
 
-    /// A worker whose pipe should be looked at: its head is old, and either somebody idles or it should have been read long ago.
+    /// A worker whose pipe should be looked at: its head is old, and either somebody idles or it should have
+    /// been read long ago.
     pub fn overdue(&mut self, now: Instant) -> Option<SeatId> {
         let id = self
             .ids()

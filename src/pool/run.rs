@@ -12,7 +12,8 @@ use crate::jobs::{Failure, FailureCode, Outcome, Permit, Record, Value};
 use crate::json::Splitter;
 use crate::transport::{Codec, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES};
 
-/// Values at least this large are kept as they came; smaller ones are copied together, so that none holds on to a read buffer.
+/// Values at least this large are kept as they came; smaller ones are copied together, so that none holds on
+/// to a read buffer.
 const PIECE_BYTES_MIN: usize = 32 << 10;
 /// A task whose worker dies while it is still being sent is sent again, so often.
 const DELIVERIES_MAX: u8 = 3;
@@ -267,7 +268,8 @@ impl Run {
         self.values[task.chunk] = Some(if large { value } else { Bytes::copy_from_slice(&value) });
     }
 
-    /// A task ended without a value; as `multiprocessing.Pool.map`, the first to arrive is kept and the other chunks still run.
+    /// A task ended without a value; as `multiprocessing.Pool.map`, the first to arrive is kept and the other
+    /// chunks still run.
     pub fn fail(&mut self, task: &Task, failure: Failure) {
         self.open -= 1;
         self.failure.get_or_insert(Box::new(failure));

@@ -24,7 +24,8 @@ impl Engine {
             }
             self.kill(id, cause);
         } else {
-            // Not born yet: the spawner has its own clock; a late birth finds its seat taken away and is killed.
+            // Not born yet: the spawner has its own clock; a late birth finds its seat taken away and is
+            // killed.
             self.forget(id);
             self.pace.boot_failed(self.now);
         }

@@ -1,7 +1,8 @@
 //! Whose children are whose: the server is the parent of every worker and the heir of every orphan.
 //!
-//! A worker or zygote is reaped by whoever watches its pidfd. Everything else that falls to us (a child subreaper, maybe PID 1) is
-//! a stranger: reaped at once when it has ended, killed when the worker that left it behind has.
+//! A worker or zygote is reaped by whoever watches its pidfd. Everything else that falls to us (a child
+//! subreaper, maybe PID 1) is a stranger: reaped at once when it has ended, killed when the worker that left
+//! it behind has.
 
 use std::collections::HashSet;
 use std::io;
@@ -34,7 +35,8 @@ struct Members {
 impl Family {
     /// Makes this process the heir of every orphan below it, and reaps strangers from now on.
     ///
-    /// Call it on the runtime, on the thread that lives as long as the server: a worker's death signal hangs on that thread.
+    /// Call it on the runtime, on the thread that lives as long as the server: a worker's death signal hangs
+    /// on that thread.
     pub fn found() -> io::Result<Self> {
         nix::sys::prctl::set_child_subreaper(true)?;
         // Older kernels can't; then what was inherited is handed on.
@@ -101,7 +103,8 @@ impl Family {
         }
     }
 
-    /// Kills strangers whose worker's pid (`None`: not known) the caller wants ended, until no new ones fall to us.
+    /// Kills strangers whose worker's pid (`None`: not known) the caller wants ended, until no new ones fall
+    /// to us.
     fn end_orphans(&self, wanted: impl Fn(Option<Pid>) -> bool) {
         let mut ended = HashSet::new();
         for _ in 0..ORPHAN_ROUNDS {
@@ -135,8 +138,8 @@ fn own_children() -> Vec<Pid> {
         .collect()
 }
 
-/// The worker that a process descends from, by the mark that workers hand on: `FP_WORKER_PID` in the environment of what they
-/// execute, their process name in what they only fork.
+/// The worker that a process descends from, by the mark that workers hand on: `FP_WORKER_PID` in the
+/// environment of what they execute, their process name in what they only fork.
 fn worker_of(pid: Pid) -> Option<Pid> {
     const MARK: &[u8] = b"FP_WORKER_PID=";
     let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! The source of workers of one runtime: keeps a zygote, replaces it when it dies, answers each request for a fork once.
+//! The source of workers of one runtime: keeps a zygote, replaces it when it dies, answers each request for a
+//! fork once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -94,7 +95,8 @@ impl Keeper {
                 "the zygote is lost; starting another"
             );
             drop(zygote);
-            // Dropping the replies tells their askers; a worker that still comes finds its pipes closed and ends.
+            // Dropping the replies tells their askers; a worker that still comes finds its pipes closed and
+            // ends.
             self.pending.clear();
             (zygote, generation) = self.replace(generation.number + 1).await;
         }

@@ -177,7 +177,8 @@ impl Attendant {
         }
     }
 
-    /// Room for the next read. A buffer that grew for one large answer is left to it: what comes next must not hold on to it.
+    /// Room for the next read. A buffer that grew for one large answer is left to it: what comes next must
+    /// not hold on to it.
     fn make_room(&mut self) {
         let grown = self.buffer.capacity() > 2 * READ_BYTES;
         if grown && self.buffer.len() < HEADER_BYTES {
@@ -213,7 +214,8 @@ impl Attendant {
         }
     }
 
-    /// What lies in the log pipe: one pipe's worth, so that a worker which prints without end can't hold the server.
+    /// What lies in the log pipe: one pipe's worth, so that a worker which prints without end can't hold the
+    /// server.
     fn read_log(&mut self, report: &mut impl FnMut(WorkerEvent)) {
         let mut buffer = [0; 16 << 10];
         for _ in 0..LOG_READS {

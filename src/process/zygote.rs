@@ -148,7 +148,8 @@ impl Zygote {
         let (ours, theirs) = sys::packet_pair()?;
         let mut command = Command::new(&spec.program);
         command.args(&spec.arguments).process_group(0).stdin(Stdio::from(theirs));
-        // A zygote's own words (a module that prints while it loads) must not mix with the server's ready line.
+        // A zygote's own words (a module that prints while it loads) must not mix with the server's ready
+        // line.
         command.stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned()?));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("FORKPOOL_") {
@@ -162,7 +163,8 @@ impl Zygote {
         }
         let pid = Pid::from_raw(i32::try_from(command.spawn()?.id()).map_err(io::Error::other)?);
         fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        // A failure closes the control socket, which ends the zygote; as no member it is reaped as a stranger.
+        // A failure closes the control socket, which ends the zygote; as no member it is reaped as a
+        // stranger.
         let control = sys::watch_socket(ours)?;
         let pidfd = sys::watch_pidfd(PidFd::open(pid)?)?;
         family.adopt(pid);
@@ -249,7 +251,8 @@ impl Zygote {
         let packet = self
             .control
             .async_io(Interest::READABLE, |socket| sys::receive_packet(socket.as_fd(), &mut buffer));
-        // What a dying zygote still said comes first; the socket's end may never come (an intermediate holds a copy).
+        // What a dying zygote still said comes first; the socket's end may never come (an intermediate holds
+        // a copy).
         tokio::select! {
             biased;
             received = packet => match received {

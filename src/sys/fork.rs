@@ -20,7 +20,8 @@ pub fn thread_count() -> io::Result<usize> {
     Ok(std::fs::read_dir("/proc/self/task")?.count())
 }
 
-/// Forks; an error if this process has more than one thread, since a lock held by another would stay locked in the child for ever.
+/// Forks; an error if this process has more than one thread, since a lock held by another would stay locked
+/// in the child for ever.
 pub fn fork() -> io::Result<Forked> {
     let threads = thread_count()?;
     if threads != 1 {
@@ -28,15 +29,16 @@ pub fn fork() -> io::Result<Forked> {
             "the process has {threads} threads; only a single-threaded one may fork"
         )));
     }
-    // SAFETY: the process has one thread (checked above; only that thread could make another), so no other thread
-    // can hold a lock or be halfway through a change that the child would inherit.
+    // SAFETY: the process has one thread (checked above; only that thread could make another), so no other
+    // thread can hold a lock or be halfway through a change that the child would inherit.
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Parent { child } => Ok(Forked::Parent(child)),
         ForkResult::Child => Ok(Forked::Child),
     }
 }
 
-/// Sets a variable of the environment, for what this process will execute. An error if it has more than one thread.
+/// Sets a variable of the environment, for what this process will execute. An error if it has more than one
+/// thread.
 pub fn set_variable(name: &str, value: &str) -> io::Result<()> {
     if thread_count()? != 1 {
         return Err(io::Error::other("only a single-threaded process may change its environment"));
@@ -46,13 +48,15 @@ pub fn set_variable(name: &str, value: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Leaves at once, without destructors or exit handlers: for forked children, which hold copies of another process's state.
+/// Leaves at once, without destructors or exit handlers: for forked children, which hold copies of another
+/// process's state.
 pub fn exit_now(status: i32) -> ! {
     // SAFETY: _exit touches no memory and does not return.
     unsafe { libc::_exit(status) }
 }
 
-/// Gives the signals that a parent may have ignored or handled their default action (SIGPIPE too, for what a task executes).
+/// Gives the signals that a parent may have ignored or handled their default action (SIGPIPE too, for what a
+/// task executes).
 pub fn default_signals() -> io::Result<()> {
     for which in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGPIPE, Signal::SIGCHLD] {
         // SAFETY: the default action runs no code of ours in a handler.

@@ -42,8 +42,8 @@ impl MappedPage {
         if writable {
             protection |= ProtFlags::PROT_WRITE;
         }
-        // SAFETY: a fresh mapping at an address of the kernel's choice overlaps nothing; the file is PAGE_BYTES long and sealed
-        // against shrinking, so every access inside stays backed.
+        // SAFETY: a fresh mapping at an address of the kernel's choice overlaps nothing; the file is
+        // PAGE_BYTES long and sealed against shrinking, so every access inside stays backed.
         let address = unsafe { mmap(None, PAGE_LENGTH, protection, MapFlags::MAP_SHARED, fd, 0) }?;
         Ok(Self { address })
     }
@@ -54,16 +54,17 @@ impl MappedPage {
     /// If the index is beyond the page: a mistake in this program, never input.
     pub fn word(&self, index: usize) -> &AtomicU64 {
         assert!(index < PAGE_BYTES / 8, "word {index} is beyond the page");
-        // SAFETY: in bounds (checked), aligned (a page start plus a multiple of 8), alive as long as self, and only ever
-        // reached as an atomic by all processes. A read-only mapping is only loaded from, which needs no write access.
+        // SAFETY: in bounds (checked), aligned (a page start plus a multiple of 8), alive as long as self,
+        // and only ever reached as an atomic by all processes. A read-only mapping is only loaded from, which
+        // needs no write access.
         unsafe { self.address.cast::<AtomicU64>().add(index).as_ref() }
     }
 }
 
 impl Drop for MappedPage {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made by `map` with this length, and no reference into it outlives self. An error
-        // could only mean that it isn't mapped; nothing is left to do then.
+        // SAFETY: the mapping was made by `map` with this length, and no reference into it outlives self. An
+        // error could only mean that it isn't mapped; nothing is left to do then.
         let _ = unsafe { munmap(self.address, PAGE_BYTES) };
     }
 }

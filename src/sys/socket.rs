@@ -40,7 +40,8 @@ pub fn receive_packet(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(
     let mut fds = Vec::new();
     for control in message.cmsgs()? {
         if let ControlMessageOwned::ScmRights(received) = control {
-            // SAFETY: the kernel has just put these numbers into our table for this message; nobody else owns them.
+            // SAFETY: the kernel has just put these numbers into our table for this message; nobody else owns
+            // them.
             fds.extend(received.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
         }
     }

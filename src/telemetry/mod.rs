@@ -8,8 +8,9 @@ use tracing_subscriber::EnvFilter;
 /// Lines that wait for a slow reader of standard error; beyond, they are dropped and counted.
 const LINES_WAITING: usize = 16_384;
 
-/// Starts logging; what is returned writes out the rest when it is dropped. A thread of its own does the writing: a reader of standard
-/// error that stands still must not hold the server. `RUST_LOG` takes the filters of `tracing` (default: `info`).
+/// Starts logging; what is returned writes out the rest when it is dropped. A thread of its own does the
+/// writing: a reader of standard error that stands still must not hold the server. `RUST_LOG` takes the filters
+/// of `tracing` (default: `info`).
 pub fn start() -> WorkerGuard {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let (writer, guard) = NonBlockingBuilder::default()

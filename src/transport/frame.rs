@@ -149,7 +149,8 @@ impl Header {
 }
 
 impl Frame {
-    /// Takes one whole frame off the front of `buffer`; `None` while it isn't whole. Reserves room for a payload that is announced.
+    /// Takes one whole frame off the front of `buffer`; `None` while it isn't whole. Reserves room for a
+    /// payload that is announced.
     pub fn take(buffer: &mut BytesMut, payload_bytes_max: usize) -> Result<Option<Self>, ProtocolError> {
         let Some(head) = buffer.first_chunk::<HEADER_BYTES>() else {
             return Ok(None);

@@ -13,6 +13,9 @@ use tokio::net::unix::pipe;
 use super::frame::{HEADER_BYTES, Header, PIPE_PACKET_BYTES};
 use crate::sys::{self, MappedPage};
 
+/// Wanted size of a task or result pipe.
+const PIPE_BYTES: i32 = 1 << 20;
+
 /// The descriptors that travel to a new worker, in the protocol's order.
 #[derive(Debug)]
 pub struct ChildDescriptors {
@@ -66,6 +69,8 @@ impl ParentEnds {
         let (task_read, task_write) = pipe2(OFlag::O_CLOEXEC | OFlag::O_DIRECT)?;
         let (result_read, result_write) = pipe2(OFlag::O_CLOEXEC)?;
         let (log_read, log_write) = pipe2(OFlag::O_CLOEXEC)?;
+        widen(&task_write);
+        widen(&result_write);
         let (call, call_child) = sys::stream_pair()?;
         let page = sys::create_page()?;
         let link = Link {
@@ -91,6 +96,12 @@ impl ParentEnds {
     }
 }
 
+/// Makes a pipe larger, so that a large task or value takes fewer turns. Beyond a user's allowance the kernel
+/// refuses; nothing relies on a pipe's size.
+fn widen(pipe: &OwnedFd) {
+    let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
+}
+
 impl Link {
     /// Puts one frame of at most a packet into the task pipe.
     pub fn try_send(&self, packet: &[u8]) -> io::Result<WriteOutcome> {
@@ -105,7 +116,8 @@ impl Link {
         }
     }
 
-    /// Streams one frame larger than a packet. The worker must be idle; nothing else may be sent until this returns.
+    /// Streams one frame larger than a packet. The worker must be idle; nothing else may be sent until this
+    /// returns.
     pub async fn send_stream(&self, header: Header, pieces: &[Bytes]) -> io::Result<()> {
         self.packet_mode(false)?;
         let done = self.write_pieces(header, pieces).await;
@@ -157,7 +169,8 @@ impl Link {
         taken
     }
 
-    /// Reads back what is left of a stream; `true` if there was any, which means that its task has not started.
+    /// Reads back what is left of a stream; `true` if there was any, which means that its task has not
+    /// started.
     pub fn discard_stream(&self) -> bool {
         let mut buffer = [0; PIPE_PACKET_BYTES];
         let mut any = false;

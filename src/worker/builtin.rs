@@ -25,8 +25,12 @@ fn square(arguments: Arguments<'_>, output: &mut Vec<u8>) -> Result<(), Raised> 
     let [x] = arguments.exactly()?;
     let text = std::str::from_utf8(x).unwrap_or_default();
     if let Ok(integer) = text.parse::<i64>() {
-        let integer = i128::from(integer);
-        output.extend_from_slice(itoa::Buffer::new().format(integer * integer).as_bytes());
+        let mut digits = itoa::Buffer::new();
+        let squared = match integer.checked_mul(integer) {
+            Some(squared) => digits.format(squared),
+            None => digits.format(i128::from(integer) * i128::from(integer)),
+        };
+        output.extend_from_slice(squared.as_bytes());
         return Ok(());
     }
     let number = number("$.args[0]", text)?;
@@ -65,7 +69,8 @@ fn fail(arguments: Arguments<'_>, _output: &mut Vec<u8>) -> Result<(), Raised> {
     Err(Raised::Error { kind: "Failure".into(), message })
 }
 
-/// JSON's numbers are a part of Rust's; the words that Rust adds (`inf`, `NaN`) are no JSON and never come here as arguments.
+/// JSON's numbers are a part of Rust's; the words that Rust adds (`inf`, `NaN`) are no JSON and never come
+/// here as arguments.
 fn number(path: &str, text: &str) -> Result<f64, Raised> {
     let looks_right = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
     let number = looks_right.then(|| text.parse::<f64>().ok()).flatten();

@@ -1,6 +1,7 @@
 //! What runs in a zygote and in its workers: loading, forking, the loop, the runtimes.
 //!
-//! Invariant: child only. One thread, blocking I/O, no tokio; nothing here is called by the server but [`python`]'s embedded source.
+//! Invariant: child only. One thread, blocking I/O, no tokio; nothing here is called by the server but
+//! [`python`]'s embedded source.
 
 mod builtin;
 mod native;

@@ -2,7 +2,8 @@
 
 /// The argument of `python3 -I -c`.
 pub const STUB: &str = include_str!("python/stub.py");
-/// Zygote and worker in Python; see the protocol. What stands behind the NUL is compiled when it is first needed.
+/// Zygote and worker in Python; see the protocol. What stands behind the NUL is compiled when it is first
+/// needed.
 pub const BOOTSTRAP: &str = concat!(
     include_str!("python/bootstrap/values.py"),
     include_str!("python/bootstrap/worker.py"),

@@ -16,7 +16,8 @@ use crate::transport::{FromZygote, PACKET_BYTES_MAX, ToZygote};
 /// The hidden argument that makes this binary a zygote.
 pub const ZYGOTE_ARGUMENT: &str = "__zygote";
 
-/// Serves the control socket on descriptor 0 until it ends. Returns the exit status; never returns in a worker.
+/// Serves the control socket on descriptor 0 until it ends. Returns the exit status; never returns in a
+/// worker.
 pub fn run_zygote(functions: &Functions) -> i32 {
     match Zygote::start().and_then(|zygote| zygote.serve(functions)) {
         Ok(()) => 0,
