@@ -41,12 +41,14 @@ pub fn check(config: &Config) -> Result<Vec<Offered>, String> {
     let checked = runtime().and_then(|runtime| {
         runtime.block_on(async {
             let family = Family::found()?;
-            let loaded = runtimes::load(config, &family).await.map_err(io::Error::other);
-            family.end_strangers();
-            loaded
+            let loaded = runtimes::load(config, &family).await.map_err(io::Error::other)?;
+            let offered = loaded.offered();
+            drop(loaded);
+            stop::last_deaths(&family).await;
+            Ok(offered)
         })
     });
-    checked.map(|loaded| loaded.offered()).map_err(|error| error.to_string())
+    checked.map_err(|error| error.to_string())
 }
 
 /// One thread for everything in the server: handlers, pools and pipes hand over to each other without waking a
@@ -94,8 +96,11 @@ async fn run(config: Config) -> io::Result<()> {
         }
     };
     shared.stage.set(StageValue::Serving);
-    println!("forkpool listening on {address}");
-    io::stdout().flush()?;
+    let mut stdout = io::stdout();
+    if let Err(error) = writeln!(stdout, "forkpool listening on {address}").and_then(|()| stdout.flush()) {
+        // Whoever started the server need not read it.
+        tracing::warn!(%error, %address, "the ready line could not be written");
+    }
 
     stop.first().await;
     stop::drain(&shared, &pools, &mut stop).await;

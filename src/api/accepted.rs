@@ -32,6 +32,21 @@ problems! {
 }
 
 problems! {
+    /// Probes, which are asked by all kinds of machines.
+    ProbeProblems {
+        405 MethodNotAllowed "`method-not-allowed`",
+    }
+}
+
+problems! {
+    /// Operations that take a body without members.
+    EmptyBodyProblems {
+        413 TooLarge "`body-too-large`",
+        415 UnsupportedMediaType "`unsupported-media-type`: a body must be `application/json`",
+    }
+}
+
+problems! {
     /// Operations on one thing by its id or name.
     JobProblems {
         404 NotFound "`unknown-job`, `unknown-function` or `unknown-pool`",

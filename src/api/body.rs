@@ -88,7 +88,8 @@ impl<'a> Members<'a> {
             EnvelopeError::Duplicate { name } => invalid(&name, "the member is given twice"),
         })?;
         if let Some(unknown) = members.iter().find(|member| !allowed.contains(&&*member.name)) {
-            let detail = format!("unknown member; known here: {}", allowed.join(", "));
+            let known = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
+            let detail = format!("unknown member; known here: {known}");
             return Err(invalid(&unknown.name, &detail));
         }
         Ok(Self { text, members })
@@ -124,6 +125,11 @@ impl<'a> Members<'a> {
 
 fn invalid(member: &str, detail: &str) -> BodyProblem {
     BodyProblem::Invalid(Invalid::new(member, detail))
+}
+
+/// A body that may have no members.
+pub fn no_arguments(text: &Bytes, depth_max: usize) -> Result<(), BodyProblem> {
+    Members::read(text, depth_max, &[]).map(drop)
 }
 
 impl ApplyRequest {

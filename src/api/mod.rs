@@ -10,8 +10,11 @@ mod pool;
 mod problem;
 mod query;
 
-pub use accepted::{AcceptedProblems, JobProblems, OutcomeProblems, ReadProblems, SubmitProblems};
-pub use body::{ApplyBody, ApplyRequest, BodyProblem, MapBody, MapRequest};
+pub use accepted::{
+    AcceptedProblems, EmptyBodyProblems, JobProblems, OutcomeProblems, ProbeProblems, ReadProblems,
+    SubmitProblems,
+};
+pub use body::{ApplyBody, ApplyRequest, BodyProblem, MapBody, MapRequest, no_arguments};
 pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
 pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};

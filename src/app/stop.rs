@@ -81,5 +81,12 @@ pub(super) async fn close(server: JoinHandle<()>, pools: &[Pool], family: &Famil
         () = closing => {}
         () = signals.first() => {}
     }
+    last_deaths(family).await;
+}
+
+/// Kills what is left and waits until it has been reaped: workers, zygotes, orphans.
+pub(super) async fn last_deaths(family: &Family) {
+    family.end_strangers();
+    let _ = tokio::time::timeout(LAST_DEATHS, family.all_gone()).await;
     family.end_strangers();
 }

@@ -18,6 +18,8 @@ use crate::config::quantity::Count;
 
 /// The seed document's functions, as they are in `examples/seed`.
 const POOL_PY: &str = include_str!("../../examples/seed/pool.py");
+const GONE: &str =
+    "The server is gone; `forkpool demo --keep` keeps it, so that the curl lines can be copied.\n";
 /// Ended by Ctrl-C, as shells count it.
 const EXIT_INTERRUPTED: u8 = 130;
 
@@ -103,6 +105,9 @@ async fn conduct(demo: &Demo) -> Result<ExitCode, String> {
     if !stopped && status == ExitCode::SUCCESS {
         return Err(format!("the server did not stop as it should\n{}", server.said()));
     }
+    if !demo.keep && status == ExitCode::SUCCESS {
+        super::print(GONE);
+    }
     Ok(status)
 }
 
@@ -132,7 +137,9 @@ async fn serve(
         Err(error) => return Err(format!("the tour broke off: {error}\n{}", server.said())),
     };
     if demo.keep {
-        super::print(&format!("\nStill serving at http://{address} until Ctrl-C.\n"));
+        super::print(&format!(
+            "\nStill serving at http://{address} until Ctrl-C: copy any curl line into another shell.\n"
+        ));
         server.forward();
         tokio::select! {
             () = server.ended() => return Err("the server ended by itself".to_owned()),

@@ -17,7 +17,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, ServeFlags, unknown_variables};
 
@@ -98,10 +98,17 @@ fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    // All variables are named alike: one sentence of help says more than thirty names.
-    let mut command = Cli::command().mut_subcommands(|command| command.mut_args(|arg| arg.hide_env(true)));
+    let mut command = Cli::command().mut_subcommands(|command| command.mut_args(variable_as_meant));
     let matches = command.try_get_matches_from_mut(args)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// All variables are named alike: one sentence of help says more than thirty names. One that is set but
+/// empty counts as unset, as scripts and container files write it.
+fn variable_as_meant(arg: Arg) -> Arg {
+    let empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    let arg = if empty { arg.env(None) } else { arg };
+    arg.hide_env(true)
 }
 
 /// The variable that a refused value came from, if it did: the message names the flag, which nobody
@@ -156,6 +163,38 @@ mod tests {
         let Command::Serve(serve) = cli.command else { panic!("not serve") };
         assert_eq!(serve.flags.targets, Some(vec!["a.py".to_owned(), "b.py".to_owned()]));
         assert_eq!(serve.flags.function, Some(vec!["os.getpid".to_owned()]));
+    }
+
+    /// Says to the test below that it runs in an environment made for it.
+    const IN_AN_ENVIRONMENT: &str = "TEST_IN_AN_EMPTY_ENVIRONMENT";
+
+    /// Tests something only where the next test runs it: in a process of its own, whose environment is set.
+    #[test]
+    fn in_an_empty_environment() {
+        if std::env::var_os(IN_AN_ENVIRONMENT).is_none() {
+            return;
+        }
+        let cli = parse(["forkpool", "serve", "--builtin"].map(OsString::from)).expect("good");
+        let Command::Serve(serve) = cli.command else { panic!("not serve") };
+        let flags = &serve.flags;
+        assert_eq!((&flags.targets, &flags.function, &flags.python_path), (&None, &None, &None));
+        assert!(flags.workers.is_none() && flags.max_wait.is_some());
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_unset() {
+        let output = std::process::Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", "cli::tests::in_an_empty_environment"])
+            .env(IN_AN_ENVIRONMENT, "1")
+            .env("FORKPOOL_TARGETS", "")
+            .env("FORKPOOL_FUNCTION", "")
+            .env("FORKPOOL_PYTHON_PATH", "")
+            .env("FORKPOOL_WORKERS", "")
+            .env("FORKPOOL_MAX_WAIT", "5s")
+            .output()
+            .expect("runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
     }
 
     #[test]

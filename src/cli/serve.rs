@@ -17,8 +17,10 @@ What is served:
 Other ways to say it:
   Every flag is a variable of the environment (--body-limit is FORKPOOL_BODY_LIMIT) and a member
   of the --config file (body_limit); the files and modules are FORKPOOL_TARGETS and targets.
-  Flags win over the environment, the environment over the file. In a variable, names are
-  separated by commas, files and folders by colons.
+  Flags win over the environment, the environment over the file. A variable that is empty counts
+  as unset. Lists: commas between functions (FORKPOOL_FUNCTION=os.getpid,time.sleep), colons
+  between files, modules and folders (FORKPOOL_TARGETS=tasks.py:shop.reports,
+  FORKPOOL_PYTHON_PATH=src:lib).
   Times: 0.5, 500ms, 10s, 5m, 1h. Sizes: 65536, 64KiB, 64MiB, 1GiB.
 
 Examples:

@@ -48,10 +48,7 @@ impl Tour {
     /// Makes it, telling each request and answer.
     pub fn run(mut self, out: &mut impl Write) -> io::Result<Outcome> {
         let pool = format!("Pool({})", self.workers);
-        writeln!(
-            out,
-            "The Pool of the multiprocessing introduction, over HTTP ({pool}). Copy any line into a shell."
-        )?;
+        writeln!(out, "The Pool of the multiprocessing introduction, over HTTP ({pool}).")?;
         self.maps(out, &pool)?;
         self.asynchronous(out)?;
         self.impatient(out)?;

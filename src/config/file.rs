@@ -104,9 +104,10 @@ mod tests {
                 .find(|line| line.trim_start_matches("# ").starts_with(&format!("{member} = ")));
             let line = line.unwrap_or_else(|| panic!("{member} is missing"));
             let value = line.split_once(" = ").map_or("", |(_, value)| value);
+            let default = if default == "none" { "[]" } else { &*default };
             assert_eq!(
                 value.split('#').next().map(|value| value.trim().trim_matches('"')),
-                Some(&*default),
+                Some(default),
                 "{member}"
             );
             parse(line.trim_start_matches("# ")).unwrap_or_else(|error| panic!("{error}"));

@@ -34,11 +34,12 @@ type Life = Seconds<100, { 366 * DAY }>;
 #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServeFlags {
-    /// Python files (tasks.py) and modules (package.module) whose public functions are offered
+    /// Python files (tasks.py) and modules (package.module) whose public functions are offered; a
+    /// colon separates several in one word
     #[arg(value_name = "FILE.py|MODULE", env = "FORKPOOL_TARGETS", value_delimiter = ':')]
     pub targets: Option<Vec<String>>,
 
-    /// Offer one Python function more by its full name, like os.getpid (repeatable)
+    /// Offer one Python function more by its full name, like os.getpid (repeatable, or with commas)
     #[arg(long, value_name = "NAME", env = "FORKPOOL_FUNCTION", value_delimiter = ',')]
     #[arg(help_heading = "What is served")]
     pub function: Option<Vec<String>>,
@@ -70,7 +71,8 @@ pub struct ServeFlags {
     #[arg(long, value_name = "INTERPRETER", env = "FORKPOOL_PYTHON", help_heading = "Workers")]
     pub python: Option<PathBuf>,
 
-    /// Add a folder to sys.path, after the folders of the files (repeatable)
+    /// Add a folder to sys.path, after the folders of the files (repeatable, or with colons)
+    /// [default: none]
     #[arg(long, value_name = "DIR", env = "FORKPOOL_PYTHON_PATH", value_delimiter = ':')]
     #[arg(help_heading = "Workers")]
     pub python_path: Option<Vec<PathBuf>>,
@@ -141,7 +143,7 @@ pub struct ServeFlags {
     #[arg(long, value_name = "N", env = "FORKPOOL_QUEUE_JOBS", help_heading = "Limits")]
     pub queue_jobs: Option<Count<1, 100_000_000>>,
 
-    /// Bytes of their arguments; beyond: 503 [default: 1GiB]
+    /// Bytes of their arguments, and of the bodies being read; beyond: 503 [default: 1GiB]
     #[arg(long, value_name = "SIZE", env = "FORKPOOL_QUEUE_BYTES", help_heading = "Limits")]
     pub queue_bytes: Option<Store>,
 

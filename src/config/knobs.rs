@@ -23,6 +23,9 @@ impl Config {
             |name, value: String, default: &str| Knob { name, value, default: Some(default.to_owned()) };
         let interpreter =
             self.python.as_ref().map_or("python3".to_owned(), |p| p.interpreter.display().to_string());
+        let paths: Vec<String> =
+            self.python.iter().flat_map(|p| &p.added_paths).map(|path| path.display().to_string()).collect();
+        let paths = if paths.is_empty() { "none".to_owned() } else { paths.join(":") };
         let output = match self.worker_output {
             WorkerOutput::Stderr => "stderr",
             WorkerOutput::Job => "job",
@@ -32,6 +35,7 @@ impl Config {
             knob("bind", self.bind.to_string(), "127.0.0.1:8080"),
             Knob { name: "workers", value: self.workers.to_string(), default: None },
             knob("python", interpreter, "python3"),
+            knob("python-path", paths, "none"),
             knob("worker-output", output.to_owned(), "stderr"),
             knob("tracebacks", tracebacks.to_owned(), "on"),
         ];
@@ -122,6 +126,18 @@ mod tests {
                 assert!(row.contains(&format!("| {default} |")), "{row}");
             }
         }
+    }
+
+    #[test]
+    fn folders_are_told_as_a_variable_has_them() {
+        let flags = ServeFlags {
+            targets: Some(vec!["json".to_owned()]),
+            python_path: Some(vec!["/".into(), "/tmp".into(), "/".into()]),
+            ..ServeFlags::default()
+        };
+        let knobs = flags.resolve().expect("good").knobs();
+        let knob = knobs.iter().find(|knob| knob.name == "python-path").expect("is there");
+        assert!(knob.differs() && knob.value == "/:/tmp", "{knob:?}");
     }
 
     #[test]

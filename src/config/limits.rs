@@ -14,7 +14,7 @@ pub struct Limits {
     pub result_bytes_max: usize,
     /// Jobs accepted and not finished, over all pools (503 `overloaded`).
     pub queue_jobs_max: usize,
-    /// Bytes of their arguments (503 `overloaded`).
+    /// Bytes of their arguments, and of the bodies being read (503 `overloaded`).
     pub queue_bytes_max: usize,
     /// Open connections; one more is answered 503 and closed.
     pub connections_max: usize,

@@ -47,6 +47,8 @@ pub struct PythonConfig {
     pub interpreter: PathBuf,
     /// First on `sys.path`, in this order (the files' folders, then `--python-path`).
     pub paths: Vec<PathBuf>,
+    /// Those of them that `--python-path` named.
+    pub added_paths: Vec<PathBuf>,
     /// Files whose public functions are offered.
     pub files: Vec<PythonFile>,
     /// Modules whose public functions are offered.

@@ -44,14 +44,17 @@ pub fn python(given: Given) -> Result<Option<PythonConfig>, ConfigError> {
             push_new(&mut modules, module(target)?);
         }
     }
+    let mut added_paths = Vec::new();
     for path in given.paths {
-        push_new(&mut paths, folder(&path)?);
+        let folder = folder(&path)?;
+        push_new(&mut paths, folder.clone());
+        push_new(&mut added_paths, folder);
     }
     let mut functions = Vec::new();
     for name in given.functions {
         push_new(&mut functions, function(name)?);
     }
-    Ok(Some(PythonConfig { interpreter: given.interpreter, paths, files, modules, functions }))
+    Ok(Some(PythonConfig { interpreter: given.interpreter, paths, added_paths, files, modules, functions }))
 }
 
 fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {

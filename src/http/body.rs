@@ -11,12 +11,14 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, header};
 use hyper::body::Frame;
 
+use crate::jobs::{Overloaded, Reservation};
+
 /// Reserved at once for a body that says how long it is. More is reserved as bytes arrive, so that a client
 /// that announces much and sends nothing costs nothing.
 const RESERVED_AT_ONCE_MAX: usize = 1 << 20;
 
-/// Most bytes of a body that nobody wants.
-const UNWANTED_BYTES_MAX: usize = 64 << 10;
+/// Most bytes of a body that holds no work.
+const SMALL_BYTES_MAX: usize = 64 << 10;
 
 /// Why a body could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,32 +38,49 @@ pub enum BodyError {
     /// The connection broke, or the body's framing is wrong.
     #[error("the body could not be read: {0}")]
     Broken(String),
+    /// There is no room for it now.
+    #[error("{0}")]
+    Overloaded(Overloaded),
 }
 
-/// Reads and forgets the body of an operation that takes none; a large one is refused.
-pub async fn forget_body(request: axum::extract::Request, stall: Duration) -> Result<(), BodyError> {
-    let (head, body) = request.into_parts();
-    read_body(body, &head.headers, UNWANTED_BYTES_MAX, stall).await.map(drop)
-}
-
-/// Reads the whole body. A body that came in one piece is returned as it came, without a copy, and no
-/// timer is made unless bytes have to be waited for. At most `limit` bytes are ever held.
+/// Reads the whole body of a request for work: its bytes count as queued from the first on.
 pub async fn read_body(
+    body: Body,
+    headers: &HeaderMap,
+    limit: usize,
+    stall: Duration,
+    room: &mut Reservation,
+) -> Result<Bytes, BodyError> {
+    read(body, headers, limit, stall, |bytes| room.grow_to(bytes).map_err(BodyError::Overloaded)).await
+}
+
+/// Reads the body of an operation that takes little or nothing.
+pub async fn read_small_body(body: Body, headers: &HeaderMap, stall: Duration) -> Result<Bytes, BodyError> {
+    read(body, headers, SMALL_BYTES_MAX, stall, |_| Ok(())).await
+}
+
+/// A body that came in one piece is returned as it came, without a copy, and no timer is made unless bytes have
+/// to be waited for. At most `limit` bytes are ever held, and `room` is asked before there are more.
+async fn read(
     mut body: Body,
     headers: &HeaderMap,
     limit: usize,
     stall: Duration,
+    mut room: impl FnMut(usize) -> Result<(), BodyError>,
 ) -> Result<Bytes, BodyError> {
     let declared = declared_length(&body, headers);
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(BodyError::TooLarge { limit });
     }
+    let expected = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    room(expected)?;
     let Some(first) = next_piece(&mut body, stall).await? else {
         return Ok(Bytes::new());
     };
     if first.len() > limit {
         return Err(BodyError::TooLarge { limit });
     }
+    room(first.len())?;
     if body.is_end_stream() {
         return Ok(first);
     }
@@ -69,7 +88,6 @@ pub async fn read_body(
         return Ok(first);
     };
 
-    let expected = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
     let mut whole = Vec::with_capacity(expected.min(RESERVED_AT_ONCE_MAX).max(first.len()));
     whole.extend_from_slice(&first);
     drop(first);
@@ -78,6 +96,7 @@ pub async fn read_body(
         if bytes.len() > limit - whole.len() {
             return Err(BodyError::TooLarge { limit });
         }
+        room(whole.len() + bytes.len())?;
         reserve(&mut whole, bytes.len(), limit);
         whole.extend_from_slice(&bytes);
         // Freed before the next wait: the connection's buffer can be used again.
@@ -168,13 +187,15 @@ mod tests {
     #[tokio::test]
     async fn one_piece_is_not_copied() {
         let bytes = Bytes::from(vec![7u8; 1_000]);
-        let read = read_body(Body::from(bytes.clone()), &HeaderMap::new(), 1_000, STALL).await.unwrap();
+        let read = super::read(Body::from(bytes.clone()), &HeaderMap::new(), 1_000, STALL, |_| Ok(()))
+            .await
+            .unwrap();
         assert_eq!(read.as_ptr(), bytes.as_ptr());
 
         let (sender, body) = pieces();
         sender.try_send(bytes.clone()).unwrap();
         drop(sender);
-        let read = read_body(body, &HeaderMap::new(), 1_000, STALL).await.unwrap();
+        let read = super::read(body, &HeaderMap::new(), 1_000, STALL, |_| Ok(())).await.unwrap();
         assert_eq!(read.as_ptr(), bytes.as_ptr());
     }
 
@@ -186,9 +207,9 @@ mod tests {
                 sender.try_send(Bytes::from_static(piece.as_bytes())).unwrap();
             }
             drop(sender);
-            assert_eq!(read_body(body, &headers, 6, STALL).await.unwrap(), "abcdef");
+            assert_eq!(super::read(body, &headers, 6, STALL, |_| Ok(())).await.unwrap(), "abcdef");
         }
-        let empty = read_body(Body::empty(), &HeaderMap::new(), 0, STALL).await.unwrap();
+        let empty = super::read(Body::empty(), &HeaderMap::new(), 0, STALL, |_| Ok(())).await.unwrap();
         assert!(empty.is_empty());
     }
 
@@ -197,7 +218,7 @@ mod tests {
         for length in ["11", "18446744073709551615"] {
             // The sender stays: reading would stall.
             let (_sender, body) = pieces();
-            let read = read_body(body, &with_length(length), 10, STALL).await;
+            let read = super::read(body, &with_length(length), 10, STALL, |_| Ok(())).await;
             assert_eq!(read, Err(BodyError::TooLarge { limit: 10 }), "{length}");
         }
     }
@@ -209,7 +230,7 @@ mod tests {
             for size in sizes {
                 sender.try_send(Bytes::from(vec![0u8; size])).unwrap();
             }
-            let read = read_body(body, &HeaderMap::new(), 10, STALL).await;
+            let read = super::read(body, &HeaderMap::new(), 10, STALL, |_| Ok(())).await;
             assert_eq!(read, Err(BodyError::TooLarge { limit: 10 }), "{sizes:?}");
         }
     }
@@ -228,7 +249,7 @@ mod tests {
         };
         let headers = HeaderMap::new();
         let started = tokio::time::Instant::now();
-        let (read, _sender) = tokio::join!(read_body(body, &headers, 100, stall), feed);
+        let (read, _sender) = tokio::join!(super::read(body, &headers, 100, stall, |_| Ok(())), feed);
         assert_eq!(read, Err(BodyError::Stalled { after: stall }));
         assert!(started.elapsed() >= stall * 5 / 2, "{:?}", started.elapsed());
     }

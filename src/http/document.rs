@@ -2,12 +2,16 @@
 
 use std::sync::OnceLock;
 
-use axum::http::header;
+use axum::extract::RawQuery;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use utoipa::OpenApi;
 
+use super::negotiate::check_accept;
+use super::problem::Problem;
 use super::{functions, jobs, operations, pools, submit};
+use crate::api::{Query, ReadProblems};
 
 const DESCRIPTION: &str = "Python's `multiprocessing` as an HTTP service.
 
@@ -81,7 +85,10 @@ fn never_null(schema: &mut Value) {
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "operations",
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value,
-               content_type = "application/json")))]
-pub async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], openapi_json()).into_response()
+               content_type = "application/json",
+               example = json!({"openapi": "3.1.0", "info": {"title": "forkpool"}})), ReadProblems))]
+pub async fn openapi(RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
+    check_accept(&headers)?;
+    Query::parse(query.as_deref(), &[])?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], openapi_json()).into_response())
 }

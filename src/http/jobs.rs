@@ -8,16 +8,16 @@ use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::body::forget_body;
-use super::negotiate::{check_accept, check_accepts};
+use super::body::read_small_body;
+use super::negotiate::{check_accept, check_accepts, check_content_type};
 use super::problem::{Problem, timeout_max};
 use super::segment::Segment;
 use super::state::Shared;
 use super::submit::{JOB_HEADER, outcome_response};
 use super::value::wants_raw;
 use crate::api::{
-    AcceptedProblems, Invalid, Job, JobList, JobProblems, OutcomeProblems, Problem as ProblemBody, Query,
-    ReadProblems,
+    AcceptedProblems, EmptyBodyProblems, Invalid, Job, JobList, JobProblems, OutcomeProblems,
+    Problem as ProblemBody, Query, ReadProblems, no_arguments,
 };
 use crate::jobs::{Filter, JobId, Lookup, Record, State as JobState};
 
@@ -33,6 +33,18 @@ fn find(app: &Shared, id: &str) -> Result<Arc<Record>, Problem> {
         Lookup::LostAtRestart => Err(Problem::lost_at_restart()),
         Lookup::Unknown => Err(Problem::unknown_job()),
     }
+}
+
+/// The body of an operation without arguments: none, or a JSON object without members.
+async fn no_members(app: &Shared, request: Request) -> Result<(), Problem> {
+    let (head, body) = request.into_parts();
+    let stall = app.limits.body_stall_timeout;
+    let body = read_small_body(body, &head.headers, stall).await.map_err(|error| Problem::of_body(&error))?;
+    if !body.is_empty() {
+        check_content_type(&head.headers)?;
+        no_arguments(&body, app.limits.depth_max)?;
+    }
+    Ok(())
 }
 
 /// A job: `AsyncResult.ready()`, `.successful()`, and with `wait` seconds `.wait(timeout)`.
@@ -139,7 +151,7 @@ pub async fn cancel_job(
     request: Request,
 ) -> Result<Json<Job>, Problem> {
     check_accept(&headers)?;
-    forget_body(request, app.limits.body_stall_timeout).await.map_err(|error| Problem::of_body(&error))?;
+    no_members(&app, request).await?;
     Query::parse(query.as_deref(), &[])?;
     let record = find(&app, &id)?;
     if !record.state().is_final() {
@@ -155,14 +167,14 @@ pub async fn cancel_job(
     responses((status = 204, description = "Forgotten"),
               (status = 409, description = "`not-finished`", body = ProblemBody,
                content_type = "application/problem+json"),
-              ReadProblems, JobProblems, AcceptedProblems))]
+              ReadProblems, JobProblems, AcceptedProblems, EmptyBodyProblems))]
 pub async fn delete_job(
     State(app): State<Arc<Shared>>,
     Segment(id): Segment,
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<StatusCode, Problem> {
-    forget_body(request, app.limits.body_stall_timeout).await.map_err(|error| Problem::of_body(&error))?;
+    no_members(&app, request).await?;
     Query::parse(query.as_deref(), &[])?;
     let record = find(&app, &id)?;
     if !record.state().is_final() {

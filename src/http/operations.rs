@@ -3,24 +3,27 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::Uri;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 
+use super::negotiate::check_accept;
 use super::problem::Problem;
 use super::state::{Shared, StageValue};
-use crate::api::{Problem as ProblemBody, VersionInfo};
+use crate::api::{ProbeProblems, Problem as ProblemBody, Query, ReadProblems, VersionInfo};
 
 /// Whether the server answers at all.
 #[utoipa::path(get, path = "/livez", operation_id = "livez", tag = "operations",
-    responses((status = 200, description = "It does", body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "It does", body = String, content_type = "text/plain", example = "ok"),
+              ProbeProblems))]
 pub async fn livez() -> &'static str {
     "ok\n"
 }
 
 /// Whether the server takes work. Busy is ready.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "operations",
-    responses((status = 200, description = "It does", body = String, content_type = "text/plain"),
+    responses((status = 200, description = "It does", body = String, content_type = "text/plain", example = "ok"),
+              ProbeProblems,
               (status = 503, body = ProblemBody, content_type = "application/problem+json",
                description = "`starting`, `draining` or `unavailable`: a pool has no usable worker")))]
 pub async fn readyz(State(app): State<Arc<Shared>>) -> Result<&'static str, Problem> {
@@ -37,9 +40,12 @@ pub async fn readyz(State(app): State<Arc<Shared>>) -> Result<&'static str, Prob
 
 /// Which server this is.
 #[utoipa::path(get, path = "/version", operation_id = "version", tag = "operations",
-    responses((status = 200, description = "Name and version", body = VersionInfo)))]
-pub async fn version() -> Json<VersionInfo> {
-    Json(VersionInfo { name: env!("CARGO_PKG_NAME").into(), version: env!("CARGO_PKG_VERSION").into() })
+    responses((status = 200, description = "Name and version", body = VersionInfo), ReadProblems))]
+pub async fn version(RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Json<VersionInfo>, Problem> {
+    check_accept(&headers)?;
+    Query::parse(query.as_deref(), &[])?;
+    let (name, version) = (env!("CARGO_PKG_NAME").into(), env!("CARGO_PKG_VERSION").into());
+    Ok(Json(VersionInfo { name, version }))
 }
 
 /// Nothing is at this path.

@@ -91,7 +91,7 @@ impl Problem {
 
     /// The job expired.
     pub fn expired() -> Self {
-        let detail = "the job has ended and its result has expired (--result-ttl, --failure-ttl)";
+        let detail = "the job has ended and its result has expired (--result-ttl, --failure-ttl, --finished-jobs, --finished-bytes)";
         Self::new(StatusCode::GONE, "expired", "The job has expired", detail)
     }
 
@@ -171,6 +171,7 @@ impl Problem {
                 let detail = format!("the body brought no byte for {} s (--body-stall)", after.as_secs_f64());
                 Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", detail)
             }
+            BodyError::Overloaded(overloaded) => Self::overloaded(overloaded),
             BodyError::Broken(error) => {
                 let detail = format!("the body could not be read: {error}");
                 Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", detail)
@@ -203,7 +204,9 @@ impl Problem {
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
         let title = "The request is invalid";
-        let detail = format!("{}: {}", shortened(&invalid.member), invalid.detail);
+        let named = invalid.detail.contains(invalid.member.as_str());
+        let prefix = if named { String::new() } else { format!("{}: ", shortened(&invalid.member)) };
+        let detail = format!("{prefix}{}", invalid.detail);
         let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid-request", title, detail);
         problem.0.member = Some(shortened(&invalid.member));
         problem

@@ -104,13 +104,14 @@ impl Service {
 
     fn near(&self, name: &str) -> Vec<String> {
         const NEAR_MAX: usize = 5;
-        const SCORE_MIN: f64 = 0.8;
+        const SCORE_MIN: f64 = 0.85;
         let name: String = name.chars().take(200).collect();
         let score = |other: &str| strsim::jaro_winkler(&name, other);
         let mut scored: Vec<(f64, &str)> =
             self.functions.keys().map(|other| (score(other), &**other)).collect();
         scored.sort_by(|one, other| other.0.total_cmp(&one.0));
-        let near = scored.iter().filter(|(score, _)| *score >= SCORE_MIN || self.functions.len() <= NEAR_MAX);
+        let all_fit = self.functions.len() <= NEAR_MAX;
+        let near = scored.iter().filter(|(score, _)| all_fit || *score >= SCORE_MIN);
         near.take(NEAR_MAX).map(|(_, name)| (*name).to_owned()).collect()
     }
 }

@@ -16,7 +16,7 @@ use super::value::{value_response, wants_raw};
 use crate::api::{
     ApplyBody, ApplyRequest, Job, MapBody, MapRequest, OutcomeProblems, Query, ReadProblems, SubmitProblems,
 };
-use crate::jobs::{FailureCode, JobKind, NewJob, Outcome, Record};
+use crate::jobs::{FailureCode, JobKind, NewJob, Outcome, Record, Reservation};
 use crate::pool::{Function, Pool, Submission, Work};
 
 /// Every submission answers its job's id here.
@@ -76,7 +76,7 @@ struct Submitted {
 }
 
 async fn submit_apply(app: &Shared, request: Request, retained: bool) -> Result<Submitted, Problem> {
-    let body = body_of_work(app, request).await?;
+    let (body, room) = body_of_work(app, request).await?;
     let wanted = ApplyRequest::parse(&body, app.limits.depth_max)?;
     let service = app.service_for_work()?;
     let function = service.function(&wanted.function)?;
@@ -89,16 +89,15 @@ async fn submit_apply(app: &Shared, request: Request, retained: bool) -> Result<
         chunksize: None,
         retained,
     };
-    let bytes = wanted.arguments.len() + wanted.keywords.as_ref().map_or(0, axum::body::Bytes::len);
     let work = Work::Call {
         arguments: kept(wanted.arguments, &body, retained),
         keywords: wanted.keywords.map(|keywords| kept(keywords, &body, retained)),
     };
-    submit(app, pool, function, new, work, bytes)
+    submit(app, pool, function, new, work, room)
 }
 
 async fn submit_map(app: &Shared, request: Request, retained: bool) -> Result<Submitted, Problem> {
-    let body = body_of_work(app, request).await?;
+    let (body, room) = body_of_work(app, request).await?;
     let wanted = MapRequest::parse(&body, app.limits.depth_max)?;
     let service = app.service_for_work()?;
     let function = service.function(&wanted.function)?;
@@ -112,9 +111,8 @@ async fn submit_map(app: &Shared, request: Request, retained: bool) -> Result<Su
         chunksize: Some(chunksize as u64),
         retained,
     };
-    let bytes = wanted.items.len();
     let work = Work::Map { items: kept(wanted.items, &body, retained), chunksize };
-    submit(app, pool, function, new, work, bytes)
+    submit(app, pool, function, new, work, room)
 }
 
 /// Arguments that wait must not hold a whole read buffer for a few bytes.
@@ -131,7 +129,7 @@ fn default_chunksize(items: usize, workers: usize) -> usize {
     items.div_ceil((workers * CHUNKS_PER_WORKER).max(1))
 }
 
-async fn body_of_work(app: &Shared, request: Request) -> Result<axum::body::Bytes, Problem> {
+async fn body_of_work(app: &Shared, request: Request) -> Result<(axum::body::Bytes, Reservation), Problem> {
     let (head, body) = request.into_parts();
     if !body.is_end_stream() {
         check_content_type(&head.headers)?;
@@ -140,8 +138,10 @@ async fn body_of_work(app: &Shared, request: Request) -> Result<axum::body::Byte
     Query::parse(head.uri.query(), &[])?;
     app.service_for_work()?;
     let limits = &app.limits;
-    let read = read_body(body, &head.headers, limits.body_bytes_max, limits.body_stall_timeout).await;
-    read.map_err(|error| Problem::of_body(&error))
+    let mut room = app.admission.reserve();
+    let (limit, stall) = (limits.body_bytes_max, limits.body_stall_timeout);
+    let read = read_body(body, &head.headers, limit, stall, &mut room).await;
+    read.map(|body| (body, room)).map_err(|error| Problem::of_body(&error))
 }
 
 fn submit(
@@ -150,9 +150,9 @@ fn submit(
     function: &Arc<Function>,
     new: NewJob,
     work: Work,
-    bytes: usize,
+    room: Reservation,
 ) -> Result<Submitted, Problem> {
-    let permit = app.admission.admit(bytes).map_err(|overloaded| Problem::overloaded(&overloaded))?;
+    let permit = room.into_permit().map_err(|overloaded| Problem::overloaded(&overloaded))?;
     let record = Arc::new(Record::new(new));
     app.jobs.insert(Arc::clone(&record));
     pool.submit(Submission { record: Arc::clone(&record), function: Arc::clone(function), work, permit });

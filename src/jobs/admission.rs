@@ -15,12 +15,16 @@ struct Counts {
     bytes_max: usize,
 }
 
-/// The right to be in the queue; given back at drop.
+/// Bytes on their way into the queue; given back at drop.
 #[derive(Debug)]
-pub struct Permit {
+pub struct Reservation {
     counts: Arc<Counts>,
     bytes: usize,
 }
+
+/// The right to be in the queue; given back at drop.
+#[derive(Debug)]
+pub struct Permit(Reservation);
 
 /// The queue is full.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,9 +33,7 @@ pub enum Overloaded {
     #[error("{0} jobs are accepted and not finished, the most allowed (--queue-jobs)")]
     Jobs(usize),
     /// Too many bytes.
-    #[error(
-        "the arguments of the jobs that are accepted and not finished would exceed {0} bytes (--queue-bytes)"
-    )]
+    #[error("the bodies that are being read or wait in the queue would exceed {0} bytes (--queue-bytes)")]
     Bytes(usize),
 }
 
@@ -42,20 +44,9 @@ impl Admission {
         Self(Arc::new(counts))
     }
 
-    /// Takes a place in the queue.
-    pub fn admit(&self, bytes: usize) -> Result<Permit, Overloaded> {
-        let counts = &self.0;
-        // Counted first and looked at then: two at once can't both take the last place.
-        let permit = Permit { counts: Arc::clone(counts), bytes };
-        let jobs = counts.jobs.fetch_add(1, Ordering::Relaxed) + 1;
-        let total = counts.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if jobs > counts.jobs_max {
-            return Err(Overloaded::Jobs(counts.jobs_max));
-        }
-        if total > counts.bytes_max {
-            return Err(Overloaded::Bytes(counts.bytes_max));
-        }
-        Ok(permit)
+    /// Begins a job whose bytes are yet to come.
+    pub fn reserve(&self) -> Reservation {
+        Reservation { counts: Arc::clone(&self.0), bytes: 0 }
     }
 
     /// Jobs accepted and not finished.
@@ -64,10 +55,34 @@ impl Admission {
     }
 }
 
+impl Reservation {
+    /// Takes room for so many bytes in all, if it doesn't have it yet.
+    pub fn grow_to(&mut self, bytes: usize) -> Result<(), Overloaded> {
+        let more = bytes.saturating_sub(self.bytes);
+        // Counted first and looked at then: two at once can't both take the last place.
+        let total = self.counts.bytes.fetch_add(more, Ordering::Relaxed) + more;
+        self.bytes += more;
+        if total > self.counts.bytes_max { Err(Overloaded::Bytes(self.counts.bytes_max)) } else { Ok(()) }
+    }
+
+    /// Takes a place in the queue.
+    pub fn into_permit(self) -> Result<Permit, Overloaded> {
+        let jobs_max = self.counts.jobs_max;
+        let jobs = self.counts.jobs.fetch_add(1, Ordering::Relaxed) + 1;
+        let permit = Permit(self);
+        if jobs > jobs_max { Err(Overloaded::Jobs(jobs_max)) } else { Ok(permit) }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.counts.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.counts.jobs.fetch_sub(1, Ordering::Relaxed);
-        self.counts.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.0.counts.jobs.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -75,15 +90,33 @@ impl Drop for Permit {
 mod tests {
     use super::*;
 
+    fn admit(admission: &Admission, bytes: usize) -> Result<Permit, Overloaded> {
+        let mut reservation = admission.reserve();
+        reservation.grow_to(bytes)?;
+        reservation.into_permit()
+    }
+
     #[test]
     fn places_are_limited_and_given_back() {
         let admission = Admission::new(2, 100);
-        let first = admission.admit(60).unwrap();
-        assert_eq!(admission.admit(60).unwrap_err(), Overloaded::Bytes(100));
-        let _second = admission.admit(40).unwrap();
-        assert_eq!(admission.admit(0).unwrap_err(), Overloaded::Jobs(2));
+        let first = admit(&admission, 60).unwrap();
+        assert_eq!(admit(&admission, 60).unwrap_err(), Overloaded::Bytes(100));
+        let _second = admit(&admission, 40).unwrap();
+        assert_eq!(admit(&admission, 0).unwrap_err(), Overloaded::Jobs(2));
         drop(first);
-        admission.admit(60).unwrap();
+        admit(&admission, 60).unwrap();
         assert_eq!(admission.jobs(), 1);
+    }
+
+    #[test]
+    fn bytes_on_their_way_count() {
+        let admission = Admission::new(10, 100);
+        let mut reading = admission.reserve();
+        reading.grow_to(30).unwrap();
+        reading.grow_to(70).unwrap();
+        assert!(admit(&admission, 31).is_err());
+        admit(&admission, 30).unwrap();
+        drop(reading);
+        admit(&admission, 100).unwrap();
     }
 }

@@ -10,7 +10,7 @@ mod outcome;
 mod record;
 mod store;
 
-pub use admission::{Admission, Overloaded, Permit};
+pub use admission::{Admission, Overloaded, Permit, Reservation};
 pub use id::JobId;
 pub use memory::{MemoryStore, Retention};
 pub use outcome::{Exception, Failure, FailureCode, Outcome, Value};

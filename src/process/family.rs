@@ -19,6 +19,7 @@ use crate::sys::{self, PidFd};
 
 /// A kill by the memory killer is told from others only if it was so recent.
 const OOM_PERIOD: Duration = Duration::from_secs(1);
+const GONE_POLL: Duration = Duration::from_millis(2);
 /// Rounds of ending orphans in a row; who forks faster than that is met again at the next death.
 const ORPHAN_ROUNDS: usize = 10;
 
@@ -89,6 +90,13 @@ impl Family {
     pub fn end_strangers(&self) {
         self.end_orphans(|_| true);
         self.reap_strangers();
+    }
+
+    /// Waits until no member is left.
+    pub async fn all_gone(&self) {
+        while !self.0.lock().known.is_empty() {
+            tokio::time::sleep(GONE_POLL).await;
+        }
     }
 
     fn reap_strangers(&self) {

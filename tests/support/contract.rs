@@ -1,0 +1,83 @@
+//! Every answer that a test sees is held against `openapi/openapi.json`: an operation that is documented may
+//! answer with its documented statuses and content types alone.
+//!
+//! Paths and methods that aren't in the document are passed over, as are answers without a body to errors in
+//! a request's head: those never reach an operation. `FORKPOOL_TEST_SEEN` names a file that takes a line for
+//! each operation and status seen, to find those that no test ever sees.
+
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use serde_json::Value;
+
+use super::Answer;
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../openapi/openapi.json")).expect("the document is JSON")
+});
+static SEEN: Mutex<BTreeSet<(String, u16)>> = Mutex::new(BTreeSet::new());
+
+/// Fails when the document doesn't say that this request may be answered so.
+#[track_caller]
+pub fn hold(method: &str, target: &str, answer: &Answer) {
+    let path = target.split('?').next().unwrap_or_default();
+    let Some((name, operation)) = operation(method, path) else { return };
+    note(&name, answer.status);
+    let is_of_the_head = matches!(answer.status, 400 | 414 | 431) && answer.header("content-type").is_none();
+    if is_of_the_head && answer.body.is_empty() {
+        return;
+    }
+    let response = &operation["responses"][answer.status.to_string()];
+    assert!(
+        response.is_object(),
+        "{name} answered {}, which the document doesn't list: {}",
+        answer.status,
+        answer.text()
+    );
+    let sent = answer.header("content-type").and_then(|value| value.split(';').next());
+    let listed = response["content"].as_object();
+    match (sent, listed) {
+        (None, listed) => assert!(
+            listed.is_none() && answer.body.is_empty(),
+            "{name}: {} came without a content type",
+            answer.status
+        ),
+        (Some(sent), listed) => assert!(
+            listed.is_some_and(|listed| listed.contains_key(sent)),
+            "{name}: {} came as {sent}, which the document doesn't list: {response}",
+            answer.status
+        ),
+    }
+}
+
+/// The operation of a request, as `METHOD /template`; HEAD is GET without a body.
+fn operation(method: &str, path: &str) -> Option<(String, &'static Value)> {
+    let method = if method == "HEAD" { "GET" } else { method };
+    let paths = DOCUMENT["paths"].as_object()?;
+    // A path without parameters is the better match.
+    let exact = paths.get_key_value(path);
+    let (template, operations) =
+        exact.or_else(|| paths.iter().find(|(template, _)| is_of(template, path)))?;
+    let operation = operations.get(method.to_lowercase())?;
+    Some((format!("{method} {template}"), operation))
+}
+
+fn is_of(template: &str, path: &str) -> bool {
+    let (wanted, given) = (template.split('/'), path.split('/'));
+    wanted.clone().count() == given.clone().count()
+        && wanted.zip(given).all(|(wanted, given)| {
+            wanted == given || (wanted.starts_with('{') && wanted.ends_with('}') && !given.is_empty())
+        })
+}
+
+fn note(name: &str, status: u16) {
+    let Some(file) = std::env::var_os("FORKPOOL_TEST_SEEN") else { return };
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if seen.insert((name.to_owned(), status)) {
+        let file = OpenOptions::new().create(true).append(true).open(file);
+        let written = file.and_then(|mut file| writeln!(file, "{name} {status}"));
+        written.expect("the file of what was seen can be written");
+    }
+}
