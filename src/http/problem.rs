@@ -91,7 +91,8 @@ impl Problem {
 
     /// The job expired.
     pub fn expired() -> Self {
-        let detail = "the job has ended and its result has expired (--result-ttl, --failure-ttl, --finished-jobs, --finished-bytes)";
+        let detail = "the job has ended and its result has expired (--result-ttl, --failure-ttl, or the room \
+                      of --finished-jobs and --finished-bytes)";
         Self::new(StatusCode::GONE, "expired", "The job has expired", detail)
     }
 
