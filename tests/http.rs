@@ -11,10 +11,13 @@ mod http {
     mod functions;
     mod jobs;
     mod jobs_list;
+    mod knobs;
     mod map;
     mod names;
+    mod negotiation;
     mod operations;
     mod outcomes;
+    mod overload;
     mod pools;
     mod result;
     mod values;

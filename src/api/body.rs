@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::options::{OPTIONS, Options};
 use super::query::Invalid;
 use crate::json::{self, EnvelopeError, Kind, Member};
 
@@ -20,6 +21,30 @@ pub struct ApplyBody {
     pub kwargs: Option<serde_json::Map<String, serde_json::Value>>,
     /// The pool to run it, of the function's runtime.
     pub pool: Option<String>,
+    /// Seconds that a task may run; then its worker is killed.
+    #[schema(minimum = 0, maximum = 86400)]
+    pub run_timeout: Option<f64>,
+    /// Seconds that the job may wait for its first task to start.
+    #[schema(minimum = 0, maximum = 86400)]
+    pub queue_timeout: Option<f64>,
+    /// Larger first; 0 if left out.
+    #[schema(minimum = -100, maximum = 100)]
+    pub priority: Option<i64>,
+    /// How often a task that ended without a value is run again; 0 if left out.
+    #[schema(minimum = 0, maximum = 1000)]
+    pub retries: Option<i64>,
+    /// After which codes; `worker-died`, `interrupted` and `function-raised` if left out.
+    pub retry_on: Option<Vec<String>>,
+    /// Seconds before the first retry, doubled each time, at most 60; 0 if left out.
+    #[schema(minimum = 0, maximum = 86400)]
+    pub retry_delay: Option<f64>,
+    /// Seconds that the value is kept; `--result-ttl` if left out.
+    #[schema(minimum = 0, maximum = 31622400)]
+    pub result_ttl: Option<f64>,
+    /// Labels of the client's own, to list by.
+    pub tags: Option<Vec<String>>,
+    /// Must be false: this server keeps jobs in memory.
+    pub durable: Option<bool>,
 }
 
 /// `Pool.map(function, iterable, chunksize)`.
@@ -36,6 +61,30 @@ pub struct MapBody {
     pub chunksize: Option<u64>,
     /// The pool to run it, of the function's runtime.
     pub pool: Option<String>,
+    /// Seconds that a task may run; then its worker is killed.
+    #[schema(minimum = 0, maximum = 86400)]
+    pub run_timeout: Option<f64>,
+    /// Seconds that the job may wait for its first task to start.
+    #[schema(minimum = 0, maximum = 86400)]
+    pub queue_timeout: Option<f64>,
+    /// Larger first; 0 if left out.
+    #[schema(minimum = -100, maximum = 100)]
+    pub priority: Option<i64>,
+    /// How often a task that ended without a value is run again; 0 if left out.
+    #[schema(minimum = 0, maximum = 1000)]
+    pub retries: Option<i64>,
+    /// After which codes; `worker-died`, `interrupted` and `function-raised` if left out.
+    pub retry_on: Option<Vec<String>>,
+    /// Seconds before the first retry, doubled each time, at most 60; 0 if left out.
+    #[schema(minimum = 0, maximum = 86400)]
+    pub retry_delay: Option<f64>,
+    /// Seconds that the value is kept; `--result-ttl` if left out.
+    #[schema(minimum = 0, maximum = 31622400)]
+    pub result_ttl: Option<f64>,
+    /// Labels of the client's own, to list by.
+    pub tags: Option<Vec<String>>,
+    /// Must be false: this server keeps jobs in memory.
+    pub durable: Option<bool>,
 }
 
 /// An [`ApplyBody`] whose arguments are raw.
@@ -47,8 +96,8 @@ pub struct ApplyRequest {
     pub arguments: Bytes,
     /// A JSON object.
     pub keywords: Option<Bytes>,
-    /// The pool asked for.
-    pub pool: Option<String>,
+    /// What else is asked for.
+    pub options: Options,
 }
 
 /// A [`MapBody`] whose items are raw.
@@ -62,8 +111,8 @@ pub struct MapRequest {
     pub count: usize,
     /// Items a task.
     pub chunksize: Option<usize>,
-    /// The pool asked for.
-    pub pool: Option<String>,
+    /// What else is asked for.
+    pub options: Options,
 }
 
 /// Why a body is refused.
@@ -73,21 +122,25 @@ pub enum BodyProblem {
     NotJson(String),
     /// A member is wrong.
     Invalid(Invalid),
+    /// It asks for durability, which needs a data directory.
+    NotDurable,
 }
 
-struct Members<'a> {
+pub(super) struct Members<'a> {
     text: &'a Bytes,
     members: Vec<Member<'a>>,
 }
 
 impl<'a> Members<'a> {
-    fn read(text: &'a Bytes, depth_max: usize, allowed: &[&str]) -> Result<Self, BodyProblem> {
+    fn read(text: &'a Bytes, depth_max: usize, allowed: &[&[&str]]) -> Result<Self, BodyProblem> {
         let members = json::envelope(text, depth_max).map_err(|error| match error {
             EnvelopeError::Scan(error) => BodyProblem::NotJson(error.to_string()),
             EnvelopeError::NotAnObject => invalid("body", "the body must be a JSON object"),
             EnvelopeError::Duplicate { name } => invalid(&name, "the member is given twice"),
         })?;
-        if let Some(unknown) = members.iter().find(|member| !allowed.contains(&&*member.name)) {
+        let known = |member: &&Member<'_>| allowed.iter().any(|list| list.contains(&&*member.name));
+        if let Some(unknown) = members.iter().find(|member| !known(member)) {
+            let allowed = allowed.concat();
             let known = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
             let detail = format!("unknown member; known here: {known}");
             return Err(invalid(&unknown.name, &detail));
@@ -108,7 +161,12 @@ impl<'a> Members<'a> {
         }
     }
 
-    fn string(&self, name: &str) -> Result<Option<String>, BodyProblem> {
+    /// A member's raw text, whatever it is.
+    pub(super) fn text(&self, name: &str) -> Option<Bytes> {
+        self.find(name).map(|member| self.text.slice(member.range.clone()))
+    }
+
+    pub(super) fn string(&self, name: &str) -> Result<Option<String>, BodyProblem> {
         let Some((text, _)) = self.raw(name, Kind::String, "a string")? else { return Ok(None) };
         let text = serde_json::from_slice(&text);
         text.map(Some)
@@ -123,7 +181,7 @@ impl<'a> Members<'a> {
     }
 }
 
-fn invalid(member: &str, detail: &str) -> BodyProblem {
+pub(super) fn invalid(member: &str, detail: &str) -> BodyProblem {
     BodyProblem::Invalid(Invalid::new(member, detail))
 }
 
@@ -135,14 +193,14 @@ pub fn no_arguments(text: &Bytes, depth_max: usize) -> Result<(), BodyProblem> {
 impl ApplyRequest {
     /// Reads a body.
     pub fn parse(text: &Bytes, depth_max: usize) -> Result<Self, BodyProblem> {
-        let members = Members::read(text, depth_max, &["function", "args", "kwargs", "pool"])?;
+        let members = Members::read(text, depth_max, &[&["function", "args", "kwargs"], OPTIONS])?;
         let arguments = members.raw("args", Kind::Array, "an array")?;
         let keywords = members.raw("kwargs", Kind::Object, "an object")?;
         Ok(Self {
             function: members.function()?,
             arguments: arguments.map_or(Bytes::from_static(b"[]"), |(text, _)| text),
             keywords: keywords.filter(|(_, member)| member.elements > 0).map(|(text, _)| text),
-            pool: members.string("pool")?,
+            options: Options::read(&members)?,
         })
     }
 }
@@ -150,7 +208,7 @@ impl ApplyRequest {
 impl MapRequest {
     /// Reads a body.
     pub fn parse(text: &Bytes, depth_max: usize) -> Result<Self, BodyProblem> {
-        let members = Members::read(text, depth_max, &["function", "iterable", "chunksize", "pool"])?;
+        let members = Members::read(text, depth_max, &[&["function", "iterable", "chunksize"], OPTIONS])?;
         let function = members.function()?;
         let items = members.raw("iterable", Kind::Array, "an array")?;
         let (items, member) =
@@ -166,6 +224,6 @@ impl MapRequest {
                     })?)
                 }
             };
-        Ok(Self { function, count: member.elements, items, chunksize, pool: members.string("pool")? })
+        Ok(Self { function, count: member.elements, items, chunksize, options: Options::read(&members)? })
     }
 }

@@ -6,6 +6,7 @@ mod accepted;
 mod body;
 mod job;
 mod list;
+mod options;
 mod pool;
 mod problem;
 mod query;
@@ -17,6 +18,7 @@ pub use accepted::{
 pub use body::{ApplyBody, ApplyRequest, BodyProblem, MapBody, MapRequest, no_arguments};
 pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
+pub use options::Options;
 pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
 pub use problem::{ExceptionInfo, Problem};
 pub use query::{Invalid, Query};

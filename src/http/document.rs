@@ -23,9 +23,9 @@ a `code` for programs. Members that have no value are left out, never null.";
 #[derive(OpenApi)]
 #[openapi(
     info(title = "forkpool", description = DESCRIPTION,
-         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
+         license(name = "MIT", identifier = "MIT")),
     paths(
-        submit::apply, submit::apply_async, submit::map, submit::map_async,
+        submit::apply, submit::apply_async, submit::map, submit::map_async, submit::starmap, submit::starmap_async,
         jobs::list_jobs, jobs::get_job, jobs::delete_job, jobs::get_result, jobs::cancel_job, jobs::get_logs,
         functions::list_functions, functions::get_function,
         pools::list_pools, pools::get_pool, pools::list_workers,

@@ -224,6 +224,13 @@ impl From<BodyProblem> for Problem {
                 detail,
             ),
             BodyProblem::Invalid(invalid) => invalid.into(),
+            BodyProblem::NotDurable => {
+                let title = "The job can't be durable";
+                let detail = "this server keeps jobs in memory; leave durable out";
+                let mut problem = Self::new(StatusCode::BAD_REQUEST, "not-durable", title, detail);
+                problem.0.member = Some("durable".into());
+                problem
+            }
         }
     }
 }

@@ -17,6 +17,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/apply_async", post(submit::apply_async))
         .route("/v1/map", post(submit::map))
         .route("/v1/map_async", post(submit::map_async))
+        .route("/v1/starmap", post(submit::starmap))
+        .route("/v1/starmap_async", post(submit::starmap_async))
         .route("/v1/jobs", get(jobs::list_jobs))
         .route("/v1/jobs/{id}", get(jobs::get_job).delete(jobs::delete_job))
         .route("/v1/jobs/{id}/result", get(jobs::get_result))

@@ -38,6 +38,10 @@ pub enum FailureCode {
     FunctionRaised,
     /// Its worker died under it.
     WorkerDied,
+    /// A task of it ran for longer than it may.
+    RunTimeout,
+    /// It waited for longer than it may.
+    QueueTimeout,
     /// Somebody cancelled it.
     Cancelled,
     /// The server went down under it.
@@ -58,6 +62,8 @@ impl FailureCode {
         match self {
             Self::FunctionRaised => "function-raised",
             Self::WorkerDied => "worker-died",
+            Self::RunTimeout => "run-timeout",
+            Self::QueueTimeout => "queue-timeout",
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
             Self::ResultNotJson => "result-not-json",
@@ -72,6 +78,8 @@ impl FailureCode {
         match self {
             Self::FunctionRaised => "The function raised an exception",
             Self::WorkerDied => "The worker died",
+            Self::RunTimeout => "The task ran for too long",
+            Self::QueueTimeout => "The job waited for too long",
             Self::Cancelled => "The job was cancelled",
             Self::Interrupted => "The server went down under the job",
             Self::ResultNotJson => "The value can't be said in JSON",

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::id::JobId;
 use super::outcome::{FailureCode, Outcome};
+use super::terms::Terms;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
@@ -19,6 +20,8 @@ pub enum JobKind {
     Apply,
     /// One call per item.
     Map,
+    /// One call per item, each an array of arguments.
+    Starmap,
 }
 
 impl JobKind {
@@ -27,6 +30,7 @@ impl JobKind {
         match self {
             Self::Apply => "apply",
             Self::Map => "map",
+            Self::Starmap => "starmap",
         }
     }
 }
@@ -86,6 +90,8 @@ pub struct NewJob {
     pub chunksize: Option<u64>,
     /// Whether it is kept once it has ended (`_async`).
     pub retained: bool,
+    /// What else was asked for.
+    pub terms: Terms,
 }
 
 /// One job. Shared by the store, the pool and whoever waits.
@@ -170,8 +176,14 @@ impl Record {
         self.live.lock().done += items;
     }
 
-    /// Ends it, once; `false` if it had ended. A kept record expires after `ttl` (values) or `failure_ttl`.
-    pub fn finish(&self, outcome: Outcome, ttl: Duration, failure_ttl: Duration) -> bool {
+    /// A task of it is run for the `attempt`th time.
+    pub fn attempt(&self, attempt: u32) {
+        let mut live = self.live.lock();
+        live.attempts = live.attempts.max(attempt);
+    }
+
+    /// Ends it, once; `false` if it had ended. A kept record expires after `kept_for`.
+    pub fn finish(&self, outcome: Outcome, kept_for: Duration) -> bool {
         {
             let mut live = self.live.lock();
             if live.outcome.is_some() {
@@ -179,10 +191,6 @@ impl Record {
             }
             let now = SystemTime::now();
             live.finished_at = Some(now);
-            let kept_for = match outcome {
-                Outcome::Value(_) => ttl,
-                Outcome::Failure(_) => failure_ttl,
-            };
             live.expires_at = self.new.retained.then(|| now + kept_for);
             if matches!(outcome, Outcome::Value(_)) {
                 live.done = self.new.total;

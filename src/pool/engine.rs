@@ -9,6 +9,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
+use super::clocks::Clocks;
 use super::events::Event;
 use super::fate::{self, KillCause};
 use super::handle::PoolSpec;
@@ -56,6 +57,7 @@ pub(super) struct Engine {
     pub runs: BTreeMap<u64, Box<Run>>,
     pub queue: Queue,
     pub pace: Pace,
+    pub clocks: Clocks,
     pub now: Instant,
     pub next_sequence: u64,
     pub sender: mpsc::WeakUnboundedSender<Event>,
@@ -77,6 +79,7 @@ impl Engine {
             runs: BTreeMap::new(),
             queue: Queue::default(),
             pace: Pace::default(),
+            clocks: Clocks::default(),
             now: Instant::now(),
             next_sequence: 0,
             sender,
@@ -142,6 +145,7 @@ impl Engine {
 
     /// After every event: hand out, look at old heads, replace workers, answer who waits.
     fn settle(&mut self) {
+        self.mind_clocks();
         self.hand_out();
         while let Some(id) = self.roster.overdue(self.now) {
             self.look_into_pipe(id);
@@ -163,15 +167,7 @@ impl Engine {
     fn next_deadline(&self) -> Option<Instant> {
         let respawn =
             (self.roster.alive() < self.spec.processes).then(|| self.pace.wait_until(self.now)).flatten();
-        self.roster.next_check().into_iter().chain(respawn).min()
-    }
-
-    /// A task ended without a value.
-    pub fn fail(&mut self, task: &Task, failure: Failure) {
-        if let Some(run) = self.runs.get_mut(&task.job) {
-            run.fail(task, failure);
-            self.conclude(task.job);
-        }
+        self.roster.next_check().into_iter().chain(respawn).chain(self.clocks.next()).min()
     }
 
     /// Ends a job if nothing of it is left to do.

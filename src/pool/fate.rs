@@ -19,6 +19,8 @@ const VALUE_DEPTH_MAX: usize = 1_000;
 pub(super) enum KillCause {
     /// The job that it was running was cancelled.
     Cancelled,
+    /// Its task ran for longer than it may.
+    RunTimeout,
     /// It did not read its tasks, nor answer a ping.
     Silent,
     /// It wrote what is no answer.
@@ -38,7 +40,7 @@ impl KillCause {
     pub fn is_misdeed(self) -> bool {
         match self {
             Self::Protocol(_) | Self::WrongAnswer | Self::AnsweredTwice => true,
-            Self::Cancelled | Self::Silent | Self::Boot | Self::Shutdown => false,
+            Self::Cancelled | Self::RunTimeout | Self::Silent | Self::Boot | Self::Shutdown => false,
         }
     }
 }
@@ -85,7 +87,7 @@ fn of_value(value: Bytes, task: &Task, result_bytes_max: usize) -> Option<Result
         Ok(shape) => {
             let whole = shape.start == 0 && shape.end == value.len();
             let count = u64::try_from(shape.elements).unwrap_or(u64::MAX);
-            let fits = task.kind != Kind::Map || (shape.kind == json::Kind::Array && count == task.items);
+            let fits = !task.is_map() || (shape.kind == json::Kind::Array && count == task.items);
             (whole && fits).then_some(Ok(value))
         }
         // Grammatical; Python's integers may be as large as they like.
@@ -124,13 +126,19 @@ fn of_said(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> 
         Kind::NotJson => Failure::new(FailureCode::ResultNotJson, said.message),
         Kind::InvalidArguments => Failure::new(FailureCode::InvalidArguments, said.message),
         Kind::TooLarge => too_large(said.bytes.unwrap_or_default(), result_bytes_max),
-        Kind::Call | Kind::CallKeywords | Kind::Map | Kind::Ping | Kind::Ready | Kind::Value | Kind::Pong => {
+        Kind::Call
+        | Kind::CallKeywords
+        | Kind::Map
+        | Kind::Starmap
+        | Kind::Ping
+        | Kind::Ready
+        | Kind::Value
+        | Kind::Pong => {
             return None;
         }
     };
     failure.path = said.path;
-    failure.index =
-        (task.kind == Kind::Map).then(|| task.first_item + said.index.unwrap_or(0).min(task.items));
+    failure.index = task.is_map().then(|| task.first_item + said.index.unwrap_or(0).min(task.items));
     Some(failure)
 }
 
@@ -148,6 +156,13 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
     let mut failure = match killed.filter(|_| by_kill) {
         Some(KillCause::Cancelled) => {
             Failure::new(FailureCode::Cancelled, "the job was cancelled while it ran")
+        }
+        Some(KillCause::RunTimeout) => {
+            let most = task.record.new.terms.run_timeout.unwrap_or_default().as_secs_f64();
+            let detail = format!("{} ran for longer than {most} s (run_timeout)", task.function.name);
+            let mut failure = Failure::new(FailureCode::RunTimeout, detail);
+            failure.index = task.is_map().then(|| task.first_item + items_done.min(task.items - 1));
+            failure
         }
         Some(KillCause::Shutdown) => {
             Failure::new(FailureCode::Interrupted, "the server went down before the job had ended")
@@ -173,7 +188,7 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
             }
             Exit::Unknown => {}
         }
-        failure.index = (task.kind == Kind::Map).then(|| task.first_item + items_done.min(task.items - 1));
+        failure.index = task.is_map().then(|| task.first_item + items_done.min(task.items - 1));
     }
     failure
 }

@@ -7,6 +7,7 @@
 //! Invariant: a task is in exactly one place: its run's queue, or one worker's flight. Only the head of a
 //! flight can have started.
 
+mod clocks;
 mod engine;
 mod events;
 mod fate;

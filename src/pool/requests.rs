@@ -24,7 +24,11 @@ impl Engine {
         } else if let Some(outcome) = run.outcome() {
             self.spec.store.finish(&record, outcome);
         } else {
-            self.queue.push(record.number);
+            let terms = &record.new.terms;
+            self.queue.push(record.number, terms.priority);
+            if let Some(most) = terms.queue_timeout {
+                self.clocks.wait(self.now + most, record.number);
+            }
             self.runs.insert(record.number, Box::new(run));
         }
     }

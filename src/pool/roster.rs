@@ -53,6 +53,8 @@ struct Seat {
     head_since: Instant,
     /// The pipe was looked into; not again before this.
     next_look: Instant,
+    /// The head's time is over, but it wasn't clear who runs: looked at again then.
+    overrun_from: Option<Instant>,
 }
 
 /// The workers of a pool.
@@ -75,6 +77,7 @@ impl Roster {
             expected: Some(Duration::ZERO),
             head_since: now,
             next_look: now,
+            overrun_from: None,
         };
         let free = self.seats.iter().position(Option::is_none);
         let index = free.unwrap_or_else(|| {
@@ -162,6 +165,7 @@ impl Roster {
         if seat.flight.is_empty() {
             seat.head_since = now;
             seat.next_look = now;
+            seat.overrun_from = None;
         }
         let expected = if task.fits_packet() { task.expected() } else { None };
         seat.expected = seat.expected.zip(expected).map(|(flight, task)| flight + task);
@@ -200,6 +204,7 @@ impl Roster {
         let task = seat.flight.pop_front()?;
         seat.head_since = now;
         seat.next_look = now;
+        seat.overrun_from = None;
         seat.settle();
         self.after_removal(id);
         Some(task)
@@ -254,7 +259,8 @@ impl Roster {
     /// When [`Roster::overdue`] or [`Roster::expired`] may find something.
     pub fn next_check(&self) -> Option<Instant> {
         let checks = self.seats.iter().flatten().filter_map(|seat| self.check_at(seat));
-        checks.chain(self.seats.iter().flatten().filter_map(Seat::deadline)).min()
+        let own = |seat: &Seat| seat.deadline().into_iter().chain(seat.overrun_at()).min();
+        checks.chain(self.seats.iter().flatten().filter_map(own)).min()
     }
 
     fn check_at(&self, seat: &Seat) -> Option<Instant> {
@@ -263,6 +269,18 @@ impl Roster {
         }
         let patience = if self.idle.is_empty() { HEAD_UNREAD } else { HEAD_QUICK };
         Some((seat.head_since + patience).max(seat.next_look))
+    }
+
+    /// A worker whose head has run for longer than it may.
+    pub fn overrun(&self, now: Instant) -> Option<SeatId> {
+        self.ids().find(|id| self.get(*id).and_then(Seat::overrun_at).is_some_and(|at| at <= now))
+    }
+
+    /// Its head is looked at again then.
+    pub fn look_again(&mut self, id: SeatId, at: Instant) {
+        if let Some(seat) = self.get_mut(id) {
+            seat.overrun_from = Some(at);
+        }
     }
 
     /// A worker that did not become ready, or did not answer a ping, in time.
@@ -277,6 +295,13 @@ impl Seat {
             && self.flight.len() < FLIGHT_MAX
             && self.expected.is_some_and(|expected| expected < FLIGHT_EXPECTED_MAX)
             && now.saturating_duration_since(self.head_since) < HEAD_QUICK
+    }
+
+    /// When the head's time is over.
+    fn overrun_at(&self) -> Option<Instant> {
+        let may_run = self.flight.front()?.record.new.terms.run_timeout?;
+        let killed = matches!(self.phase, Phase::Ending);
+        (!killed).then(|| self.overrun_from.unwrap_or(self.head_since + may_run))
     }
 
     /// The expected time of what is left.

@@ -34,6 +34,8 @@ pub enum Work {
         items: Bytes,
         /// Elements a task.
         chunksize: usize,
+        /// Whether each element is an array of arguments.
+        spread: bool,
     },
 }
 
@@ -66,9 +68,24 @@ pub(super) struct Task {
     pub first_item: u64,
     pub items: u64,
     pub deliveries: u8,
+    /// How often it ended without a value and is to be run again.
+    pub retries: u32,
 }
 
 impl Task {
+    /// It is at the head of a flight now.
+    pub fn begin(&self) {
+        self.record.start();
+        if self.retries > 0 {
+            self.record.attempt(self.retries + 1);
+        }
+    }
+
+    /// Whether it is a chunk of a map.
+    pub fn is_map(&self) -> bool {
+        matches!(self.kind, Kind::Map | Kind::Starmap)
+    }
+
     /// Whether it travels as one packet.
     pub fn fits_packet(&self) -> bool {
         HEADER_BYTES + self.payload_bytes <= PIPE_PACKET_BYTES
@@ -105,7 +122,7 @@ impl Task {
 
 enum Source {
     Call(Option<(Bytes, Option<Bytes>)>),
-    Map { items: Splitter, chunksize: usize },
+    Map { items: Splitter, chunksize: usize, kind: Kind },
 }
 
 /// A job while it runs.
@@ -118,7 +135,7 @@ pub(super) struct Run {
     next_item: u64,
     exhausted: bool,
     lost_work: bool,
-    /// Tasks in flight.
+    /// Tasks in flight, or waiting to be run again.
     open: usize,
     /// Values by chunk.
     values: Vec<Option<Bytes>>,
@@ -132,9 +149,11 @@ impl Run {
         let Submission { record, function, work, permit } = submission;
         let source = match work {
             Work::Call { arguments, keywords } => Source::Call(Some((arguments, keywords))),
-            Work::Map { items, chunksize } => {
-                Source::Map { items: Splitter::new(items), chunksize: chunksize.max(1) }
-            }
+            Work::Map { items, chunksize, spread } => Source::Map {
+                items: Splitter::new(items),
+                chunksize: chunksize.max(1),
+                kind: if spread { Kind::Starmap } else { Kind::Map },
+            },
         };
         let exhausted = record.new.total == 0;
         Self {
@@ -183,13 +202,13 @@ impl Run {
                     }
                 }
             }
-            Source::Map { items, chunksize } => {
+            Source::Map { items, chunksize, kind } => {
                 let Some((chunk, count)) = items.next_chunk(*chunksize) else {
                     self.exhausted = true;
                     return None;
                 };
                 let payload = vec![Bytes::from_static(b"["), chunk, Bytes::from_static(b"]")];
-                (Kind::Map, payload, count as u64)
+                (*kind, payload, count as u64)
             }
         };
         let task = Task {
@@ -204,6 +223,7 @@ impl Run {
             first_item: self.next_item,
             items,
             deliveries: 0,
+            retries: 0,
         };
         self.next_chunk += 1;
         self.next_item += items;
@@ -211,6 +231,18 @@ impl Run {
             self.exhausted = true;
         }
         Some(task)
+    }
+
+    /// The pause before a task that ended so is run again; `None` if it isn't.
+    pub fn retry_after(&self, task: &Task, code: FailureCode) -> Option<Duration> {
+        let again = !self.lost_work && self.failure.is_none();
+        again.then(|| self.record.new.terms.retry_after(code, task.retries + 1)).flatten()
+    }
+
+    /// A task that ended without a value waits for another attempt; it counts as in flight meanwhile.
+    pub fn wait_again(&self, task: &mut Task) {
+        task.retries += 1;
+        debug_assert!(self.open > 0, "it was in flight");
     }
 
     /// A task came back unstarted.

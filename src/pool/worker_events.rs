@@ -78,7 +78,7 @@ impl Engine {
                     return;
                 }
             }
-            Kind::Call | Kind::CallKeywords | Kind::Map | Kind::Ping => {}
+            Kind::Call | Kind::CallKeywords | Kind::Map | Kind::Starmap | Kind::Ping => {}
         }
         tracing::warn!(pool = %self.spec.name, "a worker's answer does not fit its task");
         self.kill(id, KillCause::WrongAnswer);
@@ -103,10 +103,10 @@ impl Engine {
         }
         self.leave_if_done(id);
         if let Some(next) = self.roster.flight(id).next() {
-            next.record.start();
+            next.begin();
         }
         match verdict {
-            Err(failure) => self.fail(&task, failure),
+            Err(failure) => self.fail(task, failure),
             Ok(value) => {
                 if let Some(run) = self.runs.get_mut(&task.job) {
                     run.succeed(&task, value, self.spec.result_bytes_max);
@@ -161,7 +161,7 @@ impl Engine {
                 self.give_back(task);
             } else {
                 let failure = self.failure_of_death(id, exit, &task);
-                self.fail(&task, failure);
+                self.fail(task, failure);
             }
         }
         if let Some(mut body) = self.bodies.remove(&id) {

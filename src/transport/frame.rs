@@ -21,6 +21,8 @@ pub enum Kind {
     CallKeywords = 2,
     /// Task: one chunk of a map.
     Map = 3,
+    /// Task: one chunk of a starmap.
+    Starmap = 4,
     /// Asks for a sign of life.
     Ping = 8,
     /// The worker is ready for its first task.
@@ -45,6 +47,7 @@ impl Kind {
             1 => Self::Call,
             2 => Self::CallKeywords,
             3 => Self::Map,
+            4 => Self::Starmap,
             8 => Self::Ping,
             16 => Self::Ready,
             17 => Self::Value,

@@ -129,10 +129,11 @@ impl Function {
             .unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
 
-    /// MAP: the index of the item that failed comes with the error; `done` is told after each item.
+    /// MAP and STARMAP: the index of the item that failed comes with the error; `done` is told after each item.
     pub(super) fn map(
         &self,
         items: &[u8],
+        spread: bool,
         output: &mut Vec<u8>,
         done: impl Fn(u64),
     ) -> Result<(), (u64, Raised)> {
@@ -143,7 +144,12 @@ impl Function {
                 if at.get() > 0 {
                     output.push(b',');
                 }
-                (self.body)(Arguments { positional: &[item], keywords: None }, output)?;
+                if spread {
+                    let positional: Vec<&[u8]> = json::elements(item).collect();
+                    (self.body)(Arguments { positional: &positional, keywords: None }, output)?;
+                } else {
+                    (self.body)(Arguments { positional: &[item], keywords: None }, output)?;
+                }
                 at.set(at.get() + 1);
                 done(at.get());
             }

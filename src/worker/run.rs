@@ -114,9 +114,11 @@ fn dispatch(
     answer: &mut Vec<u8>,
 ) -> Result<(), (Option<u64>, Raised)> {
     match kind {
-        Kind::Map => {
+        Kind::Map | Kind::Starmap => {
             let done = |items| counters::write(page, Word::ItemsDone, items);
-            function.map(payload, answer, done).map_err(|(index, raised)| (Some(index), raised))
+            function
+                .map(payload, kind == Kind::Starmap, answer, done)
+                .map_err(|(index, raised)| (Some(index), raised))
         }
         Kind::CallKeywords => {
             let mut parts = json::elements(payload);

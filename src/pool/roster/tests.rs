@@ -37,6 +37,7 @@ impl Bench {
             total: 1,
             chunksize: None,
             retained: false,
+            terms: crate::jobs::Terms::default(),
         };
         let record = Arc::new(Record::new(new));
         Task {
@@ -51,6 +52,7 @@ impl Bench {
             first_item: 0,
             items: 1,
             deliveries: 0,
+            retries: 0,
         }
     }
 

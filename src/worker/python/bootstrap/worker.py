@@ -49,7 +49,8 @@ def word_of(kind, codec):
     return 0xF0 | 1 << 8 | kind << 16 | codec << 24
 
 
-CALL, CALL_KEYWORDS, MAP, PING = word_of(1, 1), word_of(2, 1), word_of(3, 1), word_of(8, 0)
+CALL, CALL_KEYWORDS, MAP, STARMAP = word_of(1, 1), word_of(2, 1), word_of(3, 1), word_of(4, 1)
+PING = word_of(8, 0)
 READY, PONG = word_of(16, 0), word_of(24, 0)
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE = (word_of(kind, 1) for kind in range(17, 22))
 
@@ -150,8 +151,8 @@ def forget_work():
     closerange(3, 6)
 
 
-def run_map(call, which, items, values, page):
-    """[call(item) for item in items] into `values`, in slices of about 1 ms, for the page's word 6.
+def run_map(call, which, items, values, page, through):
+    """[call(item) for item in items] into `values` (through `map` or `starmap`), in slices of about 1 ms, for the page's word 6.
 
     After an exception len(values) is the index of the item that failed: extend keeps what came before it.
     """
@@ -165,7 +166,7 @@ def run_map(call, which, items, values, page):
             unstarted = items[at:at + size] if at or size < total else items
             count = len(unstarted)
             begun = now()
-            values.extend(map(call, unstarted))
+            values.extend(through(call, unstarted))
             took = now() - begun
             if getpid() != me:
                 return
@@ -214,10 +215,10 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     if word == CALL:
                         stage = CALLING
                         value = call(*args)
-                    elif word == MAP:
+                    elif word == MAP or word == STARMAP:
                         value = []
                         stage = CALLING
-                        run_map(call, which, args, value, page)
+                        run_map(call, which, args, value, page, map if word == MAP else starmap)
                     elif word == CALL_KEYWORDS:
                         args, kwargs = args
                         stage = CALLING
@@ -257,7 +258,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     bad += 1
                 took = now() - begun
                 busy += took
-                put(page, 8, 1, 0, started, good, bad, len(value) if word == MAP and value else 0, busy, 0)
+                put(page, 8, 1, 0, started, good, bad, len(value) if value and (word == MAP or word == STARMAP) else 0, busy, 0)
                 args = kwargs = value = payload = text = None  # an idle worker holds nothing of its tasks
                 answer(outcome, sequence, body, took)
                 body = None
