@@ -8,6 +8,7 @@ mod http {
     mod bad_requests;
     mod bad_timeouts;
     mod doors;
+    mod every_operation;
     mod functions;
     mod jobs;
     mod jobs_list;

@@ -23,7 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cli", &["app", "http", "config"]),
     ("app", &["telemetry", "http", "pool", "jobs", "process", "worker", "config"]),
     ("telemetry", &[]),
-    ("http", &["api", "pool", "jobs", "config"]),
+    ("http", &["api", "pool", "jobs", "json", "config"]),
     ("api", &["jobs", "json"]),
     ("pool", &["jobs", "process", "transport", "json", "counters"]),
     ("jobs", &[]),

@@ -35,6 +35,7 @@ problems! {
     /// Probes, which are asked by all kinds of machines.
     ProbeProblems {
         405 MethodNotAllowed "`method-not-allowed`",
+        503 Unavailable "`overloaded`: more than `--connections` are open",
     }
 }
 

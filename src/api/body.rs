@@ -8,6 +8,9 @@ use super::options::{OPTIONS, Options};
 use super::query::Invalid;
 use crate::json::{self, EnvelopeError, Kind, Member};
 
+/// Items a task, at most.
+const CHUNKSIZE_MAX: usize = 1_000_000_000;
+
 /// `Pool.apply(function, args, kwargs)`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +62,9 @@ pub struct MapBody {
     /// Items a task, at least 1; if left out, by the library's formula: so that each worker gets 4 tasks.
     #[schema(minimum = 1)]
     pub chunksize: Option<u64>,
+    /// `raise` (as the library: one failure loses all values; if left out) or `collect`: each item is
+    /// `{"value":…}` or `{"error":{…}}`. imap has a record per item always.
+    pub on_error: Option<String>,
     /// The pool to run it, of the function's runtime.
     pub pool: Option<String>,
     /// Seconds that a task may run; then its worker is killed.
@@ -111,6 +117,8 @@ pub struct MapRequest {
     pub count: usize,
     /// Items a task.
     pub chunksize: Option<usize>,
+    /// Whether each item gets a record.
+    pub collect: bool,
     /// What else is asked for.
     pub options: Options,
 }
@@ -208,22 +216,35 @@ impl ApplyRequest {
 impl MapRequest {
     /// Reads a body.
     pub fn parse(text: &Bytes, depth_max: usize) -> Result<Self, BodyProblem> {
-        let members = Members::read(text, depth_max, &[&["function", "iterable", "chunksize"], OPTIONS])?;
+        let members =
+            Members::read(text, depth_max, &[&["function", "iterable", "chunksize", "on_error"], OPTIONS])?;
         let function = members.function()?;
         let items = members.raw("iterable", Kind::Array, "an array")?;
         let (items, member) =
             items.ok_or_else(|| invalid("iterable", "the member iterable is missing: an array"))?;
         let chunksize =
-            match members.raw("chunksize", Kind::Number, "a whole number, at least 1")? {
+            match members.raw("chunksize", Kind::Number, "a whole number from 1 to 1,000,000,000")? {
                 None => None,
                 Some((text, _)) => {
                     let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<usize>().ok());
-                    let number = number.filter(|number| *number >= 1);
+                    let number = number.filter(|number| (1..=CHUNKSIZE_MAX).contains(number));
                     Some(number.ok_or_else(|| {
-                        invalid("chunksize", "chunksize must be a whole number, at least 1")
+                        invalid("chunksize", "chunksize must be a whole number from 1 to 1,000,000,000")
                     })?)
                 }
             };
-        Ok(Self { function, count: member.elements, items, chunksize, options: Options::read(&members)? })
+        let collect = match members.string("on_error")?.as_deref() {
+            None | Some("raise") => false,
+            Some("collect") => true,
+            Some(_) => return Err(invalid("on_error", "on_error must be raise or collect")),
+        };
+        Ok(Self {
+            function,
+            count: member.elements,
+            items,
+            chunksize,
+            collect,
+            options: Options::read(&members)?,
+        })
     }
 }

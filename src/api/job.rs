@@ -23,7 +23,7 @@ use crate::jobs::{Outcome, Record};
 pub struct Job {
     /// UUIDv7.
     pub id: String,
-    /// `apply`, `map` or `starmap`.
+    /// `apply`, `map`, `starmap`, `imap` or `imap_unordered`.
     pub kind: String,
     /// Public name of the function.
     pub function: String,
@@ -112,7 +112,7 @@ impl Job {
             state: now.state.as_str().into(),
             ready: now.outcome.is_some(),
             successful: now.outcome.as_ref().map(|outcome| matches!(outcome, Outcome::Value(_))),
-            progress: Progress { done: now.done, total: record.new.total },
+            progress: Progress { done: now.done, total: now.total },
             attempts: now.attempts,
             durable: false,
             chunksize: record.new.chunksize,

@@ -20,5 +20,5 @@ pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
 pub use options::Options;
 pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
-pub use problem::{ExceptionInfo, Problem};
+pub use problem::{ExceptionInfo, Problem, failure_text};
 pub use query::{Invalid, Query};

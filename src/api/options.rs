@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::body::{BodyProblem, Members, invalid};
+use super::query::{Invalid, Query};
 use crate::jobs::{FailureCode, Terms};
 
 /// Members that every submission may have besides its own.
@@ -63,6 +64,28 @@ impl Options {
             return Err(BodyProblem::NotDurable);
         }
         Ok(Self { pool: members.string("pool")?, terms })
+    }
+}
+
+impl Options {
+    /// From the query of a stream.
+    pub fn from_query(query: &Query<'_>) -> Result<Self, Invalid> {
+        let day = Duration::from_secs_f64(SECONDS_MAX);
+        let whole = |name: &str, least: i64, most: i64| -> Result<i64, Invalid> {
+            let Some(text) = query.text(name) else { return Ok(0) };
+            let number = text.parse::<i64>().ok().filter(|number| (least..=most).contains(number));
+            let detail = || format!("{name} must be a whole number from {least} to {most}, not {text:?}");
+            number.ok_or_else(|| Invalid::new(name, detail()))
+        };
+        let terms = Terms {
+            run_timeout: query.seconds("run_timeout", day)?,
+            queue_timeout: query.seconds("queue_timeout", day)?,
+            priority: i8::try_from(whole("priority", -PRIORITY_MOST, PRIORITY_MOST)?).unwrap_or(0),
+            retries: u32::try_from(whole("retries", 0, RETRIES_MAX)?).unwrap_or(0),
+            retry_delay: query.seconds("retry_delay", day)?.unwrap_or_default(),
+            ..Terms::default()
+        };
+        Ok(Self { pool: query.text("pool").map(str::to_owned), terms })
     }
 }
 

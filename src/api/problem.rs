@@ -108,6 +108,11 @@ impl Problem {
     }
 }
 
+/// A failure as a record of a stream or a collected map says it.
+pub fn failure_text(failure: &Failure) -> Vec<u8> {
+    serde_json::to_vec(&Problem::of_failure(failure)).unwrap_or_default()
+}
+
 impl From<&Exception> for ExceptionInfo {
     fn from(exception: &Exception) -> Self {
         Self {

@@ -144,7 +144,7 @@ pub async fn list_jobs(
 #[utoipa::path(post, path = "/v1/jobs/{id}/cancel", operation_id = "cancelJob", tag = "jobs",
     params(("id" = String, Path, description = "The job's id")),
     responses((status = 200, description = "The job, ended", body = Job),
-              ReadProblems, JobProblems, AcceptedProblems))]
+              ReadProblems, JobProblems, AcceptedProblems, EmptyBodyProblems))]
 pub async fn cancel_job(
     State(app): State<Arc<Shared>>,
     Segment(id): Segment,
@@ -176,6 +176,7 @@ pub async fn delete_job(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<StatusCode, Problem> {
+    check_accept(request.headers())?;
     no_members(&app, request).await?;
     Query::parse(query.as_deref(), &[])?;
     let record = find(&app, &id)?;

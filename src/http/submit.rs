@@ -14,7 +14,8 @@ use super::problem::Problem;
 use super::state::{Shared, StageValue};
 use super::value::{value_response, wants_raw};
 use crate::api::{
-    ApplyBody, ApplyRequest, Job, MapBody, MapRequest, OutcomeProblems, Query, ReadProblems, SubmitProblems,
+    self, ApplyBody, ApplyRequest, Job, MapBody, MapRequest, OutcomeProblems, Query, ReadProblems,
+    SubmitProblems,
 };
 use crate::jobs::{FailureCode, JobKind, NewJob, Outcome, Record, Reservation};
 use crate::pool::{Function, Pool, Submission, Work};
@@ -141,7 +142,8 @@ async fn submit_map(
         retained,
         terms: wanted.options.terms,
     };
-    let work = Work::Map { items: kept(wanted.items, &body, retained), chunksize, spread };
+    let collect = wanted.collect.then_some(api::failure_text as _);
+    let work = Work::Map { items: kept(wanted.items, &body, retained), chunksize, spread, collect };
     submit(app, pool, function, new, work, room)
 }
 
@@ -160,12 +162,20 @@ fn default_chunksize(items: usize, workers: usize) -> usize {
 }
 
 async fn body_of_work(app: &Shared, request: Request) -> Result<(axum::body::Bytes, Reservation), Problem> {
-    let (head, body) = request.into_parts();
-    if !body.is_end_stream() {
-        check_content_type(&head.headers)?;
+    if !request.body().is_end_stream() {
+        check_content_type(request.headers())?;
     }
-    check_accept(&head.headers)?;
-    Query::parse(head.uri.query(), &[])?;
+    check_accept(request.headers())?;
+    Query::parse(request.uri().query(), &[])?;
+    body_of(app, request).await
+}
+
+/// The body of a request for work, its bytes counted as queued.
+pub(super) async fn body_of(
+    app: &Shared,
+    request: Request,
+) -> Result<(axum::body::Bytes, Reservation), Problem> {
+    let (head, body) = request.into_parts();
     app.service_for_work()?;
     let limits = &app.limits;
     let mut room = app.admission.reserve();

@@ -22,6 +22,10 @@ pub enum JobKind {
     Map,
     /// One call per item, each an array of arguments.
     Starmap,
+    /// One call per item of a stream, records in order.
+    Imap,
+    /// The same, records as they come.
+    ImapUnordered,
 }
 
 impl JobKind {
@@ -31,6 +35,8 @@ impl JobKind {
             Self::Apply => "apply",
             Self::Map => "map",
             Self::Starmap => "starmap",
+            Self::Imap => "imap",
+            Self::ImapUnordered => "imap_unordered",
         }
     }
 }
@@ -115,6 +121,8 @@ struct Live {
     finished_at: Option<SystemTime>,
     expires_at: Option<SystemTime>,
     done: u64,
+    /// Items of a stream so far.
+    expected: u64,
     attempts: u32,
     outcome: Option<Outcome>,
     log: Vec<u8>,
@@ -134,6 +142,8 @@ pub struct Snapshot {
     pub expires_at: Option<SystemTime>,
     /// Items done.
     pub done: u64,
+    /// Items in all; of a stream, so far.
+    pub total: u64,
     /// How often it was started.
     pub attempts: u32,
     /// How it ended.
@@ -171,6 +181,11 @@ impl Record {
         }
     }
 
+    /// More items will come.
+    pub fn expect(&self, items: u64) {
+        self.live.lock().expected += items;
+    }
+
     /// Items were done.
     pub fn advance(&self, items: u64) {
         self.live.lock().done += items;
@@ -193,7 +208,7 @@ impl Record {
             live.finished_at = Some(now);
             live.expires_at = self.new.retained.then(|| now + kept_for);
             if matches!(outcome, Outcome::Value(_)) {
-                live.done = self.new.total;
+                live.done = self.new.total + live.expected;
             }
             live.outcome = Some(outcome);
         }
@@ -252,6 +267,7 @@ impl Record {
             finished_at: live.finished_at,
             expires_at: live.expires_at,
             done: live.done,
+            total: self.new.total + live.expected,
             attempts: live.attempts,
             outcome: live.outcome.clone(),
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::engine::Engine;
 use super::fate::KillCause;
 use super::roster::SeatId;
-use super::run::Task;
+use super::task::Task;
 use crate::jobs::{Failure, FailureCode, Outcome};
 
 /// An answer that is on its way is given so long before the next look.
@@ -97,6 +97,9 @@ impl Engine {
 
     /// A task ended without a value: it is run again if its terms say so, else it has failed.
     pub(super) fn fail(&mut self, mut task: Task, failure: Failure) {
+        if task.is_each() {
+            return self.fail_each(&task, &failure);
+        }
         let Some(run) = self.runs.get_mut(&task.job) else { return };
         let pause = run.retry_after(&task, failure.code);
         match pause {

@@ -17,7 +17,8 @@ use super::output::Lines;
 use super::pace::Pace;
 use super::queue::Queue;
 use super::roster::{Roster, SeatId};
-use super::run::{Run, Task};
+use super::run::Run;
+use super::task::Task;
 use crate::counters;
 use crate::jobs::{Failure, Outcome, Record};
 use crate::process::{Exit, Generation, WorkerProcess};
@@ -131,6 +132,8 @@ impl Engine {
             Event::Cancel(job) => self.on_cancel(job),
             Event::KillHeads(job) => self.on_kill_heads(job),
             Event::Abandon(job) => self.on_abandon(job),
+            Event::Feed(job, more) => self.on_feed(job, more),
+            Event::Nudge(job) => self.on_nudge(job),
             Event::Inspect(reply) => {
                 let _ = reply.send(self.view());
             }

@@ -5,14 +5,14 @@ use nix::sys::signal::Signal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::run::Task;
+use super::task::Task;
 use crate::jobs::{Exception, Failure, FailureCode};
 use crate::json;
 use crate::process::Exit;
 use crate::transport::{Kind, ProtocolError};
 
 /// Deepest value: clients' readers have limits too.
-const VALUE_DEPTH_MAX: usize = 1_000;
+pub(super) const VALUE_DEPTH_MAX: usize = 1_000;
 
 /// Why the server killed a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,40 @@ impl KillCause {
             Self::Cancelled | Self::RunTimeout | Self::Silent | Self::Boot | Self::Shutdown => false,
         }
     }
+}
+
+/// A record of an item that has no value.
+#[derive(Debug, Deserialize)]
+struct FailedRecord<'a> {
+    #[serde(borrow)]
+    error: Told<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Told<'a> {
+    kind: u8,
+    #[serde(borrow)]
+    told: &'a RawValue,
+}
+
+/// What an item's record means: a value, which is passed on as it is (`None`), or a failure.
+pub(super) fn of_record(record: &[u8], task: &Task, index: u64, result_bytes_max: usize) -> Option<Failure> {
+    let mut failure = if record.starts_with(b"{\"value\":") {
+        if record.len() <= result_bytes_max + 16 {
+            return None;
+        }
+        too_large(record.len() as u64, result_bytes_max)
+    } else {
+        let said = serde_json::from_slice::<FailedRecord<'_>>(record).ok().and_then(|record| {
+            let kind = Kind::parse(record.error.kind)?;
+            of_said(kind, record.error.told.get().as_bytes(), task, result_bytes_max)
+        });
+        let nonsense =
+            || Failure::new(FailureCode::WorkerProtocolError, "its worker's record makes no sense");
+        said.unwrap_or_else(nonsense)
+    };
+    failure.index = Some(index);
+    Some(failure)
 }
 
 /// What the payload of an answer without a value says.
@@ -130,9 +164,12 @@ fn of_said(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> 
         | Kind::CallKeywords
         | Kind::Map
         | Kind::Starmap
+        | Kind::MapEach
+        | Kind::StarmapEach
         | Kind::Ping
         | Kind::Ready
         | Kind::Value
+        | Kind::Part
         | Kind::Pong => {
             return None;
         }

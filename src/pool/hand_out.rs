@@ -7,7 +7,7 @@ use super::engine::Engine;
 use super::events::Event;
 use super::fate::KillCause;
 use super::roster::{Phase, SeatId};
-use super::run::Task;
+use super::task::Task;
 use crate::jobs::{Failure, FailureCode};
 use crate::transport::{Codec, HEADER_BYTES, Header, Kind, WriteOutcome};
 

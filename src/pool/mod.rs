@@ -8,10 +8,12 @@
 //! flight can have started.
 
 mod clocks;
+mod each;
 mod engine;
 mod events;
 mod fate;
 mod function;
+mod gather;
 mod hand_out;
 mod handle;
 mod output;
@@ -21,8 +23,9 @@ mod requests;
 mod roster;
 mod run;
 mod size;
+mod task;
 mod worker_events;
 
 pub use function::Function;
 pub use handle::{Pool, PoolSpec, PoolView, WorkerView};
-pub use run::{Submission, Work};
+pub use task::{HELD_BYTES_MAX, Render, Sink, Submission, Work};

@@ -1,4 +1,6 @@
-//! Whose turn it is: jobs with work to hand out, larger priority first, then first come first served; what comes back goes to the front.
+//! Whose turn it is: jobs with work to hand out, larger priority first, then first come first served.
+//!
+//! What comes back goes to the front of its priority.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
@@ -13,6 +15,14 @@ impl Queue {
         self.0.entry(Reverse(priority)).or_default().push_back(job);
     }
 
+    /// A job that has work again takes its place, if it isn't the last anyway.
+    pub fn push_once(&mut self, job: u64, priority: i8) {
+        let turn = self.0.entry(Reverse(priority)).or_default();
+        if turn.back() != Some(&job) && turn.front() != Some(&job) {
+            turn.push_back(job);
+        }
+    }
+
     /// A job whose work came back is next of its priority.
     pub fn push_front(&mut self, job: u64, priority: i8) {
         let turn = self.0.entry(Reverse(priority)).or_default();
@@ -23,16 +33,13 @@ impl Queue {
 
     /// Whose turn it is.
     pub fn front(&self) -> Option<u64> {
-        self.0.first_key_value()?.1.front().copied()
+        self.0.values().find_map(VecDeque::front).copied()
     }
 
     /// The one in front has no work left.
     pub fn pop(&mut self) {
-        let Some(mut first) = self.0.first_entry() else { return };
-        first.get_mut().pop_front();
-        // The usual priority's place is kept: it comes and goes with every task.
-        if first.get().is_empty() && (first.key().0 != 0 || self.0.len() > 1) {
-            self.0.pop_first();
+        if let Some(turn) = self.0.values_mut().find(|turn| !turn.is_empty()) {
+            turn.pop_front();
         }
     }
 
@@ -62,8 +69,12 @@ mod tests {
             queue.pop();
         }
         assert_eq!(turns, [2, 5, 9, 1, 3, 4]);
-        queue.push(7, 0);
-        assert_eq!(queue.front(), Some(7));
+        for (job, priority) in [(7, -100), (8, 100), (9, 0)] {
+            queue.push(job, priority);
+            assert_eq!(queue.front(), Some(job));
+            queue.pop();
+            assert_eq!(queue.front(), None);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::run::Task;
+use super::task::Task;
 
 /// A head that ran so long gives what lies behind it to a worker that idles.
 pub(super) const HEAD_QUICK: Duration = Duration::from_millis(5);
@@ -239,6 +239,17 @@ impl Roster {
     /// The tasks of a worker, head first.
     pub fn flight(&self, id: SeatId) -> impl Iterator<Item = &Task> {
         self.get(id).into_iter().flat_map(|seat| &seat.flight)
+    }
+
+    /// The head of a flight.
+    pub fn head_mut(&mut self, id: SeatId) -> Option<&mut Task> {
+        self.get_mut(id)?.flight.front_mut()
+    }
+
+    /// Workers in whose pipes tasks of less than this priority wait.
+    pub fn waiting_below(&self, priority: i8) -> Vec<SeatId> {
+        let below = |task: &Task| task.record.new.terms.priority < priority;
+        self.ids().filter(|id| self.flight(*id).skip(1).any(below)).collect()
     }
 
     /// Workers that have a task of this job.

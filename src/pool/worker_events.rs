@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::task::AbortHandle;
 
 use super::engine::Engine;
 use super::fate::{self, KillCause};
 use super::roster::{Phase, SeatId};
-use super::run::Task;
+use super::task::Task;
 use crate::process::{Exit, ForkError, Generation, WorkerEvent, WorkerProcess};
 use crate::transport::{Codec, Frame, Header, Kind};
 
@@ -78,7 +79,18 @@ impl Engine {
                     return;
                 }
             }
-            Kind::Call | Kind::CallKeywords | Kind::Map | Kind::Starmap | Kind::Ping => {}
+            Kind::Part => {
+                if self.on_part(id, frame.header.sequence, &frame.payload).is_some() {
+                    return;
+                }
+            }
+            Kind::Call
+            | Kind::CallKeywords
+            | Kind::Map
+            | Kind::Starmap
+            | Kind::MapEach
+            | Kind::StarmapEach
+            | Kind::Ping => {}
         }
         tracing::warn!(pool = %self.spec.name, "a worker's answer does not fit its task");
         self.kill(id, KillCause::WrongAnswer);
@@ -93,7 +105,14 @@ impl Engine {
         if !written || codec != Codec::Json {
             return None;
         }
-        let verdict = fate::of_answer(kind, frame.payload, head, self.spec.result_bytes_max)?;
+        let each = head.is_each() && kind == Kind::Value;
+        let verdict = if each {
+            self.on_part(id, sequence, &frame.payload)?;
+            self.roster.flight(id).next().filter(|head| head.told == head.items)?;
+            Ok(Bytes::new())
+        } else {
+            fate::of_answer(kind, frame.payload, head, self.spec.result_bytes_max)?
+        };
         let task = self.roster.answered(id, sequence, self.now)?;
         task.function.measured(Duration::from_nanos(nanoseconds.into()), task.items);
         if let Some(body) = self.bodies.get_mut(&id) {
@@ -107,9 +126,10 @@ impl Engine {
         }
         match verdict {
             Err(failure) => self.fail(task, failure),
+            Ok(_) if each => self.close_each(&task),
             Ok(value) => {
                 if let Some(run) = self.runs.get_mut(&task.job) {
-                    run.succeed(&task, value, self.spec.result_bytes_max);
+                    run.succeed(&task, &value, self.spec.result_bytes_max);
                     self.conclude(task.job);
                 }
             }
@@ -161,7 +181,11 @@ impl Engine {
                 self.give_back(task);
             } else {
                 let failure = self.failure_of_death(id, exit, &task);
-                self.fail(task, failure);
+                if task.is_each() {
+                    self.bury(&task, &failure, self.items_done(id));
+                } else {
+                    self.fail(task, failure);
+                }
             }
         }
         if let Some(mut body) = self.bodies.remove(&id) {

@@ -129,6 +129,14 @@ impl Function {
             .unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
 
+    /// One item of MAP_EACH or STARMAP_EACH.
+    pub(super) fn item(&self, item: &[u8], spread: bool, output: &mut Vec<u8>) -> Result<(), Raised> {
+        let positional: Vec<&[u8]> = if spread { json::elements(item).collect() } else { vec![item] };
+        let arguments = Arguments { positional: &positional, keywords: None };
+        catch_unwind(AssertUnwindSafe(|| (self.body)(arguments, output)))
+            .unwrap_or_else(|panic| Err(panicked(&*panic)))
+    }
+
     /// MAP and STARMAP: the index of the item that failed comes with the error; `done` is told after each item.
     pub(super) fn map(
         &self,

@@ -5,12 +5,13 @@ use std::io::{self, Write};
 use nix::unistd::Pid;
 use serde::Serialize;
 
+use super::each;
 use super::native::{Function, Functions, Raised};
 use super::sanitize::{self, WorkerEnds};
 use crate::counters::{self, Word, monotonic_nanoseconds, state};
 use crate::json;
 use crate::sys::MappedPage;
-use crate::transport::{ChildEnd, HEADER_BYTES, Header, Kind};
+use crate::transport::{AnswerWriter, HEADER_BYTES, Header, Kind, TaskReader};
 
 const MESSAGE_BYTES_MAX: usize = 8 << 10;
 
@@ -33,23 +34,28 @@ pub(super) fn run(ends: WorkerEnds, functions: &Functions) -> io::Result<()> {
     let page = ends.page;
     counters::write(&page, Word::Pid, u64::try_from(own.as_raw()).unwrap_or(0));
     counters::write(&page, Word::State, state::IDLE);
-    let mut pipes = ChildEnd::new(ends.tasks, ends.results);
+    let mut tasks = TaskReader::new(ends.tasks);
+    let answers = AnswerWriter::new(ends.results);
     let mut answer = vec![0; HEADER_BYTES];
-    pipes.write_answer(Kind::Ready, 0, 0, &mut answer)?;
-    while let Some((header, payload)) = pipes.read_task()? {
+    answers.write_answer(Kind::Ready, 0, 0, &mut answer)?;
+    while let Some((header, payload)) = tasks.read_task()? {
         answer.resize(HEADER_BYTES, 0);
         let (kind, took) = if header.kind == Kind::Ping {
             (Kind::Pong, 0)
         } else {
             let started = begin(&page, header.sequence);
-            let kind = perform(header, payload, functions, &page, &mut answer);
+            let kind = if matches!(header.kind, Kind::MapEach | Kind::StarmapEach) {
+                each::perform(header, payload, functions, &page, &answers, &mut answer)?
+            } else {
+                perform(header, payload, functions, &page, &mut answer)
+            };
             (kind, end(&page, started, kind))
         };
         if Pid::this() != own {
             // A function forked and its child came back here: it is no worker.
             sanitize::leave(0);
         }
-        pipes.write_answer(kind, header.sequence, took, &mut answer)?;
+        answers.write_answer(kind, header.sequence, took, &mut answer)?;
         if answer.capacity() > 1 << 20 {
             answer = Vec::new();
         }
@@ -126,9 +132,12 @@ fn dispatch(
             function.apply(arguments, parts.next(), answer).map_err(|raised| (None, raised))
         }
         Kind::Call
+        | Kind::MapEach
+        | Kind::StarmapEach
         | Kind::Ping
         | Kind::Ready
         | Kind::Value
+        | Kind::Part
         | Kind::Raised
         | Kind::NotJson
         | Kind::InvalidArguments
@@ -137,8 +146,13 @@ fn dispatch(
     }
 }
 
-fn say(answer: &mut Vec<u8>, index: Option<u64>, raised: &Raised) -> Kind {
+pub(super) fn say(answer: &mut Vec<u8>, index: Option<u64>, raised: &Raised) -> Kind {
     answer.truncate(HEADER_BYTES);
+    write_problem(answer, index, raised)
+}
+
+/// Appends what went wrong; the kind of answer that it is.
+pub(super) fn write_problem(answer: &mut Vec<u8>, index: Option<u64>, raised: &Raised) -> Kind {
     let (kind, problem) = match raised {
         Raised::Error { kind, message } => {
             let message = clipped(message);

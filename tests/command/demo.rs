@@ -58,7 +58,8 @@ fn a_demo_that_keeps_serving_ends_by_ctrl_c_and_leaves_nothing() {
     let ended = demo.ended(Duration::from_secs(25));
     demo.nothing_left();
     is_empty(temporary.path());
-    assert_eq!(ended.status.code(), Some(130), "{}", ended.errors);
+    // Ctrl-C is how one ends it: the status is the tour's.
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.errors);
 }
 
 #[test]

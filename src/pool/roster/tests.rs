@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{FLIGHT_MAX, HEAD_QUICK, HEAD_UNREAD, Phase, Roster, SeatId};
 use crate::jobs::{JobKind, NewJob, Record};
 use crate::pool::Function;
-use crate::pool::run::Task;
+use crate::pool::task::Task;
 use crate::transport::Kind;
 
 const QUICK: Duration = Duration::from_micros(20);
@@ -53,6 +53,7 @@ impl Bench {
             items: 1,
             deliveries: 0,
             retries: 0,
+            told: 0,
         }
     }
 
