@@ -35,6 +35,8 @@ pub enum Kind {
     InvalidArguments = 20,
     /// The value is too large.
     TooLarge = 21,
+    /// The command ended with another exit status than 0, or by a signal.
+    CommandFailed = 22,
     /// Answers [`Kind::Ping`].
     Pong = 24,
 }
@@ -52,6 +54,7 @@ impl Kind {
             19 => Self::NotJson,
             20 => Self::InvalidArguments,
             21 => Self::TooLarge,
+            22 => Self::CommandFailed,
             24 => Self::Pong,
             _ => return None,
         })
