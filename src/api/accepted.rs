@@ -67,7 +67,7 @@ problems! {
     /// A job that ended without a value, whatever ended it.
     OutcomeProblems {
         422 NoValue "`function-raised`, `worker-died`, `result-not-json`, `result-too-large`, \
-            `worker-protocol-error`, `invalid-arguments`, `cancelled` or `interrupted`",
+            `worker-protocol-error`, `invalid-arguments`, `command-failed`, `cancelled` or `interrupted`",
     }
 }
 

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 pub struct FunctionInfo {
     /// Public name.
     pub name: String,
-    /// `python` or `native`.
+    /// `python`, `native` or `command`.
     pub runtime: String,
     /// The pool that runs it unless a request names another.
     pub pool: String,
@@ -32,7 +32,7 @@ pub struct FunctionInfo {
 pub struct PoolInfo {
     /// Its name.
     pub name: String,
-    /// `python` or `native`.
+    /// `python`, `native` or `command`.
     pub runtime: String,
     /// Worker processes that it should have.
     pub processes: u64,

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{Config, PythonConfig, WorkerOutput};
+use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::jobs::Store;
 use crate::pool::{Function, Pool, PoolSpec};
-use crate::process::{Family, Generation, LoadList, RuntimeSpec, Spawner};
+use crate::process::{CommandOutput, Family, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner};
 use crate::worker::{ZYGOTE_ARGUMENT, python};
 
 /// A function that would be served.
@@ -34,8 +34,12 @@ struct Runtime {
 /// Starts a zygote for each runtime that the configuration needs, all at once; the error names what could not
 /// be loaded.
 pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, String> {
-    let native =
-        config.builtin.then(|| native_spec(config)).transpose().map_err(|error| error.to_string())?;
+    let native = |wanted: bool, name, load| wanted.then(|| native_spec(config, name, load)).transpose();
+    let commands =
+        LoadList { commands: config.commands.iter().map(load_command).collect(), ..LoadList::default() };
+    let command =
+        native(!config.commands.is_empty(), "command", commands).map_err(|error| error.to_string())?;
+    let native = native(config.builtin, "native", LoadList::default()).map_err(|error| error.to_string())?;
     let python = config.python.as_ref().map(|python| python_spec(config, python));
     let start = async |spec: Option<RuntimeSpec>| match spec {
         None => Ok(None),
@@ -45,21 +49,54 @@ pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, Str
             Ok::<_, String>(Some(Runtime { name, spawner: started.0, generation: started.1 }))
         }
     };
-    let (native, python) = tokio::try_join!(start(native), start(python))?;
-    let loaded: Vec<Runtime> = [native, python].into_iter().flatten().collect();
+    let (native, python, command) = tokio::try_join!(start(native), start(python), start(command))?;
+    let loaded: Vec<Runtime> = [native, python, command].into_iter().flatten().collect();
     if loaded.iter().all(|runtime| runtime.generation.functions.is_empty()) {
         return Err("nothing is offered: the files and modules define no public functions".into());
     }
+    one_function_a_name(&loaded)?;
     Ok(Loaded(loaded))
 }
 
-fn native_spec(config: &Config) -> std::io::Result<RuntimeSpec> {
+/// A command may be named as its operator likes, so also as another runtime's function.
+fn one_function_a_name(loaded: &[Runtime]) -> Result<(), String> {
+    let mut owners = BTreeMap::new();
+    for runtime in loaded {
+        for function in &runtime.generation.functions {
+            if let Some(other) = owners.insert(&function.name, runtime.name)
+                && other != runtime.name
+            {
+                let (name, runtime) = (&function.name, runtime.name);
+                return Err(format!(
+                    "{name} is the name of a {other} function and of a {runtime}: rename one"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn load_command(command: &CommandConfig) -> LoadCommand {
+    LoadCommand {
+        name: command.name.clone(),
+        argv: command.argv.clone(),
+        output: match command.output {
+            config::CommandOutput::Text => CommandOutput::Text,
+            config::CommandOutput::Json => CommandOutput::Json,
+            config::CommandOutput::Bytes => CommandOutput::Bytes,
+        },
+        allow_dash: command.allow_dash,
+    }
+}
+
+/// This binary: its own functions, or the commands that it is given.
+fn native_spec(config: &Config, name: &'static str, load: LoadList) -> std::io::Result<RuntimeSpec> {
     Ok(RuntimeSpec {
-        name: "native",
+        name,
         program: std::env::current_exe()?,
         arguments: vec![ZYGOTE_ARGUMENT.into()],
         preamble: None,
-        load: LoadList::default(),
+        load,
         result_bytes_max: config.limits.result_bytes_max,
         tracebacks: config.tracebacks,
         start_timeout: config.limits.start_timeout,
@@ -78,6 +115,7 @@ fn python_spec(config: &Config, python: &PythonConfig) -> RuntimeSpec {
             files: python.files.iter().map(|file| (file.module.clone(), text(&file.path))).collect(),
             modules: python.modules.clone(),
             functions: python.functions.clone(),
+            commands: Vec::new(),
         },
         result_bytes_max: config.limits.result_bytes_max,
         tracebacks: config.tracebacks,

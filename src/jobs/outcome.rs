@@ -54,6 +54,8 @@ pub enum FailureCode {
     WorkerProtocolError,
     /// The arguments don't fit the function.
     InvalidArguments,
+    /// The command ended with another exit status than 0, or by a signal.
+    CommandFailed,
 }
 
 impl FailureCode {
@@ -70,6 +72,7 @@ impl FailureCode {
             Self::ResultTooLarge => "result-too-large",
             Self::WorkerProtocolError => "worker-protocol-error",
             Self::InvalidArguments => "invalid-arguments",
+            Self::CommandFailed => "command-failed",
         }
     }
 
@@ -86,6 +89,7 @@ impl FailureCode {
             Self::ResultTooLarge => "The value is too large",
             Self::WorkerProtocolError => "The worker broke the protocol",
             Self::InvalidArguments => "The arguments don't fit the function",
+            Self::CommandFailed => "The command failed",
         }
     }
 }
@@ -103,10 +107,12 @@ pub struct Failure {
     pub index: Option<u64>,
     /// Where in the arguments or the value (`$.args[0]`).
     pub path: Option<String>,
-    /// The signal that ended the worker.
+    /// The signal that ended the worker or the command.
     pub signal: Option<&'static str>,
-    /// The exit status of the worker.
+    /// The exit status of the worker or the command.
     pub exit_code: Option<i32>,
+    /// The end of what the command wrote to its standard error.
+    pub stderr: Option<String>,
     /// Whether memory was the reason.
     pub oom: bool,
     /// The limit that was hit, in bytes.
@@ -123,7 +129,8 @@ impl Failure {
                 + args
                 + exception.traceback.as_ref().map_or(0, String::len)
         });
-        size_of::<Self>() + self.detail.len() + self.path.as_ref().map_or(0, String::len) + exception
+        let texts = [&self.path, &self.stderr].into_iter().flatten().map(String::len).sum::<usize>();
+        size_of::<Self>() + self.detail.len() + texts + exception
     }
 
     /// A failure with nothing but its reason.
@@ -136,6 +143,7 @@ impl Failure {
             path: None,
             signal: None,
             exit_code: None,
+            stderr: None,
             oom: false,
             limit: None,
         }

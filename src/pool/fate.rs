@@ -65,7 +65,7 @@ pub(super) fn of_record(record: &[u8], task: &Task, index: u64, result_bytes_max
         if record.len() <= result_bytes_max + 16 {
             return None;
         }
-        too_large(record.len() as u64, result_bytes_max)
+        too_large(Some(record.len() as u64), result_bytes_max)
     } else {
         let said = serde_json::from_slice::<FailedRecord<'_>>(record).ok().and_then(|record| {
             let kind = Kind::parse(record.error.kind)?;
@@ -96,6 +96,12 @@ struct Said {
     index: Option<u64>,
     #[serde(default)]
     bytes: Option<u64>,
+    #[serde(default)]
+    exit_code: Option<i32>,
+    #[serde(default)]
+    signal: Option<String>,
+    #[serde(default)]
+    stderr: Option<String>,
 }
 
 /// What a worker's own answer means for its task; the worker lives on. `None`: the answer makes no sense, and
@@ -115,7 +121,7 @@ pub(super) fn of_answer(
 /// A value is checked, not built: what a worker wrote is as little to be trusted as what a client sends.
 fn of_value(value: Bytes, task: &Task, result_bytes_max: usize) -> Option<Result<Bytes, Failure>> {
     if value.len() > result_bytes_max {
-        return Some(Err(too_large(value.len() as u64, result_bytes_max)));
+        return Some(Err(too_large(Some(value.len() as u64), result_bytes_max)));
     }
     match json::check(&value, VALUE_DEPTH_MAX) {
         Ok(shape) => {
@@ -134,10 +140,11 @@ fn of_value(value: Bytes, task: &Task, result_bytes_max: usize) -> Option<Result
     }
 }
 
-fn too_large(bytes: u64, result_bytes_max: usize) -> Failure {
-    let detail = format!(
-        "the value is {bytes} bytes of JSON; at most {result_bytes_max} are allowed (--result-limit)"
-    );
+/// `bytes`: how large it is, where that was counted to its end.
+fn too_large(bytes: Option<u64>, result_bytes_max: usize) -> Failure {
+    let size = bytes.map_or("too many".to_owned(), |bytes| bytes.to_string());
+    let detail =
+        format!("the value is {size} bytes of JSON; at most {result_bytes_max} are allowed (--result-limit)");
     let mut failure = Failure::new(FailureCode::ResultTooLarge, detail);
     failure.limit = Some(result_bytes_max);
     failure
@@ -159,7 +166,8 @@ fn of_said(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> 
         }
         Kind::NotJson => Failure::new(FailureCode::ResultNotJson, said.message),
         Kind::InvalidArguments => Failure::new(FailureCode::InvalidArguments, said.message),
-        Kind::TooLarge => too_large(said.bytes.unwrap_or_default(), result_bytes_max),
+        Kind::TooLarge => too_large(said.bytes, result_bytes_max),
+        Kind::CommandFailed => command_failed(&said, task),
         Kind::Call
         | Kind::CallKeywords
         | Kind::Map
@@ -177,6 +185,16 @@ fn of_said(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> 
     failure.path = said.path;
     failure.index = task.is_map().then(|| task.first_item + said.index.unwrap_or(0).min(task.items));
     Some(failure)
+}
+
+fn command_failed(said: &Said, task: &Task) -> Failure {
+    let detail = format!("the command {} {}", task.function.name, said.message);
+    let mut failure = Failure::new(FailureCode::CommandFailed, detail);
+    failure.exit_code = said.exit_code;
+    let signal = said.signal.as_deref().and_then(|name| name.parse::<Signal>().ok());
+    failure.signal = signal.map(Signal::as_str);
+    failure.stderr.clone_from(&said.stderr);
+    failure
 }
 
 /// Whether an exception's arguments are an array that any JSON reader takes; if not they are left out.

@@ -70,7 +70,7 @@ impl Engine {
         self.bodies.insert(id, body);
         let (spawner, sender) = (self.spec.spawner.clone(), self.sender.clone());
         let start_timeout = self.spec.start_timeout;
-        let payload_bytes_max = self.spec.result_bytes_max + (64 << 10);
+        let payload_bytes_max = self.spec.result_bytes_max + (1 << 20);
         tokio::spawn(async move {
             let report = |event| {
                 if let Some(sender) = sender.upgrade() {

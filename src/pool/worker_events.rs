@@ -68,7 +68,12 @@ impl Engine {
                     return;
                 }
             }
-            Kind::Value | Kind::Raised | Kind::NotJson | Kind::InvalidArguments | Kind::TooLarge => {
+            Kind::Value
+            | Kind::Raised
+            | Kind::NotJson
+            | Kind::InvalidArguments
+            | Kind::TooLarge
+            | Kind::CommandFailed => {
                 let twice = self.bodies.get(&id).is_some_and(|body| body.answered == frame.header.sequence);
                 if twice {
                     // The first counted. The task that came next is another's and must not suffer for it.

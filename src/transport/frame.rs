@@ -41,6 +41,8 @@ pub enum Kind {
     InvalidArguments = 20,
     /// The value is too large.
     TooLarge = 21,
+    /// The command ended with another exit status than 0, or by a signal.
+    CommandFailed = 22,
     /// Records of the next items of a task that goes on.
     Part = 25,
     /// Answers [`Kind::Ping`].
@@ -64,6 +66,7 @@ impl Kind {
             19 => Self::NotJson,
             20 => Self::InvalidArguments,
             21 => Self::TooLarge,
+            22 => Self::CommandFailed,
             24 => Self::Pong,
             25 => Self::Part,
             _ => return None,

@@ -21,6 +21,7 @@ pub(super) fn perform(
     payload: &[u8],
     functions: &Functions,
     page: &MappedPage,
+    result_bytes_max: usize,
     answers: &AnswerWriter,
     answer: &mut Vec<u8>,
 ) -> io::Result<Kind> {
@@ -46,11 +47,19 @@ pub(super) fn perform(
         }
         let start = answer.len();
         answer.extend_from_slice(b"{\"value\":");
-        if let Err(raised) = function.item(item, spread, answer) {
-            answer.truncate(start);
-            write_failed(answer, &raised);
+        let ran = function.item(item, spread, answer);
+        let bytes = answer.len() - start;
+        let ran = if ran.is_ok() && bytes > result_bytes_max {
+            Err(Raised::TooLarge { bytes: Some(bytes as u64) })
         } else {
-            answer.push(b'}');
+            ran
+        };
+        match ran {
+            Ok(()) => answer.push(b'}'),
+            Err(raised) => {
+                answer.truncate(start);
+                write_failed(answer, &raised);
+            }
         }
         counters::write(page, Word::ItemsDone, done);
     }

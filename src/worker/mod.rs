@@ -4,6 +4,7 @@
 //! [`python`]'s embedded source.
 
 mod builtin;
+mod command;
 mod each;
 mod native;
 mod run;

@@ -23,6 +23,27 @@ pub enum Raised {
         /// Where (`$.args[0]`).
         path: String,
     },
+    /// Its value can't be said in JSON.
+    NotJson {
+        /// Why not.
+        message: String,
+    },
+    /// Its value's JSON is larger than it may be.
+    TooLarge {
+        /// How large, where that was counted to its end.
+        bytes: Option<u64>,
+    },
+    /// The program that it is ended with another exit status than 0 or by a signal, or could not be started.
+    CommandFailed {
+        /// What happened, as the rest of a sentence that begins with the command.
+        message: String,
+        /// The exit status.
+        exit_code: Option<i32>,
+        /// The signal's name.
+        signal: Option<&'static str>,
+        /// The end of what it wrote to its standard error.
+        stderr: String,
+    },
 }
 
 impl Raised {

@@ -15,21 +15,30 @@ use crate::transport::{AnswerWriter, HEADER_BYTES, Header, Kind, TaskReader};
 
 const MESSAGE_BYTES_MAX: usize = 8 << 10;
 
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 struct Problem<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'a str>,
-    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     args: Option<[&'a str; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr: Option<&'a str>,
 }
 
 /// Serves tasks until the pipe ends.
-pub(super) fn run(ends: WorkerEnds, functions: &Functions) -> io::Result<()> {
+pub(super) fn run(ends: WorkerEnds, functions: &Functions, result_bytes_max: usize) -> io::Result<()> {
     let own = Pid::this();
     let page = ends.page;
     counters::write(&page, Word::Pid, u64::try_from(own.as_raw()).unwrap_or(0));
@@ -45,9 +54,9 @@ pub(super) fn run(ends: WorkerEnds, functions: &Functions) -> io::Result<()> {
         } else {
             let started = begin(&page, header.sequence);
             let kind = if matches!(header.kind, Kind::MapEach | Kind::StarmapEach) {
-                each::perform(header, payload, functions, &page, &answers, &mut answer)?
+                each::perform(header, payload, functions, &page, result_bytes_max, &answers, &mut answer)?
             } else {
-                perform(header, payload, functions, &page, &mut answer)
+                perform(header, payload, functions, &page, result_bytes_max, &mut answer)
             };
             (kind, end(&page, started, kind))
         };
@@ -90,6 +99,7 @@ fn perform(
     payload: &[u8],
     functions: &Functions,
     page: &MappedPage,
+    result_bytes_max: usize,
     answer: &mut Vec<u8>,
 ) -> Kind {
     let Some(function) = functions.get(header.detail) else {
@@ -100,6 +110,10 @@ fn perform(
         );
     };
     match dispatch(function, header.kind, payload, page, answer) {
+        Ok(()) if answer.len() - HEADER_BYTES > result_bytes_max => {
+            let bytes = u64::try_from(answer.len() - HEADER_BYTES).ok();
+            say(answer, None, &Raised::TooLarge { bytes })
+        }
         Ok(()) => {
             // What a function printed must be in the log pipe before its answer.
             let _ = io::stdout().flush();
@@ -142,6 +156,7 @@ fn dispatch(
         | Kind::NotJson
         | Kind::InvalidArguments
         | Kind::TooLarge
+        | Kind::CommandFailed
         | Kind::Pong => function.apply(payload, None, answer).map_err(|raised| (None, raised)),
     }
 }
@@ -153,14 +168,21 @@ pub(super) fn say(answer: &mut Vec<u8>, index: Option<u64>, raised: &Raised) -> 
 
 /// Appends what went wrong; the kind of answer that it is.
 pub(super) fn write_problem(answer: &mut Vec<u8>, index: Option<u64>, raised: &Raised) -> Kind {
+    let said = |message| Problem { message: Some(clipped(message)), index, ..Problem::default() };
     let (kind, problem) = match raised {
         Raised::Error { kind, message } => {
-            let message = clipped(message);
-            (Kind::Raised, Problem { kind: Some(kind), message, path: None, args: Some([message]), index })
+            (Kind::Raised, Problem { kind: Some(kind), args: Some([clipped(message)]), ..said(message) })
         }
         Raised::InvalidArguments { message, path } => {
-            let message = clipped(message);
-            (Kind::InvalidArguments, Problem { kind: None, message, path: Some(path), args: None, index })
+            (Kind::InvalidArguments, Problem { path: Some(path), ..said(message) })
+        }
+        Raised::NotJson { message } => (Kind::NotJson, Problem { path: Some("$"), ..said(message) }),
+        Raised::TooLarge { bytes } => {
+            (Kind::TooLarge, Problem { bytes: *bytes, index, ..Problem::default() })
+        }
+        Raised::CommandFailed { message, exit_code, signal, stderr } => {
+            let (exit_code, signal, stderr) = (*exit_code, *signal, Some(clipped(stderr)));
+            (Kind::CommandFailed, Problem { exit_code, signal, stderr, ..said(message) })
         }
     };
     // Writing JSON into memory can't fail for this type.

@@ -7,12 +7,15 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getppid};
 
+use super::command;
 use super::native::Functions;
 use super::run;
 use super::sanitize::{self, Descriptors};
 use crate::sys::{self, Forked, PidFd};
-use crate::transport::{FromZygote, PACKET_BYTES_MAX, ToZygote};
+use crate::transport::{FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote};
 
+/// What it refuses to load ends it with this status.
+const REFUSED: i32 = 3;
 /// The hidden argument that makes this binary a zygote.
 pub const ZYGOTE_ARGUMENT: &str = "__zygote";
 
@@ -20,7 +23,7 @@ pub const ZYGOTE_ARGUMENT: &str = "__zygote";
 /// worker.
 pub fn run_zygote(functions: &Functions) -> i32 {
     match Zygote::start().and_then(|zygote| zygote.serve(functions)) {
-        Ok(()) => 0,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("forkpool: native zygote: {error}");
             70
@@ -31,6 +34,7 @@ pub fn run_zygote(functions: &Functions) -> i32 {
 struct Zygote {
     control: OwnedFd,
     server: Pid,
+    result_bytes_max: usize,
 }
 
 impl Zygote {
@@ -38,10 +42,11 @@ impl Zygote {
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
         let control = sys::take_stdin()?;
         nix::sys::prctl::set_name(c"forkpool-zygote")?;
-        Ok(Self { control, server: getppid() })
+        Ok(Self { control, server: getppid(), result_bytes_max: usize::MAX })
     }
 
-    fn serve(mut self, functions: &Functions) -> io::Result<()> {
+    fn serve(mut self, native: &Functions) -> io::Result<i32> {
+        let mut commands: Option<Functions> = None;
         let mut buffer = vec![0; PACKET_BYTES_MAX];
         loop {
             let (length, fds) = match sys::receive_packet(self.control.as_fd(), &mut buffer) {
@@ -49,22 +54,45 @@ impl Zygote {
                 received => received?,
             };
             if length == 0 {
-                return Ok(());
+                return Ok(0);
             }
             match serde_json::from_slice(&buffer[..length])? {
-                ToZygote::Load { server_pid, .. } => {
+                ToZygote::Load { server_pid, result_bytes_max, commands: offered, .. } => {
                     self.server = Pid::from_raw(server_pid);
+                    self.result_bytes_max = result_bytes_max;
                     if getppid() != self.server {
-                        return Ok(());
+                        return Ok(0);
                     }
-                    self.announce(functions)?;
+                    if !offered.is_empty() {
+                        let Some(made) = self.load_commands(offered)? else { return Ok(REFUSED) };
+                        commands = Some(made);
+                    }
+                    self.announce(commands.as_ref().unwrap_or(native))?;
                 }
                 ToZygote::Fork { worker } => {
                     let descriptors = Descriptors::from_received(fds)?;
-                    self.fork_worker(worker, descriptors, functions)?;
+                    self.fork_worker(worker, descriptors, commands.as_ref().unwrap_or(native))?;
                 }
             }
         }
+    }
+
+    /// `None` when one was refused, which the server has been told.
+    fn load_commands(&self, offered: Vec<LoadCommand>) -> io::Result<Option<Functions>> {
+        let mut functions = Functions::default();
+        for one in offered {
+            let what = one.name.clone();
+            self.say(&FromZygote::Loading { what: what.clone() })?;
+            match command::add(functions, one, self.result_bytes_max) {
+                Ok(more) => functions = more,
+                Err(command::Refused { reason, message }) => {
+                    let reason = reason.to_owned();
+                    self.say(&FromZygote::Refused { what, reason, message, traceback: None })?;
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(functions))
     }
 
     fn announce(&self, functions: &Functions) -> io::Result<()> {
@@ -99,7 +127,7 @@ impl Zygote {
             }),
             Ok(Forked::Child) => {
                 let done = sanitize::become_worker(self.server, descriptors)
-                    .and_then(|ends| run::run(ends, functions));
+                    .and_then(|ends| run::run(ends, functions, self.result_bytes_max));
                 sanitize::leave(i32::from(done.is_err()) * 70);
             }
             Err(error) => self.say_failed(worker, &error),

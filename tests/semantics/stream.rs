@@ -86,14 +86,14 @@ fn errors_of_items_are_records_and_the_stream_goes_on() {
         for chunksize in [1, 3] {
             let target = format!("{path}?function=verbs.odd_one&chunksize={chunksize}");
             let (mut sender, mut receiver) = begin(&server, &target);
-            sender.send("\"a\"\n\"raise\"\n\"b\"\n\"set\"\n\"die\"\n\"c\"\n");
+            sender.send("\"a\"\n\"raise\"\n\"b\"\n\"die\"\n\"set\"\n\"c\"\n");
             sender.finish();
             let mut lines: Vec<_> = (0..6).map(|_| receiver.record()).collect();
             lines.sort_by_key(|line| line["index"].as_u64());
             for (i, word) in [(0, "a"), (2, "b"), (5, "c")] {
                 assert_eq!(lines[i], json!({"index": i, "value": word}), "{target}");
             }
-            for (i, code) in [(1, "function-raised"), (3, "result-not-json"), (4, "worker-died")] {
+            for (i, code) in [(1, "function-raised"), (3, "worker-died"), (4, "result-not-json")] {
                 is_error(&lines[i]["error"], i, code);
             }
             assert_eq!(receiver.record(), end_line(6, 3), "{target}");
