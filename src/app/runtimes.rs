@@ -7,7 +7,7 @@ use crate::config::{Config, PythonConfig, WorkerOutput};
 use crate::jobs::Store;
 use crate::pool::{Function, Pool, PoolSpec};
 use crate::process::{Family, Generation, LoadList, RuntimeSpec, Spawner};
-use crate::worker::{ZYGOTE_ARGUMENT, python};
+use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
 
 /// A function that would be served.
 #[derive(Debug, Clone)]
@@ -34,8 +34,8 @@ struct Runtime {
 /// Starts a zygote for each runtime that the configuration needs, all at once; the error names what could not
 /// be loaded.
 pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, String> {
-    let native =
-        config.builtin.then(|| native_spec(config)).transpose().map_err(|error| error.to_string())?;
+    let is_native = config.builtin || config.own_functions;
+    let native = is_native.then(|| native_spec(config)).transpose().map_err(|error| error.to_string())?;
     let python = config.python.as_ref().map(|python| python_spec(config, python));
     let start = async |spec: Option<RuntimeSpec>| match spec {
         None => Ok(None),
@@ -50,7 +50,22 @@ pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, Str
     if loaded.iter().all(|runtime| runtime.generation.functions.is_empty()) {
         return Err("nothing is offered: the files and modules define no public functions".into());
     }
+    no_name_twice(loaded.iter().flat_map(|runtime| {
+        let functions = runtime.generation.functions.iter();
+        functions.map(|function| (runtime.name, function.name.as_str()))
+    }))?;
     Ok(Loaded(loaded))
+}
+
+/// Two runtimes may have a function of the same name; which of them it means, nobody could tell.
+fn no_name_twice<'a>(functions: impl Iterator<Item = (&'static str, &'a str)>) -> Result<(), String> {
+    let mut owners = BTreeMap::new();
+    for (runtime, name) in functions {
+        if let Some(other) = owners.insert(name, runtime).filter(|other| *other != runtime) {
+            return Err(format!("{name} is a {other} function and a {runtime} one: rename one of them"));
+        }
+    }
+    Ok(())
 }
 
 fn native_spec(config: &Config) -> std::io::Result<RuntimeSpec> {
@@ -59,7 +74,10 @@ fn native_spec(config: &Config) -> std::io::Result<RuntimeSpec> {
         program: std::env::current_exe()?,
         arguments: vec![ZYGOTE_ARGUMENT.into()],
         preamble: None,
-        load: LoadList::default(),
+        load: LoadList {
+            modules: config.builtin.then(|| BUILTIN.to_owned()).into_iter().collect(),
+            ..LoadList::default()
+        },
         result_bytes_max: config.limits.result_bytes_max,
         tracebacks: config.tracebacks,
         start_timeout: config.limits.start_timeout,
@@ -128,5 +146,19 @@ impl Loaded {
             }));
         }
         (functions, pools)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::no_name_twice;
+
+    #[test]
+    fn a_name_belongs_to_one_runtime() {
+        let offered = [("native", "shop.total"), ("native", "add"), ("python", "shop.total")];
+        let refused = "shop.total is a native function and a python one: rename one of them";
+        assert_eq!(no_name_twice(offered.into_iter()), Err(refused.to_owned()));
+        // A Python file that offers what --function names too.
+        assert_eq!(no_name_twice([("python", "shop.total"), ("python", "shop.total")].into_iter()), Ok(()));
     }
 }

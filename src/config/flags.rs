@@ -49,6 +49,11 @@ pub struct ServeFlags {
     #[arg(default_missing_value = "on", help_heading = "What is served")]
     pub builtin: Option<Switch>,
 
+    /// Whether the program itself has functions; no flag says so.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub own_functions: bool,
+
     /// Read what flags and environment leave open from this TOML file
     #[arg(long, value_name = "FILE", env = "FORKPOOL_CONFIG", help_heading = "What is served")]
     #[serde(skip)]
@@ -167,7 +172,11 @@ pub struct ServeFlags {
 /// Lays one layer over another; a member that is missing here does not compile.
 macro_rules! lay_over {
     ($over:ident, $under:ident: $($member:ident),*) => {
-        ServeFlags { config: $over.config, $($member: $over.$member.or($under.$member)),* }
+        ServeFlags {
+            config: $over.config,
+            own_functions: $over.own_functions,
+            $($member: $over.$member.or($under.$member)),*
+        }
     };
 }
 
@@ -193,7 +202,7 @@ impl ServeFlags {
             paths: flags.python_path.unwrap_or_default(),
             builtin,
         })?;
-        if python.is_none() && !builtin {
+        if python.is_none() && !builtin && !flags.own_functions {
             let hint = "give a file (tasks.py), a module (package.module), --function os.getpid or --builtin";
             return Err(ConfigError(format!("nothing to serve: {hint}")));
         }
@@ -201,6 +210,7 @@ impl ServeFlags {
             bind: flags.bind.unwrap_or(Bind::Tcp(std::net::SocketAddr::from(([127, 0, 0, 1], 8080)))),
             python,
             builtin,
+            own_functions: flags.own_functions,
             workers: flags.workers.map_or_else(default_workers, Count::get),
             worker_output: flags.worker_output.unwrap_or(WorkerOutput::Stderr),
             tracebacks: flags.tracebacks.is_none_or(|switch| switch.0),

@@ -30,6 +30,8 @@ pub struct Config {
     pub python: Option<PythonConfig>,
     /// Whether the `builtin.*` native functions are offered.
     pub builtin: bool,
+    /// Whether the program that this is in has functions of its own; they are offered.
+    pub own_functions: bool,
     /// Worker processes of each pool made at start.
     pub workers: usize,
     /// Where the output of workers goes besides its job's log.

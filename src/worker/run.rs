@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use nix::unistd::Pid;
 use serde::Serialize;
 
-use super::native::{Function, Functions, Raised};
+use super::functions::Functions;
+use super::native::{Function, Raised};
 use super::sanitize::{self, WorkerEnds};
 use crate::counters::{self, Word, monotonic_nanoseconds, state};
 use crate::json;
@@ -145,6 +146,10 @@ fn say(answer: &mut Vec<u8>, index: Option<u64>, raised: &Raised) -> Kind {
         Raised::InvalidArguments { message, path } => {
             let message = clipped(message);
             (Kind::InvalidArguments, Problem { kind: None, message, path: Some(path), args: None, index })
+        }
+        Raised::NotJson { message, path } => {
+            let (message, path) = (clipped(message), Some(clipped(path)));
+            (Kind::NotJson, Problem { kind: None, message, path, args: None, index })
         }
     };
     // Writing JSON into memory can't fail for this type.

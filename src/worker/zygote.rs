@@ -1,4 +1,5 @@
-//! The native zygote: this binary executed again, one thread, forks workers on request.
+//! The native zygote: the program executed again, one thread, forks workers on request. The program may be
+//! one of a user's own: what its `main` does before `serve` has been done here too.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -7,7 +8,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getppid};
 
-use super::native::Functions;
+use super::functions::Functions;
 use super::run;
 use super::sanitize::{self, Descriptors};
 use crate::sys::{self, Forked, PidFd};
@@ -16,16 +17,41 @@ use crate::transport::{FromZygote, PACKET_BYTES_MAX, ToZygote};
 /// The hidden argument that makes this binary a zygote.
 pub const ZYGOTE_ARGUMENT: &str = "__zygote";
 
+/// The exit status after a refusal.
+const REFUSED: i32 = 3;
+
 /// Serves the control socket on descriptor 0 until it ends. Returns the exit status; never returns in a
 /// worker.
-pub fn run_zygote(functions: &Functions) -> i32 {
+pub fn run_zygote(functions: Functions) -> i32 {
     match Zygote::start().and_then(|zygote| zygote.serve(functions)) {
-        Ok(()) => 0,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("forkpool: native zygote: {error}");
             70
         }
     }
+}
+
+/// Loads what is named; what speaks against it.
+fn refusal(functions: &mut Functions, modules: &[String]) -> io::Result<Option<FromZygote>> {
+    let refused = |what: &str, reason: &str, message: String| FromZygote::Refused {
+        what: what.into(),
+        reason: reason.into(),
+        message,
+        traceback: None,
+    };
+    if let Err(unknown) = functions.load(modules) {
+        return Ok(Some(refused(unknown, "not-found", "no native functions have this name".into())));
+    }
+    let threads = sys::thread_count()?;
+    let program = std::env::current_exe()?;
+    Ok((threads != 1).then(|| {
+        let message = format!(
+            "the program has {threads} threads where it serves its functions, and only one with a single \
+             thread may fork workers: call forkpool::serve first, or start the threads in the functions"
+        );
+        refused(&program.display().to_string(), "thread-started", message)
+    }))
 }
 
 struct Zygote {
@@ -41,7 +67,7 @@ impl Zygote {
         Ok(Self { control, server: getppid() })
     }
 
-    fn serve(mut self, functions: &Functions) -> io::Result<()> {
+    fn serve(mut self, mut functions: Functions) -> io::Result<i32> {
         let mut buffer = vec![0; PACKET_BYTES_MAX];
         loop {
             let (length, fds) = match sys::receive_packet(self.control.as_fd(), &mut buffer) {
@@ -49,19 +75,23 @@ impl Zygote {
                 received => received?,
             };
             if length == 0 {
-                return Ok(());
+                return Ok(0);
             }
             match serde_json::from_slice(&buffer[..length])? {
-                ToZygote::Load { server_pid, .. } => {
+                ToZygote::Load { server_pid, modules, .. } => {
                     self.server = Pid::from_raw(server_pid);
                     if getppid() != self.server {
-                        return Ok(());
+                        return Ok(0);
                     }
-                    self.announce(functions)?;
+                    if let Some(refusal) = refusal(&mut functions, &modules)? {
+                        self.say(&refusal)?;
+                        return Ok(REFUSED);
+                    }
+                    self.announce(&functions)?;
                 }
                 ToZygote::Fork { worker } => {
                     let descriptors = Descriptors::from_received(fds)?;
-                    self.fork_worker(worker, descriptors, functions)?;
+                    self.fork_worker(worker, descriptors, &functions)?;
                 }
             }
         }
