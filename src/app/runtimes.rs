@@ -7,7 +7,7 @@ use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::jobs::Store;
 use crate::pool::{Function, Pool, PoolSpec};
 use crate::process::{CommandOutput, Family, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner};
-use crate::worker::{ZYGOTE_ARGUMENT, python};
+use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
 
 /// A function that would be served.
 #[derive(Debug, Clone)]
@@ -37,9 +37,14 @@ pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, Str
     let native = |wanted: bool, name, load| wanted.then(|| native_spec(config, name, load)).transpose();
     let commands =
         LoadList { commands: config.commands.iter().map(load_command).collect(), ..LoadList::default() };
+    let own = LoadList {
+        modules: config.builtin.then(|| BUILTIN.to_owned()).into_iter().collect(),
+        ..LoadList::default()
+    };
     let command =
         native(!config.commands.is_empty(), "command", commands).map_err(|error| error.to_string())?;
-    let native = native(config.builtin, "native", LoadList::default()).map_err(|error| error.to_string())?;
+    let is_native = config.builtin || config.own_functions;
+    let native = native(is_native, "native", own).map_err(|error| error.to_string())?;
     let python = config.python.as_ref().map(|python| python_spec(config, python));
     let start = async |spec: Option<RuntimeSpec>| match spec {
         None => Ok(None),
@@ -54,23 +59,19 @@ pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, Str
     if loaded.iter().all(|runtime| runtime.generation.functions.is_empty()) {
         return Err("nothing is offered: the files and modules define no public functions".into());
     }
-    one_function_a_name(&loaded)?;
+    no_name_twice(loaded.iter().flat_map(|runtime| {
+        let functions = runtime.generation.functions.iter();
+        functions.map(|function| (runtime.name, function.name.as_str()))
+    }))?;
     Ok(Loaded(loaded))
 }
 
-/// A command may be named as its operator likes, so also as another runtime's function.
-fn one_function_a_name(loaded: &[Runtime]) -> Result<(), String> {
+/// Two runtimes may have a function of the same name; which of them it means, nobody could tell.
+fn no_name_twice<'a>(functions: impl Iterator<Item = (&'static str, &'a str)>) -> Result<(), String> {
     let mut owners = BTreeMap::new();
-    for runtime in loaded {
-        for function in &runtime.generation.functions {
-            if let Some(other) = owners.insert(&function.name, runtime.name)
-                && other != runtime.name
-            {
-                let (name, runtime) = (&function.name, runtime.name);
-                return Err(format!(
-                    "{name} is the name of a {other} function and of a {runtime}: rename one"
-                ));
-            }
+    for (runtime, name) in functions {
+        if let Some(other) = owners.insert(name, runtime).filter(|other| *other != runtime) {
+            return Err(format!("{name} is a {other} function and a {runtime} one: rename one of them"));
         }
     }
     Ok(())
@@ -166,5 +167,19 @@ impl Loaded {
             }));
         }
         (functions, pools)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::no_name_twice;
+
+    #[test]
+    fn a_name_belongs_to_one_runtime() {
+        let offered = [("native", "shop.total"), ("native", "add"), ("python", "shop.total")];
+        let refused = "shop.total is a native function and a python one: rename one of them";
+        assert_eq!(no_name_twice(offered.into_iter()), Err(refused.to_owned()));
+        // A Python file that offers what --function names too.
+        assert_eq!(no_name_twice([("python", "shop.total"), ("python", "shop.total")].into_iter()), Ok(()));
     }
 }

@@ -8,7 +8,7 @@ use nix::unistd::getppid;
 
 use crate::config::ServeFlags;
 
-const AFTER_HELP: &str = "\
+pub(super) const AFTER_HELP: &str = "\
 What is served:
   A name that ends in .py or contains a slash is a file. The public functions that it defines are
   offered as STEM.NAME; its folder comes first on sys.path. Any other name is a module, which is

@@ -62,6 +62,11 @@ pub struct ServeFlags {
     #[arg(default_missing_value = "on", help_heading = "What is served")]
     pub builtin: Option<Switch>,
 
+    /// Whether the program itself has functions; no flag says so.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub own_functions: bool,
+
     /// Read what flags and environment leave open from this TOML file
     #[arg(long, value_name = "FILE", env = "FORKPOOL_CONFIG", help_heading = "What is served")]
     #[serde(skip)]
@@ -180,7 +185,11 @@ pub struct ServeFlags {
 /// Lays one layer over another; a member that is missing here does not compile.
 macro_rules! lay_over {
     ($over:ident, $under:ident: $($member:ident),*) => {
-        ServeFlags { config: $over.config, $($member: $over.$member.or($under.$member)),* }
+        ServeFlags {
+            config: $over.config,
+            own_functions: $over.own_functions,
+            $($member: $over.$member.or($under.$member)),*
+        }
     };
 }
 
@@ -208,7 +217,7 @@ impl ServeFlags {
         })?;
         let given = flags.command.unwrap_or_default();
         let commands = commands::all(&given, flags.commands.unwrap_or_default())?;
-        if python.is_none() && !builtin && commands.is_empty() {
+        if python.is_none() && !builtin && commands.is_empty() && !flags.own_functions {
             let hint = "give a file (tasks.py), a module (package.module), --function os.getpid, \
                         --command 'count=wc -w' or --builtin";
             return Err(ConfigError(format!("nothing to serve: {hint}")));
@@ -218,6 +227,7 @@ impl ServeFlags {
             python,
             builtin,
             commands,
+            own_functions: flags.own_functions,
             workers: flags.workers.map_or_else(default_workers, Count::get),
             worker_output: flags.worker_output.unwrap_or(WorkerOutput::Stderr),
             tracebacks: flags.tracebacks.is_none_or(|switch| switch.0),

@@ -34,6 +34,8 @@ pub struct Config {
     pub builtin: bool,
     /// Programs offered as functions, by name.
     pub commands: Vec<CommandConfig>,
+    /// Whether the program that this is in has functions of its own; they are offered.
+    pub own_functions: bool,
     /// Worker processes of each pool made at start.
     pub workers: usize,
     /// Where the output of workers goes besides its job's log.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::native::Functions;
+use super::functions::Functions;
 use super::native::Raised;
 use super::run::{say, write_problem};
 use crate::counters::{self, Word, monotonic_nanoseconds};

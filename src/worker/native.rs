@@ -1,4 +1,5 @@
-//! Functions compiled into this binary: raw JSON in, raw JSON out.
+//! A function compiled into this binary: raw JSON in, raw JSON out. What type its values have is the business
+//! of [`typed`](super::typed).
 
 use std::any::Any;
 use std::cell::Cell;
@@ -25,8 +26,10 @@ pub enum Raised {
     },
     /// Its value can't be said in JSON.
     NotJson {
-        /// Why not.
+        /// What can't.
         message: String,
+        /// Where in the value (`$[0].x`).
+        path: String,
     },
     /// Its value's JSON is larger than it may be.
     TooLarge {
@@ -84,7 +87,7 @@ impl std::fmt::Debug for Function {
     }
 }
 
-type Body = Box<dyn Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Raised>>;
+pub(super) type Body = Box<dyn Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Raised>>;
 
 /// A function and what is said of it.
 pub struct Function {
@@ -94,46 +97,7 @@ pub struct Function {
     pub doc: Option<String>,
     /// How it is called, `(x)`.
     pub signature: Option<String>,
-    body: Body,
-}
-
-/// The native functions of a program, in the order of their indexes.
-#[derive(Default)]
-pub struct Functions(Vec<Function>);
-
-impl std::fmt::Debug for Functions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|function| &function.name)).finish()
-    }
-}
-
-impl Functions {
-    /// Adds a function over raw JSON: it appends its value's JSON to the buffer.
-    #[must_use]
-    pub fn with_raw(
-        mut self,
-        name: &str,
-        signature: &str,
-        doc: &str,
-        body: impl Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Raised> + 'static,
-    ) -> Self {
-        self.0.push(Function {
-            name: name.into(),
-            doc: Some(doc.into()),
-            signature: Some(signature.into()),
-            body: Box::new(body),
-        });
-        self
-    }
-
-    /// In the order of their indexes.
-    pub fn iter(&self) -> impl Iterator<Item = &Function> {
-        self.0.iter()
-    }
-
-    pub(super) fn get(&self, index: u32) -> Option<&Function> {
-        self.0.get(usize::try_from(index).ok()?)
-    }
+    pub(super) body: Body,
 }
 
 impl Function {

@@ -6,7 +6,8 @@ use nix::unistd::Pid;
 use serde::Serialize;
 
 use super::each;
-use super::native::{Function, Functions, Raised};
+use super::functions::Functions;
+use super::native::{Function, Raised};
 use super::sanitize::{self, WorkerEnds};
 use crate::counters::{self, Word, monotonic_nanoseconds, state};
 use crate::json;
@@ -176,13 +177,16 @@ pub(super) fn write_problem(answer: &mut Vec<u8>, index: Option<u64>, raised: &R
         Raised::InvalidArguments { message, path } => {
             (Kind::InvalidArguments, Problem { path: Some(path), ..said(message) })
         }
-        Raised::NotJson { message } => (Kind::NotJson, Problem { path: Some("$"), ..said(message) }),
         Raised::TooLarge { bytes } => {
             (Kind::TooLarge, Problem { bytes: *bytes, index, ..Problem::default() })
         }
         Raised::CommandFailed { message, exit_code, signal, stderr } => {
             let (exit_code, signal, stderr) = (*exit_code, *signal, Some(clipped(stderr)));
             (Kind::CommandFailed, Problem { exit_code, signal, stderr, ..said(message) })
+        }
+        Raised::NotJson { message, path } => {
+            let path = Some(clipped(path));
+            (Kind::NotJson, Problem { path, ..said(message) })
         }
     };
     // Writing JSON into memory can't fail for this type.

@@ -1,4 +1,5 @@
-//! The native zygote: this binary executed again, one thread, forks workers on request.
+//! The native zygote: the program executed again, one thread, forks workers on request. The program may be
+//! one of a user's own: what its `main` does before `serve` has been done here too.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,20 +9,21 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getppid};
 
 use super::command;
-use super::native::Functions;
+use super::functions::Functions;
 use super::run;
 use super::sanitize::{self, Descriptors};
 use crate::sys::{self, Forked, PidFd};
 use crate::transport::{FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote};
 
-/// What it refuses to load ends it with this status.
-const REFUSED: i32 = 3;
 /// The hidden argument that makes this binary a zygote.
 pub const ZYGOTE_ARGUMENT: &str = "__zygote";
 
+/// The exit status after a refusal.
+const REFUSED: i32 = 3;
+
 /// Serves the control socket on descriptor 0 until it ends. Returns the exit status; never returns in a
 /// worker.
-pub fn run_zygote(functions: &Functions) -> i32 {
+pub fn run_zygote(functions: Functions) -> i32 {
     match Zygote::start().and_then(|zygote| zygote.serve(functions)) {
         Ok(status) => status,
         Err(error) => {
@@ -29,6 +31,28 @@ pub fn run_zygote(functions: &Functions) -> i32 {
             70
         }
     }
+}
+
+/// Loads what is named; what speaks against it.
+fn refusal(functions: &mut Functions, modules: &[String]) -> io::Result<Option<FromZygote>> {
+    let refused = |what: &str, reason: &str, message: String| FromZygote::Refused {
+        what: what.into(),
+        reason: reason.into(),
+        message,
+        traceback: None,
+    };
+    if let Err(unknown) = functions.load(modules) {
+        return Ok(Some(refused(unknown, "not-found", "no native functions have this name".into())));
+    }
+    let threads = sys::thread_count()?;
+    let program = std::env::current_exe()?;
+    Ok((threads != 1).then(|| {
+        let message = format!(
+            "the program has {threads} threads where it serves its functions, and only one with a single \
+             thread may fork workers: call forkpool::serve first, or start the threads in the functions"
+        );
+        refused(&program.display().to_string(), "thread-started", message)
+    }))
 }
 
 struct Zygote {
@@ -45,8 +69,7 @@ impl Zygote {
         Ok(Self { control, server: getppid(), result_bytes_max: usize::MAX })
     }
 
-    fn serve(mut self, native: &Functions) -> io::Result<i32> {
-        let mut commands: Option<Functions> = None;
+    fn serve(mut self, mut functions: Functions) -> io::Result<i32> {
         let mut buffer = vec![0; PACKET_BYTES_MAX];
         loop {
             let (length, fds) = match sys::receive_packet(self.control.as_fd(), &mut buffer) {
@@ -57,21 +80,24 @@ impl Zygote {
                 return Ok(0);
             }
             match serde_json::from_slice(&buffer[..length])? {
-                ToZygote::Load { server_pid, result_bytes_max, commands: offered, .. } => {
+                ToZygote::Load { server_pid, result_bytes_max, modules, commands, .. } => {
                     self.server = Pid::from_raw(server_pid);
                     self.result_bytes_max = result_bytes_max;
                     if getppid() != self.server {
                         return Ok(0);
                     }
-                    if !offered.is_empty() {
-                        let Some(made) = self.load_commands(offered)? else { return Ok(REFUSED) };
-                        commands = Some(made);
+                    if !commands.is_empty() {
+                        let Some(made) = self.load_commands(commands)? else { return Ok(REFUSED) };
+                        functions = made;
+                    } else if let Some(refusal) = refusal(&mut functions, &modules)? {
+                        self.say(&refusal)?;
+                        return Ok(REFUSED);
                     }
-                    self.announce(commands.as_ref().unwrap_or(native))?;
+                    self.announce(&functions)?;
                 }
                 ToZygote::Fork { worker } => {
                     let descriptors = Descriptors::from_received(fds)?;
-                    self.fork_worker(worker, descriptors, commands.as_ref().unwrap_or(native))?;
+                    self.fork_worker(worker, descriptors, &functions)?;
                 }
             }
         }

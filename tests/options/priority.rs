@@ -59,6 +59,16 @@ fn without_one_it_is_zero() {
 }
 
 #[test]
+fn any_priority_runs_where_nothing_else_waits() {
+    let server = Verbs::start(1);
+    for priority in [0, -1, 0, -100, 100, -100, 1, 0] {
+        let options = json!({"priority": priority});
+        let id = server.job_of("apply_async", "nap_echo", &json!([[0, priority]]), &options);
+        assert_eq!(server.result(&id, 5.0).value(), priority);
+    }
+}
+
+#[test]
 fn a_call_overtakes_the_rest_of_a_map_of_less_priority() {
     let server = Verbs::start(1);
     let items: Vec<Value> = (0..30).map(|i| json!([0.1, i])).collect();

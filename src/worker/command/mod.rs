@@ -17,7 +17,8 @@ use base64::Engine as _;
 use nix::libc;
 use nix::sys::signal::Signal;
 
-use super::native::{Arguments, Functions, Raised};
+use super::functions::Functions;
+use super::native::{Arguments, Raised};
 use crate::json;
 use crate::transport::{CommandOutput, HEADER_BYTES, LoadCommand};
 use child::{Ran, Trouble};
@@ -93,6 +94,7 @@ impl Offered {
                 let text = stdout.strip_suffix(b"\n").unwrap_or(stdout);
                 let text = std::str::from_utf8(text).map_err(|error| Raised::NotJson {
                     message: format!("what the command wrote is not UTF-8: {error}"),
+                    path: "$".into(),
                 })?;
                 // Writing JSON into memory can't fail for a text.
                 let _ = serde_json::to_writer(value, text);
@@ -100,6 +102,7 @@ impl Offered {
             CommandOutput::Json => {
                 let shape = json::check(stdout, VALUE_DEPTH_MAX).map_err(|error| Raised::NotJson {
                     message: format!("what the command wrote is not JSON: {error}"),
+                    path: "$".into(),
                 })?;
                 value.extend_from_slice(stdout.get(shape.start..shape.end).unwrap_or_default());
             }
