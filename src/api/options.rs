@@ -77,13 +77,30 @@ impl Options {
             let detail = || format!("{name} must be a whole number from {least} to {most}, not {text:?}");
             number.ok_or_else(|| Invalid::new(name, detail()))
         };
+        let list = |name: &str| -> Vec<String> {
+            query.text(name).map(|text| text.split(',').map(str::to_owned).collect()).unwrap_or_default()
+        };
+        let refused = |problem: BodyProblem| match problem {
+            BodyProblem::Invalid(invalid) => invalid,
+            BodyProblem::NotJson(_) | BodyProblem::NotDurable => Invalid::new("query", "an option is wrong"),
+        };
+        let codes =
+            query.text("retry_on").map(|_| codes_of(&list("retry_on"))).transpose().map_err(refused)?;
+        if query.text("durable").is_some_and(|durable| durable != "false") {
+            return Err(Invalid::new(
+                "durable",
+                "durable must be false here: a stream is answered as it runs",
+            ));
+        }
         let terms = Terms {
             run_timeout: query.seconds("run_timeout", day)?,
+            retry_on: codes.unwrap_or_else(|| Terms::default().retry_on),
+            result_ttl: query.seconds("result_ttl", Duration::from_secs_f64(RESULT_TTL_MAX))?,
+            tags: checked_tags(list("tags")).map_err(refused)?,
             queue_timeout: query.seconds("queue_timeout", day)?,
             priority: i8::try_from(whole("priority", -PRIORITY_MOST, PRIORITY_MOST)?).unwrap_or(0),
             retries: u32::try_from(whole("retries", 0, RETRIES_MAX)?).unwrap_or(0),
             retry_delay: query.seconds("retry_delay", day)?.unwrap_or_default(),
-            ..Terms::default()
         };
         Ok(Self { pool: query.text("pool").map(str::to_owned), terms })
     }
@@ -125,14 +142,23 @@ fn retry_on(members: &Members<'_>) -> Result<Option<Vec<FailureCode>>, BodyProbl
     let known = RETRIABLE.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(", ");
     let what = format!("a list of codes, of: {known}");
     let Some(names) = value::<Vec<String>>(members, "retry_on", &what)? else { return Ok(None) };
+    codes_of(&names).map(Some)
+}
+
+fn codes_of(names: &[String]) -> Result<Vec<FailureCode>, BodyProblem> {
+    let known = RETRIABLE.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(", ");
     let code = |name: &String| RETRIABLE.iter().find(|code| code.as_str() == name).copied();
     let codes: Option<Vec<_>> = names.iter().map(code).collect();
-    codes.map(Some).ok_or_else(|| invalid("retry_on", &format!("retry_on must be {what}")))
+    codes.ok_or_else(|| invalid("retry_on", &format!("retry_on must be a list of codes, of: {known}")))
 }
 
 fn tags(members: &Members<'_>) -> Result<Vec<String>, BodyProblem> {
     let what = format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_BYTES_MAX} bytes");
-    let tags: Vec<String> = value(members, "tags", &what)?.unwrap_or_default();
+    checked_tags(value(members, "tags", &what)?.unwrap_or_default())
+}
+
+fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, BodyProblem> {
+    let what = format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_BYTES_MAX} bytes");
     let fits = |tag: &String| (1..=TAG_BYTES_MAX).contains(&tag.len());
     if tags.len() > TAGS_MAX || !tags.iter().all(fits) {
         return Err(invalid("tags", &format!("tags must be {what}")));

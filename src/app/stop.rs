@@ -13,7 +13,7 @@ use crate::pool::Pool;
 use crate::process::Family;
 
 /// For connections to send their last answers.
-pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(5);
+pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// For killed processes to be reaped.
 const LAST_DEATHS: Duration = Duration::from_secs(2);
 

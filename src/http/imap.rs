@@ -4,7 +4,6 @@
 //! So memory is bounded both ways, whatever the length.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, Request, State};
@@ -23,15 +22,27 @@ use crate::api::{
 };
 use crate::jobs::{JobKind, NewJob, Record, Reservation};
 use crate::json::Splitter;
-use crate::pool::{Sink, Submission, Work};
+use crate::pool::{Held, Sink, Submission, Work};
 
 const NDJSON: &str = "application/x-ndjson";
 /// Items that may be between a client's sending and its taking, at least and at most.
 const WINDOW_ITEMS_MIN: usize = 1 << 10;
 const WINDOW_ITEMS_MAX: usize = 1 << 20;
 const CHUNKSIZE_MAX: usize = 1 << 20;
-const STREAM_PARAMETERS: &[&str] =
-    &["function", "chunksize", "pool", "run_timeout", "queue_timeout", "priority", "retries", "retry_delay"];
+const STREAM_PARAMETERS: &[&str] = &[
+    "function",
+    "chunksize",
+    "pool",
+    "run_timeout",
+    "queue_timeout",
+    "priority",
+    "retries",
+    "retry_on",
+    "retry_delay",
+    "result_ttl",
+    "tags",
+    "durable",
+];
 
 /// Calls a function for each item; a line per item, in order (`Pool.imap`).
 #[utoipa::path(post, path = "/v1/imap", operation_id = "imap", tag = "submit", request_body = MapBody,
@@ -89,9 +100,9 @@ pub async fn imap_unordered_stream(
 }
 
 async fn from_body(app: Arc<Shared>, request: Request, kind: JobKind) -> Result<Response, Problem> {
+    Query::parse(request.uri().query(), &[])?;
     check_takes_lines(request.headers())?;
     check_content_type(request.headers())?;
-    Query::parse(request.uri().query(), &[])?;
     let (body, room) = body_of(&app, request).await?;
     let wanted = MapRequest::parse(&body, app.limits.depth_max)?;
     let chunksize = wanted.chunksize.unwrap_or(1).min(CHUNKSIZE_MAX);
@@ -106,9 +117,9 @@ fn from_stream(
     request: Request,
     kind: JobKind,
 ) -> Result<Response, Problem> {
+    let query = Query::parse(query, STREAM_PARAMETERS)?;
     check_takes_lines(request.headers())?;
     check_content_type_is(request.headers(), NDJSON)?;
-    let query = Query::parse(query, STREAM_PARAMETERS)?;
     let function = query.text("function").ok_or_else(|| {
         Invalid::new("function", "the query parameter function is missing: the public name of a function")
     })?;
@@ -161,8 +172,9 @@ fn start(
     };
     let record = Arc::new(Record::new(new));
     let (sender, receiver) = mpsc::unbounded_channel();
-    let held = Arc::new(AtomicUsize::new(0));
-    let sink = Sink { records: sender, render: api::failure_text, held: Arc::clone(&held) };
+    let (fed, held) = (Held::new(), Held::new());
+    let (fed_here, held_here) = (Arc::clone(&fed), Arc::clone(&held));
+    let sink = Sink { records: sender, render: api::failure_text, fed: fed_here, held: held_here };
     app.jobs.insert(Arc::clone(&record));
     let work = Work::Feed { spread: false, sink };
     pool.submit(Submission { record: Arc::clone(&record), function, work, permit });
@@ -175,6 +187,7 @@ fn start(
         pool: pool.clone(),
         record: Arc::clone(&record),
         window: Arc::clone(&window),
+        fed,
         chunksize: asked.chunksize,
         stopped: Arc::clone(&stopped),
     };

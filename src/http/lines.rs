@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use super::state::Shared;
 use crate::api::BodyProblem;
 use crate::jobs::{Outcome, Record};
 use crate::json::{self, Splitter};
-use crate::pool::{HELD_BYTES_MAX, Pool};
+use crate::pool::{Held, Pool};
 
 /// Why the input stopped: the index of the line, and its error as JSON.
 pub(super) type Stopped = Arc<Mutex<Option<(u64, Vec<u8>)>>>;
@@ -32,6 +31,8 @@ pub(super) struct Feeding {
     pub pool: Pool,
     pub record: Arc<Record>,
     pub window: Arc<Semaphore>,
+    /// Bytes of items that were fed and have no record yet.
+    pub fed: Arc<Held>,
     pub chunksize: usize,
     pub stopped: Stopped,
 }
@@ -44,6 +45,8 @@ impl Feeding {
         };
         // Given back by the records, one by one.
         permits.forget();
+        self.fed.room().await;
+        self.fed.add(chunk.len());
         self.pool.feed(&self.record, Some((chunk, count)));
         true
     }
@@ -178,7 +181,7 @@ pub(super) struct Lines {
     pool: Pool,
     record: Arc<Record>,
     records: mpsc::UnboundedReceiver<(u64, Bytes)>,
-    held: Arc<AtomicUsize>,
+    held: Arc<Held>,
     window: Arc<Semaphore>,
     stopped: Stopped,
     feeder: AbortHandle,
@@ -196,7 +199,7 @@ impl Lines {
         pool: Pool,
         record: Arc<Record>,
         records: mpsc::UnboundedReceiver<(u64, Bytes)>,
-        held: Arc<AtomicUsize>,
+        held: Arc<Held>,
         window: Arc<Semaphore>,
         stopped: Stopped,
         feeder: AbortHandle,
@@ -237,8 +240,7 @@ impl Lines {
         self.failed += u64::from(record.starts_with(b"{\"error\""));
         line_of(index, record, into);
         self.window.add_permits(1);
-        let before = self.held.fetch_sub(record.len(), Ordering::Relaxed);
-        if before > HELD_BYTES_MAX && before - record.len() <= HELD_BYTES_MAX {
+        if self.held.sub(record.len()) {
             self.pool.nudge(&self.record);
         }
     }

@@ -47,7 +47,7 @@ impl Engine {
         let Some(run) = self.runs.get_mut(&part.job) else { return };
         failures.iter().for_each(|failure| run.record_failure(failure));
         for (mut task, pause) in again {
-            run.open_more();
+            run.open_more(&task);
             run.wait_again(&mut task);
             self.clocks.retry(self.now + pause, task);
         }
@@ -56,7 +56,7 @@ impl Engine {
     /// The last answer of such a task: the records that are still missing.
     pub(super) fn close_each(&mut self, task: &Task) {
         if let Some(run) = self.runs.get_mut(&task.job) {
-            run.close_task();
+            run.close_task(task);
             self.conclude(task.job);
         }
     }
@@ -76,12 +76,17 @@ impl Engine {
             }
         }
         for (mut task, pause) in again {
-            run.open_more();
+            run.open_more(&task);
             run.wait_again(&mut task);
             self.clocks.retry(self.now + pause, task);
         }
         match task.part(ran + 1, task.items - ran - 1).filter(|_| ran + 1 < task.items) {
-            Some(rest) => self.give_back(rest),
+            Some(rest) => {
+                if let Some(run) = self.runs.get_mut(&task.job) {
+                    run.shrink(task, &rest);
+                }
+                self.give_back(rest);
+            }
             None => self.close_each(task),
         }
     }

@@ -1,10 +1,8 @@
 //! Where a job's values go: one value, all of a map or none, or a record per item (collected or streamed).
 
-use std::sync::atomic::Ordering;
-
 use bytes::{Bytes, BytesMut};
 
-use super::task::{HELD_BYTES_MAX, Render, Sink, Task};
+use super::task::{Render, Sink, Task};
 use crate::jobs::Failure;
 
 /// Values at least this large are kept as they came; smaller ones are copied together, so that none holds on
@@ -50,7 +48,7 @@ impl Gather {
 
     /// Whether nothing more should be made before the client takes what there is.
     pub fn is_full(&self) -> bool {
-        matches!(&self.to, To::Stream(sink) if sink.held.load(Ordering::Relaxed) > HELD_BYTES_MAX)
+        matches!(&self.to, To::Stream(sink) if sink.held.is_full())
     }
 
     /// A task's whole value; the bytes of all so far.
@@ -74,7 +72,7 @@ impl Gather {
                 self.bytes
             }
             To::Stream(sink) => {
-                sink.held.fetch_add(record.len(), Ordering::Relaxed);
+                sink.held.add(record.len());
                 // A client that has left is seen elsewhere.
                 let _ = sink.records.send((index, record));
                 0
@@ -92,6 +90,20 @@ impl Gather {
         };
         let record = [b"{\"error\":", render(failure).as_slice(), b"}"].concat();
         self.put(failure.index.unwrap_or(0), Bytes::from(record));
+    }
+
+    /// A task more, of so many bytes.
+    pub fn hold(&mut self, bytes: usize) {
+        if let To::Stream(sink) = &self.to {
+            sink.fed.add(bytes);
+        }
+    }
+
+    /// A task's items all have their records: its bytes are no longer held.
+    pub fn release(&mut self, bytes: usize) {
+        if let To::Stream(sink) = &self.to {
+            sink.fed.sub(bytes);
+        }
     }
 
     /// All is lost.

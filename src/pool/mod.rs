@@ -28,4 +28,4 @@ mod worker_events;
 
 pub use function::Function;
 pub use handle::{Pool, PoolSpec, PoolView, WorkerView};
-pub use task::{HELD_BYTES_MAX, Render, Sink, Submission, Work};
+pub use task::{Held, Render, Sink, Submission, Work};

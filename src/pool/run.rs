@@ -167,8 +167,14 @@ impl Run {
     }
 
     /// A part of a task that waits for another attempt is one more that does.
-    pub fn open_more(&mut self) {
+    pub fn open_more(&mut self, task: &Task) {
         self.open += 1;
+        self.gather.hold(task.list_bytes());
+    }
+
+    /// A task goes on as another of less bytes.
+    pub fn shrink(&mut self, from: &Task, to: &Task) {
+        self.gather.release(from.list_bytes() - to.list_bytes());
     }
 
     /// A task came back unstarted.
@@ -238,8 +244,9 @@ impl Run {
     }
 
     /// All items of a task have their records.
-    pub fn close_task(&mut self) {
+    pub fn close_task(&mut self, task: &Task) {
         self.open -= 1;
+        self.gather.release(task.list_bytes());
     }
 
     /// A task ended without a value; as `multiprocessing.Pool.map`, the first to arrive is kept and the other

@@ -1,11 +1,11 @@
 //! What a client wants run, and the pieces of it that workers are handed.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::function::Function;
 use super::roster::FLIGHT_TINY_MAX;
@@ -56,12 +56,55 @@ pub struct Sink {
     pub records: mpsc::UnboundedSender<(u64, Bytes)>,
     /// How failures are written.
     pub render: Render,
-    /// Bytes of records that the client hasn't taken yet.
-    pub held: Arc<AtomicUsize>,
+    /// Bytes of items that were fed and have no record yet; they hold back the feeding.
+    pub fed: Arc<Held>,
+    /// Bytes of records that the client hasn't taken yet; they hold back the hand-out.
+    pub held: Arc<Held>,
 }
 
-/// Records that a client doesn't take stop the hand-out of a stream beyond so many bytes.
-pub const HELD_BYTES_MAX: usize = 4 << 20;
+/// So many bytes at one end of a stream hold back the other.
+const HELD_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes at one end of a stream.
+#[derive(Debug, Default)]
+pub struct Held {
+    bytes: AtomicUsize,
+    freed: Notify,
+}
+
+impl Held {
+    /// None yet.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// More.
+    pub fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Less; `true` if there is room again.
+    pub fn sub(&self, bytes: usize) -> bool {
+        let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let freed = before > HELD_BYTES_MAX && before - bytes <= HELD_BYTES_MAX;
+        if freed {
+            self.freed.notify_one();
+        }
+        freed
+    }
+
+    /// Whether there is no room.
+    pub fn is_full(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > HELD_BYTES_MAX
+    }
+
+    /// Waits for room; one waits at a time.
+    pub async fn room(&self) {
+        while self.is_full() {
+            self.freed.notified().await;
+        }
+    }
+}
 
 /// A job for a pool.
 #[derive(Debug)]
@@ -144,6 +187,11 @@ impl Task {
     /// Whether it travels as one packet.
     pub fn fits_packet(&self) -> bool {
         HEADER_BYTES + self.payload_bytes <= PIPE_PACKET_BYTES
+    }
+
+    /// Bytes of its elements, without the brackets around them.
+    pub fn list_bytes(&self) -> usize {
+        self.payload_bytes.saturating_sub(2)
     }
 
     /// Whether it may be sent once more after a death in the middle of sending.

@@ -55,7 +55,10 @@ fn what_is_no_command() {
     refused(&["--command", "x=wc 'open"], &["is not closed"]);
     refused(&["--command", "x={0} -w"], &["x: unsupported", "can't be a placeholder"]);
     refused(&["--command", "x=wc", "--command", "x=cat"], &["the name x is given twice"]);
-    refused(&["--builtin", "--command", "builtin.echo=cat"], &["builtin.echo is the name of", "rename one"]);
+    refused(
+        &["--builtin", "--command", "builtin.echo=cat"],
+        &["builtin.echo is a native function", "rename one"],
+    );
     let long = format!("x=echo {}", "y".repeat(131_000));
     refused(&["--command", &long], &["longer than 128 KiB"]);
 }

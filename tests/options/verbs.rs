@@ -1,5 +1,5 @@
-//! The server of the options' tests: it offers `verbs.py` besides, and its files lie in a folder of the test's
-//! own.
+//! The server of the options' tests: it offers `verbs.py` besides, and its files lie in a folder of the
+//! test's own.
 
 use std::fs;
 use std::ops::Deref;

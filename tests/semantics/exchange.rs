@@ -1,5 +1,5 @@
-//! One request whose body and answer are streams of lines, both at once: an HTTP client reads no answer while it
-//! still sends. Also the small things that the tests of imap share.
+//! One request whose body and answer are streams of lines, both at once: an HTTP client reads no answer
+//! while it still sends. Also the small things that the tests of imap share.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};

@@ -198,7 +198,8 @@ fn run_timeout_and_retries_are_each_items() {
         .map(|i| json!([if i % 2 == 0 { json!("") } else { json!(folder.path().join(i.to_string())) }, i]))
         .collect();
     for chunksize in [1, 6] {
-        let body = json!({"function": "verbs.raise_once_on", "iterable": items, "retries": 1, "chunksize": chunksize});
+        let body = json!({"function": "verbs.raise_once_on", "iterable": items, "retries": 1,
+                          "chunksize": chunksize});
         let mut lines = records(&server.post("/v1/imap_unordered", &body));
         assert_eq!(lines.pop(), Some(end_line(6, 0)), "chunksize {chunksize}: {lines:?}");
     }
