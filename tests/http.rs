@@ -7,6 +7,7 @@ mod http {
     mod bad_json;
     mod bad_requests;
     mod bad_timeouts;
+    mod cancel_many;
     mod doors;
     mod every_operation;
     mod functions;

@@ -1,11 +1,12 @@
 //! The bodies of submissions: cut into members, arguments left as raw bytes.
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::options::{OPTIONS, Options};
 use super::query::Invalid;
+use crate::jobs::State;
 use crate::json::{self, EnvelopeError, Kind, Member};
 
 /// Items a task, at most.
@@ -196,6 +197,57 @@ pub(super) fn invalid(member: &str, detail: &str) -> BodyProblem {
 /// A body that may have no members.
 pub fn no_arguments(text: &Bytes, depth_max: usize) -> Result<(), BodyProblem> {
     Members::read(text, depth_max, &[]).map(drop)
+}
+
+/// Which jobs to cancel: those that match all members; at least one must be given.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"tag": "nightly"}))]
+pub struct CancelBody {
+    /// With this tag.
+    pub tag: Option<String>,
+    /// Of this function.
+    pub function: Option<String>,
+    /// `queued` or `running`.
+    pub state: Option<String>,
+}
+
+/// How many jobs were cancelled.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"cancelled": 3}))]
+pub struct Cancelled {
+    /// How many; what ended by itself meanwhile doesn't count.
+    pub cancelled: u64,
+}
+
+/// A [`CancelBody`], read.
+#[derive(Debug)]
+pub struct CancelRequest {
+    /// With this tag.
+    pub tag: Option<String>,
+    /// Of this function.
+    pub function: Option<String>,
+    /// In this state.
+    pub state: Option<State>,
+}
+
+impl CancelRequest {
+    /// Reads a body.
+    pub fn parse(text: &Bytes, depth_max: usize) -> Result<Self, BodyProblem> {
+        let members = Members::read(text, depth_max, &[&["tag", "function", "state"]])?;
+        let state = match members.string("state")? {
+            None => None,
+            Some(text) => {
+                let state = State::parse(&text).filter(|state| !state.is_final());
+                Some(state.ok_or_else(|| invalid("state", "state must be queued or running"))?)
+            }
+        };
+        let (tag, function) = (members.string("tag")?, members.string("function")?);
+        if tag.is_none() && function.is_none() && state.is_none() {
+            return Err(invalid("tag", "at least one of tag, function and state must be given"));
+        }
+        Ok(Self { tag, function, state })
+    }
 }
 
 impl ApplyRequest {

@@ -15,7 +15,10 @@ pub use accepted::{
     AcceptedProblems, EmptyBodyProblems, JobProblems, OutcomeProblems, ProbeProblems, ReadProblems,
     SubmitProblems,
 };
-pub use body::{ApplyBody, ApplyRequest, BodyProblem, MapBody, MapRequest, no_arguments};
+pub use body::{
+    ApplyBody, ApplyRequest, BodyProblem, CancelBody, CancelRequest, Cancelled, MapBody, MapRequest,
+    no_arguments,
+};
 pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
 pub use options::Options;

@@ -16,8 +16,8 @@ use super::state::Shared;
 use super::submit::{JOB_HEADER, outcome_response};
 use super::value::wants_raw;
 use crate::api::{
-    AcceptedProblems, EmptyBodyProblems, Invalid, Job, JobList, JobProblems, OutcomeProblems,
-    Problem as ProblemBody, Query, ReadProblems, no_arguments,
+    AcceptedProblems, CancelBody, CancelRequest, Cancelled, EmptyBodyProblems, Invalid, Job, JobList,
+    JobProblems, OutcomeProblems, Problem as ProblemBody, Query, ReadProblems, no_arguments,
 };
 use crate::jobs::{Filter, JobId, Lookup, Record, State as JobState};
 
@@ -161,6 +161,47 @@ pub async fn cancel_job(
         record.ended().await;
     }
     Ok(Json(Job::of(&record)))
+}
+
+/// Cancels every job that matches all of these, as `cancelJob` does.
+#[utoipa::path(post, path = "/v1/jobs/cancel", operation_id = "cancelJobs", tag = "jobs",
+    request_body = CancelBody,
+    responses((status = 200, description = "How many were cancelled", body = Cancelled),
+              ReadProblems, EmptyBodyProblems))]
+pub async fn cancel_jobs(
+    State(app): State<Arc<Shared>>,
+    request: Request,
+) -> Result<Json<Cancelled>, Problem> {
+    check_accept(request.headers())?;
+    Query::parse(request.uri().query(), &[])?;
+    let (head, body) = request.into_parts();
+    let stall = app.limits.body_stall_timeout;
+    let body = read_small_body(body, &head.headers, stall).await.map_err(|error| Problem::of_body(&error))?;
+    if !body.is_empty() {
+        check_content_type(&head.headers)?;
+    }
+    let wanted = CancelRequest::parse(&body, app.limits.depth_max)?;
+    let service = app.service()?;
+    let filter = Filter { state: wanted.state, function: wanted.function, tag: wanted.tag };
+    let mut ending = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = app.jobs.list(&filter, LIST_MAX, cursor);
+        ending.extend(page.items.into_iter().filter(|record| !record.state().is_final()));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    for record in &ending {
+        service.pool(&record.new.pool)?.cancel(record);
+    }
+    let mut cancelled = 0;
+    for record in &ending {
+        record.ended().await;
+        cancelled += u64::from(record.state() == JobState::Cancelled);
+    }
+    Ok(Json(Cancelled { cancelled }))
 }
 
 /// Forgets a job that has ended.

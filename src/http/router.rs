@@ -24,6 +24,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/imap/stream", post(imap::imap_stream))
         .route("/v1/imap_unordered/stream", post(imap::imap_unordered_stream))
         .route("/v1/jobs", get(jobs::list_jobs))
+        .route("/v1/jobs/cancel", post(jobs::cancel_jobs))
         .route("/v1/jobs/{id}", get(jobs::get_job).delete(jobs::delete_job))
         .route("/v1/jobs/{id}/result", get(jobs::get_result))
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel_job))

@@ -66,11 +66,11 @@ fn flows(mut sender: Sender, mut receiver: Receiver, n: usize, ordered: bool) {
     sending.join().expect("the sender ends well");
 }
 
-/// `scaled` of ten million items through one stream.
+/// `scaled` of a million items through one stream (ten million by `TEST_SCALE=100`).
 fn stays_flat(path: &str, function: &str) {
     let server = server();
     let before = proc::peak_memory(server.pid());
-    let n = scaled(10_000_000);
+    let n = scaled(1_000_000);
     let start = std::time::Instant::now();
     let target = format!("/v1/{path}/stream?function={function}&chunksize=1000");
     let (sender, receiver) = begin(&server, &target);
