@@ -75,13 +75,13 @@ pub enum BodyProblem {
     Invalid(Invalid),
 }
 
-struct Members<'a> {
+pub(super) struct Members<'a> {
     text: &'a Bytes,
     members: Vec<Member<'a>>,
 }
 
 impl<'a> Members<'a> {
-    fn read(text: &'a Bytes, depth_max: usize, allowed: &[&str]) -> Result<Self, BodyProblem> {
+    pub(super) fn read(text: &'a Bytes, depth_max: usize, allowed: &[&str]) -> Result<Self, BodyProblem> {
         let members = json::envelope(text, depth_max).map_err(|error| match error {
             EnvelopeError::Scan(error) => BodyProblem::NotJson(error.to_string()),
             EnvelopeError::NotAnObject => invalid("body", "the body must be a JSON object"),
@@ -100,7 +100,12 @@ impl<'a> Members<'a> {
     }
 
     /// A member of this kind, as raw text.
-    fn raw(&self, name: &str, kind: Kind, what: &str) -> Result<Option<(Bytes, &Member<'a>)>, BodyProblem> {
+    pub(super) fn raw(
+        &self,
+        name: &str,
+        kind: Kind,
+        what: &str,
+    ) -> Result<Option<(Bytes, &Member<'a>)>, BodyProblem> {
         match self.find(name) {
             None => Ok(None),
             Some(member) if member.kind == kind => Ok(Some((self.text.slice(member.range.clone()), member))),
@@ -108,7 +113,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    fn string(&self, name: &str) -> Result<Option<String>, BodyProblem> {
+    pub(super) fn string(&self, name: &str) -> Result<Option<String>, BodyProblem> {
         let Some((text, _)) = self.raw(name, Kind::String, "a string")? else { return Ok(None) };
         let text = serde_json::from_slice(&text);
         text.map(Some)
@@ -123,7 +128,7 @@ impl<'a> Members<'a> {
     }
 }
 
-fn invalid(member: &str, detail: &str) -> BodyProblem {
+pub(super) fn invalid(member: &str, detail: &str) -> BodyProblem {
     BodyProblem::Invalid(Invalid::new(member, detail))
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{Config, PythonConfig, WorkerOutput};
+use crate::http::Service;
 use crate::jobs::Store;
-use crate::pool::{Function, Pool, PoolSpec};
+use crate::pool::{Function, Functions, NewPool, PoolOptions, Pools, Workshop};
 use crate::process::{Family, Generation, LoadList, RuntimeSpec, Spawner};
 use crate::worker::{ZYGOTE_ARGUMENT, python};
 
@@ -101,32 +102,38 @@ impl Loaded {
         self.0.iter().flat_map(of).collect()
     }
 
-    /// The functions by name, and a pool named after each runtime.
-    pub fn into_pools(
-        self,
-        config: &Config,
-        store: &Arc<dyn Store>,
-    ) -> (BTreeMap<Arc<str>, Arc<Function>>, Vec<Pool>) {
-        let mut functions = BTreeMap::new();
-        let mut pools = Vec::new();
+    /// The functions by name, and the pools that are made at start: one named after each runtime.
+    pub fn into_service(self, config: &Config, store: &Arc<dyn Store>) -> Result<Service, String> {
+        let mut functions = Functions::new();
+        let mut spawners = BTreeMap::new();
         for runtime in self.0 {
             for announced in &runtime.generation.functions {
                 let (doc, signature) = (announced.doc.clone(), announced.signature.clone());
                 let function = Arc::new(Function::new(&announced.name, runtime.name, doc, signature));
                 functions.insert(Arc::clone(&function.name), function);
             }
-            pools.push(Pool::start(PoolSpec {
-                name: runtime.name.into(),
-                runtime: runtime.name,
-                processes: config.workers,
-                spawner: runtime.spawner,
-                store: Arc::clone(store),
-                start_timeout: config.limits.start_timeout,
-                result_bytes_max: config.limits.result_bytes_max,
-                log_bytes_max: config.limits.log_bytes_max,
-                output_to_stderr: config.worker_output == WorkerOutput::Stderr,
-            }));
+            spawners.insert(runtime.name, runtime.spawner);
         }
-        (functions, pools)
+        let names: Vec<&'static str> = spawners.keys().copied().collect();
+        let pools = Pools::new(Workshop {
+            spawners,
+            processes: config.workers,
+            store: Arc::clone(store),
+            start_timeout: config.limits.start_timeout,
+            result_bytes_max: config.limits.result_bytes_max,
+            log_bytes_max: config.limits.log_bytes_max,
+            output_to_stderr: config.worker_output == WorkerOutput::Stderr,
+        });
+        for runtime in names {
+            let new = NewPool {
+                name: runtime.into(),
+                runtime,
+                processes: None,
+                options: PoolOptions::default(),
+                permanent: true,
+            };
+            pools.make(new).map_err(|error| format!("the pool {runtime}: {error:?}"))?;
+        }
+        Ok(Service { functions, pools })
     }
 }

@@ -11,6 +11,7 @@ mod guard;
 mod jobs;
 mod negotiate;
 mod operations;
+mod pool_life;
 mod pools;
 pub mod problem;
 mod router;

@@ -80,7 +80,7 @@ async fn submit_apply(app: &Shared, request: Request, retained: bool) -> Result<
     let wanted = ApplyRequest::parse(&body, app.limits.depth_max)?;
     let service = app.service_for_work()?;
     let function = service.function(&wanted.function)?;
-    let pool = service.pool_for(function, wanted.pool.as_deref())?;
+    let pool = &service.pool_for(function, wanted.pool.as_deref())?;
     let new = NewJob {
         kind: JobKind::Apply,
         function: Arc::clone(&function.name),
@@ -101,8 +101,8 @@ async fn submit_map(app: &Shared, request: Request, retained: bool) -> Result<Su
     let wanted = MapRequest::parse(&body, app.limits.depth_max)?;
     let service = app.service_for_work()?;
     let function = service.function(&wanted.function)?;
-    let pool = service.pool_for(function, wanted.pool.as_deref())?;
-    let chunksize = wanted.chunksize.unwrap_or_else(|| default_chunksize(wanted.count, pool.processes));
+    let pool = &service.pool_for(function, wanted.pool.as_deref())?;
+    let chunksize = wanted.chunksize.unwrap_or_else(|| default_chunksize(wanted.count, pool.processes()));
     let new = NewJob {
         kind: JobKind::Map,
         function: Arc::clone(&function.name),

@@ -48,17 +48,40 @@ impl Engine {
         }
     }
 
+    fn on_ready(&mut self, id: SeatId) {
+        if self.is_born_too_large(id) {
+            return;
+        }
+        self.pace.booted();
+        self.vitals.send_modify(|vitals| vitals.failure = None);
+        self.roster.set_ready(id);
+    }
+
+    /// The initializer failed. The worker leaves by itself; another is started as after any failed boot.
+    fn on_boot_failed(&mut self, id: SeatId, payload: &[u8]) {
+        self.replaces = false;
+        self.pace.boot_failed(self.now);
+        let initializer = self.spec.options.initializer.as_ref();
+        let name = initializer.map_or_else(Default::default, |initializer| Arc::clone(&initializer.function));
+        self.boot_failed_for_good(fate::of_initializer(&name, payload));
+        self.kill(id, KillCause::Boot);
+    }
+
     fn on_frame(&mut self, id: SeatId, frame: Frame) {
         let phase = self.roster.phase(id);
         if phase.is_none() {
             return;
         }
         match frame.header.kind {
-            Kind::Ready => {
+            Kind::Ready => match phase {
+                Some(Phase::Starting(_)) => return self.on_ready(id),
+                // Let go before it was heard of.
+                Some(Phase::Ending) => return,
+                Some(Phase::Ready | Phase::Silent(_) | Phase::Leaving) | None => {}
+            },
+            Kind::BootFailed => {
                 if let Some(Phase::Starting(_)) = phase {
-                    self.pace.booted();
-                    self.roster.set_ready(id);
-                    return;
+                    return self.on_boot_failed(id, &frame.payload);
                 }
             }
             Kind::Pong => {
@@ -102,6 +125,7 @@ impl Engine {
             body.last = Some(Arc::clone(&task.record));
         }
         self.leave_if_done(id);
+        self.recycle_if_due(id);
         if let Some(next) = self.roster.flight(id).next() {
             next.record.start();
         }
@@ -146,10 +170,11 @@ impl Engine {
         match phase {
             Phase::Starting(_) => {
                 tracing::warn!(pool = %self.spec.name, %exit, "a worker ended before it was ready");
-                self.pace.boot_failed(self.now);
+                self.boot_ended(&format!("ended by {exit}"));
             }
             Phase::Ready | Phase::Silent(_) | Phase::Leaving | Phase::Ending => {
                 if killed.is_none_or(KillCause::is_misdeed) {
+                    self.replaces = false;
                     self.pace.died(self.now);
                     tracing::warn!(pool = %self.spec.name, %exit, "a worker died");
                 }

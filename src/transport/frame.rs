@@ -35,6 +35,8 @@ pub enum Kind {
     InvalidArguments = 20,
     /// The value is too large.
     TooLarge = 21,
+    /// The initializer failed; the worker leaves.
+    BootFailed = 23,
     /// Answers [`Kind::Ping`].
     Pong = 24,
 }
@@ -52,6 +54,7 @@ impl Kind {
             19 => Self::NotJson,
             20 => Self::InvalidArguments,
             21 => Self::TooLarge,
+            23 => Self::BootFailed,
             24 => Self::Pong,
             _ => return None,
         })

@@ -8,6 +8,6 @@ mod frame;
 mod parent;
 
 pub use child::ChildEnd;
-pub use control::{FromZygote, LoadFile, PACKET_BYTES_MAX, ToZygote};
+pub use control::{ForkInitializer, FromZygote, LoadFile, PACKET_BYTES_MAX, ToZygote};
 pub use frame::{Codec, Frame, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES, ProtocolError};
 pub use parent::{ChildDescriptors, Link, ParentEnds, WriteOutcome};

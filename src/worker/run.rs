@@ -10,7 +10,7 @@ use super::sanitize::{self, WorkerEnds};
 use crate::counters::{self, Word, monotonic_nanoseconds, state};
 use crate::json;
 use crate::sys::MappedPage;
-use crate::transport::{ChildEnd, HEADER_BYTES, Header, Kind};
+use crate::transport::{ChildEnd, ForkInitializer, HEADER_BYTES, Header, Kind};
 
 const MESSAGE_BYTES_MAX: usize = 8 << 10;
 
@@ -28,13 +28,24 @@ struct Problem<'a> {
 }
 
 /// Serves tasks until the pipe ends.
-pub(super) fn run(ends: WorkerEnds, functions: &Functions) -> io::Result<()> {
+pub(super) fn run(
+    ends: WorkerEnds,
+    functions: &Functions,
+    initializer: Option<&ForkInitializer>,
+) -> io::Result<()> {
     let own = Pid::this();
     let page = ends.page;
     counters::write(&page, Word::Pid, u64::try_from(own.as_raw()).unwrap_or(0));
     counters::write(&page, Word::State, state::IDLE);
     let mut pipes = ChildEnd::new(ends.tasks, ends.results);
     let mut answer = vec![0; HEADER_BYTES];
+    let ready = initializer.is_none_or(|initializer| initialize(initializer, functions, &mut answer));
+    if Pid::this() != own {
+        sanitize::leave(0);
+    }
+    if !ready {
+        return pipes.write_answer(Kind::BootFailed, 0, 0, &mut answer);
+    }
     pipes.write_answer(Kind::Ready, 0, 0, &mut answer)?;
     while let Some((header, payload)) = pipes.read_task()? {
         answer.resize(HEADER_BYTES, 0);
@@ -55,6 +66,25 @@ pub(super) fn run(ends: WorkerEnds, functions: &Functions) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Runs the pool's initializer; when it fails, `answer` says why.
+fn initialize(initializer: &ForkInitializer, functions: &Functions, answer: &mut Vec<u8>) -> bool {
+    let ran = match functions.get(initializer.function) {
+        Some(function) => function.apply(initializer.args.as_bytes(), None, answer),
+        None => Err(Raised::Error { kind: "LookupError".into(), message: "no such function".into() }),
+    };
+    let _ = io::stdout().flush();
+    answer.truncate(HEADER_BYTES);
+    let raised = match ran {
+        Ok(()) => return true,
+        Err(Raised::InvalidArguments { message, path }) => {
+            Raised::Error { kind: "InvalidArguments".into(), message: format!("{path}: {message}") }
+        }
+        Err(raised) => raised,
+    };
+    say(answer, None, &raised);
+    false
 }
 
 fn begin(page: &MappedPage, sequence: u64) -> u64 {
@@ -131,6 +161,7 @@ fn dispatch(
         | Kind::NotJson
         | Kind::InvalidArguments
         | Kind::TooLarge
+        | Kind::BootFailed
         | Kind::Pong => function.apply(payload, None, answer).map_err(|raised| (None, raised)),
     }
 }

@@ -1,0 +1,183 @@
+//! The pools by name, and what new ones are made of.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+
+use super::function::Function;
+use super::handle::{Pool, PoolSpec};
+use super::options::PoolOptions;
+use crate::jobs::Store;
+use crate::process::{Initializer, Spawner};
+
+/// What all pools have in common.
+#[derive(Debug)]
+pub struct Workshop {
+    /// Where the workers of each runtime come from.
+    pub spawners: BTreeMap<&'static str, Spawner>,
+    /// Worker processes of a pool that does not say how many.
+    pub processes: usize,
+    /// Where jobs end.
+    pub store: Arc<dyn Store>,
+    /// From a fork to the worker's first word.
+    pub start_timeout: Duration,
+    /// Largest value in bytes.
+    pub result_bytes_max: usize,
+    /// Output kept per job, in bytes.
+    pub log_bytes_max: usize,
+    /// Whether output goes to the server's standard error too.
+    pub output_to_stderr: bool,
+}
+
+/// A pool that is wanted.
+#[derive(Debug)]
+pub struct NewPool {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its runtime, one of the workshop's.
+    pub runtime: &'static str,
+    /// Worker processes; as the workshop's if left out.
+    pub processes: Option<usize>,
+    /// The rest.
+    pub options: PoolOptions,
+    /// Whether it lasts as long as the server.
+    pub permanent: bool,
+}
+
+/// Why a pool was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotMade {
+    /// There is one of this name (or one that is just being made, or just ends).
+    AlreadyExists,
+    /// Nothing of this runtime is served.
+    UnknownRuntime,
+}
+
+/// Why what is asked of a pool can't be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// Several runtimes are served and none is named.
+    #[error("runtime must be given: one of {0}")]
+    RuntimeMissing(String),
+    /// Nothing of this runtime is served.
+    #[error("nothing of the runtime {asked:?} is served here; there are: {known}")]
+    RuntimeUnknown {
+        /// What was asked for.
+        asked: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// No such function.
+    #[error("no function {0:?} is offered")]
+    InitializerUnknown(String),
+    /// A function of another runtime.
+    #[error("{function} is a {runtime} function and can't initialize workers of another runtime")]
+    InitializerForeign {
+        /// Its name.
+        function: String,
+        /// Its runtime.
+        runtime: &'static str,
+    },
+}
+
+/// The functions that are offered, by name.
+pub type Functions = BTreeMap<Arc<str>, Arc<Function>>;
+
+/// The pools.
+#[derive(Debug)]
+pub struct Pools {
+    workshop: Workshop,
+    by_name: RwLock<BTreeMap<Arc<str>, Pool>>,
+}
+
+impl Pools {
+    /// None so far.
+    pub fn new(workshop: Workshop) -> Self {
+        Self { workshop, by_name: RwLock::default() }
+    }
+
+    /// The runtime that is asked for; it may be left out where there is only one.
+    pub fn runtime(&self, asked: Option<&str>) -> Result<&'static str, Misfit> {
+        let spawners = &self.workshop.spawners;
+        let known = || spawners.keys().copied().collect::<Vec<_>>().join(", ");
+        match (asked, spawners.first_key_value()) {
+            (None, Some((only, _))) if spawners.len() == 1 => Ok(only),
+            (None, _) => Err(Misfit::RuntimeMissing(known())),
+            (Some(asked), _) => {
+                let found = spawners.keys().find(|name| **name == asked).copied();
+                let asked = || asked.chars().take(200).collect();
+                found.ok_or_else(|| Misfit::RuntimeUnknown { asked: asked(), known: known() })
+            }
+        }
+    }
+
+    /// What workers of a runtime are to run first.
+    pub fn initializer(
+        runtime: &str,
+        functions: &Functions,
+        name: &str,
+        arguments: Option<&str>,
+    ) -> Result<Initializer, Misfit> {
+        let Some(function) = functions.get(name) else {
+            return Err(Misfit::InitializerUnknown(name.chars().take(200).collect()));
+        };
+        if function.runtime != runtime {
+            let (function, runtime) = (function.name.to_string(), function.runtime);
+            return Err(Misfit::InitializerForeign { function, runtime });
+        }
+        let arguments = arguments.unwrap_or("[]").into();
+        Ok(Initializer { function: Arc::clone(&function.name), arguments })
+    }
+
+    /// Starts a pool. It takes no work before [`Pool::open`].
+    pub fn make(&self, new: NewPool) -> Result<Pool, NotMade> {
+        let spawner = self.workshop.spawners.get(new.runtime).ok_or(NotMade::UnknownRuntime)?;
+        let mut by_name = self.by_name.write();
+        if by_name.contains_key(&new.name) {
+            return Err(NotMade::AlreadyExists);
+        }
+        let workshop = &self.workshop;
+        let pool = Pool::start(PoolSpec {
+            name: Arc::clone(&new.name),
+            runtime: new.runtime,
+            processes: new.processes.unwrap_or(workshop.processes),
+            options: Arc::new(new.options),
+            permanent: new.permanent,
+            spawner: spawner.clone(),
+            store: Arc::clone(&workshop.store),
+            start_timeout: workshop.start_timeout,
+            result_bytes_max: workshop.result_bytes_max,
+            log_bytes_max: workshop.log_bytes_max,
+            output_to_stderr: workshop.output_to_stderr,
+        });
+        by_name.insert(new.name, pool.clone());
+        Ok(pool)
+    }
+
+    /// A pool that is open or closed; not one that is just being made, or just ends.
+    pub fn get(&self, name: &str) -> Option<Pool> {
+        self.by_name.read().get(name).filter(|pool| pool.state().is_shown()).cloned()
+    }
+
+    /// Those that [`Pools::get`] finds, by name.
+    pub fn shown(&self) -> Vec<Pool> {
+        self.by_name.read().values().filter(|pool| pool.state().is_shown()).cloned().collect()
+    }
+
+    /// Every pool that has or may have processes.
+    pub fn all(&self) -> Vec<Pool> {
+        self.by_name.read().values().cloned().collect()
+    }
+
+    /// Its name is free again.
+    pub fn forget(&self, pool: &Pool) {
+        self.by_name.write().remove(&pool.name);
+    }
+
+    /// From a fork to a worker's first word, at most.
+    pub fn start_timeout(&self) -> Duration {
+        self.workshop.start_timeout
+    }
+}
