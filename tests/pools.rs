@@ -5,8 +5,11 @@ mod support;
 
 mod pools {
     mod bad_requests;
+    mod initializers;
     mod life;
     mod made_again;
+    mod memory;
+    mod recycling;
     mod resizing;
 
     use serde_json::{Value, json};
