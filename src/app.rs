@@ -1,5 +1,6 @@
 //! Puts the parts together: the order of start and stop.
 
+mod plan;
 mod runtimes;
 mod stop;
 
@@ -44,9 +45,10 @@ pub fn check(config: &Config) -> Result<Vec<Offered>, String> {
             let family = Family::found()?;
             let loaded = runtimes::load(config, &family).await.map_err(io::Error::other)?;
             let offered = loaded.offered();
+            let planned = loaded.plan(config).map(drop).map_err(io::Error::other);
             drop(loaded);
             stop::last_deaths(&family).await;
-            Ok(offered)
+            planned.map(|()| offered)
         })
     });
     checked.map_err(|error| error.to_string())

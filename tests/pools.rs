@@ -5,10 +5,12 @@ mod support;
 
 mod pools {
     mod bad_requests;
+    mod configured;
     mod initializers;
     mod life;
     mod made_again;
     mod memory;
+    mod quarantine;
     mod recycling;
     mod resizing;
 

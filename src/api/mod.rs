@@ -18,9 +18,7 @@ pub use accepted::{
 pub use body::{ApplyBody, ApplyRequest, BodyProblem, MapBody, MapRequest, no_arguments};
 pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
-pub use new_pool::{
-    JoinBody, NewPoolBody, NewPoolRequest, PoolChangeBody, is_name, join_timeout, pool_change,
-};
+pub use new_pool::{JoinBody, NewPoolBody, NewPoolRequest, PoolChangeBody, join_timeout, pool_change};
 pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
 pub use problem::{ExceptionInfo, Problem};
 pub use query::{Invalid, Query};

@@ -85,12 +85,6 @@ pub struct NewPoolRequest {
     pub max_rss: Option<u64>,
 }
 
-/// Whether this is a name for a pool (or any other named thing).
-pub fn is_name(name: &str) -> bool {
-    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    (1..=128).contains(&name.len()) && name.bytes().all(letter) && name != "." && name != ".."
-}
-
 impl NewPoolRequest {
     /// Reads a body.
     pub fn parse(text: &Bytes, depth_max: usize) -> Result<Self, BodyProblem> {
@@ -110,10 +104,6 @@ impl NewPoolRequest {
         )?;
         let name = members.string("name")?;
         let name = name.ok_or_else(|| invalid("name", "the member name is missing: the pool's name"))?;
-        if !is_name(&name) {
-            let detail = "name must be 1 to 128 of A-Z, a-z, 0-9, _, . and -, and not . or ..";
-            return Err(invalid("name", detail));
-        }
         let initializer = members.string("initializer")?;
         let initargs = initargs(&members)?;
         if initargs.is_some() && initializer.is_none() {
@@ -181,20 +171,5 @@ pub fn join_timeout(text: &Bytes, depth_max: usize, most: Duration) -> Result<Op
     match duration.filter(|duration| *duration <= most) {
         Some(duration) => Ok(Some(duration)),
         None => Err(invalid("timeout", &format!("timeout must be {what}"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_the_objects_names() {
-        for good in ["a", "A.b_c-9", "...", "-", &"x".repeat(128)] {
-            assert!(is_name(good), "{good}");
-        }
-        for bad in ["", ".", "..", "a/b", "a b", "é", "a\n", &"x".repeat(129)] {
-            assert!(!is_name(bad), "{bad:?}");
-        }
     }
 }

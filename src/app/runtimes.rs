@@ -1,12 +1,12 @@
 //! From a configuration to runtimes, their functions and their pools.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::plan::{self, Plan};
 use crate::config::{Config, PythonConfig, WorkerOutput};
 use crate::http::Service;
 use crate::jobs::Store;
-use crate::pool::{Function, Functions, NewPool, PoolOptions, Pools, Workshop};
+use crate::pool::{Function, Functions, Pools, Workshop};
 use crate::process::{Family, Generation, LoadList, RuntimeSpec, Spawner};
 use crate::worker::{ZYGOTE_ARGUMENT, python};
 
@@ -102,19 +102,33 @@ impl Loaded {
         self.0.iter().flat_map(of).collect()
     }
 
-    /// The functions by name, and the pools that are made at start: one named after each runtime.
-    pub fn into_service(self, config: &Config, store: &Arc<dyn Store>) -> Result<Service, String> {
+    fn names(&self) -> Vec<&'static str> {
+        self.0.iter().map(|runtime| runtime.name).collect()
+    }
+
+    /// The functions and pools that are made at start, or what of the configuration does not fit the code.
+    pub fn plan(&self, config: &Config) -> Result<Plan, String> {
+        let pools = plan::pools(config, &self.names())?;
         let mut functions = Functions::new();
-        let mut spawners = BTreeMap::new();
-        for runtime in self.0 {
+        for runtime in &self.0 {
             for announced in &runtime.generation.functions {
                 let (doc, signature) = (announced.doc.clone(), announced.signature.clone());
-                let function = Arc::new(Function::new(&announced.name, runtime.name, doc, signature));
+                let mut function = Function::new(&announced.name, runtime.name, doc, signature);
+                let said = config.functions.get(&announced.name);
+                if let Some(pool) = said.and_then(|said| said.pool.as_deref()) {
+                    function = function.in_pool(pool);
+                }
+                let function = Arc::new(function);
                 functions.insert(Arc::clone(&function.name), function);
             }
-            spawners.insert(runtime.name, runtime.spawner);
         }
-        let names: Vec<&'static str> = spawners.keys().copied().collect();
+        Plan::new(config, functions, pools)
+    }
+
+    /// Starts the pools.
+    pub fn into_service(self, config: &Config, store: &Arc<dyn Store>) -> Result<Service, String> {
+        let Plan { functions, pools: planned } = self.plan(config)?;
+        let spawners = self.0.into_iter().map(|runtime| (runtime.name, runtime.spawner)).collect();
         let pools = Pools::new(Workshop {
             spawners,
             processes: config.workers,
@@ -124,15 +138,9 @@ impl Loaded {
             log_bytes_max: config.limits.log_bytes_max,
             output_to_stderr: config.worker_output == WorkerOutput::Stderr,
         });
-        for runtime in names {
-            let new = NewPool {
-                name: runtime.into(),
-                runtime,
-                processes: None,
-                options: PoolOptions::default(),
-                permanent: true,
-            };
-            pools.make(new).map_err(|error| format!("the pool {runtime}: {error:?}"))?;
+        for new in planned {
+            let name = Arc::clone(&new.name);
+            pools.make(new).map_err(|error| format!("the pool {name}: {error}"))?;
         }
         Ok(Service { functions, pools })
     }

@@ -19,7 +19,7 @@ use crate::api::{
     EmptyBodyProblems, Invalid, JobProblems, JoinBody, NewPoolBody, NewPoolRequest, PoolChangeBody, PoolInfo,
     Problem as ProblemBody, Query, ReadProblems, join_timeout, no_arguments, pool_change,
 };
-use crate::pool::{Misfit, NewPool, NotMade, Pool, PoolOptions, PoolState, Pools};
+use crate::pool::{Misfit, NewPool, NotMade, Pool, PoolOptions, PoolState, is_name, pick_initializer};
 
 /// Beyond the workers' own start clock.
 const MADE_GRACE: Duration = Duration::from_secs(1);
@@ -66,10 +66,14 @@ pub async fn create_pool(
 }
 
 fn resolved(service: &Service, wanted: NewPoolRequest) -> Result<NewPool, Problem> {
+    if !is_name(&wanted.name) {
+        let detail = "name must be 1 to 128 of A-Z, a-z, 0-9, _, . and -, and not . or ..";
+        return Err(Invalid::new("name", detail).into());
+    }
     let runtime =
         service.pools.runtime(wanted.runtime.as_deref()).map_err(|misfit| of_misfit(service, &misfit))?;
     let initializer = wanted.initializer.as_deref().map(|name| {
-        Pools::initializer(runtime, &service.functions, name, wanted.initargs.as_deref())
+        pick_initializer(runtime, &service.functions, name, wanted.initargs.as_deref())
             .map_err(|misfit| of_misfit(service, &misfit))
     });
     Ok(NewPool {

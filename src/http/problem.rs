@@ -194,6 +194,22 @@ impl Problem {
         problem.retry_after(1)
     }
 
+    /// The function kills its workers.
+    pub fn function_quarantined(function: &Function, rest: std::time::Duration) -> Self {
+        let seconds = u32::try_from(rest.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+        let detail = format!(
+            "{} has killed 10 workers within 10 s and takes no work for {seconds} s; nothing of this was run",
+            function.name
+        );
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "function-quarantined",
+            "The function is in quarantine",
+            detail,
+        )
+        .retry_after(seconds)
+    }
+
     /// The name is taken.
     pub fn pool_exists(name: &str) -> Self {
         let detail = format!("there is a pool {name} (or one just ends); DELETE it, or take another name");

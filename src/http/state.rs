@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use super::problem::Problem;
 use crate::config::Limits;
@@ -100,13 +101,17 @@ impl Service {
 
     /// The pool that is to run a function: its own, or the one asked for.
     pub fn pool_for(&self, function: &Function, asked: Option<&str>) -> Result<Pool, Problem> {
-        let pool = self.pool(asked.unwrap_or(function.runtime))?;
+        let pool = self.pool(asked.unwrap_or(&function.pool))?;
         if pool.runtime != function.runtime {
             return Err(Problem::wrong_pool(function, &pool));
         }
-        match pool.state() {
-            PoolState::Closed => Err(Problem::pool_closed(&pool)),
-            PoolState::Making | PoolState::Running | PoolState::Terminated => Ok(pool),
+        if pool.state() == PoolState::Closed {
+            return Err(Problem::pool_closed(&pool));
+        }
+        let now = Instant::now();
+        match function.rests_until(now) {
+            Some(until) => Err(Problem::function_quarantined(function, until.duration_since(now))),
+            None => Ok(pool),
         }
     }
 

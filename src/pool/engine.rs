@@ -2,7 +2,7 @@
 //!
 //! It never waits for a worker: packets are written or not, larger tasks are streamed by a task of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -68,6 +68,8 @@ pub(super) struct Engine {
     pub terminated: bool,
     /// The last worker to leave was let go by us: its place is taken, and nothing is wrong.
     pub replaces: bool,
+    /// Jobs with work that wait for their function's rest to end.
+    pub aside: BTreeSet<u64>,
     /// When the workers' memory is looked at.
     pub next_weighing: Instant,
     pub drained: Option<oneshot::Sender<()>>,
@@ -94,6 +96,7 @@ impl Engine {
             closed: false,
             terminated: false,
             replaces: false,
+            aside: BTreeSet::new(),
             next_weighing: Instant::now(),
             drained: None,
             stopped: None,
@@ -161,6 +164,7 @@ impl Engine {
     fn settle(&mut self) {
         self.shed_surplus();
         self.weigh_workers();
+        self.take_up();
         self.hand_out();
         while let Some(id) = self.roster.overdue(self.now) {
             self.look_into_pipe(id);
@@ -180,7 +184,8 @@ impl Engine {
 
     fn next_deadline(&self) -> Option<Instant> {
         let respawn = (self.roster.alive() < self.target()).then(|| self.pace.wait_until(self.now)).flatten();
-        self.roster.next_check().into_iter().chain(respawn).chain(self.next_weighing()).min()
+        let ours = [respawn, self.next_weighing(), self.next_take_up()];
+        self.roster.next_check().into_iter().chain(ours.into_iter().flatten()).min()
     }
 
     /// A task ended without a value.

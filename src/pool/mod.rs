@@ -18,6 +18,7 @@ mod lifecycle;
 mod options;
 mod output;
 mod pace;
+mod quarantine;
 mod queue;
 mod recycle;
 mod registry;
@@ -31,5 +32,7 @@ pub use crate::process::Initializer;
 pub use function::Function;
 pub use handle::{Pool, PoolSpec, PoolState, PoolView, WorkerView};
 pub use options::{BootFailure, BootReason, PoolOptions};
-pub use registry::{Functions, Misfit, NewPool, NotMade, Pools, Workshop};
+pub use registry::{
+    Functions, Misfit, NewPool, NotMade, Pools, Workshop, is_name, pick_initializer, pick_runtime,
+};
 pub use run::{Submission, Work};

@@ -47,11 +47,13 @@ pub struct NewPool {
 }
 
 /// Why a pool was not made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotMade {
     /// There is one of this name (or one that is just being made, or just ends).
+    #[error("there is one of this name")]
     AlreadyExists,
     /// Nothing of this runtime is served.
+    #[error("nothing of its runtime is served")]
     UnknownRuntime,
 }
 
@@ -100,35 +102,8 @@ impl Pools {
 
     /// The runtime that is asked for; it may be left out where there is only one.
     pub fn runtime(&self, asked: Option<&str>) -> Result<&'static str, Misfit> {
-        let spawners = &self.workshop.spawners;
-        let known = || spawners.keys().copied().collect::<Vec<_>>().join(", ");
-        match (asked, spawners.first_key_value()) {
-            (None, Some((only, _))) if spawners.len() == 1 => Ok(only),
-            (None, _) => Err(Misfit::RuntimeMissing(known())),
-            (Some(asked), _) => {
-                let found = spawners.keys().find(|name| **name == asked).copied();
-                let asked = || asked.chars().take(200).collect();
-                found.ok_or_else(|| Misfit::RuntimeUnknown { asked: asked(), known: known() })
-            }
-        }
-    }
-
-    /// What workers of a runtime are to run first.
-    pub fn initializer(
-        runtime: &str,
-        functions: &Functions,
-        name: &str,
-        arguments: Option<&str>,
-    ) -> Result<Initializer, Misfit> {
-        let Some(function) = functions.get(name) else {
-            return Err(Misfit::InitializerUnknown(name.chars().take(200).collect()));
-        };
-        if function.runtime != runtime {
-            let (function, runtime) = (function.name.to_string(), function.runtime);
-            return Err(Misfit::InitializerForeign { function, runtime });
-        }
-        let arguments = arguments.unwrap_or("[]").into();
-        Ok(Initializer { function: Arc::clone(&function.name), arguments })
+        let known: Vec<_> = self.workshop.spawners.keys().copied().collect();
+        pick_runtime(&known, asked)
     }
 
     /// Starts a pool. It takes no work before [`Pool::open`].
@@ -179,5 +154,59 @@ impl Pools {
     /// From a fork to a worker's first word, at most.
     pub fn start_timeout(&self) -> Duration {
         self.workshop.start_timeout
+    }
+}
+
+/// The runtime among these that is asked for; it may be left out where there is only one.
+pub fn pick_runtime(known: &[&'static str], asked: Option<&str>) -> Result<&'static str, Misfit> {
+    match (asked, known) {
+        (None, [only]) => Ok(only),
+        (None, _) => Err(Misfit::RuntimeMissing(known.join(", "))),
+        (Some(asked), _) => {
+            let unknown = || Misfit::RuntimeUnknown {
+                asked: asked.chars().take(200).collect(),
+                known: known.join(", "),
+            };
+            known.iter().find(|name| **name == asked).copied().ok_or_else(unknown)
+        }
+    }
+}
+
+/// What workers of a runtime are to run first.
+pub fn pick_initializer(
+    runtime: &str,
+    functions: &Functions,
+    name: &str,
+    arguments: Option<&str>,
+) -> Result<Initializer, Misfit> {
+    let Some(function) = functions.get(name) else {
+        return Err(Misfit::InitializerUnknown(name.chars().take(200).collect()));
+    };
+    if function.runtime != runtime {
+        let (function, runtime) = (function.name.to_string(), function.runtime);
+        return Err(Misfit::InitializerForeign { function, runtime });
+    }
+    let arguments = arguments.unwrap_or("[]").into();
+    Ok(Initializer { function: Arc::clone(&function.name), arguments })
+}
+
+/// Whether this is a name for a pool (or any other named thing).
+pub fn is_name(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    (1..=128).contains(&name.len()) && name.bytes().all(letter) && name != "." && name != ".."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_objects_names() {
+        for good in ["a", "A.b_c-9", "...", "-", &"x".repeat(128)] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "a b", "é", "a\n", &"x".repeat(129)] {
+            assert!(!is_name(bad), "{bad:?}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use tokio::task::AbortHandle;
 
 use super::engine::Engine;
 use super::fate::{self, KillCause};
+use super::function::Function;
 use super::roster::{Phase, SeatId};
 use super::run::Task;
 use crate::process::{Exit, ForkError, Generation, WorkerEvent, WorkerProcess};
@@ -174,9 +175,8 @@ impl Engine {
             }
             Phase::Ready | Phase::Silent(_) | Phase::Leaving | Phase::Ending => {
                 if killed.is_none_or(KillCause::is_misdeed) {
-                    self.replaces = false;
-                    self.pace.died(self.now);
-                    tracing::warn!(pool = %self.spec.name, %exit, "a worker died");
+                    let ran = flight.first().filter(|_| !unread_stream);
+                    self.on_true_death(exit, ran.map(|task| Arc::clone(&task.function)));
                 }
             }
         }
@@ -193,6 +193,19 @@ impl Engine {
             let pid = body.process.as_ref().map_or(0, |process| process.pid());
             body.lines.finish(body.last.as_deref(), pid);
         }
+    }
+
+    /// A worker died, and not by our hand. What it ran is to blame, and the pool only for what no function has
+    /// answered for.
+    fn on_true_death(&mut self, exit: Exit, function: Option<Arc<Function>>) {
+        self.replaces = false;
+        tracing::warn!(pool = %self.spec.name, %exit, "a worker died");
+        if let Some(function) = &function
+            && function.killed_its_worker(self.now)
+        {
+            tracing::error!(function = %function.name, "quarantined: it keeps killing its workers");
+        }
+        self.pace.died(self.now, function);
     }
 
     /// Stops writing a stream; `true` if some of it was still unread.
