@@ -27,7 +27,8 @@ problems! {
         405 MethodNotAllowed "`method-not-allowed`",
         406 NotAcceptable "`not-acceptable`: the Accept header allows nothing that can be answered",
         421 Misdirected "`wrong-host`: the Host header names another server",
-        503 Unavailable "`starting`, `draining`, `overloaded`, `unavailable` or `function-quarantined`; see `Retry-After`",
+        503 Unavailable "`starting`, `draining`, `overloaded`, `unavailable` or `function-quarantined`; see \
+            `Retry-After`",
     }
 }
 

@@ -129,15 +129,15 @@ impl Loaded {
     pub fn into_service(self, config: &Config, store: &Arc<dyn Store>) -> Result<Service, String> {
         let Plan { functions, pools: planned } = self.plan(config)?;
         let spawners = self.0.into_iter().map(|runtime| (runtime.name, runtime.spawner)).collect();
-        let pools = Pools::new(Workshop {
-            spawners,
+        let workshop = Workshop {
             processes: config.workers,
             store: Arc::clone(store),
             start_timeout: config.limits.start_timeout,
             result_bytes_max: config.limits.result_bytes_max,
             log_bytes_max: config.limits.log_bytes_max,
             output_to_stderr: config.worker_output == WorkerOutput::Stderr,
-        });
+        };
+        let pools = Pools::new(workshop, spawners);
         for new in planned {
             let name = Arc::clone(&new.name);
             pools.make(new).map_err(|error| format!("the pool {name}: {error}"))?;

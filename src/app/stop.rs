@@ -82,6 +82,9 @@ pub(super) async fn close(server: JoinHandle<()>, shared: &Shared, family: &Fami
         for pool in pools(shared) {
             let _ = tokio::time::timeout(LAST_DEATHS, pool.stop()).await;
         }
+        if let Some(service) = shared.service.get() {
+            service.pools.end();
+        }
         let _ = server.await;
     };
     tokio::select! {

@@ -10,7 +10,8 @@ use super::roster::{Phase, SeatId};
 
 /// From one look at the memory of a pool's workers to the next.
 const MEMORY_PERIOD: Duration = Duration::from_millis(100);
-/// A worker that answers is looked at again, unless it was so lately: what one task left must not end the next.
+/// A worker that answers is looked at again, unless it was so lately: what one task left must not end the
+/// next.
 const MEMORY_REST: Duration = Duration::from_millis(10);
 
 impl Engine {
@@ -67,8 +68,8 @@ impl Engine {
         }
     }
 
-    /// Idle: it leaves. A task that has just begun may not be the one that took the memory: it ends, or is found
-    /// here again. Else that task is killed.
+    /// Idle: it leaves. A task that has just begun may not be the one that took the memory: it ends, or is
+    /// found here again. Else that task is killed.
     fn on_excess(&mut self, id: SeatId, bytes: u64) {
         if self.roster.phase(id) != Some(Phase::Leaving) {
             self.recycle(id);

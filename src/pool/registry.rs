@@ -15,8 +15,6 @@ use crate::process::{Initializer, Spawner};
 /// What all pools have in common.
 #[derive(Debug)]
 pub struct Workshop {
-    /// Where the workers of each runtime come from.
-    pub spawners: BTreeMap<&'static str, Spawner>,
     /// Worker processes of a pool that does not say how many.
     pub processes: usize,
     /// Where jobs end.
@@ -91,24 +89,26 @@ pub type Functions = BTreeMap<Arc<str>, Arc<Function>>;
 #[derive(Debug)]
 pub struct Pools {
     workshop: Workshop,
+    /// Where the workers of each runtime come from; none any more once the server ends.
+    spawners: RwLock<BTreeMap<&'static str, Spawner>>,
     by_name: RwLock<BTreeMap<Arc<str>, Pool>>,
 }
 
 impl Pools {
     /// None so far.
-    pub fn new(workshop: Workshop) -> Self {
-        Self { workshop, by_name: RwLock::default() }
+    pub fn new(workshop: Workshop, spawners: BTreeMap<&'static str, Spawner>) -> Self {
+        Self { workshop, spawners: RwLock::new(spawners), by_name: RwLock::default() }
     }
 
     /// The runtime that is asked for; it may be left out where there is only one.
     pub fn runtime(&self, asked: Option<&str>) -> Result<&'static str, Misfit> {
-        let known: Vec<_> = self.workshop.spawners.keys().copied().collect();
+        let known: Vec<_> = self.spawners.read().keys().copied().collect();
         pick_runtime(&known, asked)
     }
 
     /// Starts a pool. It takes no work before [`Pool::open`].
     pub fn make(&self, new: NewPool) -> Result<Pool, NotMade> {
-        let spawner = self.workshop.spawners.get(new.runtime).ok_or(NotMade::UnknownRuntime)?;
+        let spawner = self.spawners.read().get(new.runtime).cloned().ok_or(NotMade::UnknownRuntime)?;
         let mut by_name = self.by_name.write();
         if by_name.contains_key(&new.name) {
             return Err(NotMade::AlreadyExists);
@@ -120,7 +120,7 @@ impl Pools {
             processes: new.processes.unwrap_or(workshop.processes),
             options: Arc::new(new.options),
             permanent: new.permanent,
-            spawner: spawner.clone(),
+            spawner,
             store: Arc::clone(&workshop.store),
             start_timeout: workshop.start_timeout,
             result_bytes_max: workshop.result_bytes_max,
@@ -144,6 +144,11 @@ impl Pools {
     /// Every pool that has or may have processes.
     pub fn all(&self) -> Vec<Pool> {
         self.by_name.read().values().cloned().collect()
+    }
+
+    /// No pool is made any more; zygotes end with the last pool that has them.
+    pub fn end(&self) {
+        self.spawners.write().clear();
     }
 
     /// Its name is free again.

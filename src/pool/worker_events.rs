@@ -32,8 +32,13 @@ impl Engine {
         if self.roster.phase(id).is_none() {
             return;
         }
+        let unwanted = self.bodies.get(&id).is_some_and(|body| body.killed.is_some());
         self.forget(id);
+        if unwanted {
+            return;
+        }
         tracing::warn!(pool = %self.spec.name, %error, "a worker could not be forked");
+        self.replaces = false;
         self.pace.boot_failed(self.now);
     }
 
@@ -195,8 +200,8 @@ impl Engine {
         }
     }
 
-    /// A worker died, and not by our hand. What it ran is to blame, and the pool only for what no function has
-    /// answered for.
+    /// A worker died, and not by our hand. What it ran is to blame, and the pool only for what no function
+    /// has answered for.
     fn on_true_death(&mut self, exit: Exit, function: Option<Arc<Function>>) {
         self.replaces = false;
         tracing::warn!(pool = %self.spec.name, %exit, "a worker died");

@@ -32,7 +32,8 @@ fn two_eight_one_under_load_loses_nothing() {
     let maps: Vec<String> = (0..4)
         .map(|_| {
             let items: Vec<u32> = (0..20_000).collect();
-            let body = json!({"function": "life.sometimes_die", "iterable": items, "chunksize": 50, "pool": "elastic"});
+            let mut body = json!({"function": "life.sometimes_die", "iterable": items, "chunksize": 50});
+            body["pool"] = json!("elastic");
             client.post("/v1/map_async", &body).accepted()
         })
         .collect();
