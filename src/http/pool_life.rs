@@ -208,8 +208,8 @@ pub async fn join_pool(
     }
 }
 
-/// Ends a pool at once (`Pool.terminate`): its jobs end as `pool-terminated`, its workers are killed, its name
-/// is free.
+/// Ends a pool at once (`Pool.terminate`): its jobs end as `pool-terminated`, its workers are killed, and
+/// its name is free.
 #[utoipa::path(delete, path = "/v1/pools/{pool}", operation_id = "terminatePool", tag = "pools",
     params(("pool" = String, Path, description = "The pool's name")),
     responses((status = 204, description = "Gone, workers and all"),
