@@ -5,6 +5,7 @@ mod runtimes;
 mod stop;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -65,6 +66,10 @@ async fn run(config: Config) -> io::Result<()> {
     let mut stop = stop::Signals::new()?;
     let family = Family::found()?;
     let (listener, address) = bind(&config.bind).await?;
+    let _socket_file = match &config.bind {
+        Bind::Unix(path) => Some(SocketFile(path.clone())),
+        Bind::Tcp(_) => None,
+    };
     let limits = config.limits.clone();
     let retention = Retention {
         result_ttl: limits.result_ttl,
@@ -109,10 +114,16 @@ async fn run(config: Config) -> io::Result<()> {
     stop::drain(&shared, &mut stop).await;
     let _ = closing.send(http::ConnectionStage::Closing);
     stop::close(server, &shared, &family, &mut stop).await;
-    if let Bind::Unix(path) = &config.bind {
-        let _ = std::fs::remove_file(path);
-    }
     Ok(())
+}
+
+/// A Unix socket's file, gone when the server is, however it ends.
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Connections and workers need descriptors: as many as this process may have.

@@ -1,14 +1,63 @@
 //! # forkpool: Python's `multiprocessing` as an HTTP service
 //!
-//! One process speaks HTTP and never forks. It executes *zygotes*, which load code once and fork warm *workers*
-//! from it. A worker takes one task at a time from its own pipe and answers through another; its death fails
-//! the one task that it ran.
+//! Pre-forked, warm, isolated worker processes behind a JSON API: `apply`, `map` and their kin, from any
+//! language that speaks HTTP. A worker that dies fails the one task that it ran.
+//!
+//! As a library it serves a Rust program's own functions, by the engine and with the flags of the command:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use forkpool::Functions;
+//!
+//! fn main() -> ExitCode {
+//!     let functions = Functions::new()
+//!         .register("square", |x: f64| x * x)
+//!         .register("add", |a: i64, b: i64| a + b)
+//!         .describe("The sum of two integers.")
+//!         .register("parse", |text: String| text.parse::<i64>())
+//!         .register_named("greet", ["name", "greeting"], |name: String, greeting: Option<String>| {
+//!             format!("{}, {name}!", greeting.as_deref().unwrap_or("Hello"))
+//!         });
+//!     forkpool::serve(functions)
+//! }
+//! ```
+//!
+//! ```text
+//! $ cargo run --release -- --bind 127.0.0.1:8080
+//! forkpool listening on http://127.0.0.1:8080
+//! $ curl -s --json '{"function":"add","args":[1,2]}' http://127.0.0.1:8080/v1/apply
+//! 3
+//! $ curl -s --json '{"function":"square","iterable":[1,2,3]}' http://127.0.0.1:8080/v1/map
+//! [1.0,4.0,9.0]
+//! ```
+//!
+//! - **Arguments** are any types that implement serde's `Deserialize`, up to six. What doesn't fit is the
+//!   job's error `invalid-arguments`, with the path. [`Functions::register_named`] lets a client give them by
+//!   name, too; an `Option` at the end may be left out.
+//! - **Values** are any types that implement `Serialize`. What JSON can't say (NaN) is `result-not-json`,
+//!   with the path. Bytes travel as [`Bytes`].
+//! - **Errors are values**: of a `Result`, the error is the job's, `function-raised` with the name of its
+//!   type and its message. A panic is an error, too; under `panic = "abort"` it ends the worker
+//!   (`worker-died`).
+//! - **Processes**: workers are forked from a *zygote*, which is the program executed once more, so that
+//!   [`serve`] must come before anything that starts a thread. A function may do what it likes to its
+//!   process: that is its own, and is replaced when it dies.
+//!
+//! What is not named above serves the command `forkpool` and may change with every version.
+//!
+//! # How it is built
+//!
+//! One process speaks HTTP and never forks. It executes *zygotes*, which load code once and fork warm
+//! *workers* from it. A worker takes one task at a time from its own pipe and answers through another; its
+//! death fails the one task that it ran.
 //!
 //! The rooms, from top to bottom. Data flows down; nothing imports upwards (`tests/tidy.rs` holds that).
 //!
 //! | room | what it is | what never happens there |
 //! |---|---|---|
-//! | `main` | tells a zygote from the command | anything else |
+//! | `main` | the binary | anything |
+//! | [`program`] | tells a zygote from the command line | anything else |
 //! | [`cli`] | the subcommands, the demo's tour | a socket that is not a client's |
 //! | [`app`] | puts the parts together, stops them in order | a decision about a job |
 //! | [`telemetry`] | log lines | standard output |
@@ -36,7 +85,11 @@ pub mod jobs;
 pub mod json;
 pub mod pool;
 pub mod process;
+pub mod program;
 pub mod sys;
 pub mod telemetry;
 pub mod transport;
 pub mod worker;
+
+pub use program::serve;
+pub use worker::{Bytes, Functions};

@@ -6,6 +6,7 @@ mod support;
 
 mod faults {
     mod answers;
+    mod brake;
     mod cancels;
     mod clients;
     mod drain;

@@ -8,13 +8,17 @@ mod http {
     mod bad_requests;
     mod bad_timeouts;
     mod doors;
+    mod every_operation;
     mod functions;
     mod jobs;
     mod jobs_list;
+    mod knobs;
     mod map;
     mod names;
+    mod negotiation;
     mod operations;
     mod outcomes;
+    mod overload;
     mod pools;
     mod result;
     mod values;

@@ -19,11 +19,12 @@ const LINE_COLUMNS_MAX: usize = 120;
 
 /// The rooms from top to bottom, and what each may import: rooms below it alone.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("main", &["cli", "worker"]),
+    ("main", &["program"]),
+    ("program", &["cli", "worker"]),
     ("cli", &["app", "http", "config"]),
     ("app", &["telemetry", "http", "pool", "jobs", "process", "worker", "config"]),
     ("telemetry", &[]),
-    ("http", &["api", "pool", "jobs", "config"]),
+    ("http", &["api", "pool", "jobs", "json", "config"]),
     ("api", &["jobs", "json"]),
     ("pool", &["jobs", "process", "transport", "json", "counters"]),
     ("jobs", &[]),

@@ -36,6 +36,7 @@ problems! {
     /// Probes, which are asked by all kinds of machines.
     ProbeProblems {
         405 MethodNotAllowed "`method-not-allowed`",
+        503 Unavailable "`overloaded`: more than `--connections` are open",
     }
 }
 
@@ -68,7 +69,8 @@ problems! {
     /// A job that ended without a value, whatever ended it.
     OutcomeProblems {
         422 NoValue "`function-raised`, `worker-died`, `result-not-json`, `result-too-large`, \
-            `worker-protocol-error`, `invalid-arguments`, `cancelled`, `interrupted` or `pool-terminated`",
+            `worker-protocol-error`, `invalid-arguments`, `command-failed`, `cancelled`, `interrupted` or \
+            `pool-terminated`",
     }
 }
 

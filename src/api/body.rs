@@ -4,8 +4,12 @@ use bytes::Bytes;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::options::{OPTIONS, Options};
 use super::query::Invalid;
 use crate::json::{self, EnvelopeError, Kind, Member};
+
+/// Items a task, at most.
+const CHUNKSIZE_MAX: usize = 1_000_000_000;
 
 /// `Pool.apply(function, args, kwargs)`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -20,6 +24,30 @@ pub struct ApplyBody {
     pub kwargs: Option<serde_json::Map<String, serde_json::Value>>,
     /// The pool to run it, of the function's runtime.
     pub pool: Option<String>,
+    /// Seconds that a task may run; then its worker is killed.
+    #[schema(minimum = 0, maximum = 86400)]
+    pub run_timeout: Option<f64>,
+    /// Seconds that the job may wait for its first task to start.
+    #[schema(minimum = 0, maximum = 86400)]
+    pub queue_timeout: Option<f64>,
+    /// Larger first; 0 if left out.
+    #[schema(minimum = -100, maximum = 100)]
+    pub priority: Option<i64>,
+    /// How often a task that ended without a value is run again; 0 if left out.
+    #[schema(minimum = 0, maximum = 1000)]
+    pub retries: Option<i64>,
+    /// After which codes; `worker-died`, `interrupted` and `function-raised` if left out.
+    pub retry_on: Option<Vec<String>>,
+    /// Seconds before the first retry, doubled each time, at most 60; 0 if left out.
+    #[schema(minimum = 0, maximum = 86400)]
+    pub retry_delay: Option<f64>,
+    /// Seconds that the value is kept; `--result-ttl` if left out.
+    #[schema(minimum = 0, maximum = 31622400)]
+    pub result_ttl: Option<f64>,
+    /// Labels of the client's own, to list by.
+    pub tags: Option<Vec<String>>,
+    /// Must be false: this server keeps jobs in memory.
+    pub durable: Option<bool>,
 }
 
 /// `Pool.map(function, iterable, chunksize)`.
@@ -34,8 +62,35 @@ pub struct MapBody {
     /// Items a task, at least 1; if left out, by the library's formula: so that each worker gets 4 tasks.
     #[schema(minimum = 1)]
     pub chunksize: Option<u64>,
+    /// `raise` (as the library: one failure loses all values; if left out) or `collect`: each item is
+    /// `{"value":…}` or `{"error":{…}}`. imap has a record per item always.
+    pub on_error: Option<String>,
     /// The pool to run it, of the function's runtime.
     pub pool: Option<String>,
+    /// Seconds that a task may run; then its worker is killed.
+    #[schema(minimum = 0, maximum = 86400)]
+    pub run_timeout: Option<f64>,
+    /// Seconds that the job may wait for its first task to start.
+    #[schema(minimum = 0, maximum = 86400)]
+    pub queue_timeout: Option<f64>,
+    /// Larger first; 0 if left out.
+    #[schema(minimum = -100, maximum = 100)]
+    pub priority: Option<i64>,
+    /// How often a task that ended without a value is run again; 0 if left out.
+    #[schema(minimum = 0, maximum = 1000)]
+    pub retries: Option<i64>,
+    /// After which codes; `worker-died`, `interrupted` and `function-raised` if left out.
+    pub retry_on: Option<Vec<String>>,
+    /// Seconds before the first retry, doubled each time, at most 60; 0 if left out.
+    #[schema(minimum = 0, maximum = 86400)]
+    pub retry_delay: Option<f64>,
+    /// Seconds that the value is kept; `--result-ttl` if left out.
+    #[schema(minimum = 0, maximum = 31622400)]
+    pub result_ttl: Option<f64>,
+    /// Labels of the client's own, to list by.
+    pub tags: Option<Vec<String>>,
+    /// Must be false: this server keeps jobs in memory.
+    pub durable: Option<bool>,
 }
 
 /// An [`ApplyBody`] whose arguments are raw.
@@ -47,8 +102,8 @@ pub struct ApplyRequest {
     pub arguments: Bytes,
     /// A JSON object.
     pub keywords: Option<Bytes>,
-    /// The pool asked for.
-    pub pool: Option<String>,
+    /// What else is asked for.
+    pub options: Options,
 }
 
 /// A [`MapBody`] whose items are raw.
@@ -62,8 +117,10 @@ pub struct MapRequest {
     pub count: usize,
     /// Items a task.
     pub chunksize: Option<usize>,
-    /// The pool asked for.
-    pub pool: Option<String>,
+    /// Whether each item gets a record.
+    pub collect: bool,
+    /// What else is asked for.
+    pub options: Options,
 }
 
 /// Why a body is refused.
@@ -73,6 +130,8 @@ pub enum BodyProblem {
     NotJson(String),
     /// A member is wrong.
     Invalid(Invalid),
+    /// It asks for durability, which needs a data directory.
+    NotDurable,
 }
 
 pub(super) struct Members<'a> {
@@ -81,13 +140,15 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn read(text: &'a Bytes, depth_max: usize, allowed: &[&str]) -> Result<Self, BodyProblem> {
+    pub(super) fn read(text: &'a Bytes, depth_max: usize, allowed: &[&[&str]]) -> Result<Self, BodyProblem> {
         let members = json::envelope(text, depth_max).map_err(|error| match error {
             EnvelopeError::Scan(error) => BodyProblem::NotJson(error.to_string()),
             EnvelopeError::NotAnObject => invalid("body", "the body must be a JSON object"),
             EnvelopeError::Duplicate { name } => invalid(&name, "the member is given twice"),
         })?;
-        if let Some(unknown) = members.iter().find(|member| !allowed.contains(&&*member.name)) {
+        let known = |member: &&Member<'_>| allowed.iter().any(|list| list.contains(&&*member.name));
+        if let Some(unknown) = members.iter().find(|member| !known(member)) {
+            let allowed = allowed.concat();
             let known = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
             let detail = format!("unknown member; known here: {known}");
             return Err(invalid(&unknown.name, &detail));
@@ -111,6 +172,11 @@ impl<'a> Members<'a> {
             Some(member) if member.kind == kind => Ok(Some((self.text.slice(member.range.clone()), member))),
             Some(_) => Err(invalid(name, &format!("{name} must be {what}"))),
         }
+    }
+
+    /// A member's raw text, whatever it is.
+    pub(super) fn text(&self, name: &str) -> Option<Bytes> {
+        self.find(name).map(|member| self.text.slice(member.range.clone()))
     }
 
     pub(super) fn string(&self, name: &str) -> Result<Option<String>, BodyProblem> {
@@ -140,14 +206,14 @@ pub fn no_arguments(text: &Bytes, depth_max: usize) -> Result<(), BodyProblem> {
 impl ApplyRequest {
     /// Reads a body.
     pub fn parse(text: &Bytes, depth_max: usize) -> Result<Self, BodyProblem> {
-        let members = Members::read(text, depth_max, &["function", "args", "kwargs", "pool"])?;
+        let members = Members::read(text, depth_max, &[&["function", "args", "kwargs"], OPTIONS])?;
         let arguments = members.raw("args", Kind::Array, "an array")?;
         let keywords = members.raw("kwargs", Kind::Object, "an object")?;
         Ok(Self {
             function: members.function()?,
             arguments: arguments.map_or(Bytes::from_static(b"[]"), |(text, _)| text),
             keywords: keywords.filter(|(_, member)| member.elements > 0).map(|(text, _)| text),
-            pool: members.string("pool")?,
+            options: Options::read(&members)?,
         })
     }
 }
@@ -155,22 +221,35 @@ impl ApplyRequest {
 impl MapRequest {
     /// Reads a body.
     pub fn parse(text: &Bytes, depth_max: usize) -> Result<Self, BodyProblem> {
-        let members = Members::read(text, depth_max, &["function", "iterable", "chunksize", "pool"])?;
+        let members =
+            Members::read(text, depth_max, &[&["function", "iterable", "chunksize", "on_error"], OPTIONS])?;
         let function = members.function()?;
         let items = members.raw("iterable", Kind::Array, "an array")?;
         let (items, member) =
             items.ok_or_else(|| invalid("iterable", "the member iterable is missing: an array"))?;
         let chunksize =
-            match members.raw("chunksize", Kind::Number, "a whole number, at least 1")? {
+            match members.raw("chunksize", Kind::Number, "a whole number from 1 to 1,000,000,000")? {
                 None => None,
                 Some((text, _)) => {
                     let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<usize>().ok());
-                    let number = number.filter(|number| *number >= 1);
+                    let number = number.filter(|number| (1..=CHUNKSIZE_MAX).contains(number));
                     Some(number.ok_or_else(|| {
-                        invalid("chunksize", "chunksize must be a whole number, at least 1")
+                        invalid("chunksize", "chunksize must be a whole number from 1 to 1,000,000,000")
                     })?)
                 }
             };
-        Ok(Self { function, count: member.elements, items, chunksize, pool: members.string("pool")? })
+        let collect = match members.string("on_error")?.as_deref() {
+            None | Some("raise") => false,
+            Some("collect") => true,
+            Some(_) => return Err(invalid("on_error", "on_error must be raise or collect")),
+        };
+        Ok(Self {
+            function,
+            count: member.elements,
+            items,
+            chunksize,
+            collect,
+            options: Options::read(&members)?,
+        })
     }
 }

@@ -23,7 +23,7 @@ use crate::jobs::{Outcome, Record};
 pub struct Job {
     /// UUIDv7.
     pub id: String,
-    /// `apply` or `map`.
+    /// `apply`, `map`, `starmap`, `imap` or `imap_unordered`.
     pub kind: String,
     /// Public name of the function.
     pub function: String,
@@ -45,6 +45,9 @@ pub struct Job {
     /// Items a task, for maps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chunksize: Option<u64>,
+    /// Seconds that a task may run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_timeout: Option<f64>,
     /// The client's own labels.
     pub tags: Vec<String>,
     /// When it was accepted (RFC 3339, UTC).
@@ -109,11 +112,12 @@ impl Job {
             state: now.state.as_str().into(),
             ready: now.outcome.is_some(),
             successful: now.outcome.as_ref().map(|outcome| matches!(outcome, Outcome::Value(_))),
-            progress: Progress { done: now.done, total: record.new.total },
+            progress: Progress { done: now.done, total: now.total },
             attempts: now.attempts,
             durable: false,
             chunksize: record.new.chunksize,
-            tags: Vec::new(),
+            run_timeout: record.new.terms.run_timeout.map(|timeout| timeout.as_secs_f64()),
+            tags: record.new.terms.tags.clone(),
             created_at: timestamp(record.created_at),
             started_at: now.started_at.map(timestamp),
             finished_at: now.finished_at.map(timestamp),

@@ -7,6 +7,7 @@ mod body;
 mod job;
 mod list;
 mod new_pool;
+mod options;
 mod pool;
 mod problem;
 mod query;
@@ -19,6 +20,7 @@ pub use body::{ApplyBody, ApplyRequest, BodyProblem, MapBody, MapRequest, no_arg
 pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
 pub use new_pool::{JoinBody, NewPoolBody, NewPoolRequest, PoolChangeBody, join_timeout, pool_change};
+pub use options::Options;
 pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
-pub use problem::{ExceptionInfo, Problem};
+pub use problem::{ExceptionInfo, Problem, failure_text};
 pub use query::{Invalid, Query};

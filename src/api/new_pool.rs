@@ -25,7 +25,7 @@ const TASKS_MAX: u64 = 1 << 53;
 pub struct NewPoolBody {
     /// Its name: 1 to 128 of `A-Z a-z 0-9 _ . -`, but not `.` or `..`.
     pub name: String,
-    /// `python` or `native`; may be left out where only one is served.
+    /// `python`, `native` or `command`; may be left out where only one is served.
     pub runtime: Option<String>,
     /// Worker processes, 1 to 1,024; as the server's `--workers` if left out.
     #[schema(minimum = 1, maximum = 1024)]
@@ -91,7 +91,7 @@ impl NewPoolRequest {
         let members = Members::read(
             text,
             depth_max,
-            &[
+            &[&[
                 "name",
                 "runtime",
                 "processes",
@@ -100,7 +100,7 @@ impl NewPoolRequest {
                 "maxtasksperchild",
                 "maxtasksperchild_jitter",
                 "max_rss",
-            ],
+            ]],
         )?;
         let name = members.string("name")?;
         let name = name.ok_or_else(|| invalid("name", "the member name is missing: the pool's name"))?;
@@ -157,13 +157,13 @@ fn whole(members: &Members<'_>, name: &str, least: u64, most: u64) -> Result<Opt
 
 /// Reads a [`PoolChangeBody`].
 pub fn pool_change(text: &Bytes, depth_max: usize) -> Result<usize, BodyProblem> {
-    let members = Members::read(text, depth_max, &["processes"])?;
+    let members = Members::read(text, depth_max, &[&["processes"]])?;
     processes(&members)?.ok_or_else(|| invalid("processes", "the member processes is missing"))
 }
 
 /// Reads a [`JoinBody`].
 pub fn join_timeout(text: &Bytes, depth_max: usize, most: Duration) -> Result<Option<Duration>, BodyProblem> {
-    let members = Members::read(text, depth_max, &["timeout"])?;
+    let members = Members::read(text, depth_max, &[&["timeout"]])?;
     let what = format!("a number of seconds from 0 to {}", most.as_secs());
     let Some((text, _)) = members.raw("timeout", Kind::Number, &what)? else { return Ok(None) };
     let seconds = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<f64>().ok());

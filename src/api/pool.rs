@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 pub struct FunctionInfo {
     /// Public name.
     pub name: String,
-    /// `python` or `native`.
+    /// `python`, `native` or `command`.
     pub runtime: String,
     /// The pool that runs it unless a request names another.
     pub pool: String,
@@ -33,7 +33,7 @@ pub struct FunctionInfo {
 pub struct PoolInfo {
     /// Its name.
     pub name: String,
-    /// `python` or `native`.
+    /// `python`, `native` or `command`.
     pub runtime: String,
     /// `running`, or `closed`: it takes no more work.
     pub state: String,

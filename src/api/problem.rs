@@ -49,12 +49,15 @@ pub struct Problem {
     /// Where in the arguments or the value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The signal that ended the worker.
+    /// The signal that ended the worker or the command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<String>,
-    /// The exit status of the worker.
+    /// The exit status of the worker or the command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// The end of what the command wrote to its standard error, at most 8 KiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<String>,
     /// Whether the worker ended for want of memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oom: Option<bool>,
@@ -102,10 +105,16 @@ impl Problem {
         problem.path.clone_from(&failure.path);
         problem.signal = failure.signal.map(str::to_owned);
         problem.exit_code = failure.exit_code;
+        problem.stderr.clone_from(&failure.stderr);
         problem.oom = failure.oom.then_some(true);
         problem.limit = failure.limit.map(|limit| limit as u64);
         problem
     }
+}
+
+/// A failure as a record of a stream or a collected map says it.
+pub fn failure_text(failure: &Failure) -> Vec<u8> {
+    serde_json::to_vec(&Problem::of_failure(failure)).unwrap_or_default()
 }
 
 impl From<&Exception> for ExceptionInfo {

@@ -1,14 +1,15 @@
 //! From a configuration to runtimes, their functions and their pools.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::plan::{self, Plan};
-use crate::config::{Config, PythonConfig, WorkerOutput};
+use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::http::Service;
 use crate::jobs::Store;
 use crate::pool::{Function, Functions, Pools, Workshop};
-use crate::process::{Family, Generation, LoadList, RuntimeSpec, Spawner};
-use crate::worker::{ZYGOTE_ARGUMENT, python};
+use crate::process::{CommandOutput, Family, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner};
+use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
 
 /// A function that would be served.
 #[derive(Debug, Clone)]
@@ -35,8 +36,17 @@ struct Runtime {
 /// Starts a zygote for each runtime that the configuration needs, all at once; the error names what could not
 /// be loaded.
 pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, String> {
-    let native =
-        config.builtin.then(|| native_spec(config)).transpose().map_err(|error| error.to_string())?;
+    let native = |wanted: bool, name, load| wanted.then(|| native_spec(config, name, load)).transpose();
+    let commands =
+        LoadList { commands: config.commands.iter().map(load_command).collect(), ..LoadList::default() };
+    let own = LoadList {
+        modules: config.builtin.then(|| BUILTIN.to_owned()).into_iter().collect(),
+        ..LoadList::default()
+    };
+    let command =
+        native(!config.commands.is_empty(), "command", commands).map_err(|error| error.to_string())?;
+    let is_native = config.builtin || config.own_functions;
+    let native = native(is_native, "native", own).map_err(|error| error.to_string())?;
     let python = config.python.as_ref().map(|python| python_spec(config, python));
     let start = async |spec: Option<RuntimeSpec>| match spec {
         None => Ok(None),
@@ -46,21 +56,50 @@ pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, Str
             Ok::<_, String>(Some(Runtime { name, spawner: started.0, generation: started.1 }))
         }
     };
-    let (native, python) = tokio::try_join!(start(native), start(python))?;
-    let loaded: Vec<Runtime> = [native, python].into_iter().flatten().collect();
+    let (native, python, command) = tokio::try_join!(start(native), start(python), start(command))?;
+    let loaded: Vec<Runtime> = [native, python, command].into_iter().flatten().collect();
     if loaded.iter().all(|runtime| runtime.generation.functions.is_empty()) {
         return Err("nothing is offered: the files and modules define no public functions".into());
     }
+    no_name_twice(loaded.iter().flat_map(|runtime| {
+        let functions = runtime.generation.functions.iter();
+        functions.map(|function| (runtime.name, function.name.as_str()))
+    }))?;
     Ok(Loaded(loaded))
 }
 
-fn native_spec(config: &Config) -> std::io::Result<RuntimeSpec> {
+/// Two runtimes may have a function of the same name; which of them it means, nobody could tell.
+fn no_name_twice<'a>(functions: impl Iterator<Item = (&'static str, &'a str)>) -> Result<(), String> {
+    let mut owners = BTreeMap::new();
+    for (runtime, name) in functions {
+        if let Some(other) = owners.insert(name, runtime).filter(|other| *other != runtime) {
+            return Err(format!("{name} is a {other} function and a {runtime} one: rename one of them"));
+        }
+    }
+    Ok(())
+}
+
+fn load_command(command: &CommandConfig) -> LoadCommand {
+    LoadCommand {
+        name: command.name.clone(),
+        argv: command.argv.clone(),
+        output: match command.output {
+            config::CommandOutput::Text => CommandOutput::Text,
+            config::CommandOutput::Json => CommandOutput::Json,
+            config::CommandOutput::Bytes => CommandOutput::Bytes,
+        },
+        allow_dash: command.allow_dash,
+    }
+}
+
+/// This binary: its own functions, or the commands that it is given.
+fn native_spec(config: &Config, name: &'static str, load: LoadList) -> std::io::Result<RuntimeSpec> {
     Ok(RuntimeSpec {
-        name: "native",
+        name,
         program: std::env::current_exe()?,
         arguments: vec![ZYGOTE_ARGUMENT.into()],
         preamble: None,
-        load: LoadList::default(),
+        load,
         result_bytes_max: config.limits.result_bytes_max,
         tracebacks: config.tracebacks,
         start_timeout: config.limits.start_timeout,
@@ -79,6 +118,7 @@ fn python_spec(config: &Config, python: &PythonConfig) -> RuntimeSpec {
             files: python.files.iter().map(|file| (file.module.clone(), text(&file.path))).collect(),
             modules: python.modules.clone(),
             functions: python.functions.clone(),
+            commands: Vec::new(),
         },
         result_bytes_max: config.limits.result_bytes_max,
         tracebacks: config.tracebacks,
@@ -143,5 +183,19 @@ impl Loaded {
             pools.make(new).map_err(|error| format!("the pool {name}: {error}"))?;
         }
         Ok(Service { functions, pools })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::no_name_twice;
+
+    #[test]
+    fn a_name_belongs_to_one_runtime() {
+        let offered = [("native", "shop.total"), ("native", "add"), ("python", "shop.total")];
+        let refused = "shop.total is a native function and a python one: rename one of them";
+        assert_eq!(no_name_twice(offered.into_iter()), Err(refused.to_owned()));
+        // A Python file that offers what --function names too.
+        assert_eq!(no_name_twice([("python", "shop.total"), ("python", "shop.total")].into_iter()), Ok(()));
     }
 }

@@ -9,6 +9,7 @@ mod client;
 mod demo;
 mod folder;
 mod openapi;
+mod program;
 mod serve;
 mod tour;
 
@@ -78,6 +79,19 @@ pub fn run() -> ExitCode {
     run_with(std::env::args_os())
 }
 
+/// Serves the functions of the program that this is in, and what its flags add; `own`: whether it has any.
+#[must_use]
+pub fn serve(own: bool) -> ExitCode {
+    program::run(std::env::args_os(), own)
+}
+
+/// Says that the program itself is wrong.
+#[must_use]
+pub fn refuse(problem: &str) -> ExitCode {
+    tell(problem);
+    ExitCode::from(EXIT_USAGE)
+}
+
 fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse(args) {
         Ok(cli) => match cli.command {
@@ -86,15 +100,18 @@ fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Openapi(openapi) => openapi::run(*openapi),
             Command::CheckConfig(check) => check_config::run(*check),
         },
-        Err(told) => {
-            // Help and version come this way too; a reader that has left is no fault.
-            let _ = told.print();
-            if let Some(variable) = variable_of(&told) {
-                tell(&format!("the value is from the environment: {variable}"));
-            }
-            ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(EXIT_USAGE))
-        }
+        Err(told) => answer(&told),
     }
+}
+
+/// Says what the reader of arguments has to say: help and version come this way too.
+fn answer(told: &clap::Error) -> ExitCode {
+    // A reader that has left is no fault.
+    let _ = told.print();
+    if let Some(variable) = variable_of(told) {
+        tell(&format!("the value is from the environment: {variable}"));
+    }
+    ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(EXIT_USAGE))
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {

@@ -12,8 +12,11 @@ pub struct Openapi {
 
 pub fn run(openapi: Openapi) -> ExitCode {
     // Nothing given is fine here; what is given must be good.
-    let serves =
-        openapi.flags.targets.is_some() || openapi.flags.function.is_some() || openapi.flags.config.is_some();
+    let flags = &openapi.flags;
+    let serves = flags.targets.is_some()
+        || flags.function.is_some()
+        || flags.command.is_some()
+        || flags.config.is_some();
     if serves && let Err(status) = super::resolve(openapi.flags) {
         return status;
     }

@@ -8,7 +8,7 @@ use nix::unistd::getppid;
 
 use crate::config::ServeFlags;
 
-const AFTER_HELP: &str = "\
+pub(super) const AFTER_HELP: &str = "\
 What is served:
   A name that ends in .py or contains a slash is a file. The public functions that it defines are
   offered as STEM.NAME; its folder comes first on sys.path. Any other name is a module, which is
@@ -17,15 +17,17 @@ What is served:
 Other ways to say it:
   Every flag is a variable of the environment (--body-limit is FORKPOOL_BODY_LIMIT) and a member
   of the --config file (body_limit); the files and modules are FORKPOOL_TARGETS and targets.
+  But the file has a table for each command, [commands.NAME].
   Flags win over the environment, the environment over the file. A variable that is empty counts
   as unset. Lists: commas between functions (FORKPOOL_FUNCTION=os.getpid,time.sleep), colons
   between files, modules and folders (FORKPOOL_TARGETS=tasks.py:shop.reports,
-  FORKPOOL_PYTHON_PATH=src:lib).
+  FORKPOOL_PYTHON_PATH=src:lib), a line for each command in FORKPOOL_COMMAND.
   Times: 0.5, 500ms, 10s, 5m, 1h. Sizes: 65536, 64KiB, 64MiB, 1GiB.
 
 Examples:
   forkpool serve tasks.py
   forkpool serve tasks.py --function os.getpid --builtin --workers 4
+  forkpool serve --command 'count=wc -w' --command 'head=head -n {0}'
   forkpool serve --python-path src shop.reports --bind unix:/run/forkpool.sock";
 
 #[derive(Debug, clap::Args)]

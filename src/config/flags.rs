@@ -5,10 +5,12 @@
 //! over the file over the defaults. A list that is given replaces the list below it. Ranges stand
 //! in the members' types.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::commands::{self, CommandEntry};
 use super::quantity::{Bytes, Count, Seconds, Switch};
 use super::{
     Bind, Config, ConfigError, FunctionTables, Limits, PoolTables, WorkerOutput, file, processors, targets,
@@ -46,10 +48,26 @@ pub struct ServeFlags {
     #[arg(help_heading = "What is served")]
     pub function: Option<Vec<String>>,
 
+    /// Offer a program as a function, without a shell; {0} and {name} take arguments, the rest is its input
+    /// (repeatable)
+    #[arg(long, value_name = "NAME=PROGRAM ARG…", env = "FORKPOOL_COMMAND")]
+    #[arg(help_heading = "What is served")]
+    #[serde(skip)]
+    pub command: Option<Vec<String>>,
+
+    /// The file's `[commands.NAME]`.
+    #[arg(skip)]
+    pub commands: Option<BTreeMap<String, CommandEntry>>,
+
     /// Offer the native functions: builtin.echo, .square, .sleep, .getpid, .fail
     #[arg(long, value_name = "on|off", env = "FORKPOOL_BUILTIN", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "on", help_heading = "What is served")]
     pub builtin: Option<Switch>,
+
+    /// Whether the program itself has functions; no flag says so.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub own_functions: bool,
 
     /// Read what flags and environment leave open from this TOML file
     #[arg(long, value_name = "FILE", env = "FORKPOOL_CONFIG", help_heading = "What is served")]
@@ -177,7 +195,11 @@ pub struct ServeFlags {
 /// Lays one layer over another; a member that is missing here does not compile.
 macro_rules! lay_over {
     ($over:ident, $under:ident: $($member:ident),*) => {
-        ServeFlags { config: $over.config, $($member: $over.$member.or($under.$member)),* }
+        ServeFlags {
+            config: $over.config,
+            own_functions: $over.own_functions,
+            $($member: $over.$member.or($under.$member)),*
+        }
     };
 }
 
@@ -203,14 +225,19 @@ impl ServeFlags {
             paths: flags.python_path.unwrap_or_default(),
             builtin,
         })?;
-        if python.is_none() && !builtin {
-            let hint = "give a file (tasks.py), a module (package.module), --function os.getpid or --builtin";
+        let given = flags.command.unwrap_or_default();
+        let commands = commands::all(&given, flags.commands.unwrap_or_default())?;
+        if python.is_none() && !builtin && commands.is_empty() && !flags.own_functions {
+            let hint = "give a file (tasks.py), a module (package.module), --function os.getpid, \
+                        --command 'count=wc -w' or --builtin";
             return Err(ConfigError(format!("nothing to serve: {hint}")));
         }
         Ok(Config {
             bind: flags.bind.unwrap_or(Bind::Tcp(std::net::SocketAddr::from(([127, 0, 0, 1], 8080)))),
             python,
             builtin,
+            commands,
+            own_functions: flags.own_functions,
             workers: flags.workers.map_or_else(default_workers, Count::get),
             pools: flags.pools.unwrap_or_default(),
             functions: flags.functions.unwrap_or_default(),
@@ -221,8 +248,8 @@ impl ServeFlags {
     }
 
     fn over(self, under: Self) -> Self {
-        lay_over!(self, under: targets, function, builtin, bind, workers, python, python_path,
-            worker_output, tracebacks, log_limit, start_timeout, max_wait, drain_delay, drain_limit,
+        lay_over!(self, under: targets, function, command, commands, builtin, bind, workers, python,
+            python_path, worker_output, tracebacks, log_limit, start_timeout, max_wait, drain_delay, drain_limit,
             result_ttl, failure_ttl, head_timeout, body_stall, write_stall, idle_timeout, body_limit,
             result_limit, queue_jobs, queue_bytes, finished_jobs, finished_bytes, connections, depth,
             pools, functions)
@@ -237,6 +264,9 @@ impl ServeFlags {
         }
         for path in self.python_path.iter_mut().flatten() {
             *path = folder.join(&*path);
+        }
+        for entry in self.commands.iter_mut().flat_map(BTreeMap::values_mut) {
+            entry.folder = Some(folder.to_owned());
         }
         // A bare name is looked up on PATH.
         if let Some(python) = self.python.as_mut().filter(|python| python.components().count() > 1) {

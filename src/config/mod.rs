@@ -4,6 +4,7 @@
 //! the defaults of [`Limits`]. Nothing here opens a socket or starts a process.
 
 mod bind;
+mod commands;
 mod file;
 mod flags;
 mod knobs;
@@ -13,6 +14,7 @@ mod pools;
 mod processors;
 pub(crate) mod quantity;
 mod targets;
+mod words;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -32,6 +34,10 @@ pub struct Config {
     pub python: Option<PythonConfig>,
     /// Whether the `builtin.*` native functions are offered.
     pub builtin: bool,
+    /// Programs offered as functions, by name.
+    pub commands: Vec<CommandConfig>,
+    /// Whether the program that this is in has functions of its own; they are offered.
+    pub own_functions: bool,
     /// Worker processes of each pool that does not say how many.
     pub workers: usize,
     /// Pools made at start, and what the runtimes' own are like.
@@ -70,6 +76,31 @@ pub struct PythonFile {
     pub module: String,
     /// Absolute path.
     pub path: PathBuf,
+}
+
+/// A program offered as a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandConfig {
+    /// Public name.
+    pub name: String,
+    /// The program and its arguments, placeholders among them.
+    pub argv: Vec<String>,
+    /// How its standard output becomes the value.
+    pub output: CommandOutput,
+    /// Whether a value that begins with `-` may take a placeholder's place.
+    pub allow_dash: bool,
+}
+
+/// How a program's standard output becomes a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CommandOutput {
+    /// As a string, less one newline at its end.
+    Text,
+    /// It is the value's JSON.
+    Json,
+    /// As bytes.
+    Bytes,
 }
 
 /// Where the server listens.

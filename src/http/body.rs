@@ -125,7 +125,7 @@ fn reserve(whole: &mut Vec<u8>, more: usize, limit: usize) {
 }
 
 /// The next bytes, or `None` at the end; frames without bytes are passed over.
-async fn next_piece(body: &mut Body, stall: Duration) -> Result<Option<Bytes>, BodyError> {
+pub(super) async fn next_piece(body: &mut Body, stall: Duration) -> Result<Option<Bytes>, BodyError> {
     loop {
         // What has arrived needs no timer.
         let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await;

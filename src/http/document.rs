@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use super::negotiate::check_accept;
 use super::problem::Problem;
-use super::{functions, jobs, operations, pool_life, pools, submit};
+use super::{functions, imap, jobs, operations, pool_life, pools, submit};
 use crate::api::{Query, ReadProblems};
 
 const DESCRIPTION: &str = "Python's `multiprocessing` as an HTTP service.
@@ -23,9 +23,11 @@ a `code` for programs. Members that have no value are left out, never null.";
 #[derive(OpenApi)]
 #[openapi(
     info(title = "forkpool", description = DESCRIPTION,
-         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
+         license(name = "MIT", identifier = "MIT")),
     paths(
-        submit::apply, submit::apply_async, submit::map, submit::map_async,
+        submit::apply, submit::apply_async, submit::map, submit::map_async, submit::starmap,
+        submit::starmap_async, imap::imap, imap::imap_unordered, imap::imap_stream,
+        imap::imap_unordered_stream,
         jobs::list_jobs, jobs::get_job, jobs::delete_job, jobs::get_result, jobs::cancel_job, jobs::get_logs,
         functions::list_functions, functions::get_function,
         pools::list_pools, pool_life::create_pool, pools::get_pool, pool_life::resize_pool,

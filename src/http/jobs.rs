@@ -106,6 +106,7 @@ pub async fn get_result(
 #[utoipa::path(get, path = "/v1/jobs", operation_id = "listJobs", tag = "jobs",
     params(("state" = Option<String>, Query, description = "Only of this state"),
            ("function" = Option<String>, Query, description = "Only of this function"),
+           ("tag" = Option<String>, Query, description = "Only with this tag"),
            ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000,
             description = "At most so many, 1 to 1,000; 100 if left out"),
            ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
@@ -116,7 +117,7 @@ pub async fn list_jobs(
     headers: HeaderMap,
 ) -> Result<Json<JobList>, Problem> {
     check_accept(&headers)?;
-    let query = Query::parse(query.as_deref(), &["state", "function", "limit", "cursor"])?;
+    let query = Query::parse(query.as_deref(), &["state", "function", "tag", "limit", "cursor"])?;
     let state = match query.text("state") {
         None => None,
         Some(text) => Some(JobState::parse(text).ok_or_else(|| {
@@ -132,7 +133,8 @@ pub async fn list_jobs(
     };
     let limit = query.number("limit", 1..=LIST_MAX)?.unwrap_or(LIST_DEFAULT);
     app.service()?;
-    let filter = Filter { state, function: query.text("function").map(str::to_owned) };
+    let text = |name: &str| query.text(name).map(str::to_owned);
+    let filter = Filter { state, function: text("function"), tag: text("tag") };
     let page = app.jobs.list(&filter, limit, cursor);
     let items = page.items.iter().map(|record| Job::of(record)).collect();
     Ok(Json(JobList { items, next_cursor: page.next.map(|id| id.to_string()) }))
@@ -142,7 +144,7 @@ pub async fn list_jobs(
 #[utoipa::path(post, path = "/v1/jobs/{id}/cancel", operation_id = "cancelJob", tag = "jobs",
     params(("id" = String, Path, description = "The job's id")),
     responses((status = 200, description = "The job, ended", body = Job),
-              ReadProblems, JobProblems, AcceptedProblems))]
+              ReadProblems, JobProblems, AcceptedProblems, EmptyBodyProblems))]
 pub async fn cancel_job(
     State(app): State<Arc<Shared>>,
     Segment(id): Segment,
@@ -177,6 +179,7 @@ pub async fn delete_job(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<StatusCode, Problem> {
+    check_accept(request.headers())?;
     no_members(&app, request).await?;
     Query::parse(query.as_deref(), &[])?;
     let record = find(&app, &id)?;

@@ -6,14 +6,19 @@ use super::problem::Problem;
 
 /// A body must be declared as JSON.
 pub fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    check_content_type_is(headers, "application/json")
+}
+
+/// A body must be declared as this media type.
+pub fn check_content_type_is(headers: &HeaderMap, wanted: &'static str) -> Result<(), Problem> {
     let value = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
-    if value == Some(b"application/json") {
+    if value == Some(wanted.as_bytes()) {
         return Ok(());
     }
     let essence = value.and_then(|value| value.split(|byte| *byte == b';').next()).map(<[u8]>::trim_ascii);
     match essence {
-        Some(essence) if essence.eq_ignore_ascii_case(b"application/json") => Ok(()),
-        Some(_) | None => Err(Problem::unsupported_media_type()),
+        Some(essence) if essence.eq_ignore_ascii_case(wanted.as_bytes()) => Ok(()),
+        Some(_) | None => Err(Problem::unsupported_media_type(wanted)),
     }
 }
 

@@ -24,6 +24,12 @@ impl Problem {
         Self(Box::new(api::Problem::new(status.as_u16(), code, title, detail)))
     }
 
+    /// Its JSON.
+    pub fn text(&self) -> Vec<u8> {
+        // A struct of strings and numbers always has a JSON text.
+        serde_json::to_vec(&self.0).unwrap_or_default()
+    }
+
     fn retry_after(mut self, seconds: u32) -> Self {
         self.0.retry_after = Some(seconds);
         self
@@ -140,9 +146,10 @@ impl Problem {
         )
     }
 
-    /// The body must be JSON.
-    pub fn unsupported_media_type() -> Self {
-        let detail = "the body must be JSON: send Content-Type: application/json (curl's --json does)";
+    /// The body must be of this media type.
+    pub fn unsupported_media_type(wanted: &str) -> Self {
+        let hint = if wanted == "application/json" { " (curl's --json does)" } else { "" };
+        let detail = format!("send the body with Content-Type: {wanted}{hint}");
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         Self::new(status, "unsupported-media-type", "The content type is not supported", detail)
     }
@@ -300,6 +307,13 @@ impl From<BodyProblem> for Problem {
                 detail,
             ),
             BodyProblem::Invalid(invalid) => invalid.into(),
+            BodyProblem::NotDurable => {
+                let title = "The job can't be durable";
+                let detail = "this server keeps jobs in memory; leave durable out";
+                let mut problem = Self::new(StatusCode::BAD_REQUEST, "not-durable", title, detail);
+                problem.0.member = Some("durable".into());
+                problem
+            }
         }
     }
 }
@@ -316,8 +330,7 @@ fn shortened(text: &str) -> String {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        // A struct of strings and numbers always has a JSON text.
-        let body = serde_json::to_vec(&self.0).unwrap_or_default();
+        let body = self.text();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -8,7 +8,7 @@ use tower::Layer;
 
 use super::guard::{AllowedHosts, Guard, GuardLayer};
 use super::state::Shared;
-use super::{document, functions, jobs, operations, pool_life, pools, submit};
+use super::{document, functions, imap, jobs, operations, pool_life, pools, submit};
 
 /// The routes, without what stands before them.
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -17,6 +17,12 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/apply_async", post(submit::apply_async))
         .route("/v1/map", post(submit::map))
         .route("/v1/map_async", post(submit::map_async))
+        .route("/v1/starmap", post(submit::starmap))
+        .route("/v1/starmap_async", post(submit::starmap_async))
+        .route("/v1/imap", post(imap::imap))
+        .route("/v1/imap_unordered", post(imap::imap_unordered))
+        .route("/v1/imap/stream", post(imap::imap_stream))
+        .route("/v1/imap_unordered/stream", post(imap::imap_unordered_stream))
         .route("/v1/jobs", get(jobs::list_jobs))
         .route("/v1/jobs/{id}", get(jobs::get_job).delete(jobs::delete_job))
         .route("/v1/jobs/{id}/result", get(jobs::get_result))

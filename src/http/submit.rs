@@ -14,7 +14,8 @@ use super::problem::Problem;
 use super::state::{Shared, StageValue};
 use super::value::{value_response, wants_raw};
 use crate::api::{
-    ApplyBody, ApplyRequest, Job, MapBody, MapRequest, OutcomeProblems, Query, ReadProblems, SubmitProblems,
+    self, ApplyBody, ApplyRequest, Job, MapBody, MapRequest, OutcomeProblems, Query, ReadProblems,
+    SubmitProblems,
 };
 use crate::jobs::{FailureCode, JobKind, NewJob, Outcome, Record, Reservation};
 use crate::pool::{Function, Pool, Submission, Work};
@@ -54,7 +55,7 @@ pub async fn apply_async(State(app): State<Arc<Shared>>, request: Request) -> Re
                headers(("Forkpool-Job" = String, description = "The job's id")), example = json!([1, 4, 9])),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn map(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    let job = submit_map(&app, request, false).await?;
+    let job = submit_map(&app, request, false, false).await?;
     answer(app, job, false).await
 }
 
@@ -66,7 +67,30 @@ pub async fn map(State(app): State<Arc<Shared>>, request: Request) -> Result<Res
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn map_async(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    submit_map(&app, request, true).await.map(|job| accepted(&job.record))
+    submit_map(&app, request, false, true).await.map(|job| accepted(&job.record))
+}
+
+/// Calls a function for each item with the item's elements as arguments (`Pool.starmap`).
+#[utoipa::path(post, path = "/v1/starmap", operation_id = "starmap", tag = "submit",
+    request_body(content = MapBody, example = json!({"function": "tasks.power", "iterable": [[2, 3], [3, 2]]})),
+    responses((status = 200, description = "The bare array of values, in order",
+               body = Vec<serde_json::Value>, content_type = "application/json",
+               headers(("Forkpool-Job" = String, description = "The job's id")), example = json!([8, 9])),
+              ReadProblems, SubmitProblems, OutcomeProblems))]
+pub async fn starmap(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+    let job = submit_map(&app, request, true, false).await?;
+    answer(app, job, false).await
+}
+
+/// Submits a starmap; its values are fetched by the job's id (`Pool.starmap_async`).
+#[utoipa::path(post, path = "/v1/starmap_async", operation_id = "starmapAsync", tag = "submit",
+    request_body(content = MapBody, example = json!({"function": "tasks.power", "iterable": [[2, 3], [3, 2]]})),
+    responses((status = 202, description = "Accepted", body = Job,
+               headers(("Forkpool-Job" = String, description = "The job's id"),
+                       ("Location" = String, description = "The job"))),
+              ReadProblems, SubmitProblems))]
+pub async fn starmap_async(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+    submit_map(&app, request, true, true).await.map(|job| accepted(&job.record))
 }
 
 /// A job just submitted, and where.
@@ -80,7 +104,7 @@ async fn submit_apply(app: &Shared, request: Request, retained: bool) -> Result<
     let wanted = ApplyRequest::parse(&body, app.limits.depth_max)?;
     let service = app.service_for_work()?;
     let function = service.function(&wanted.function)?;
-    let pool = &service.pool_for(function, wanted.pool.as_deref())?;
+    let pool = &service.pool_for(function, wanted.options.pool.as_deref())?;
     let new = NewJob {
         kind: JobKind::Apply,
         function: Arc::clone(&function.name),
@@ -88,6 +112,7 @@ async fn submit_apply(app: &Shared, request: Request, retained: bool) -> Result<
         total: 1,
         chunksize: None,
         retained,
+        terms: wanted.options.terms,
     };
     let work = Work::Call {
         arguments: kept(wanted.arguments, &body, retained),
@@ -96,22 +121,29 @@ async fn submit_apply(app: &Shared, request: Request, retained: bool) -> Result<
     submit(app, pool, function, new, work, room)
 }
 
-async fn submit_map(app: &Shared, request: Request, retained: bool) -> Result<Submitted, Problem> {
+async fn submit_map(
+    app: &Shared,
+    request: Request,
+    spread: bool,
+    retained: bool,
+) -> Result<Submitted, Problem> {
     let (body, room) = body_of_work(app, request).await?;
     let wanted = MapRequest::parse(&body, app.limits.depth_max)?;
     let service = app.service_for_work()?;
     let function = service.function(&wanted.function)?;
-    let pool = &service.pool_for(function, wanted.pool.as_deref())?;
+    let pool = &service.pool_for(function, wanted.options.pool.as_deref())?;
     let chunksize = wanted.chunksize.unwrap_or_else(|| default_chunksize(wanted.count, pool.processes()));
     let new = NewJob {
-        kind: JobKind::Map,
+        kind: if spread { JobKind::Starmap } else { JobKind::Map },
         function: Arc::clone(&function.name),
         pool: Arc::clone(&pool.name),
         total: wanted.count as u64,
         chunksize: Some(chunksize as u64),
         retained,
+        terms: wanted.options.terms,
     };
-    let work = Work::Map { items: kept(wanted.items, &body, retained), chunksize };
+    let collect = wanted.collect.then_some(api::failure_text as _);
+    let work = Work::Map { items: kept(wanted.items, &body, retained), chunksize, spread, collect };
     submit(app, pool, function, new, work, room)
 }
 
@@ -130,12 +162,20 @@ fn default_chunksize(items: usize, workers: usize) -> usize {
 }
 
 async fn body_of_work(app: &Shared, request: Request) -> Result<(axum::body::Bytes, Reservation), Problem> {
-    let (head, body) = request.into_parts();
-    if !body.is_end_stream() {
-        check_content_type(&head.headers)?;
+    if !request.body().is_end_stream() {
+        check_content_type(request.headers())?;
     }
-    check_accept(&head.headers)?;
-    Query::parse(head.uri.query(), &[])?;
+    check_accept(request.headers())?;
+    Query::parse(request.uri().query(), &[])?;
+    body_of(app, request).await
+}
+
+/// The body of a request for work, its bytes counted as queued.
+pub(super) async fn body_of(
+    app: &Shared,
+    request: Request,
+) -> Result<(axum::body::Bytes, Reservation), Problem> {
+    let (head, body) = request.into_parts();
     app.service_for_work()?;
     let limits = &app.limits;
     let mut room = app.admission.reserve();

@@ -68,10 +68,10 @@ impl Store for MemoryStore {
 
     fn finish(&self, record: &Record, outcome: Outcome) -> bool {
         let ttl = match outcome {
-            Outcome::Value(_) => self.retention.result_ttl,
+            Outcome::Value(_) => record.new.terms.result_ttl.unwrap_or(self.retention.result_ttl),
             Outcome::Failure(_) => self.retention.failure_ttl,
         };
-        if !record.finish(outcome, self.retention.result_ttl, self.retention.failure_ttl) {
+        if !record.finish(outcome, ttl) {
             return false;
         }
         if record.new.retained {
@@ -184,7 +184,7 @@ impl Tables {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::{JobKind, NewJob, Value};
+    use crate::jobs::{JobKind, NewJob, Terms, Value};
     use bytes::Bytes;
 
     fn store(jobs: usize, bytes: usize, ttl: Duration) -> MemoryStore {
@@ -204,6 +204,7 @@ mod tests {
             total: 1,
             chunksize: None,
             retained: true,
+            terms: Terms::default(),
         };
         let record = Arc::new(Record::new(new));
         store.insert(Arc::clone(&record));

@@ -9,6 +9,7 @@ mod memory;
 mod outcome;
 mod record;
 mod store;
+mod terms;
 
 pub use admission::{Admission, Overloaded, Permit, Reservation};
 pub use id::JobId;
@@ -16,3 +17,4 @@ pub use memory::{MemoryStore, Retention};
 pub use outcome::{Exception, Failure, FailureCode, Outcome, Value};
 pub use record::{JobKind, NewJob, Record, Snapshot, State};
 pub use store::{Filter, Lookup, Page, Store};
+pub use terms::Terms;

@@ -38,6 +38,10 @@ pub enum FailureCode {
     FunctionRaised,
     /// Its worker died under it.
     WorkerDied,
+    /// A task of it ran for longer than it may.
+    RunTimeout,
+    /// It waited for longer than it may.
+    QueueTimeout,
     /// Somebody cancelled it.
     Cancelled,
     /// The server went down under it.
@@ -52,6 +56,8 @@ pub enum FailureCode {
     WorkerProtocolError,
     /// The arguments don't fit the function.
     InvalidArguments,
+    /// The command ended with another exit status than 0, or by a signal.
+    CommandFailed,
 }
 
 impl FailureCode {
@@ -60,6 +66,8 @@ impl FailureCode {
         match self {
             Self::FunctionRaised => "function-raised",
             Self::WorkerDied => "worker-died",
+            Self::RunTimeout => "run-timeout",
+            Self::QueueTimeout => "queue-timeout",
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
             Self::PoolTerminated => "pool-terminated",
@@ -67,6 +75,7 @@ impl FailureCode {
             Self::ResultTooLarge => "result-too-large",
             Self::WorkerProtocolError => "worker-protocol-error",
             Self::InvalidArguments => "invalid-arguments",
+            Self::CommandFailed => "command-failed",
         }
     }
 
@@ -75,6 +84,8 @@ impl FailureCode {
         match self {
             Self::FunctionRaised => "The function raised an exception",
             Self::WorkerDied => "The worker died",
+            Self::RunTimeout => "The task ran for too long",
+            Self::QueueTimeout => "The job waited for too long",
             Self::Cancelled => "The job was cancelled",
             Self::Interrupted => "The server went down under the job",
             Self::PoolTerminated => "The job's pool was terminated",
@@ -82,6 +93,7 @@ impl FailureCode {
             Self::ResultTooLarge => "The value is too large",
             Self::WorkerProtocolError => "The worker broke the protocol",
             Self::InvalidArguments => "The arguments don't fit the function",
+            Self::CommandFailed => "The command failed",
         }
     }
 }
@@ -99,10 +111,12 @@ pub struct Failure {
     pub index: Option<u64>,
     /// Where in the arguments or the value (`$.args[0]`).
     pub path: Option<String>,
-    /// The signal that ended the worker.
+    /// The signal that ended the worker or the command.
     pub signal: Option<&'static str>,
-    /// The exit status of the worker.
+    /// The exit status of the worker or the command.
     pub exit_code: Option<i32>,
+    /// The end of what the command wrote to its standard error.
+    pub stderr: Option<String>,
     /// Whether memory was the reason.
     pub oom: bool,
     /// The limit that was hit, in bytes.
@@ -119,7 +133,8 @@ impl Failure {
                 + args
                 + exception.traceback.as_ref().map_or(0, String::len)
         });
-        size_of::<Self>() + self.detail.len() + self.path.as_ref().map_or(0, String::len) + exception
+        let texts = [&self.path, &self.stderr].into_iter().flatten().map(String::len).sum::<usize>();
+        size_of::<Self>() + self.detail.len() + texts + exception
     }
 
     /// A failure with nothing but its reason.
@@ -132,6 +147,7 @@ impl Failure {
             path: None,
             signal: None,
             exit_code: None,
+            stderr: None,
             oom: false,
             limit: None,
         }

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::id::JobId;
 use super::outcome::{FailureCode, Outcome};
+use super::terms::Terms;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
@@ -19,6 +20,12 @@ pub enum JobKind {
     Apply,
     /// One call per item.
     Map,
+    /// One call per item, each an array of arguments.
+    Starmap,
+    /// One call per item of a stream, records in order.
+    Imap,
+    /// The same, records as they come.
+    ImapUnordered,
 }
 
 impl JobKind {
@@ -27,6 +34,9 @@ impl JobKind {
         match self {
             Self::Apply => "apply",
             Self::Map => "map",
+            Self::Starmap => "starmap",
+            Self::Imap => "imap",
+            Self::ImapUnordered => "imap_unordered",
         }
     }
 }
@@ -86,6 +96,8 @@ pub struct NewJob {
     pub chunksize: Option<u64>,
     /// Whether it is kept once it has ended (`_async`).
     pub retained: bool,
+    /// What else was asked for.
+    pub terms: Terms,
 }
 
 /// One job. Shared by the store, the pool and whoever waits.
@@ -109,6 +121,8 @@ struct Live {
     finished_at: Option<SystemTime>,
     expires_at: Option<SystemTime>,
     done: u64,
+    /// Items of a stream so far.
+    expected: u64,
     attempts: u32,
     outcome: Option<Outcome>,
     log: Vec<u8>,
@@ -128,6 +142,8 @@ pub struct Snapshot {
     pub expires_at: Option<SystemTime>,
     /// Items done.
     pub done: u64,
+    /// Items in all; of a stream, so far.
+    pub total: u64,
     /// How often it was started.
     pub attempts: u32,
     /// How it ended.
@@ -165,13 +181,24 @@ impl Record {
         }
     }
 
+    /// More items will come.
+    pub fn expect(&self, items: u64) {
+        self.live.lock().expected += items;
+    }
+
     /// Items were done.
     pub fn advance(&self, items: u64) {
         self.live.lock().done += items;
     }
 
-    /// Ends it, once; `false` if it had ended. A kept record expires after `ttl` (values) or `failure_ttl`.
-    pub fn finish(&self, outcome: Outcome, ttl: Duration, failure_ttl: Duration) -> bool {
+    /// A task of it is run for the `attempt`th time.
+    pub fn attempt(&self, attempt: u32) {
+        let mut live = self.live.lock();
+        live.attempts = live.attempts.max(attempt);
+    }
+
+    /// Ends it, once; `false` if it had ended. A kept record expires after `kept_for`.
+    pub fn finish(&self, outcome: Outcome, kept_for: Duration) -> bool {
         {
             let mut live = self.live.lock();
             if live.outcome.is_some() {
@@ -179,13 +206,9 @@ impl Record {
             }
             let now = SystemTime::now();
             live.finished_at = Some(now);
-            let kept_for = match outcome {
-                Outcome::Value(_) => ttl,
-                Outcome::Failure(_) => failure_ttl,
-            };
             live.expires_at = self.new.retained.then(|| now + kept_for);
             if matches!(outcome, Outcome::Value(_)) {
-                live.done = self.new.total;
+                live.done = self.new.total + live.expected;
             }
             live.outcome = Some(outcome);
         }
@@ -244,6 +267,7 @@ impl Record {
             finished_at: live.finished_at,
             expires_at: live.expires_at,
             done: live.done,
+            total: self.new.total + live.expected,
             attempts: live.attempts,
             outcome: live.outcome.clone(),
         }

@@ -13,12 +13,15 @@ pub struct Filter {
     pub state: Option<State>,
     /// Only of this function.
     pub function: Option<String>,
+    /// Only with this tag.
+    pub tag: Option<String>,
 }
 
 impl Filter {
     /// Whether a record is wanted.
     pub fn matches(&self, record: &Record) -> bool {
         self.function.as_deref().is_none_or(|function| *record.new.function == *function)
+            && self.tag.as_ref().is_none_or(|tag| record.new.terms.tags.contains(tag))
             && self.state.is_none_or(|state| record.state() == state)
     }
 }

@@ -28,6 +28,11 @@ impl Splitter {
         Self { text: array.split_off(inside.start), at: 0 }
     }
 
+    /// Of elements without brackets around them, as [`Splitter::next_chunk`] gives them.
+    pub fn of_list(list: Bytes) -> Self {
+        Self { text: list, at: 0 }
+    }
+
     /// The next `n` elements, or as many as are left, and how many they are; `None` at the end. The bytes
     /// are a slice of the array, from the first byte of the first to the last of the last, without
     /// brackets. An `n` of 0 counts as 1.
@@ -40,6 +45,15 @@ impl Splitter {
 /// The elements of an array that [`check`](super::check) has accepted, each as it stands in the text.
 pub fn elements(array: &[u8]) -> Elements<'_> {
     Elements { text: array.get(inside(array)).unwrap_or_default(), at: 0 }
+}
+
+/// What stands behind the first `n` elements of a list without brackets, as [`Splitter::next_chunk`] gives it.
+pub fn drop_first(list: &Bytes, n: usize) -> Bytes {
+    let mut at = 0;
+    if n > 0 && cut(list, &mut at, n).is_none() {
+        return Bytes::new();
+    }
+    list.slice(at.min(list.len())..)
 }
 
 /// An iterator over the elements of an array.

@@ -9,6 +9,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
+use super::clocks::Clocks;
 use super::events::Event;
 use super::fate::{self, KillCause};
 use super::handle::{PoolSpec, Vitals};
@@ -16,7 +17,8 @@ use super::output::Lines;
 use super::pace::Pace;
 use super::queue::Queue;
 use super::roster::{Roster, SeatId};
-use super::run::{Run, Task};
+use super::run::Run;
+use super::task::Task;
 use crate::counters;
 use crate::jobs::{Failure, Outcome, Record};
 use crate::process::{Exit, Generation, WorkerProcess};
@@ -58,6 +60,7 @@ pub(super) struct Engine {
     pub runs: BTreeMap<u64, Box<Run>>,
     pub queue: Queue,
     pub pace: Pace,
+    pub clocks: Clocks,
     pub now: Instant,
     pub next_sequence: u64,
     pub sender: mpsc::WeakUnboundedSender<Event>,
@@ -89,6 +92,7 @@ impl Engine {
             runs: BTreeMap::new(),
             queue: Queue::default(),
             pace: Pace::default(),
+            clocks: Clocks::default(),
             now: Instant::now(),
             next_sequence: 0,
             sender,
@@ -145,6 +149,8 @@ impl Engine {
             Event::Cancel(job) => self.on_cancel(job),
             Event::KillHeads(job) => self.on_kill_heads(job),
             Event::Abandon(job) => self.on_abandon(job),
+            Event::Feed(job, more) => self.on_feed(job, more),
+            Event::Nudge(job) => self.on_nudge(job),
             Event::Inspect(reply) => {
                 let _ = reply.send(self.view());
             }
@@ -165,6 +171,7 @@ impl Engine {
         self.shed_surplus();
         self.weigh_workers();
         self.take_up();
+        self.mind_clocks();
         self.hand_out();
         while let Some(id) = self.roster.overdue(self.now) {
             self.look_into_pipe(id);
@@ -184,16 +191,8 @@ impl Engine {
 
     fn next_deadline(&self) -> Option<Instant> {
         let respawn = (self.roster.alive() < self.target()).then(|| self.pace.wait_until(self.now)).flatten();
-        let ours = [respawn, self.next_weighing(), self.next_take_up()];
+        let ours = [respawn, self.next_weighing(), self.next_take_up(), self.clocks.next()];
         self.roster.next_check().into_iter().chain(ours.into_iter().flatten()).min()
-    }
-
-    /// A task ended without a value.
-    pub fn fail(&mut self, task: &Task, failure: Failure) {
-        if let Some(run) = self.runs.get_mut(&task.job) {
-            run.fail(task, failure);
-            self.conclude(task.job);
-        }
     }
 
     /// Ends a job if nothing of it is left to do.

@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::handle::PoolView;
 use super::roster::SeatId;
-use super::run::Submission;
+use super::task::Submission;
 use crate::process::{ForkError, Generation, WorkerEvent, WorkerProcess};
 
 /// One thing that happened.
@@ -21,6 +22,10 @@ pub(super) enum Event {
     KillHeads(u64),
     /// The client of a synchronous job left.
     Abandon(u64),
+    /// More items of a stream; `None` is its end.
+    Feed(u64, Option<(Bytes, usize)>),
+    /// The client of a stream took records.
+    Nudge(u64),
     /// Somebody looks.
     Inspect(oneshot::Sender<PoolView>),
     /// No more work comes: end what hasn't started, answer when the rest has ended.

@@ -6,20 +6,22 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::options::{BootFailure, BootReason};
-use super::run::Task;
+use super::task::Task;
 use crate::jobs::{Exception, Failure, FailureCode};
 use crate::json;
 use crate::process::Exit;
 use crate::transport::{Kind, ProtocolError};
 
 /// Deepest value: clients' readers have limits too.
-const VALUE_DEPTH_MAX: usize = 1_000;
+pub(super) const VALUE_DEPTH_MAX: usize = 1_000;
 
 /// Why the server killed a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KillCause {
     /// The job that it was running was cancelled.
     Cancelled,
+    /// Its task ran for longer than it may.
+    RunTimeout,
     /// It did not read its tasks, nor answer a ping.
     Silent,
     /// It wrote what is no answer.
@@ -46,6 +48,7 @@ impl KillCause {
         match self {
             Self::Protocol(_) | Self::WrongAnswer | Self::AnsweredTwice => true,
             Self::Cancelled
+            | Self::RunTimeout
             | Self::Silent
             | Self::Boot
             | Self::Recycled
@@ -54,6 +57,40 @@ impl KillCause {
             | Self::Shutdown => false,
         }
     }
+}
+
+/// A record of an item that has no value.
+#[derive(Debug, Deserialize)]
+struct FailedRecord<'a> {
+    #[serde(borrow)]
+    error: Told<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Told<'a> {
+    kind: u8,
+    #[serde(borrow)]
+    told: &'a RawValue,
+}
+
+/// What an item's record means: a value, which is passed on as it is (`None`), or a failure.
+pub(super) fn of_record(record: &[u8], task: &Task, index: u64, result_bytes_max: usize) -> Option<Failure> {
+    let mut failure = if record.starts_with(b"{\"value\":") {
+        if record.len() <= result_bytes_max + 16 {
+            return None;
+        }
+        too_large(Some(record.len() as u64), result_bytes_max)
+    } else {
+        let said = serde_json::from_slice::<FailedRecord<'_>>(record).ok().and_then(|record| {
+            let kind = Kind::parse(record.error.kind)?;
+            of_said(kind, record.error.told.get().as_bytes(), task, result_bytes_max)
+        });
+        let nonsense =
+            || Failure::new(FailureCode::WorkerProtocolError, "its worker's record makes no sense");
+        said.unwrap_or_else(nonsense)
+    };
+    failure.index = Some(index);
+    Some(failure)
 }
 
 /// What the payload of an answer without a value says.
@@ -73,6 +110,12 @@ struct Said {
     index: Option<u64>,
     #[serde(default)]
     bytes: Option<u64>,
+    #[serde(default)]
+    exit_code: Option<i32>,
+    #[serde(default)]
+    signal: Option<String>,
+    #[serde(default)]
+    stderr: Option<String>,
 }
 
 /// What a worker's own answer means for its task; the worker lives on. `None`: the answer makes no sense, and
@@ -92,13 +135,13 @@ pub(super) fn of_answer(
 /// A value is checked, not built: what a worker wrote is as little to be trusted as what a client sends.
 fn of_value(value: Bytes, task: &Task, result_bytes_max: usize) -> Option<Result<Bytes, Failure>> {
     if value.len() > result_bytes_max {
-        return Some(Err(too_large(value.len() as u64, result_bytes_max)));
+        return Some(Err(too_large(Some(value.len() as u64), result_bytes_max)));
     }
     match json::check(&value, VALUE_DEPTH_MAX) {
         Ok(shape) => {
             let whole = shape.start == 0 && shape.end == value.len();
             let count = u64::try_from(shape.elements).unwrap_or(u64::MAX);
-            let fits = task.kind != Kind::Map || (shape.kind == json::Kind::Array && count == task.items);
+            let fits = !task.is_map() || (shape.kind == json::Kind::Array && count == task.items);
             (whole && fits).then_some(Ok(value))
         }
         // Grammatical; Python's integers may be as large as they like.
@@ -111,10 +154,11 @@ fn of_value(value: Bytes, task: &Task, result_bytes_max: usize) -> Option<Result
     }
 }
 
-fn too_large(bytes: u64, result_bytes_max: usize) -> Failure {
-    let detail = format!(
-        "the value is {bytes} bytes of JSON; at most {result_bytes_max} are allowed (--result-limit)"
-    );
+/// `bytes`: how large it is, where that was counted to its end.
+fn too_large(bytes: Option<u64>, result_bytes_max: usize) -> Failure {
+    let size = bytes.map_or("too many".to_owned(), |bytes| bytes.to_string());
+    let detail =
+        format!("the value is {size} bytes of JSON; at most {result_bytes_max} are allowed (--result-limit)");
     let mut failure = Failure::new(FailureCode::ResultTooLarge, detail);
     failure.limit = Some(result_bytes_max);
     failure
@@ -136,20 +180,36 @@ fn of_said(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> 
         }
         Kind::NotJson => Failure::new(FailureCode::ResultNotJson, said.message),
         Kind::InvalidArguments => Failure::new(FailureCode::InvalidArguments, said.message),
-        Kind::TooLarge => too_large(said.bytes.unwrap_or_default(), result_bytes_max),
+        Kind::TooLarge => too_large(said.bytes, result_bytes_max),
+        Kind::CommandFailed => command_failed(&said, task),
         Kind::Call
         | Kind::CallKeywords
         | Kind::Map
+        | Kind::Starmap
+        | Kind::MapEach
+        | Kind::StarmapEach
         | Kind::Ping
         | Kind::Ready
         | Kind::Value
         | Kind::BootFailed
-        | Kind::Pong => return None,
+        | Kind::Part
+        | Kind::Pong => {
+            return None;
+        }
     };
     failure.path = said.path;
-    failure.index =
-        (task.kind == Kind::Map).then(|| task.first_item + said.index.unwrap_or(0).min(task.items));
+    failure.index = task.is_map().then(|| task.first_item + said.index.unwrap_or(0).min(task.items));
     Some(failure)
+}
+
+fn command_failed(said: &Said, task: &Task) -> Failure {
+    let detail = format!("the command {} {}", task.function.name, said.message);
+    let mut failure = Failure::new(FailureCode::CommandFailed, detail);
+    failure.exit_code = said.exit_code;
+    let signal = said.signal.as_deref().and_then(|name| name.parse::<Signal>().ok());
+    failure.signal = signal.map(Signal::as_str);
+    failure.stderr.clone_from(&said.stderr);
+    failure
 }
 
 /// Why a pool's workers can't become ready, from what one of them said of its initializer.
@@ -185,6 +245,13 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
         Some(KillCause::Cancelled) => {
             Failure::new(FailureCode::Cancelled, "the job was cancelled while it ran")
         }
+        Some(KillCause::RunTimeout) => {
+            let most = task.record.new.terms.run_timeout.unwrap_or_default().as_secs_f64();
+            let detail = format!("{} ran for longer than {most} s (run_timeout)", task.function.name);
+            let mut failure = Failure::new(FailureCode::RunTimeout, detail);
+            failure.index = task.is_map().then(|| task.first_item + items_done.min(task.items - 1));
+            failure
+        }
         Some(KillCause::Shutdown) => {
             Failure::new(FailureCode::Interrupted, "the server went down before the job had ended")
         }
@@ -218,7 +285,7 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
             }
             Exit::Unknown => {}
         }
-        failure.index = (task.kind == Kind::Map).then(|| task.first_item + items_done.min(task.items - 1));
+        failure.index = task.is_map().then(|| task.first_item + items_done.min(task.items - 1));
     }
     failure
 }

@@ -7,7 +7,7 @@ use super::engine::Engine;
 use super::events::Event;
 use super::fate::KillCause;
 use super::roster::{Phase, SeatId};
-use super::run::Task;
+use super::task::Task;
 use crate::jobs::{Failure, FailureCode};
 use crate::transport::{Codec, HEADER_BYTES, Header, Kind, WriteOutcome};
 
@@ -42,7 +42,7 @@ impl Engine {
         let Some(body) = self.bodies.get_mut(&id) else { return Ok(()) };
         let Some(task) = self.roster.flight(id).last() else { return Ok(()) };
         if self.roster.flight(id).count() == 1 {
-            task.record.start();
+            task.begin();
         }
         let Some(function) =
             body.generation.as_ref().and_then(|generation| generation.index(&task.function.name))
@@ -73,7 +73,7 @@ impl Engine {
     pub(super) fn refuse(&mut self, id: SeatId) {
         let Some(task) = self.roster.unplace(id) else { return };
         let detail = format!("{} is not in the code that is loaded now", task.function.name);
-        self.fail(&task, Failure::new(FailureCode::FunctionRaised, detail));
+        self.fail(task, Failure::new(FailureCode::FunctionRaised, detail));
     }
 
     pub(super) fn stream(&mut self, id: SeatId, header: Header) {
@@ -158,8 +158,9 @@ impl Engine {
     pub(super) fn give_back(&mut self, task: Task) {
         let job = task.job;
         if let Some(run) = self.runs.get_mut(&job) {
+            let priority = run.record.new.terms.priority;
             run.give_back(task);
-            self.queue.push_front(job);
+            self.queue.push_front(job, priority);
         }
     }
 }

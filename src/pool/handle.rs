@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::engine::Engine;
 use super::events::Event;
 use super::options::{BootFailure, PoolOptions};
-use super::run::Submission;
+use super::task::Submission;
 use crate::counters::Counters;
 use crate::jobs::{JobId, Record, Store};
 use crate::process::Spawner;
@@ -156,6 +157,16 @@ impl Pool {
     /// Cancels a job: what waits is dropped, what runs is killed, what has finished stays.
     pub fn cancel(&self, record: &Record) {
         self.send(Event::Cancel(record.number));
+    }
+
+    /// More items of a stream, as a list of elements and their count; `None` is its end.
+    pub fn feed(&self, record: &Record, more: Option<(Bytes, usize)>) {
+        self.send(Event::Feed(record.number, more));
+    }
+
+    /// The client of a stream took records: more may be made.
+    pub fn nudge(&self, record: &Record) {
+        self.send(Event::Nudge(record.number));
     }
 
     /// Nobody wants this job's value any more: what waits is dropped, what runs ends and is discarded.

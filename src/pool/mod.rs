@@ -8,10 +8,13 @@
 //! Invariant: a task is in exactly one place: its run's queue, or one worker's flight. Only the head of a
 //! flight can have started.
 
+mod clocks;
+mod each;
 mod engine;
 mod events;
 mod fate;
 mod function;
+mod gather;
 mod hand_out;
 mod handle;
 mod lifecycle;
@@ -26,6 +29,7 @@ mod requests;
 mod roster;
 mod run;
 mod size;
+mod task;
 mod worker_events;
 
 pub use crate::process::Initializer;
@@ -35,4 +39,4 @@ pub use options::{BootFailure, BootReason, PoolOptions};
 pub use registry::{
     Functions, Misfit, NewPool, NotMade, Pools, Workshop, is_name, pick_initializer, pick_runtime,
 };
-pub use run::{Submission, Work};
+pub use task::{HELD_BYTES_MAX, Render, Sink, Submission, Work};

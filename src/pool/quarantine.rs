@@ -67,10 +67,11 @@ impl Engine {
             return;
         }
         for job in std::mem::take(&mut self.aside) {
-            match self.runs.get(&job).map(|run| run.function().rests_until(self.now)) {
-                Some(Some(_)) => drop(self.aside.insert(job)),
-                Some(None) => self.queue.push(job),
-                None => {}
+            let Some(run) = self.runs.get(&job) else { continue };
+            if run.function().rests_until(self.now).is_some() {
+                self.aside.insert(job);
+            } else {
+                self.queue.push(job, run.record.new.terms.priority);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::engine::Engine;
@@ -9,7 +10,8 @@ use super::events::Event;
 use super::fate::KillCause;
 use super::handle::{PoolView, WorkerView};
 use super::roster::{Phase, SeatId};
-use super::run::{Run, Submission};
+use super::run::Run;
+use super::task::Submission;
 use crate::counters;
 use crate::jobs::{Failure, FailureCode, Outcome};
 
@@ -22,7 +24,15 @@ impl Engine {
         } else if let Some(outcome) = run.outcome() {
             self.spec.store.finish(&record, outcome);
         } else {
-            self.queue.push(record.number);
+            let terms = &record.new.terms;
+            // What waits in pipes with less priority is overtaken: it goes back, behind this one.
+            for id in self.roster.waiting_below(terms.priority) {
+                self.recall(id);
+            }
+            self.queue.push(record.number, terms.priority);
+            if let Some(most) = terms.queue_timeout {
+                self.clocks.wait(self.now + most, record.number);
+            }
             self.runs.insert(record.number, Box::new(run));
         }
     }
@@ -76,6 +86,23 @@ impl Engine {
     fn end_cancelled(&mut self, job: u64) {
         let failure = Failure::new(FailureCode::Cancelled, "the job was cancelled");
         self.end(job, Outcome::Failure(Box::new(failure)));
+    }
+
+    pub(super) fn on_feed(&mut self, job: u64, more: Option<(Bytes, usize)>) {
+        if let Some(run) = self.runs.get_mut(&job) {
+            run.feed(more);
+            self.on_nudge(job);
+            self.conclude(job);
+        }
+    }
+
+    /// It may have work to hand out again.
+    pub(super) fn on_nudge(&mut self, job: u64) {
+        if let Some(run) = self.runs.get(&job)
+            && run.has_waiting()
+        {
+            self.queue.push_once(job, run.record.new.terms.priority);
+        }
     }
 
     pub(super) fn on_abandon(&mut self, job: u64) {

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::run::Task;
+use super::task::Task;
 
 /// A head that ran so long gives what lies behind it to a worker that idles.
 pub(super) const HEAD_QUICK: Duration = Duration::from_millis(5);
@@ -55,6 +55,8 @@ struct Seat {
     next_look: Instant,
     /// Tasks that it may still run, those in its flight included.
     budget: Option<u64>,
+    /// The head's time is over, but it wasn't clear who runs: looked at again then.
+    overrun_from: Option<Instant>,
 }
 
 /// The workers of a pool.
@@ -78,6 +80,7 @@ impl Roster {
             head_since: now,
             next_look: now,
             budget,
+            overrun_from: None,
         };
         let free = self.seats.iter().position(Option::is_none);
         let index = free.unwrap_or_else(|| {
@@ -165,6 +168,7 @@ impl Roster {
         if seat.flight.is_empty() {
             seat.head_since = now;
             seat.next_look = now;
+            seat.overrun_from = None;
         }
         let expected = if task.fits_packet() { task.expected() } else { None };
         seat.expected = seat.expected.zip(expected).map(|(flight, task)| flight + task);
@@ -204,6 +208,7 @@ impl Roster {
         seat.head_since = now;
         seat.next_look = now;
         seat.budget = seat.budget.map(|budget| budget.saturating_sub(1));
+        seat.overrun_from = None;
         seat.settle();
         self.after_removal(id);
         Some(task)
@@ -257,6 +262,17 @@ impl Roster {
         self.get(id).into_iter().flat_map(|seat| &seat.flight)
     }
 
+    /// The head of a flight.
+    pub fn head_mut(&mut self, id: SeatId) -> Option<&mut Task> {
+        self.get_mut(id)?.flight.front_mut()
+    }
+
+    /// Workers in whose pipes tasks of less than this priority wait.
+    pub fn waiting_below(&self, priority: i8) -> Vec<SeatId> {
+        let below = |task: &Task| task.record.new.terms.priority < priority;
+        self.ids().filter(|id| self.flight(*id).skip(1).any(below)).collect()
+    }
+
     /// Workers that have a task of this job.
     pub fn holders(&self, job: u64) -> Vec<SeatId> {
         self.ids().filter(|id| self.flight(*id).any(|task| task.job == job)).collect()
@@ -275,7 +291,8 @@ impl Roster {
     /// When [`Roster::overdue`] or [`Roster::expired`] may find something.
     pub fn next_check(&self) -> Option<Instant> {
         let checks = self.seats.iter().flatten().filter_map(|seat| self.check_at(seat));
-        checks.chain(self.seats.iter().flatten().filter_map(Seat::deadline)).min()
+        let own = |seat: &Seat| seat.deadline().into_iter().chain(seat.overrun_at()).min();
+        checks.chain(self.seats.iter().flatten().filter_map(own)).min()
     }
 
     fn check_at(&self, seat: &Seat) -> Option<Instant> {
@@ -285,6 +302,18 @@ impl Roster {
         }
         let patience = if self.idle.is_empty() { HEAD_UNREAD } else { HEAD_QUICK };
         Some((seat.head_since + patience).max(seat.next_look))
+    }
+
+    /// A worker whose head has run for longer than it may.
+    pub fn overrun(&self, now: Instant) -> Option<SeatId> {
+        self.ids().find(|id| self.get(*id).and_then(Seat::overrun_at).is_some_and(|at| at <= now))
+    }
+
+    /// Its head is looked at again then.
+    pub fn look_again(&mut self, id: SeatId, at: Instant) {
+        if let Some(seat) = self.get_mut(id) {
+            seat.overrun_from = Some(at);
+        }
     }
 
     /// A worker that did not become ready, or did not answer a ping, in time.
@@ -300,6 +329,13 @@ impl Seat {
             && self.budget.is_none_or(|budget| (self.flight.len() as u64) < budget)
             && self.expected.is_some_and(|expected| expected < FLIGHT_EXPECTED_MAX)
             && now.saturating_duration_since(self.head_since) < HEAD_QUICK
+    }
+
+    /// When the head's time is over.
+    fn overrun_at(&self) -> Option<Instant> {
+        let may_run = self.flight.front()?.record.new.terms.run_timeout?;
+        let killed = matches!(self.phase, Phase::Ending);
+        (!killed).then(|| self.overrun_from.unwrap_or(self.head_since + may_run))
     }
 
     /// The expected time of what is left.

@@ -4,108 +4,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::function::Function;
-use super::roster::FLIGHT_TINY_MAX;
+use super::gather::Gather;
+use super::task::{Submission, Task, Work};
 use crate::jobs::{Failure, FailureCode, Outcome, Permit, Record, Value};
 use crate::json::Splitter;
-use crate::transport::{Codec, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES};
-
-/// Values at least this large are kept as they came; smaller ones are copied together, so that none holds on
-/// to a read buffer.
-const PIECE_BYTES_MIN: usize = 32 << 10;
-/// A task whose worker dies while it is still being sent is sent again, so often.
-const DELIVERIES_MAX: u8 = 3;
-
-/// What a client wants run.
-#[derive(Debug)]
-pub enum Work {
-    /// One call: a JSON array of positional arguments and maybe an object of named ones.
-    Call {
-        /// The array.
-        arguments: Bytes,
-        /// The object.
-        keywords: Option<Bytes>,
-    },
-    /// One call per element of a JSON array.
-    Map {
-        /// The array.
-        items: Bytes,
-        /// Elements a task.
-        chunksize: usize,
-    },
-}
-
-/// A job for a pool.
-#[derive(Debug)]
-pub struct Submission {
-    /// Its record.
-    pub record: Arc<Record>,
-    /// What to call.
-    pub function: Arc<Function>,
-    /// With what.
-    pub work: Work,
-    /// Its place in the queue.
-    pub permit: Permit,
-}
-
-/// What one worker is handed at once.
-#[derive(Debug)]
-pub(super) struct Task {
-    pub sequence: u64,
-    pub job: u64,
-    pub record: Arc<Record>,
-    pub function: Arc<Function>,
-    pub kind: Kind,
-    pub payload: Vec<Bytes>,
-    pub payload_bytes: usize,
-    /// Which chunk of its job.
-    pub chunk: usize,
-    /// Its first item, from 0.
-    pub first_item: u64,
-    pub items: u64,
-    pub deliveries: u8,
-}
-
-impl Task {
-    /// Whether it travels as one packet.
-    pub fn fits_packet(&self) -> bool {
-        HEADER_BYTES + self.payload_bytes <= PIPE_PACKET_BYTES
-    }
-
-    /// Whether it may be sent once more after a death in the middle of sending.
-    pub fn may_be_resent(&self) -> bool {
-        self.deliveries < DELIVERIES_MAX
-    }
-
-    /// How long it is expected to take, if anyone knows.
-    pub fn expected(&self) -> Option<Duration> {
-        self.function.expected(self.items)
-    }
-
-    /// Whether it is quicker done than another worker woken, and its function has not been slow of late.
-    pub fn is_tiny(&self) -> bool {
-        self.items == 1
-            && self.fits_packet()
-            && self.function.peak().is_some_and(|peak| peak < FLIGHT_TINY_MAX)
-    }
-
-    /// Its header, for a worker whose code knows the function by this index.
-    pub fn header(&self, function: u32) -> Header {
-        Header {
-            kind: self.kind,
-            codec: Codec::Json,
-            detail: function,
-            sequence: self.sequence,
-            length: self.payload_bytes as u64,
-        }
-    }
-}
+use crate::transport::Kind;
 
 enum Source {
     Call(Option<(Bytes, Option<Bytes>)>),
-    Map { items: Splitter, chunksize: usize },
+    Map { items: Splitter, chunksize: usize, kind: Kind },
+    Feed { chunks: VecDeque<(Bytes, usize)>, ended: bool, kind: Kind },
 }
 
 /// A job while it runs.
@@ -118,11 +29,9 @@ pub(super) struct Run {
     next_item: u64,
     exhausted: bool,
     lost_work: bool,
-    /// Tasks in flight.
+    /// Tasks in flight, or waiting to be run again.
     open: usize,
-    /// Values by chunk.
-    values: Vec<Option<Bytes>>,
-    value_bytes: usize,
+    gather: Gather,
     failure: Option<Box<Failure>>,
     _permit: Permit,
 }
@@ -130,13 +39,24 @@ pub(super) struct Run {
 impl Run {
     pub fn new(submission: Submission) -> Self {
         let Submission { record, function, work, permit } = submission;
-        let source = match work {
-            Work::Call { arguments, keywords } => Source::Call(Some((arguments, keywords))),
-            Work::Map { items, chunksize } => {
-                Source::Map { items: Splitter::new(items), chunksize: chunksize.max(1) }
+        let exhausted = record.new.total == 0 && !matches!(work, Work::Feed { .. });
+        let (source, gather) = match work {
+            Work::Call { arguments, keywords } => (Source::Call(Some((arguments, keywords))), Gather::one()),
+            Work::Map { items, chunksize, spread, collect } => {
+                let kind = match (spread, collect.is_some()) {
+                    (false, false) => Kind::Map,
+                    (true, false) => Kind::Starmap,
+                    (false, true) => Kind::MapEach,
+                    (true, true) => Kind::StarmapEach,
+                };
+                let source = Source::Map { items: Splitter::new(items), chunksize: chunksize.max(1), kind };
+                (source, collect.map_or_else(Gather::all, Gather::collect))
+            }
+            Work::Feed { spread, sink } => {
+                let kind = if spread { Kind::StarmapEach } else { Kind::MapEach };
+                (Source::Feed { chunks: VecDeque::new(), ended: false, kind }, Gather::stream(sink))
             }
         };
-        let exhausted = record.new.total == 0;
         Self {
             record,
             function,
@@ -147,15 +67,30 @@ impl Run {
             exhausted,
             lost_work: false,
             open: 0,
-            values: Vec::new(),
-            value_bytes: 0,
+            gather,
             failure: None,
             _permit: permit,
         }
     }
 
+    /// More items of a stream; `None` is its end.
+    pub fn feed(&mut self, more: Option<(Bytes, usize)>) {
+        let Source::Feed { chunks, ended, .. } = &mut self.source else { return };
+        match more {
+            Some((chunk, count)) => {
+                self.record.expect(count as u64);
+                chunks.push_back((chunk, count));
+            }
+            None => *ended = true,
+        }
+        self.exhausted = *ended && chunks.is_empty();
+    }
+
     /// The next task to hand out; it counts as in flight from now on.
     pub fn next_task(&mut self, next_sequence: &mut u64) -> Option<Task> {
+        if self.gather.is_full() {
+            return None;
+        }
         let mut task = match self.returned.pop_front() {
             Some(task) => task,
             None => self.cut()?,
@@ -183,13 +118,17 @@ impl Run {
                     }
                 }
             }
-            Source::Map { items, chunksize } => {
+            Source::Map { items, chunksize, kind } => {
                 let Some((chunk, count)) = items.next_chunk(*chunksize) else {
                     self.exhausted = true;
                     return None;
                 };
-                let payload = vec![Bytes::from_static(b"["), chunk, Bytes::from_static(b"]")];
-                (Kind::Map, payload, count as u64)
+                (*kind, listed(chunk), count as u64)
+            }
+            Source::Feed { chunks, ended, kind } => {
+                let (chunk, count) = chunks.pop_front()?;
+                self.exhausted = *ended && chunks.is_empty();
+                (*kind, listed(chunk), count as u64)
             }
         };
         let task = Task {
@@ -204,20 +143,39 @@ impl Run {
             first_item: self.next_item,
             items,
             deliveries: 0,
+            retries: 0,
+            told: 0,
         };
         self.next_chunk += 1;
         self.next_item += items;
-        if self.next_item >= self.record.new.total {
+        if matches!(self.source, Source::Map { .. }) && self.next_item >= self.record.new.total {
             self.exhausted = true;
         }
         Some(task)
+    }
+
+    /// The pause before a task that ended so is run again; `None` if it isn't.
+    pub fn retry_after(&self, task: &Task, code: FailureCode) -> Option<Duration> {
+        let again = !self.lost_work && self.failure.is_none();
+        again.then(|| self.record.new.terms.retry_after(code, task.retries + 1)).flatten()
+    }
+
+    /// A task that ended without a value waits for another attempt; it counts as in flight meanwhile.
+    pub fn wait_again(&self, task: &mut Task) {
+        task.retries += 1;
+        debug_assert!(self.open > 0, "it was in flight");
+    }
+
+    /// A part of a task that waits for another attempt is one more that does.
+    pub fn open_more(&mut self) {
+        self.open += 1;
     }
 
     /// A task came back unstarted.
     pub fn give_back(&mut self, task: Task) {
         self.open -= 1;
         self.returned.push_front(task);
-        if self.open == 0 && self.value_bytes == 0 && self.failure.is_none() {
+        if self.open == 0 && self.gather.is_untouched() && self.failure.is_none() {
             self.record.unstart();
         }
     }
@@ -250,27 +208,43 @@ impl Run {
     }
 
     /// A task brought its value.
-    pub fn succeed(&mut self, task: &Task, value: Bytes, result_bytes_max: usize) {
+    pub fn succeed(&mut self, task: &Task, value: &Bytes, result_bytes_max: usize) {
         self.open -= 1;
         self.record.advance(task.items);
-        self.value_bytes += value.len();
-        if self.value_bytes > result_bytes_max + self.next_chunk {
+        let bytes = self.gather.take(task, value);
+        self.check_size(bytes, result_bytes_max);
+        if self.failure.is_some() {
+            // As multiprocessing.Pool.map: one failure loses all values.
+            self.gather.forget();
+        }
+    }
+
+    fn check_size(&mut self, bytes: usize, result_bytes_max: usize) {
+        if bytes > result_bytes_max + self.next_chunk {
             let detail =
                 format!("the values together are larger than {result_bytes_max} bytes (--result-limit)");
             let mut failure = Failure::new(FailureCode::ResultTooLarge, detail);
             failure.limit = Some(result_bytes_max);
             self.failure.get_or_insert(Box::new(failure));
         }
-        if self.failure.is_some() {
-            // As multiprocessing.Pool.map: one failure loses all values.
-            self.values = Vec::new();
-            return;
-        }
-        if self.values.len() <= task.chunk {
-            self.values.resize(task.chunk + 1, None);
-        }
-        let large = value.len() >= PIECE_BYTES_MIN;
-        self.values[task.chunk] = Some(if large { value } else { Bytes::copy_from_slice(&value) });
+    }
+
+    /// An item's record came.
+    pub fn record_value(&mut self, index: u64, record: Bytes, result_bytes_max: usize) {
+        self.record.advance(1);
+        let bytes = self.gather.put(index, record);
+        self.check_size(bytes, result_bytes_max);
+    }
+
+    /// An item ended without a value.
+    pub fn record_failure(&mut self, failure: &Failure) {
+        self.record.advance(1);
+        self.gather.put_failure(failure);
+    }
+
+    /// All items of a task have their records.
+    pub fn close_task(&mut self) {
+        self.open -= 1;
     }
 
     /// A task ended without a value; as `multiprocessing.Pool.map`, the first to arrive is kept and the other
@@ -278,7 +252,7 @@ impl Run {
     pub fn fail(&mut self, task: &Task, failure: Failure) {
         self.open -= 1;
         self.failure.get_or_insert(Box::new(failure));
-        self.values = Vec::new();
+        self.gather.forget();
         debug_assert_eq!(task.job, self.record.number);
     }
 
@@ -294,32 +268,11 @@ impl Run {
         if let Some(failure) = self.failure.take() {
             return Some(Outcome::Failure(failure));
         }
-        let values = std::mem::take(&mut self.values).into_iter().flatten();
-        Some(Outcome::Value(match self.source {
-            Source::Call(_) => Value { pieces: values.collect() },
-            Source::Map { .. } => joined(values),
-        }))
+        Some(Outcome::Value(Value { pieces: self.gather.finish() }))
     }
 }
 
-/// One array of the chunks' arrays. Small ones are copied together.
-fn joined(chunks: impl Iterator<Item = Bytes>) -> Value {
-    let mut pieces = Vec::new();
-    let mut small = BytesMut::from(&b"["[..]);
-    for (index, chunk) in chunks.enumerate() {
-        if index > 0 {
-            small.extend_from_slice(b",");
-        }
-        let inside = chunk.slice(1..chunk.len() - 1);
-        if inside.len() < PIECE_BYTES_MIN {
-            small.extend_from_slice(&inside);
-        } else {
-            pieces.push(small.split().freeze());
-            pieces.push(inside);
-        }
-    }
-    small.extend_from_slice(b"]");
-    pieces.push(small.freeze());
-    pieces.retain(|piece| !piece.is_empty());
-    Value { pieces }
+/// The payload of a task over these elements.
+fn listed(chunk: Bytes) -> Vec<Bytes> {
+    vec![Bytes::from_static(b"["), chunk, Bytes::from_static(b"]")]
 }

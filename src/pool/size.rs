@@ -73,7 +73,7 @@ impl Engine {
         let (spawner, sender) = (self.spec.spawner.clone(), self.sender.clone());
         let start_timeout = self.spec.start_timeout;
         let initializer = self.spec.options.initializer.clone();
-        let payload_bytes_max = self.spec.result_bytes_max + (64 << 10);
+        let payload_bytes_max = self.spec.result_bytes_max + (1 << 20);
         tokio::spawn(async move {
             let report = |event| {
                 if let Some(sender) = sender.upgrade() {

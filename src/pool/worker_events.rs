@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::task::AbortHandle;
 
 use super::engine::Engine;
 use super::fate::{self, KillCause};
 use super::function::Function;
 use super::roster::{Phase, SeatId};
-use super::run::Task;
+use super::task::Task;
 use crate::process::{Exit, ForkError, Generation, WorkerEvent, WorkerProcess};
 use crate::transport::{Codec, Frame, Header, Kind};
 
@@ -96,7 +97,12 @@ impl Engine {
                     return;
                 }
             }
-            Kind::Value | Kind::Raised | Kind::NotJson | Kind::InvalidArguments | Kind::TooLarge => {
+            Kind::Value
+            | Kind::Raised
+            | Kind::NotJson
+            | Kind::InvalidArguments
+            | Kind::TooLarge
+            | Kind::CommandFailed => {
                 let twice = self.bodies.get(&id).is_some_and(|body| body.answered == frame.header.sequence);
                 if twice {
                     // The first counted. The task that came next is another's and must not suffer for it.
@@ -107,7 +113,18 @@ impl Engine {
                     return;
                 }
             }
-            Kind::Call | Kind::CallKeywords | Kind::Map | Kind::Ping => {}
+            Kind::Part => {
+                if self.on_part(id, frame.header.sequence, &frame.payload).is_some() {
+                    return;
+                }
+            }
+            Kind::Call
+            | Kind::CallKeywords
+            | Kind::Map
+            | Kind::Starmap
+            | Kind::MapEach
+            | Kind::StarmapEach
+            | Kind::Ping => {}
         }
         tracing::warn!(pool = %self.spec.name, "a worker's answer does not fit its task");
         self.kill(id, KillCause::WrongAnswer);
@@ -122,7 +139,14 @@ impl Engine {
         if !written || codec != Codec::Json {
             return None;
         }
-        let verdict = fate::of_answer(kind, frame.payload, head, self.spec.result_bytes_max)?;
+        let each = head.is_each() && kind == Kind::Value;
+        let verdict = if each {
+            self.on_part(id, sequence, &frame.payload)?;
+            self.roster.flight(id).next().filter(|head| head.told == head.items)?;
+            Ok(Bytes::new())
+        } else {
+            fate::of_answer(kind, frame.payload, head, self.spec.result_bytes_max)?
+        };
         let task = self.roster.answered(id, sequence, self.now)?;
         task.function.measured(Duration::from_nanos(nanoseconds.into()), task.items);
         if let Some(body) = self.bodies.get_mut(&id) {
@@ -133,13 +157,14 @@ impl Engine {
         self.leave_if_done(id);
         self.recycle_if_due(id);
         if let Some(next) = self.roster.flight(id).next() {
-            next.record.start();
+            next.begin();
         }
         match verdict {
-            Err(failure) => self.fail(&task, failure),
+            Err(failure) => self.fail(task, failure),
+            Ok(_) if each => self.close_each(&task),
             Ok(value) => {
                 if let Some(run) = self.runs.get_mut(&task.job) {
-                    run.succeed(&task, value, self.spec.result_bytes_max);
+                    run.succeed(&task, &value, self.spec.result_bytes_max);
                     self.conclude(task.job);
                 }
             }
@@ -191,7 +216,11 @@ impl Engine {
                 self.give_back(task);
             } else {
                 let failure = self.failure_of_death(id, exit, &task);
-                self.fail(&task, failure);
+                if task.is_each() {
+                    self.bury(&task, &failure, self.items_done(id));
+                } else {
+                    self.fail(task, failure);
+                }
             }
         }
         if let Some(mut body) = self.bodies.remove(&id) {

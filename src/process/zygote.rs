@@ -20,12 +20,14 @@ use tokio::time::Instant;
 
 use super::family::Family;
 use crate::sys::{self, PidFd};
-use crate::transport::{ChildDescriptors, ForkInitializer, FromZygote, PACKET_BYTES_MAX, ToZygote};
+use crate::transport::{
+    ChildDescriptors, ForkInitializer, FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote,
+};
 
 /// How the zygotes of one runtime are made.
 #[derive(Debug, Clone)]
 pub struct RuntimeSpec {
-    /// `native` or `python`.
+    /// `native`, `python` or `command`.
     pub name: &'static str,
     /// What is executed.
     pub program: PathBuf,
@@ -54,6 +56,8 @@ pub struct LoadList {
     pub modules: Vec<String>,
     /// Single functions.
     pub functions: Vec<String>,
+    /// Programs offered as functions.
+    pub commands: Vec<LoadCommand>,
 }
 
 /// A function as its zygote announced it.
@@ -187,10 +191,16 @@ impl Zygote {
             files: files.collect(),
             modules: load.modules.clone(),
             functions: load.functions.clone(),
+            commands: load.commands.clone(),
             tracebacks: spec.tracebacks,
             result_bytes_max: spec.result_bytes_max,
         };
-        self.send(&serde_json::to_vec(&packet)?, None).await
+        let packet = serde_json::to_vec(&packet)?;
+        if packet.len() > PACKET_BYTES_MAX {
+            let what = "the names, paths and command lines to load are together longer than 128 KiB";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+        self.send(&packet, None).await
     }
 
     async fn loaded(&self, spec: &RuntimeSpec) -> Result<Vec<Announced>, LoadError> {

@@ -1,6 +1,8 @@
 //! `fork`, allowed only while the process has a single thread.
 
 use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
@@ -46,6 +48,32 @@ pub fn set_variable(name: &str, value: &str) -> io::Result<()> {
     // SAFETY: the process has one thread (checked above), so nobody reads the environment meanwhile.
     unsafe { std::env::set_var(name, value) };
     Ok(())
+}
+
+/// Makes a write to a pipe that nobody reads an error rather than this process's end.
+pub fn ignore_broken_pipes() -> io::Result<()> {
+    // SAFETY: to ignore a signal runs no code of ours in a handler.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) }?;
+    Ok(())
+}
+
+/// Lets the process that this command starts end with the thread that starts it: a kill of a parent leaves no
+/// child behind.
+pub fn end_with_parent(command: &mut Command) {
+    let parent = Pid::this().as_raw();
+    let arm = move || {
+        // SAFETY: prctl with these arguments and getppid take no memory and no locks: a child just forked may
+        // call them.
+        let (armed, above) = unsafe { (libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL), libc::getppid()) };
+        if armed != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // The parent may have ended before the signal was armed.
+        if above == parent { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
+    };
+    // SAFETY: between fork and exec `arm` makes the two system calls above and nothing else; it allocates
+    // nothing and locks nothing.
+    unsafe { command.pre_exec(arm) };
 }
 
 /// Leaves at once, without destructors or exit handlers: for forked children, which hold copies of another

@@ -12,7 +12,9 @@ mod readiness;
 mod socket;
 
 pub use fds::{adopt, close_from, close_on_exec_from, place, reopen_for_reading, take_stdin};
-pub use fork::{Forked, default_signals, exit_now, fork, set_variable, thread_count};
+pub use fork::{
+    Forked, default_signals, end_with_parent, exit_now, fork, ignore_broken_pipes, set_variable, thread_count,
+};
 pub use page::{MappedPage, PAGE_BYTES, create_page};
 pub use pidfd::PidFd;
 pub use readiness::{watch_pidfd, watch_socket};

@@ -7,18 +7,21 @@ use nix::errno::Errno;
 
 use super::frame::{Codec, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES};
 
-/// The worker's end. Reads into one buffer that it keeps.
+/// Where tasks come from. Reads into one buffer that it keeps.
 #[derive(Debug)]
-pub struct ChildEnd {
+pub struct TaskReader {
     tasks: OwnedFd,
-    results: OwnedFd,
     input: Vec<u8>,
 }
 
-impl ChildEnd {
-    /// Takes over the two pipes.
-    pub fn new(tasks: OwnedFd, results: OwnedFd) -> Self {
-        Self { tasks, results, input: vec![0; PIPE_PACKET_BYTES] }
+/// Where answers go.
+#[derive(Debug)]
+pub struct AnswerWriter(OwnedFd);
+
+impl TaskReader {
+    /// Takes over the task pipe.
+    pub fn new(tasks: OwnedFd) -> Self {
+        Self { tasks, input: vec![0; PIPE_PACKET_BYTES] }
     }
 
     /// Waits for a task; `None` at the end of the pipe.
@@ -45,6 +48,13 @@ impl ChildEnd {
         }
         Ok(Some((header, &self.input[HEADER_BYTES..whole])))
     }
+}
+
+impl AnswerWriter {
+    /// Takes over the result pipe.
+    pub fn new(results: OwnedFd) -> Self {
+        Self(results)
+    }
 
     /// Writes a whole answer. `frame` begins with room for a header, which is filled in here.
     pub fn write_answer(
@@ -61,7 +71,7 @@ impl ChildEnd {
         frame[..HEADER_BYTES].copy_from_slice(&header.encode());
         let mut rest = &*frame;
         while !rest.is_empty() {
-            match nix::unistd::write(&self.results, rest) {
+            match nix::unistd::write(&self.0, rest) {
                 Ok(written) => rest = &rest[written..],
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),

@@ -23,6 +23,9 @@ pub enum ToZygote {
         modules: Vec<String>,
         /// Single functions.
         functions: Vec<String>,
+        /// Programs offered as functions: a zygote that gets any offers these and nothing else.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        commands: Vec<LoadCommand>,
         /// Whether errors carry the function's traceback.
         tracebacks: bool,
         /// Largest value in bytes of JSON.
@@ -55,6 +58,31 @@ pub struct LoadFile {
     pub module: String,
     /// Absolute path.
     pub path: String,
+}
+
+/// A program that is offered as a function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadCommand {
+    /// Public name.
+    pub name: String,
+    /// The program and its arguments, placeholders (`{0}`, `{name}`) among them.
+    pub argv: Vec<String>,
+    /// How its standard output becomes the value.
+    pub output: CommandOutput,
+    /// Whether a value that begins with `-` may take a placeholder's place.
+    pub allow_dash: bool,
+}
+
+/// How a program's standard output becomes a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CommandOutput {
+    /// As a string, less one newline at its end.
+    Text,
+    /// It is the value's JSON.
+    Json,
+    /// As bytes, `{"$bytes":"<base64>"}`.
+    Bytes,
 }
 
 /// From a zygote or the parent of a new worker.

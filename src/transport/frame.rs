@@ -21,6 +21,12 @@ pub enum Kind {
     CallKeywords = 2,
     /// Task: one chunk of a map.
     Map = 3,
+    /// Task: one chunk of a starmap.
+    Starmap = 4,
+    /// Task: one chunk of a map, a record for each item.
+    MapEach = 5,
+    /// Task: one chunk of a starmap, a record for each item.
+    StarmapEach = 6,
     /// Asks for a sign of life.
     Ping = 8,
     /// The worker is ready for its first task.
@@ -37,16 +43,24 @@ pub enum Kind {
     TooLarge = 21,
     /// The initializer failed; the worker leaves.
     BootFailed = 23,
+    /// The command ended with another exit status than 0, or by a signal.
+    CommandFailed = 22,
+    /// Records of the next items of a task that goes on.
+    Part = 25,
     /// Answers [`Kind::Ping`].
     Pong = 24,
 }
 
 impl Kind {
-    fn parse(byte: u8) -> Option<Self> {
+    /// The kind of this number.
+    pub fn parse(byte: u8) -> Option<Self> {
         Some(match byte {
             1 => Self::Call,
             2 => Self::CallKeywords,
             3 => Self::Map,
+            4 => Self::Starmap,
+            5 => Self::MapEach,
+            6 => Self::StarmapEach,
             8 => Self::Ping,
             16 => Self::Ready,
             17 => Self::Value,
@@ -54,8 +68,10 @@ impl Kind {
             19 => Self::NotJson,
             20 => Self::InvalidArguments,
             21 => Self::TooLarge,
+            22 => Self::CommandFailed,
             23 => Self::BootFailed,
             24 => Self::Pong,
+            25 => Self::Part,
             _ => return None,
         })
     }
@@ -160,7 +176,7 @@ impl Frame {
         };
         let header = Header::decode(head)?;
         let length = usize::try_from(header.length).map_err(|_| ProtocolError::Length(header.length))?;
-        let most = if header.kind == Kind::Value {
+        let most = if matches!(header.kind, Kind::Value | Kind::Part) {
             payload_bytes_max
         } else {
             REPORT_BYTES_MAX.min(payload_bytes_max)

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::native::{Arguments, Functions, Raised};
+use super::functions::Functions;
+use super::native::{Arguments, Raised};
 
 /// `builtin.echo`, `builtin.square`, `builtin.sleep`, `builtin.getpid`, `builtin.fail`.
 pub fn builtins() -> Functions {

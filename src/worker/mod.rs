@@ -1,16 +1,21 @@
 //! What runs in a zygote and in its workers: loading, forking, the loop, the runtimes.
 //!
-//! Invariant: child only. One thread, blocking I/O, no tokio; nothing here is called by the server but
-//! [`python`]'s embedded source.
+//! Invariant: child only. One thread, blocking I/O, no tokio; of all this the server uses [`python`]'s
+//! embedded source, and of [`Functions`] whether there are any and what is wrong with them.
 
 mod builtin;
+mod command;
+mod each;
+mod functions;
 mod native;
 mod run;
 mod sanitize;
+mod typed;
 mod zygote;
 
 pub mod python;
 
-pub use builtin::builtins;
-pub use native::{Functions, Raised};
+pub use functions::{BUILTIN, Functions};
+pub use native::Raised;
+pub use typed::{Bytes, Outcome, Typed};
 pub use zygote::{ZYGOTE_ARGUMENT, run_zygote};

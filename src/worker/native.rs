@@ -1,4 +1,5 @@
-//! Functions compiled into this binary: raw JSON in, raw JSON out.
+//! A function compiled into this binary: raw JSON in, raw JSON out. What type its values have is the business
+//! of [`typed`](super::typed).
 
 use std::any::Any;
 use std::cell::Cell;
@@ -22,6 +23,29 @@ pub enum Raised {
         message: String,
         /// Where (`$.args[0]`).
         path: String,
+    },
+    /// Its value can't be said in JSON.
+    NotJson {
+        /// What can't.
+        message: String,
+        /// Where in the value (`$[0].x`).
+        path: String,
+    },
+    /// Its value's JSON is larger than it may be.
+    TooLarge {
+        /// How large, where that was counted to its end.
+        bytes: Option<u64>,
+    },
+    /// The program that it is ended with another exit status than 0 or by a signal, or could not be started.
+    CommandFailed {
+        /// What happened, as the rest of a sentence that begins with the command.
+        message: String,
+        /// The exit status.
+        exit_code: Option<i32>,
+        /// The signal's name.
+        signal: Option<&'static str>,
+        /// The end of what it wrote to its standard error.
+        stderr: String,
     },
 }
 
@@ -63,7 +87,7 @@ impl std::fmt::Debug for Function {
     }
 }
 
-type Body = Box<dyn Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Raised>>;
+pub(super) type Body = Box<dyn Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Raised>>;
 
 /// A function and what is said of it.
 pub struct Function {
@@ -73,46 +97,7 @@ pub struct Function {
     pub doc: Option<String>,
     /// How it is called, `(x)`.
     pub signature: Option<String>,
-    body: Body,
-}
-
-/// The native functions of a program, in the order of their indexes.
-#[derive(Default)]
-pub struct Functions(Vec<Function>);
-
-impl std::fmt::Debug for Functions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|function| &function.name)).finish()
-    }
-}
-
-impl Functions {
-    /// Adds a function over raw JSON: it appends its value's JSON to the buffer.
-    #[must_use]
-    pub fn with_raw(
-        mut self,
-        name: &str,
-        signature: &str,
-        doc: &str,
-        body: impl Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Raised> + 'static,
-    ) -> Self {
-        self.0.push(Function {
-            name: name.into(),
-            doc: Some(doc.into()),
-            signature: Some(signature.into()),
-            body: Box::new(body),
-        });
-        self
-    }
-
-    /// In the order of their indexes.
-    pub fn iter(&self) -> impl Iterator<Item = &Function> {
-        self.0.iter()
-    }
-
-    pub(super) fn get(&self, index: u32) -> Option<&Function> {
-        self.0.get(usize::try_from(index).ok()?)
-    }
+    pub(super) body: Body,
 }
 
 impl Function {
@@ -129,10 +114,19 @@ impl Function {
             .unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
 
-    /// MAP: the index of the item that failed comes with the error; `done` is told after each item.
+    /// One item of MAP_EACH or STARMAP_EACH.
+    pub(super) fn item(&self, item: &[u8], spread: bool, output: &mut Vec<u8>) -> Result<(), Raised> {
+        let positional: Vec<&[u8]> = if spread { json::elements(item).collect() } else { vec![item] };
+        let arguments = Arguments { positional: &positional, keywords: None };
+        catch_unwind(AssertUnwindSafe(|| (self.body)(arguments, output)))
+            .unwrap_or_else(|panic| Err(panicked(&*panic)))
+    }
+
+    /// MAP and STARMAP: the index of the item that failed comes with the error; `done` is told after each item.
     pub(super) fn map(
         &self,
         items: &[u8],
+        spread: bool,
         output: &mut Vec<u8>,
         done: impl Fn(u64),
     ) -> Result<(), (u64, Raised)> {
@@ -143,7 +137,12 @@ impl Function {
                 if at.get() > 0 {
                     output.push(b',');
                 }
-                (self.body)(Arguments { positional: &[item], keywords: None }, output)?;
+                if spread {
+                    let positional: Vec<&[u8]> = json::elements(item).collect();
+                    (self.body)(Arguments { positional: &positional, keywords: None }, output)?;
+                } else {
+                    (self.body)(Arguments { positional: &[item], keywords: None }, output)?;
+                }
                 at.set(at.get() + 1);
                 done(at.get());
             }

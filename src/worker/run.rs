@@ -5,26 +5,37 @@ use std::io::{self, Write};
 use nix::unistd::Pid;
 use serde::Serialize;
 
-use super::native::{Function, Functions, Raised};
+use super::each;
+use super::functions::Functions;
+use super::native::{Function, Raised};
 use super::sanitize::{self, WorkerEnds};
 use crate::counters::{self, Word, monotonic_nanoseconds, state};
 use crate::json;
 use crate::sys::MappedPage;
-use crate::transport::{ChildEnd, ForkInitializer, HEADER_BYTES, Header, Kind};
+use crate::transport::{AnswerWriter, ForkInitializer, HEADER_BYTES, Header, Kind, TaskReader};
 
 const MESSAGE_BYTES_MAX: usize = 8 << 10;
 
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 struct Problem<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'a str>,
-    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     args: Option<[&'a str; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr: Option<&'a str>,
 }
 
 /// Serves tasks until the pipe ends.
@@ -32,35 +43,41 @@ pub(super) fn run(
     ends: WorkerEnds,
     functions: &Functions,
     initializer: Option<&ForkInitializer>,
+    result_bytes_max: usize,
 ) -> io::Result<()> {
     let own = Pid::this();
     let page = ends.page;
     counters::write(&page, Word::Pid, u64::try_from(own.as_raw()).unwrap_or(0));
     counters::write(&page, Word::State, state::IDLE);
-    let mut pipes = ChildEnd::new(ends.tasks, ends.results);
+    let mut tasks = TaskReader::new(ends.tasks);
+    let answers = AnswerWriter::new(ends.results);
     let mut answer = vec![0; HEADER_BYTES];
     let ready = initializer.is_none_or(|initializer| initialize(initializer, functions, &mut answer));
     if Pid::this() != own {
         sanitize::leave(0);
     }
     if !ready {
-        return pipes.write_answer(Kind::BootFailed, 0, 0, &mut answer);
+        return answers.write_answer(Kind::BootFailed, 0, 0, &mut answer);
     }
-    pipes.write_answer(Kind::Ready, 0, 0, &mut answer)?;
-    while let Some((header, payload)) = pipes.read_task()? {
+    answers.write_answer(Kind::Ready, 0, 0, &mut answer)?;
+    while let Some((header, payload)) = tasks.read_task()? {
         answer.resize(HEADER_BYTES, 0);
         let (kind, took) = if header.kind == Kind::Ping {
             (Kind::Pong, 0)
         } else {
             let started = begin(&page, header.sequence);
-            let kind = perform(header, payload, functions, &page, &mut answer);
+            let kind = if matches!(header.kind, Kind::MapEach | Kind::StarmapEach) {
+                each::perform(header, payload, functions, &page, result_bytes_max, &answers, &mut answer)?
+            } else {
+                perform(header, payload, functions, &page, result_bytes_max, &mut answer)
+            };
             (kind, end(&page, started, kind))
         };
         if Pid::this() != own {
             // A function forked and its child came back here: it is no worker.
             sanitize::leave(0);
         }
-        pipes.write_answer(kind, header.sequence, took, &mut answer)?;
+        answers.write_answer(kind, header.sequence, took, &mut answer)?;
         if answer.capacity() > 1 << 20 {
             answer = Vec::new();
         }
@@ -76,14 +93,18 @@ fn initialize(initializer: &ForkInitializer, functions: &Functions, answer: &mut
     };
     let _ = io::stdout().flush();
     answer.truncate(HEADER_BYTES);
-    let raised = match ran {
-        Ok(()) => return true,
+    let (kind, message) = match ran {
+        // It ran; nobody wants its value.
+        Ok(()) | Err(Raised::NotJson { .. } | Raised::TooLarge { .. }) => return true,
+        Err(Raised::Error { kind, message }) => (kind, message),
         Err(Raised::InvalidArguments { message, path }) => {
-            Raised::Error { kind: "InvalidArguments".into(), message: format!("{path}: {message}") }
+            ("InvalidArguments".to_owned(), format!("{path}: {message}"))
         }
-        Err(raised) => raised,
+        Err(Raised::CommandFailed { message, stderr, .. }) => {
+            ("CommandFailed".to_owned(), format!("the command {message}\n{stderr}").trim_end().to_owned())
+        }
     };
-    say(answer, None, &raised);
+    say(answer, None, &Raised::Error { kind, message });
     false
 }
 
@@ -114,6 +135,7 @@ fn perform(
     payload: &[u8],
     functions: &Functions,
     page: &MappedPage,
+    result_bytes_max: usize,
     answer: &mut Vec<u8>,
 ) -> Kind {
     let Some(function) = functions.get(header.detail) else {
@@ -124,6 +146,10 @@ fn perform(
         );
     };
     match dispatch(function, header.kind, payload, page, answer) {
+        Ok(()) if answer.len() - HEADER_BYTES > result_bytes_max => {
+            let bytes = u64::try_from(answer.len() - HEADER_BYTES).ok();
+            say(answer, None, &Raised::TooLarge { bytes })
+        }
         Ok(()) => {
             // What a function printed must be in the log pipe before its answer.
             let _ = io::stdout().flush();
@@ -144,9 +170,11 @@ fn dispatch(
     answer: &mut Vec<u8>,
 ) -> Result<(), (Option<u64>, Raised)> {
     match kind {
-        Kind::Map => {
+        Kind::Map | Kind::Starmap => {
             let done = |items| counters::write(page, Word::ItemsDone, items);
-            function.map(payload, answer, done).map_err(|(index, raised)| (Some(index), raised))
+            function
+                .map(payload, kind == Kind::Starmap, answer, done)
+                .map_err(|(index, raised)| (Some(index), raised))
         }
         Kind::CallKeywords => {
             let mut parts = json::elements(payload);
@@ -154,28 +182,47 @@ fn dispatch(
             function.apply(arguments, parts.next(), answer).map_err(|raised| (None, raised))
         }
         Kind::Call
+        | Kind::MapEach
+        | Kind::StarmapEach
         | Kind::Ping
         | Kind::Ready
         | Kind::Value
+        | Kind::Part
         | Kind::Raised
         | Kind::NotJson
         | Kind::InvalidArguments
         | Kind::TooLarge
         | Kind::BootFailed
+        | Kind::CommandFailed
         | Kind::Pong => function.apply(payload, None, answer).map_err(|raised| (None, raised)),
     }
 }
 
-fn say(answer: &mut Vec<u8>, index: Option<u64>, raised: &Raised) -> Kind {
+pub(super) fn say(answer: &mut Vec<u8>, index: Option<u64>, raised: &Raised) -> Kind {
     answer.truncate(HEADER_BYTES);
+    write_problem(answer, index, raised)
+}
+
+/// Appends what went wrong; the kind of answer that it is.
+pub(super) fn write_problem(answer: &mut Vec<u8>, index: Option<u64>, raised: &Raised) -> Kind {
+    let said = |message| Problem { message: Some(clipped(message)), index, ..Problem::default() };
     let (kind, problem) = match raised {
         Raised::Error { kind, message } => {
-            let message = clipped(message);
-            (Kind::Raised, Problem { kind: Some(kind), message, path: None, args: Some([message]), index })
+            (Kind::Raised, Problem { kind: Some(kind), args: Some([clipped(message)]), ..said(message) })
         }
         Raised::InvalidArguments { message, path } => {
-            let message = clipped(message);
-            (Kind::InvalidArguments, Problem { kind: None, message, path: Some(path), args: None, index })
+            (Kind::InvalidArguments, Problem { path: Some(path), ..said(message) })
+        }
+        Raised::TooLarge { bytes } => {
+            (Kind::TooLarge, Problem { bytes: *bytes, index, ..Problem::default() })
+        }
+        Raised::CommandFailed { message, exit_code, signal, stderr } => {
+            let (exit_code, signal, stderr) = (*exit_code, *signal, Some(clipped(stderr)));
+            (Kind::CommandFailed, Problem { exit_code, signal, stderr, ..said(message) })
+        }
+        Raised::NotJson { message, path } => {
+            let path = Some(clipped(path));
+            (Kind::NotJson, Problem { path, ..said(message) })
         }
     };
     // Writing JSON into memory can't fail for this type.

@@ -1,4 +1,5 @@
-//! The native zygote: this binary executed again, one thread, forks workers on request.
+//! The native zygote: the program executed again, one thread, forks workers on request. The program may be
+//! one of a user's own: what its `main` does before `serve` has been done here too.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -7,20 +8,24 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getppid};
 
-use super::native::Functions;
+use super::command;
+use super::functions::Functions;
 use super::run;
 use super::sanitize::{self, Descriptors};
 use crate::sys::{self, Forked, PidFd};
-use crate::transport::{ForkInitializer, FromZygote, PACKET_BYTES_MAX, ToZygote};
+use crate::transport::{ForkInitializer, FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote};
 
 /// The hidden argument that makes this binary a zygote.
 pub const ZYGOTE_ARGUMENT: &str = "__zygote";
 
+/// The exit status after a refusal.
+const REFUSED: i32 = 3;
+
 /// Serves the control socket on descriptor 0 until it ends. Returns the exit status; never returns in a
 /// worker.
-pub fn run_zygote(functions: &Functions) -> i32 {
+pub fn run_zygote(functions: Functions) -> i32 {
     match Zygote::start().and_then(|zygote| zygote.serve(functions)) {
-        Ok(()) => 0,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("forkpool: native zygote: {error}");
             70
@@ -28,9 +33,32 @@ pub fn run_zygote(functions: &Functions) -> i32 {
     }
 }
 
+/// Loads what is named; what speaks against it.
+fn refusal(functions: &mut Functions, modules: &[String]) -> io::Result<Option<FromZygote>> {
+    let refused = |what: &str, reason: &str, message: String| FromZygote::Refused {
+        what: what.into(),
+        reason: reason.into(),
+        message,
+        traceback: None,
+    };
+    if let Err(unknown) = functions.load(modules) {
+        return Ok(Some(refused(unknown, "not-found", "no native functions have this name".into())));
+    }
+    let threads = sys::thread_count()?;
+    let program = std::env::current_exe()?;
+    Ok((threads != 1).then(|| {
+        let message = format!(
+            "the program has {threads} threads where it serves its functions, and only one with a single \
+             thread may fork workers: call forkpool::serve first, or start the threads in the functions"
+        );
+        refused(&program.display().to_string(), "thread-started", message)
+    }))
+}
+
 struct Zygote {
     control: OwnedFd,
     server: Pid,
+    result_bytes_max: usize,
 }
 
 impl Zygote {
@@ -38,10 +66,10 @@ impl Zygote {
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
         let control = sys::take_stdin()?;
         nix::sys::prctl::set_name(c"forkpool-zygote")?;
-        Ok(Self { control, server: getppid() })
+        Ok(Self { control, server: getppid(), result_bytes_max: usize::MAX })
     }
 
-    fn serve(mut self, functions: &Functions) -> io::Result<()> {
+    fn serve(mut self, mut functions: Functions) -> io::Result<i32> {
         let mut buffer = vec![0; PACKET_BYTES_MAX];
         loop {
             let (length, fds) = match sys::receive_packet(self.control.as_fd(), &mut buffer) {
@@ -49,22 +77,48 @@ impl Zygote {
                 received => received?,
             };
             if length == 0 {
-                return Ok(());
+                return Ok(0);
             }
             match serde_json::from_slice(&buffer[..length])? {
-                ToZygote::Load { server_pid, .. } => {
+                ToZygote::Load { server_pid, result_bytes_max, modules, commands, .. } => {
                     self.server = Pid::from_raw(server_pid);
+                    self.result_bytes_max = result_bytes_max;
                     if getppid() != self.server {
-                        return Ok(());
+                        return Ok(0);
                     }
-                    self.announce(functions)?;
+                    if !commands.is_empty() {
+                        let Some(made) = self.load_commands(commands)? else { return Ok(REFUSED) };
+                        functions = made;
+                    } else if let Some(refusal) = refusal(&mut functions, &modules)? {
+                        self.say(&refusal)?;
+                        return Ok(REFUSED);
+                    }
+                    self.announce(&functions)?;
                 }
                 ToZygote::Fork { worker, initializer } => {
                     let descriptors = Descriptors::from_received(fds)?;
-                    self.fork_worker(worker, descriptors, functions, initializer.as_ref())?;
+                    self.fork_worker(worker, descriptors, &functions, initializer.as_ref())?;
                 }
             }
         }
+    }
+
+    /// `None` when one was refused, which the server has been told.
+    fn load_commands(&self, offered: Vec<LoadCommand>) -> io::Result<Option<Functions>> {
+        let mut functions = Functions::default();
+        for one in offered {
+            let what = one.name.clone();
+            self.say(&FromZygote::Loading { what: what.clone() })?;
+            match command::add(functions, one, self.result_bytes_max) {
+                Ok(more) => functions = more,
+                Err(command::Refused { reason, message }) => {
+                    let reason = reason.to_owned();
+                    self.say(&FromZygote::Refused { what, reason, message, traceback: None })?;
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(functions))
     }
 
     fn announce(&self, functions: &Functions) -> io::Result<()> {
@@ -113,7 +167,7 @@ impl Zygote {
             }),
             Ok(Forked::Child) => {
                 let done = sanitize::become_worker(self.server, descriptors)
-                    .and_then(|ends| run::run(ends, functions, initializer));
+                    .and_then(|ends| run::run(ends, functions, initializer, self.result_bytes_max));
                 sanitize::leave(i32::from(done.is_err()) * 70);
             }
             Err(error) => self.say_failed(worker, &error),

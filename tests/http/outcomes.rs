@@ -52,3 +52,12 @@ fn a_worker_lives_on_after_errors_and_counts_them() {
     let worker = &server.workers()[0].all;
     assert_eq!((&worker["tasks_failed"], &worker["tasks_succeeded"]), (&json!(40), &json!(2)), "{worker}");
 }
+
+#[test]
+fn a_native_value_far_over_the_limit_is_too_large() {
+    let server = Server::bare(&["--builtin", "--result-limit", "100000", "--workers", "1"]);
+    let worker = server.workers_of("native")[0].pid;
+    let call = json!({"function": "builtin.echo", "args": ["x".repeat(1_000_000)]});
+    assert_eq!(server.post("/v1/apply", &call).outcome("result-too-large")["limit"], 100_000);
+    assert_eq!(server.workers_of("native")[0].pid, worker, "its worker lives on");
+}

@@ -59,8 +59,8 @@ fn one_that_raises_is_told_with_its_traceback() {
 }
 
 #[test]
-fn one_that_does_not_fit_its_arguments_ends_its_worker_or_the_native_one_is_told_too() {
-    let server = server(&["--builtin"]);
+fn other_failures_and_other_runtimes_are_told_too() {
+    let server = server(&["--builtin", "--command", "check=ls {0}"]);
     let misfit = json!({"initializer": "life.hang", "initargs": [1]});
     assert_eq!(
         make(&server, "a", &misfit).problem(422, "initializer-failed")["exception"]["type"],
@@ -75,6 +75,10 @@ fn one_that_does_not_fit_its_arguments_ends_its_worker_or_the_native_one_is_told
         (&problem["exception"]["type"], &problem["exception"]["message"]),
         (&json!("Failure"), &json!("no"))
     );
+    let program =
+        json!({"name": "a", "runtime": "command", "initializer": "check", "initargs": ["/nowhere"]});
+    let problem = server.post("/v1/pools", &program).problem(422, "initializer-failed");
+    assert_eq!(problem["exception"]["type"], "CommandFailed", "{problem}");
     let native = json!({"name": "a", "runtime": "native", "initializer": "builtin.echo", "initargs": [1]});
     assert_eq!(server.post("/v1/pools", &native).status, 201);
 }

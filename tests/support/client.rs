@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use ureq::Agent;
 use ureq::http::Request;
 
-use super::Answer;
+use super::{Answer, contract};
 
 /// No request of a test may take longer.
 const BOUND: Duration = Duration::from_secs(60);
@@ -56,6 +56,7 @@ impl Client {
     }
 
     /// Any request; the error says how the connection was lost.
+    #[track_caller]
     pub fn try_send(
         &self,
         method: &str,
@@ -83,7 +84,9 @@ impl Client {
             .collect();
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(BODY_MAX).read_to_vec().map_err(|e| say(&e))?;
-        Ok(Answer { status, headers, body, took: start.elapsed() })
+        let answer = Answer { status, headers, body, took: start.elapsed() };
+        contract::hold(method, path, &answer);
+        Ok(answer)
     }
 
     /// Any request that must be answered.

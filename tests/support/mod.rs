@@ -4,23 +4,28 @@
 
 mod answer;
 mod client;
+mod contract;
 mod gate;
 mod output;
 pub mod proc;
+mod program;
 mod raw;
 mod server;
+mod unix;
 mod wait;
 
 pub use answer::Answer;
 pub use client::{Client, Worker};
+pub use program::{Ended, Program};
 pub use raw::Raw;
 pub use server::{Server, binary, fixture};
+pub use unix::UnixClient;
 pub use wait::{never_within, wait_from, wait_until};
 
-/// A count that the promise names, scaled: `FORKPOOL_TEST_SCALE` is 10 for the whole of it, 1 (the default)
+/// A count that the promise names, scaled: `TEST_SCALE` is 10 for the whole of it, 1 (the default)
 /// for a tenth.
 pub fn scaled(full: usize) -> usize {
-    let scale = std::env::var("FORKPOOL_TEST_SCALE").ok().and_then(|v| v.parse().ok()).unwrap_or(1);
+    let scale = std::env::var("TEST_SCALE").ok().and_then(|v| v.parse().ok()).unwrap_or(1);
     (full * scale / 10).max(1)
 }
 

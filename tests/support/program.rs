@@ -1,17 +1,19 @@
 //! The binary as a program: any subcommand, what it writes, how it ends. For what `Server` cannot start:
 //! commands that end by themselves, servers on Unix sockets, servers that never become ready.
 
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::Read;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
 use super::gate::Seat;
-use super::output::{Tail, lines};
-use super::{binary, proc, wait_until};
+use super::output::lines;
+use super::{binary, proc};
 
 /// No line may be waited for longer.
 const LINE_BOUND: Duration = Duration::from_secs(30);
@@ -22,7 +24,8 @@ pub struct Program {
     child: Child,
     pid: i32,
     lines: Receiver<String>,
-    errors: Tail,
+    errors: Arc<Mutex<Vec<u8>>>,
+    errors_end: Receiver<()>,
     tag: String,
     over: bool,
     _seat: Seat,
@@ -35,7 +38,7 @@ pub struct Ended {
     pub status: ExitStatus,
     /// Standard output.
     pub out: String,
-    /// Standard error, the last part.
+    /// Standard error.
     pub errors: String,
 }
 
@@ -60,10 +63,10 @@ impl Program {
         adjust(&mut command);
         let mut child = command.spawn().expect("the binary can be started");
         let pid = i32::try_from(child.id()).expect("a pid fits");
-        let errors = Tail::follow(child.stderr.take().expect("stderr is piped"));
+        let (errors, errors_end) = follow(child.stderr.take().expect("stderr is piped"));
         // Without a pipe of ours there are no lines.
         let lines = child.stdout.take().map_or_else(|| channel().1, lines);
-        Self { child, pid, lines, errors, tag, over: false, _seat: seat }
+        Self { child, pid, lines, errors, errors_end, tag, over: false, _seat: seat }
     }
 
     /// Runs the binary to its end, which must come within `bound`, and leave no process.
@@ -80,9 +83,10 @@ impl Program {
         self.pid
     }
 
-    /// What it wrote to standard error, the last part.
+    /// What it wrote to standard error.
     pub fn errors(&self) -> String {
-        self.errors.text()
+        let bytes = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// The next line of its standard output.
@@ -123,7 +127,8 @@ impl Program {
             out.push_str(&line);
             out.push('\n');
         }
-        wait_until(Duration::from_secs(5), "its standard error ends", || self.errors.is_over());
+        let end = self.errors_end.recv_timeout(Duration::from_secs(5));
+        assert_eq!(end, Err(RecvTimeoutError::Disconnected), "something still holds its standard error");
         Ended { status, out, errors: self.errors() }
     }
 
@@ -160,4 +165,22 @@ impl Drop for Program {
             eprintln!("--- the program's standard error ---\n{}---", self.errors());
         }
     }
+}
+
+/// Reads a stream to its end; the channel closes then.
+fn follow(mut stream: ChildStderr) -> (Arc<Mutex<Vec<u8>>>, Receiver<()>) {
+    let read = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&read);
+    let (end, is_over) = channel();
+    thread::spawn(move || {
+        let _end = end;
+        let mut buffer = [0_u8; 16 << 10];
+        while let Ok(n) = stream.read(&mut buffer) {
+            if n == 0 {
+                break;
+            }
+            kept.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&buffer[..n]);
+        }
+    });
+    (read, is_over)
 }

@@ -4,13 +4,15 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::Answer;
+use super::{Answer, contract};
 
 /// One connection to a server.
 #[derive(Debug)]
 pub struct Raw {
     stream: TcpStream,
     start: Instant,
+    /// Method and target of the last request that was written whole.
+    asked: Option<(String, String)>,
 }
 
 impl Raw {
@@ -19,7 +21,7 @@ impl Raw {
     pub fn connect(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("the server accepts a connection");
         stream.set_nodelay(true).expect("TCP_NODELAY can be set");
-        Self { stream, start: Instant::now() }
+        Self { stream, start: Instant::now(), asked: None }
     }
 
     /// Writes bytes. A server that has already answered and closed is no error here: the answer tells.
@@ -35,6 +37,7 @@ impl Raw {
     /// Writes a request with a JSON body and the usual headers, besides `more` (each line ends in CRLF).
     #[track_caller]
     pub fn request(&mut self, line: &str, more: &str, body: &[u8]) {
+        self.asked = line.split_once(' ').map(|(method, target)| (method.to_owned(), target.to_owned()));
         let mut text = format!("{line} HTTP/1.1\r\n{more}");
         if !more.to_ascii_lowercase().contains("host:") {
             text.push_str("Host: 127.0.0.1\r\n");
@@ -74,7 +77,11 @@ impl Raw {
         let length =
             headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, v)| v.parse().ok());
         while rest.len() < length.unwrap_or(usize::MAX) && self.more(&mut rest, until) {}
-        Answer { status, headers, body: rest, took: self.start.elapsed() }
+        let answer = Answer { status, headers, body: rest, took: self.start.elapsed() };
+        if let Some((method, target)) = &self.asked {
+            contract::hold(method, target, &answer);
+        }
+        answer
     }
 
     /// Reads some more; `false` at the end of the stream.

@@ -2,7 +2,7 @@
 //! drain limit, and no process of it left.
 
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
@@ -76,16 +76,27 @@ impl Server {
         Self::launch(args, &[], false, Seat::take(false))
     }
 
+    /// Starts another program, which serves functions of its own.
+    #[track_caller]
+    pub fn of(program: &Path, args: &[&str]) -> Self {
+        Self::launched(Command::new(program), args, &[], Seat::take(false))
+    }
+
     #[track_caller]
     fn launch(args: &[&str], environment: &[(&str, &str)], faults: bool, seat: Seat) -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let tag = format!("TEST_SERVER_TAG={}-{number}", std::process::id());
         let mut command = Command::new(binary());
         command.arg("serve");
         if faults {
             command.arg(fixture("faults.py"));
         }
+        Self::launched(command, args, environment, seat)
+    }
+
+    #[track_caller]
+    fn launched(mut command: Command, args: &[&str], environment: &[(&str, &str)], seat: Seat) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let tag = format!("TEST_SERVER_TAG={}-{number}", std::process::id());
         if !args.contains(&"--workers") && !environment.iter().any(|(name, _)| *name == "FORKPOOL_WORKERS") {
             command.args(["--workers", "2"]);
         }

@@ -43,7 +43,7 @@ impl UnixClient {
         stream.write_all(text.as_bytes())?;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes)?;
-        let answer = Answer::parse(&bytes, start.elapsed())
+        let answer = parse(&bytes, start.elapsed())
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no whole answer came"))?;
         contract::hold(method, target, &answer);
         Ok(answer)
@@ -60,4 +60,17 @@ impl UnixClient {
     pub fn post(&self, target: &str, body: &Value) -> Answer {
         self.try_send("POST", target, Some(body)).unwrap_or_else(|error| panic!("POST {target}: {error}"))
     }
+}
+
+/// An answer whose end was the connection's.
+fn parse(bytes: &[u8], took: Duration) -> Option<Answer> {
+    let head_end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&bytes[..head_end]);
+    let mut lines = head.lines();
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    Some(Answer { status, headers, body: bytes[head_end + 4..].to_vec(), took })
 }

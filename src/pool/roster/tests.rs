@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{FLIGHT_MAX, HEAD_QUICK, HEAD_UNREAD, Phase, Roster, SeatId};
 use crate::jobs::{JobKind, NewJob, Record};
 use crate::pool::Function;
-use crate::pool::run::Task;
+use crate::pool::task::Task;
 use crate::transport::Kind;
 
 const QUICK: Duration = Duration::from_micros(20);
@@ -38,6 +38,7 @@ impl Bench {
             total: 1,
             chunksize: None,
             retained: false,
+            terms: crate::jobs::Terms::default(),
         };
         let record = Arc::new(Record::new(new));
         Task {
@@ -52,6 +53,8 @@ impl Bench {
             first_item: 0,
             items: 1,
             deliveries: 0,
+            retries: 0,
+            told: 0,
         }
     }
 

@@ -17,17 +17,19 @@ def explain(failed_in, error, function, word, args, kwargs, value, tracebacks):
     elif failed_in == SAYING and not isinstance(error, (KeyboardInterrupt, SystemExit)):
         kind = NOT_JSON
         steps, message = offender(value, error)
-        if word == MAP and steps:
+        if word in (MAP, STARMAP) and steps:
             index = steps.pop(0)
         told = {"message": message, "path": path_of(steps)}
     else:
         kind = RAISED
         misfit = None
-        if word != MAP:
+        if word not in (MAP, STARMAP):
             misfit = misfit_of(error, function, args, kwargs or {})
         elif len(value) < len(args):
             index = len(value)
-            misfit = misfit_of(error, function, args[index:index + 1], {}) and "$"
+            given = args[index:index + 1] if word == MAP else args[index]
+            misfit = type(given) is not list or misfit_of(error, function, given, {})
+            misfit = misfit and "$"
         if misfit:
             kind = INVALID_ARGUMENTS
             told = {"message": message_of(error), "path": misfit}
@@ -213,7 +215,7 @@ def unreadable(error, word, payload):
         steps = bad_bytes(scan(payload.decode(), 0)[0]) or []
     except BaseException:
         pass
-    index = steps.pop(0) if word == MAP and steps else None
+    index = steps.pop(0) if word in (MAP, STARMAP) and steps else None
     if word == CALL and steps:
         steps.insert(0, "args")
     elif word == CALL_KEYWORDS and steps:

@@ -31,6 +31,7 @@ try:
     import gc
 except ImportError as missing:
     unsupported("its standard module %s is missing" % missing.name)
+from itertools import starmap
 from os import _exit, close, closerange, dup, dup2, fork, getpid, getppid, readv, waitpid, write, writev
 from sys import exc_info
 from time import monotonic_ns as now, sleep

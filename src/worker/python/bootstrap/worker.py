@@ -49,8 +49,9 @@ def word_of(kind, codec):
     return 0xF0 | 1 << 8 | kind << 16 | codec << 24
 
 
-CALL, CALL_KEYWORDS, MAP, PING = word_of(1, 1), word_of(2, 1), word_of(3, 1), word_of(8, 0)
-READY, PONG = word_of(16, 0), word_of(24, 0)
+CALL, CALL_KEYWORDS, MAP, STARMAP = word_of(1, 1), word_of(2, 1), word_of(3, 1), word_of(4, 1)
+MAP_EACH, STARMAP_EACH, PING = word_of(5, 1), word_of(6, 1), word_of(8, 0)
+READY, PONG, PART = word_of(16, 0), word_of(24, 0), word_of(25, 1)
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE = (word_of(kind, 1) for kind in range(17, 22))
 BOOT_FAILED = word_of(23, 1)
 
@@ -151,8 +152,8 @@ def forget_work():
     closerange(3, 6)
 
 
-def run_map(call, which, items, values, page):
-    """[call(item) for item in items] into `values`, in slices of about 1 ms, for the page's word 6.
+def run_map(call, which, items, values, page, through):
+    """[call(item) for item in items] into `values` (through `map` or `starmap`), in slices of about 1 ms, for the page's word 6.
 
     After an exception len(values) is the index of the item that failed: extend keeps what came before it.
     """
@@ -166,7 +167,7 @@ def run_map(call, which, items, values, page):
             unstarted = items[at:at + size] if at or size < total else items
             count = len(unstarted)
             begun = now()
-            values.extend(map(call, unstarted))
+            values.extend(through(call, unstarted))
             took = now() - begun
             if getpid() != me:
                 return
@@ -176,6 +177,46 @@ def run_map(call, which, items, values, page):
         pace[which] = size
     finally:
         unstarted = []
+
+
+class Said(str):
+    """JSON already."""
+
+
+def run_each(call, function, items, spread, sequence, page, result_bytes_max, tracebacks):
+    """A record for each item. Those older than 5 ms or larger than 256 KiB go ahead as a PART; gives the rest."""
+    me = getpid()
+    records, size, since, at = [], 0, now(), 0
+    for item in items:
+        if records and (size > 262144 or now() - since > 5000000):
+            flush_streams()
+            answer(PART, sequence, ("[" + ",".join(records) + "]").encode())
+            records, size = [], 0
+        if not records:
+            since = now()
+        value, stage = None, CALLING
+        try:
+            value = call(*item) if spread else call(item)
+            stage = SAYING
+            text = repr(value) if type(value) is int else to_json(value)
+            if len(text) <= result_bytes_max:
+                record = '{"value":' + text + "}"
+            else:
+                record = '{"error":{"kind":21,"told":{"bytes":%d}}}' % len(text)
+        except BaseException as error:
+            if getpid() != me:
+                leave_copy(error)
+            open_values.clear()
+            given = item if spread and type(item) is list else [item]
+            word, told = explain_failure(stage, error, [function], 0, CALL, given, None, value, tracebacks)
+            record = '{"error":{"kind":%d,"told":%s}}' % (word >> 16 & 255, told.decode())
+        if getpid() != me:
+            leave_copy(None)
+        records.append(record)
+        size += len(record)
+        at += 1
+        put_one(page, 48, at)
+    return Said("[" + ",".join(records) + "]")
 
 
 def serve(functions, calls, page, result_bytes_max, tracebacks):
@@ -215,10 +256,14 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     if word == CALL:
                         stage = CALLING
                         value = call(*args)
-                    elif word == MAP:
+                    elif word == MAP or word == STARMAP:
                         value = []
                         stage = CALLING
-                        run_map(call, which, args, value, page)
+                        run_map(call, which, args, value, page, map if word == MAP else starmap)
+                    elif word == MAP_EACH or word == STARMAP_EACH:
+                        stage = CALLING
+                        value = run_each(call, functions[which], args, word == STARMAP_EACH, sequence, page,
+                                         result_bytes_max, tracebacks)
                     elif word == CALL_KEYWORDS:
                         args, kwargs = args
                         stage = CALLING
@@ -231,10 +276,12 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                         text = repr(value)
                     elif kind is str:
                         text = quote(value)
+                    elif kind is Said:
+                        text = value
                     else:
                         text = "".join(encode(value, 0))
                     outcome = VALUE
-                    if len(text) > result_bytes_max:
+                    if len(text) > result_bytes_max and kind is not Said:
                         outcome, text = TOO_LARGE, '{"bytes":%d}' % len(text)
                     body = text.encode()
                     stage = READING
@@ -258,7 +305,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     bad += 1
                 took = now() - begun
                 busy += took
-                put(page, 8, 1, 0, started, good, bad, len(value) if word == MAP and value else 0, busy, 0)
+                put(page, 8, 1, 0, started, good, bad, len(value) if value and (word == MAP or word == STARMAP) else 0, busy, 0)
                 args = kwargs = value = payload = text = None  # an idle worker holds nothing of its tasks
                 answer(outcome, sequence, body, took)
                 body = None

@@ -1,0 +1,141 @@
+//! The options of submissions: read one by one, each wrong one named.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::body::{BodyProblem, Members, invalid};
+use super::query::{Invalid, Query};
+use crate::jobs::{FailureCode, Terms};
+
+/// Members that every submission may have besides its own.
+pub(super) const OPTIONS: &[&str] = &[
+    "pool",
+    "run_timeout",
+    "queue_timeout",
+    "priority",
+    "retries",
+    "retry_on",
+    "retry_delay",
+    "result_ttl",
+    "tags",
+    "durable",
+];
+
+const SECONDS_MAX: f64 = 86_400.0;
+const RESULT_TTL_MAX: f64 = 31_622_400.0;
+const PRIORITY_MOST: i64 = 100;
+const RETRIES_MAX: i64 = 1_000;
+const TAGS_MAX: usize = 32;
+const TAG_BYTES_MAX: usize = 256;
+const RETRIABLE: &[FailureCode] = &[
+    FailureCode::WorkerDied,
+    FailureCode::Interrupted,
+    FailureCode::FunctionRaised,
+    FailureCode::RunTimeout,
+    FailureCode::WorkerProtocolError,
+];
+
+/// What a submission asks for besides its own members.
+#[derive(Debug)]
+pub struct Options {
+    /// The pool asked for.
+    pub pool: Option<String>,
+    /// The rest.
+    pub terms: Terms,
+}
+
+impl Options {
+    pub(super) fn read(members: &Members<'_>) -> Result<Self, BodyProblem> {
+        let defaults = Terms::default();
+        let terms = Terms {
+            run_timeout: seconds(members, "run_timeout", SECONDS_MAX)?,
+            queue_timeout: seconds(members, "queue_timeout", SECONDS_MAX)?,
+            priority: whole(members, "priority", -PRIORITY_MOST, PRIORITY_MOST)?.unwrap_or(0),
+            retries: whole(members, "retries", 0, RETRIES_MAX)?.unwrap_or(0),
+            retry_on: retry_on(members)?.unwrap_or(defaults.retry_on),
+            retry_delay: seconds(members, "retry_delay", SECONDS_MAX)?.unwrap_or_default(),
+            result_ttl: seconds(members, "result_ttl", RESULT_TTL_MAX)?,
+            tags: tags(members)?,
+        };
+        let durable: Option<bool> = value(members, "durable", "true or false")?;
+        if durable == Some(true) {
+            return Err(BodyProblem::NotDurable);
+        }
+        Ok(Self { pool: members.string("pool")?, terms })
+    }
+}
+
+impl Options {
+    /// From the query of a stream.
+    pub fn from_query(query: &Query<'_>) -> Result<Self, Invalid> {
+        let day = Duration::from_secs_f64(SECONDS_MAX);
+        let whole = |name: &str, least: i64, most: i64| -> Result<i64, Invalid> {
+            let Some(text) = query.text(name) else { return Ok(0) };
+            let number = text.parse::<i64>().ok().filter(|number| (least..=most).contains(number));
+            let detail = || format!("{name} must be a whole number from {least} to {most}, not {text:?}");
+            number.ok_or_else(|| Invalid::new(name, detail()))
+        };
+        let terms = Terms {
+            run_timeout: query.seconds("run_timeout", day)?,
+            queue_timeout: query.seconds("queue_timeout", day)?,
+            priority: i8::try_from(whole("priority", -PRIORITY_MOST, PRIORITY_MOST)?).unwrap_or(0),
+            retries: u32::try_from(whole("retries", 0, RETRIES_MAX)?).unwrap_or(0),
+            retry_delay: query.seconds("retry_delay", day)?.unwrap_or_default(),
+            ..Terms::default()
+        };
+        Ok(Self { pool: query.text("pool").map(str::to_owned), terms })
+    }
+}
+
+fn value<T: DeserializeOwned>(
+    members: &Members<'_>,
+    name: &str,
+    what: &str,
+) -> Result<Option<T>, BodyProblem> {
+    let Some(text) = members.text(name) else { return Ok(None) };
+    parsed(name, &text, what).map(Some)
+}
+
+fn parsed<T: DeserializeOwned>(name: &str, text: &Bytes, what: &str) -> Result<T, BodyProblem> {
+    serde_json::from_slice(text).map_err(|_| invalid(name, &format!("{name} must be {what}")))
+}
+
+fn seconds(members: &Members<'_>, name: &str, most: f64) -> Result<Option<Duration>, BodyProblem> {
+    let what = format!("a number of seconds from 0 to {most}");
+    let Some(number) = value::<f64>(members, name, &what)? else { return Ok(None) };
+    let duration = Duration::try_from_secs_f64(number).ok().filter(|_| number <= most);
+    duration.map(Some).ok_or_else(|| invalid(name, &format!("{name} must be {what}")))
+}
+
+fn whole<T: TryFrom<i64>>(
+    members: &Members<'_>,
+    name: &str,
+    least: i64,
+    most: i64,
+) -> Result<Option<T>, BodyProblem> {
+    let what = format!("a whole number from {least} to {most}");
+    let Some(number) = value::<i64>(members, name, &what)? else { return Ok(None) };
+    let number = (least..=most).contains(&number).then(|| T::try_from(number).ok()).flatten();
+    number.map(Some).ok_or_else(|| invalid(name, &format!("{name} must be {what}")))
+}
+
+fn retry_on(members: &Members<'_>) -> Result<Option<Vec<FailureCode>>, BodyProblem> {
+    let known = RETRIABLE.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(", ");
+    let what = format!("a list of codes, of: {known}");
+    let Some(names) = value::<Vec<String>>(members, "retry_on", &what)? else { return Ok(None) };
+    let code = |name: &String| RETRIABLE.iter().find(|code| code.as_str() == name).copied();
+    let codes: Option<Vec<_>> = names.iter().map(code).collect();
+    codes.map(Some).ok_or_else(|| invalid("retry_on", &format!("retry_on must be {what}")))
+}
+
+fn tags(members: &Members<'_>) -> Result<Vec<String>, BodyProblem> {
+    let what = format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_BYTES_MAX} bytes");
+    let tags: Vec<String> = value(members, "tags", &what)?.unwrap_or_default();
+    let fits = |tag: &String| (1..=TAG_BYTES_MAX).contains(&tag.len());
+    if tags.len() > TAGS_MAX || !tags.iter().all(fits) {
+        return Err(invalid("tags", &format!("tags must be {what}")));
+    }
+    Ok(tags)
+}

@@ -1,0 +1,69 @@
+//! On which terms a job is run: what a client asks for besides a function and its arguments.
+
+use std::time::Duration;
+
+use super::outcome::FailureCode;
+
+/// The longest pause before another attempt.
+pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(60);
+
+/// The terms of one job.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// How long a task may run.
+    pub run_timeout: Option<Duration>,
+    /// How long the job may wait for its first task to start.
+    pub queue_timeout: Option<Duration>,
+    /// Larger first.
+    pub priority: i8,
+    /// How often a task that ended without a value is run again.
+    pub retries: u32,
+    /// After which endings.
+    pub retry_on: Vec<FailureCode>,
+    /// The pause before the first retry; doubled each time.
+    pub retry_delay: Duration,
+    /// How long the value is kept, if not as long as the server keeps values.
+    pub result_ttl: Option<Duration>,
+    /// The client's own labels.
+    pub tags: Vec<String>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            run_timeout: None,
+            queue_timeout: None,
+            priority: 0,
+            retries: 0,
+            retry_on: vec![FailureCode::WorkerDied, FailureCode::Interrupted, FailureCode::FunctionRaised],
+            retry_delay: Duration::ZERO,
+            result_ttl: None,
+            tags: Vec::new(),
+        }
+    }
+}
+
+impl Terms {
+    /// The pause before a task is run again after its `attempt`th run ended so (from 1); `None` if it isn't.
+    pub fn retry_after(&self, code: FailureCode, attempt: u32) -> Option<Duration> {
+        let again = attempt <= self.retries && self.retry_on.contains(&code);
+        let factor = 2u32.saturating_pow(attempt.saturating_sub(1));
+        again.then(|| self.retry_delay.saturating_mul(factor).min(RETRY_DELAY_MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_are_counted_chosen_and_slower_each_time() {
+        let terms = Terms { retries: 3, retry_delay: Duration::from_secs(20), ..Terms::default() };
+        let pauses: Vec<_> =
+            (1..=4).map(|attempt| terms.retry_after(FailureCode::WorkerDied, attempt)).collect();
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(pauses, [seconds(20), seconds(40), seconds(60), None]);
+        assert_eq!(terms.retry_after(FailureCode::Cancelled, 1), None);
+        assert_eq!(Terms::default().retry_after(FailureCode::WorkerDied, 1), None);
+    }
+}

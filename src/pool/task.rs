@@ -1,0 +1,176 @@
+//! What a client wants run, and the pieces of it that workers are handed.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::function::Function;
+use super::roster::FLIGHT_TINY_MAX;
+use crate::jobs::{Failure, Permit, Record};
+use crate::json::{self, Splitter};
+use crate::transport::{Codec, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES};
+
+/// A task whose worker dies while it is still being sent is sent again, so often.
+const DELIVERIES_MAX: u8 = 3;
+
+/// A failure as a client reads it: a JSON object.
+pub type Render = fn(&Failure) -> Vec<u8>;
+
+/// What a client wants run.
+#[derive(Debug)]
+pub enum Work {
+    /// One call: a JSON array of positional arguments and maybe an object of named ones.
+    Call {
+        /// The array.
+        arguments: Bytes,
+        /// The object.
+        keywords: Option<Bytes>,
+    },
+    /// One call per element of a JSON array.
+    Map {
+        /// The array.
+        items: Bytes,
+        /// Elements a task.
+        chunksize: usize,
+        /// Whether each element is an array of arguments.
+        spread: bool,
+        /// A record per item, instead of all values or none.
+        collect: Option<Render>,
+    },
+    /// One call per item of a stream of its own.
+    Feed {
+        /// Whether each item is an array of arguments.
+        spread: bool,
+        /// Where the records go, as each is ready.
+        sink: Sink,
+    },
+}
+
+/// Where the records of a stream go.
+#[derive(Debug)]
+pub struct Sink {
+    /// Each with its item's index.
+    pub records: mpsc::UnboundedSender<(u64, Bytes)>,
+    /// How failures are written.
+    pub render: Render,
+    /// Bytes of records that the client hasn't taken yet.
+    pub held: Arc<AtomicUsize>,
+}
+
+/// Records that a client doesn't take stop the hand-out of a stream beyond so many bytes.
+pub const HELD_BYTES_MAX: usize = 4 << 20;
+
+/// A job for a pool.
+#[derive(Debug)]
+pub struct Submission {
+    /// Its record.
+    pub record: Arc<Record>,
+    /// What to call.
+    pub function: Arc<Function>,
+    /// With what.
+    pub work: Work,
+    /// Its place in the queue.
+    pub permit: Permit,
+}
+
+/// What one worker is handed at once.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub sequence: u64,
+    pub job: u64,
+    pub record: Arc<Record>,
+    pub function: Arc<Function>,
+    pub kind: Kind,
+    pub payload: Vec<Bytes>,
+    pub payload_bytes: usize,
+    /// Which chunk of its job.
+    pub chunk: usize,
+    /// Its first item, from 0.
+    pub first_item: u64,
+    pub items: u64,
+    pub deliveries: u8,
+    /// How often it ended without a value and is to be run again.
+    pub retries: u32,
+    /// Items of which the record has come.
+    pub told: u64,
+}
+
+impl Task {
+    /// It is at the head of a flight now.
+    pub fn begin(&self) {
+        self.record.start();
+        if self.retries > 0 {
+            self.record.attempt(self.retries + 1);
+        }
+    }
+
+    /// Whether it is a chunk of a map.
+    pub fn is_map(&self) -> bool {
+        self.is_each() || matches!(self.kind, Kind::Map | Kind::Starmap)
+    }
+
+    /// Whether each of its items gets a record.
+    pub fn is_each(&self) -> bool {
+        matches!(self.kind, Kind::MapEach | Kind::StarmapEach)
+    }
+
+    /// A part of it as a task of its own: `items` items from the `first`th on.
+    pub fn part(&self, first: u64, items: u64) -> Option<Self> {
+        let list = self.payload.get(1)?;
+        let rest = json::drop_first(list, usize::try_from(first).ok()?);
+        let mut splitter = Splitter::of_list(rest);
+        let (chunk, count) = splitter.next_chunk(usize::try_from(items).ok()?)?;
+        let payload = vec![Bytes::from_static(b"["), chunk, Bytes::from_static(b"]")];
+        Some(Self {
+            sequence: 0,
+            job: self.job,
+            record: Arc::clone(&self.record),
+            function: Arc::clone(&self.function),
+            kind: self.kind,
+            payload_bytes: payload.iter().map(Bytes::len).sum(),
+            payload,
+            chunk: self.chunk,
+            first_item: self.first_item + first,
+            items: count as u64,
+            deliveries: 0,
+            retries: self.retries,
+            told: 0,
+        })
+    }
+
+    /// Whether it travels as one packet.
+    pub fn fits_packet(&self) -> bool {
+        HEADER_BYTES + self.payload_bytes <= PIPE_PACKET_BYTES
+    }
+
+    /// Whether it may be sent once more after a death in the middle of sending.
+    pub fn may_be_resent(&self) -> bool {
+        self.deliveries < DELIVERIES_MAX
+    }
+
+    /// How long it is expected to take, if anyone knows.
+    pub fn expected(&self) -> Option<Duration> {
+        self.function.expected(self.items)
+    }
+
+    /// Whether it is quicker done than another worker woken, and its function has not been slow of late.
+    pub fn is_tiny(&self) -> bool {
+        self.items == 1
+            && self.fits_packet()
+            && self.function.peak().is_some_and(|peak| peak < FLIGHT_TINY_MAX)
+    }
+
+    /// Its header, for a worker whose code knows the function by this index.
+    pub fn header(&self, function: u32) -> Header {
+        Header {
+            kind: self.kind,
+            codec: Codec::Json,
+            detail: function,
+            sequence: self.sequence,
+            length: self.payload_bytes as u64,
+        }
+    }
+}

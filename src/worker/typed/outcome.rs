@@ -1,0 +1,88 @@
+//! What a function returns: a value, or a `Result` whose error is the job's.
+
+use std::any::type_name;
+use std::error::Error;
+use std::fmt::Display;
+use std::ops::Deref;
+
+use serde::Serialize;
+
+use super::names;
+use super::write::{self, Written};
+use crate::worker::native::Raised;
+
+/// What a function may return. `M` tells the implementations apart and is inferred:
+///
+/// - `Plain`: a value that is `Serialize`. `Result<T, E>` is one when `T` and `E` are: its `Ok` is the
+///   value, its `Err` the job's error, whose message is `E`'s text or else its JSON;
+/// - `Failing`: a `Result` whose error is a [`std::error::Error`];
+/// - `Boxed`, `BoxedLocal`: a `Result` whose error is a `Box<dyn Error + Send + Sync>` or points at one
+///   as `anyhow::Error` does; a `Box<dyn Error>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no outcome of a function",
+    note = "return a value that implements `serde::Serialize`, or a `Result` of one and a \
+            `std::error::Error` or a `String`",
+    note = "an error that is both an `Error` and `Serialize` must become one of them: \
+            `.map_err(|error| error.to_string())`"
+)]
+pub trait Outcome<M> {
+    /// Appends the value's JSON; what was written when it is an error means nothing.
+    #[doc(hidden)]
+    fn write(self, output: &mut Vec<u8>) -> Result<(), Raised>;
+}
+
+/// See [`Outcome`].
+#[derive(Debug)]
+pub struct Plain;
+/// See [`Outcome`].
+#[derive(Debug)]
+pub struct Failing;
+/// See [`Outcome`].
+#[derive(Debug)]
+pub struct Boxed;
+/// See [`Outcome`].
+#[derive(Debug)]
+pub struct BoxedLocal;
+
+impl<T: Serialize> Outcome<Plain> for T {
+    fn write(self, output: &mut Vec<u8>) -> Result<(), Raised> {
+        match write::value(&self, output)? {
+            Written::Value => Ok(()),
+            Written::Err(json) => {
+                let message = serde_json::from_str(&json).unwrap_or(json);
+                Err(Raised::Error { kind: names::of_error(names::error_part(type_name::<T>())), message })
+            }
+        }
+    }
+}
+
+impl<T: Serialize, E: Error> Outcome<Failing> for Result<T, E> {
+    fn write(self, output: &mut Vec<u8>) -> Result<(), Raised> {
+        ok(self, output)
+    }
+}
+
+impl<T: Serialize, E> Outcome<Boxed> for Result<T, E>
+where
+    E: Display + Deref<Target = dyn Error + Send + Sync>,
+{
+    fn write(self, output: &mut Vec<u8>) -> Result<(), Raised> {
+        ok(self, output)
+    }
+}
+
+impl<T: Serialize> Outcome<BoxedLocal> for Result<T, Box<dyn Error>> {
+    fn write(self, output: &mut Vec<u8>) -> Result<(), Raised> {
+        ok(self, output)
+    }
+}
+
+fn ok<T: Serialize, E: Display>(result: Result<T, E>, output: &mut Vec<u8>) -> Result<(), Raised> {
+    match result {
+        // A `Result` within it is data.
+        Ok(value) => write::data(&value, output),
+        Err(error) => {
+            Err(Raised::Error { kind: names::of_error(type_name::<E>()), message: error.to_string() })
+        }
+    }
+}

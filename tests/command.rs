@@ -1,0 +1,14 @@
+//! The command from outside: each subcommand as a program, and servers at their start and end.
+
+mod support;
+
+mod command {
+    mod check_config;
+    mod demo;
+    mod examples;
+    mod openapi;
+    mod starting;
+    mod stdout;
+    mod subreaper;
+    mod unix_socket;
+}

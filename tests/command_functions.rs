@@ -1,0 +1,10 @@
+//! Programs as functions, from outside: arguments and input, values, failures, what is refused, what is left.
+
+mod support;
+
+mod command_functions {
+    mod ends;
+    mod failures;
+    mod refusals;
+    mod values;
+}

@@ -1,0 +1,73 @@
+//! Workers that die in a row: ten deaths are free, then replacing them slows down, and recovers by itself.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::Server;
+
+/// From now until `/readyz` is 200; whether it was 503 `unavailable` in between.
+#[track_caller]
+fn until_ready(server: &Server, bound: Duration) -> (Duration, bool) {
+    let start = Instant::now();
+    let mut unavailable = false;
+    loop {
+        let answer = server.get("/readyz");
+        if answer.status == 200 {
+            return (start.elapsed(), unavailable);
+        }
+        answer.problem(503, "unavailable");
+        assert!(answer.header("retry-after").is_some(), "Retry-After");
+        unavailable = true;
+        assert!(start.elapsed() < bound, "not ready within {bound:?}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[track_caller]
+fn die(server: &Server) {
+    server.apply("exit_now", &json!([3])).outcome("worker-died");
+}
+
+#[test]
+fn eleven_deaths_in_ten_seconds_slow_the_respawn() {
+    let server = Server::alone(&["--workers", "1"]);
+    let first = Instant::now();
+    for death in 1..=10 {
+        die(&server);
+        let (gap, _) = until_ready(&server, Duration::from_secs(2));
+        assert!(gap < Duration::from_millis(300), "death {death} is free, and took {gap:?}");
+    }
+    assert!(first.elapsed() < Duration::from_secs(10), "they were in a row: {:?}", first.elapsed());
+    let mut gaps = Vec::new();
+    for _ in 11..=15 {
+        die(&server);
+        let (gap, unavailable) = until_ready(&server, Duration::from_secs(10));
+        assert!(unavailable, "/readyz is 503 while no worker is left; gaps {gaps:?}, then {gap:?}");
+        assert_eq!(server.get("/livez").status, 200);
+        gaps.push(gap);
+    }
+    let longest = gaps.iter().max().copied().unwrap_or_default();
+    assert!(longest >= Duration::from_millis(400), "the respawn slows down: {gaps:?}");
+    assert_eq!(server.apply("square", &json!([4])).value(), 16, "it recovered by itself");
+}
+
+#[test]
+fn kills_by_the_server_never_count() {
+    let server = Server::alone(&["--workers", "1"]);
+    for kill in 1..=15 {
+        let id = server.submit("nap", &json!([600]));
+        server.worker_of(&id);
+        server.cancel(&id).value();
+        let (gap, _) = until_ready(&server, Duration::from_secs(2));
+        assert!(gap < Duration::from_millis(300), "cancel {kill} took {gap:?}");
+    }
+}
+
+#[test]
+fn work_that_waits_out_the_brake_is_done() {
+    let server = Server::alone(&["--workers", "1"]);
+    (0..12).for_each(|_| die(&server));
+    let id = server.submit("square", &json!([5]));
+    assert_eq!(server.result(&id, 20.0).value(), 25);
+}

@@ -1,0 +1,13 @@
+//! The options of submissions from outside: what each promises, and that each wrong one is named.
+
+mod support;
+
+mod options {
+    mod bad_input;
+    mod priority;
+    mod queue_timeout;
+    mod retries;
+    mod run_timeout;
+    mod ttl_and_tags;
+    mod verbs;
+}
