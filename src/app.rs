@@ -1,5 +1,6 @@
 //! Puts the parts together: the order of start and stop.
 
+mod plan;
 mod runtimes;
 mod stop;
 
@@ -14,10 +15,11 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
 use crate::config::{Bind, Config};
-use crate::http::{self, Listener, ServerOptions, Service, Shared, Stage, StageValue};
+use crate::http::{self, Listener, ServerOptions, Shared, Stage, StageValue};
 use crate::jobs::{Admission, MemoryStore, Retention};
+use crate::pool::{BootFailure, Pool};
 use crate::process::Family;
-use crate::{pool::Pool, telemetry};
+use crate::telemetry;
 
 pub use runtimes::Offered;
 
@@ -44,9 +46,10 @@ pub fn check(config: &Config) -> Result<Vec<Offered>, String> {
             let family = Family::found()?;
             let loaded = runtimes::load(config, &family).await.map_err(io::Error::other)?;
             let offered = loaded.offered();
+            let planned = loaded.plan(config).map(drop).map_err(io::Error::other);
             drop(loaded);
             stop::last_deaths(&family).await;
-            Ok(offered)
+            planned.map(|()| offered)
         })
     });
     checked.map_err(|error| error.to_string())
@@ -93,13 +96,13 @@ async fn run(config: Config) -> io::Result<()> {
     let server = tokio::spawn(http::serve(listener, service, options, stage));
     tokio::spawn(expire(Arc::clone(&shared)));
 
-    let pools = tokio::select! {
+    tokio::select! {
         started = start(&config, &family, &shared) => started.map_err(io::Error::other)?,
         () = stop.first() => {
             family.end_strangers();
             return Ok(());
         }
-    };
+    }
     shared.stage.set(StageValue::Serving);
     let mut stdout = io::stdout();
     if let Err(error) = writeln!(stdout, "forkpool listening on {address}").and_then(|()| stdout.flush()) {
@@ -108,9 +111,9 @@ async fn run(config: Config) -> io::Result<()> {
     }
 
     stop.first().await;
-    stop::drain(&shared, &pools, &mut stop).await;
+    stop::drain(&shared, &mut stop).await;
     let _ = closing.send(http::ConnectionStage::Closing);
-    stop::close(server, &pools, &family, &mut stop).await;
+    stop::close(server, &shared, &family, &mut stop).await;
     Ok(())
 }
 
@@ -132,24 +135,34 @@ fn raise_descriptor_limit() {
 }
 
 /// Loads the code, makes the pools, waits until every worker takes tasks.
-async fn start(config: &Config, family: &Family, shared: &Shared) -> Result<Vec<Pool>, String> {
+async fn start(config: &Config, family: &Family, shared: &Shared) -> Result<(), String> {
     let loaded = runtimes::load(config, family).await?;
-    let (functions, pools) = loaded.into_pools(config, &shared.jobs);
+    let service = loaded.into_service(config, &shared.jobs)?;
     let ready = async {
-        for pool in &pools {
-            pool.all_ready().await;
+        for pool in service.pools.all() {
+            pool.made().await.map_err(|failure| why_not_made(&pool, failure.as_deref()))?;
+            pool.open();
         }
+        Ok::<(), String>(())
     };
-    if tokio::time::timeout(config.limits.start_timeout, ready).await.is_err() {
-        let seconds = config.limits.start_timeout.as_secs_f64();
-        return Err(format!(
-            "the workers were not ready after {seconds} s (--start-timeout); the log says why"
-        ));
+    match tokio::time::timeout(config.limits.start_timeout, ready).await {
+        Ok(made) => made?,
+        Err(_) => {
+            let seconds = config.limits.start_timeout.as_secs_f64();
+            return Err(format!(
+                "the workers were not ready after {seconds} s (--start-timeout); the log says why"
+            ));
+        }
     }
-    let by_name = pools.iter().map(|pool| (Arc::clone(&pool.name), pool.clone())).collect();
-    let service = Service { functions, pools: by_name };
-    shared.service.set(service).map_err(|_| "the server was started twice".to_owned())?;
-    Ok(pools)
+    shared.service.set(service).map_err(|_| "the server was started twice".to_owned())
+}
+
+fn why_not_made(pool: &Pool, failure: Option<&BootFailure>) -> String {
+    let detail = failure.map_or("it was stopped", |failure| failure.detail.as_str());
+    let exception = failure.and_then(|failure| failure.exception.as_ref());
+    let traceback = exception.and_then(|exception| exception.traceback.as_deref());
+    let traceback = traceback.map(|text| format!("\n{}", text.trim_end())).unwrap_or_default();
+    format!("the pool {}: {detail}{traceback}", pool.name)
 }
 
 async fn bind(bind: &Bind) -> io::Result<(Listener, String)> {

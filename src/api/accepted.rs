@@ -27,7 +27,8 @@ problems! {
         405 MethodNotAllowed "`method-not-allowed`",
         406 NotAcceptable "`not-acceptable`: the Accept header allows nothing that can be answered",
         421 Misdirected "`wrong-host`: the Host header names another server",
-        503 Unavailable "`starting`, `draining` or `overloaded`; see `Retry-After`",
+        503 Unavailable "`starting`, `draining`, `overloaded`, `unavailable` or `function-quarantined`; see \
+            `Retry-After`",
     }
 }
 
@@ -58,6 +59,7 @@ problems! {
     /// Operations that take a body with work.
     SubmitProblems {
         404 NotFound "`unknown-function` (with near names) or `unknown-pool`",
+        409 Conflict "`pool-closed`",
         413 TooLarge "`body-too-large` (`limit` in bytes, `knob` names the flag)",
         415 UnsupportedMediaType "`unsupported-media-type`: the body must be `application/json`",
     }
@@ -67,7 +69,8 @@ problems! {
     /// A job that ended without a value, whatever ended it.
     OutcomeProblems {
         422 NoValue "`function-raised`, `worker-died`, `result-not-json`, `result-too-large`, \
-            `worker-protocol-error`, `invalid-arguments`, `command-failed`, `cancelled` or `interrupted`",
+            `worker-protocol-error`, `invalid-arguments`, `command-failed`, `cancelled`, `interrupted` or \
+            `pool-terminated`",
     }
 }
 

@@ -141,7 +141,7 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    fn read(text: &'a Bytes, depth_max: usize, allowed: &[&[&str]]) -> Result<Self, BodyProblem> {
+    pub(super) fn read(text: &'a Bytes, depth_max: usize, allowed: &[&[&str]]) -> Result<Self, BodyProblem> {
         let members = json::envelope(text, depth_max).map_err(|error| match error {
             EnvelopeError::Scan(error) => BodyProblem::NotJson(error.to_string()),
             EnvelopeError::NotAnObject => invalid("body", "the body must be a JSON object"),
@@ -162,7 +162,12 @@ impl<'a> Members<'a> {
     }
 
     /// A member of this kind, as raw text.
-    fn raw(&self, name: &str, kind: Kind, what: &str) -> Result<Option<(Bytes, &Member<'a>)>, BodyProblem> {
+    pub(super) fn raw(
+        &self,
+        name: &str,
+        kind: Kind,
+        what: &str,
+    ) -> Result<Option<(Bytes, &Member<'a>)>, BodyProblem> {
         match self.find(name) {
             None => Ok(None),
             Some(member) if member.kind == kind => Ok(Some((self.text.slice(member.range.clone()), member))),

@@ -6,6 +6,7 @@ mod accepted;
 mod body;
 mod job;
 mod list;
+mod new_pool;
 mod options;
 mod pool;
 mod problem;
@@ -21,6 +22,7 @@ pub use body::{
 };
 pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
+pub use new_pool::{JoinBody, NewPoolBody, NewPoolRequest, PoolChangeBody, join_timeout, pool_change};
 pub use options::Options;
 pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
 pub use problem::{ExceptionInfo, Problem, failure_text};

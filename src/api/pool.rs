@@ -1,6 +1,7 @@
 //! Functions, pools, workers and the server itself as the API shows them.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 /// A function that is offered.
@@ -26,14 +27,16 @@ pub struct FunctionInfo {
 /// A pool.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
-    "name": "python", "runtime": "python", "processes": 2, "ready": 2, "permanent": true, "queued": 0,
-    "running": 1
+    "name": "reports", "runtime": "python", "state": "running", "permanent": false, "processes": 2,
+    "ready": 2, "queued": 0, "running": 1, "maxtasksperchild": 100, "maxtasksperchild_jitter": 10
 }))]
 pub struct PoolInfo {
     /// Its name.
     pub name: String,
     /// `python`, `native` or `command`.
     pub runtime: String,
+    /// `running`, or `closed`: it takes no more work.
+    pub state: String,
     /// Worker processes that it should have.
     pub processes: u64,
     /// Worker processes that take tasks now.
@@ -44,6 +47,22 @@ pub struct PoolInfo {
     pub queued: u64,
     /// Jobs of which something has.
     pub running: u64,
+    /// The function that each worker calls before its first task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initializer: Option<String>,
+    /// Its arguments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<serde_json::Value>>)]
+    pub initargs: Option<Box<RawValue>>,
+    /// Tasks that a worker runs before another takes its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maxtasksperchild: Option<u64>,
+    /// Up to so many more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maxtasksperchild_jitter: Option<u64>,
+    /// Bytes that a worker may hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_rss: Option<u64>,
 }
 
 /// A worker process.

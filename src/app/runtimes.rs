@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::plan::{self, Plan};
 use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
+use crate::http::Service;
 use crate::jobs::Store;
-use crate::pool::{Function, Pool, PoolSpec};
+use crate::pool::{Function, Functions, Pools, Workshop};
 use crate::process::{CommandOutput, Family, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner};
 use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
 
@@ -140,33 +142,47 @@ impl Loaded {
         self.0.iter().flat_map(of).collect()
     }
 
-    /// The functions by name, and a pool named after each runtime.
-    pub fn into_pools(
-        self,
-        config: &Config,
-        store: &Arc<dyn Store>,
-    ) -> (BTreeMap<Arc<str>, Arc<Function>>, Vec<Pool>) {
-        let mut functions = BTreeMap::new();
-        let mut pools = Vec::new();
-        for runtime in self.0 {
+    fn names(&self) -> Vec<&'static str> {
+        self.0.iter().map(|runtime| runtime.name).collect()
+    }
+
+    /// The functions and pools that are made at start, or what of the configuration does not fit the code.
+    pub fn plan(&self, config: &Config) -> Result<Plan, String> {
+        let pools = plan::pools(config, &self.names())?;
+        let mut functions = Functions::new();
+        for runtime in &self.0 {
             for announced in &runtime.generation.functions {
                 let (doc, signature) = (announced.doc.clone(), announced.signature.clone());
-                let function = Arc::new(Function::new(&announced.name, runtime.name, doc, signature));
+                let mut function = Function::new(&announced.name, runtime.name, doc, signature);
+                let said = config.functions.get(&announced.name);
+                if let Some(pool) = said.and_then(|said| said.pool.as_deref()) {
+                    function = function.in_pool(pool);
+                }
+                let function = Arc::new(function);
                 functions.insert(Arc::clone(&function.name), function);
             }
-            pools.push(Pool::start(PoolSpec {
-                name: runtime.name.into(),
-                runtime: runtime.name,
-                processes: config.workers,
-                spawner: runtime.spawner,
-                store: Arc::clone(store),
-                start_timeout: config.limits.start_timeout,
-                result_bytes_max: config.limits.result_bytes_max,
-                log_bytes_max: config.limits.log_bytes_max,
-                output_to_stderr: config.worker_output == WorkerOutput::Stderr,
-            }));
         }
-        (functions, pools)
+        Plan::new(config, functions, pools)
+    }
+
+    /// Starts the pools.
+    pub fn into_service(self, config: &Config, store: &Arc<dyn Store>) -> Result<Service, String> {
+        let Plan { functions, pools: planned } = self.plan(config)?;
+        let spawners = self.0.into_iter().map(|runtime| (runtime.name, runtime.spawner)).collect();
+        let workshop = Workshop {
+            processes: config.workers,
+            store: Arc::clone(store),
+            start_timeout: config.limits.start_timeout,
+            result_bytes_max: config.limits.result_bytes_max,
+            log_bytes_max: config.limits.log_bytes_max,
+            output_to_stderr: config.worker_output == WorkerOutput::Stderr,
+        };
+        let pools = Pools::new(workshop, spawners);
+        for new in planned {
+            let name = Arc::clone(&new.name);
+            pools.make(new).map_err(|error| format!("the pool {name}: {error}"))?;
+        }
+        Ok(Service { functions, pools })
     }
 }
 

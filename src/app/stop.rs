@@ -44,8 +44,13 @@ impl Signals {
     }
 }
 
+/// Every pool that there is: they come and go.
+fn pools(shared: &Shared) -> Vec<Pool> {
+    shared.service.get().map(|service| service.pools.all()).unwrap_or_default()
+}
+
 /// Takes work for `--drain-delay` more, then lets what runs go on for `--drain-limit`.
-pub(super) async fn drain(shared: &Shared, pools: &[Pool], signals: &mut Signals) {
+pub(super) async fn drain(shared: &Shared, signals: &mut Signals) {
     shared.stage.set(StageValue::Leaving);
     tracing::info!(unfinished = shared.admission.jobs(), "stopping");
     let draining = async {
@@ -53,8 +58,10 @@ pub(super) async fn drain(shared: &Shared, pools: &[Pool], signals: &mut Signals
         shared.stage.set(StageValue::Draining);
         let all = async {
             // One after the other would end the second pool's waiting jobs too late.
-            let drains: Vec<_> =
-                pools.iter().cloned().map(|pool| tokio::spawn(async move { pool.drain().await })).collect();
+            let drains: Vec<_> = pools(shared)
+                .into_iter()
+                .map(|pool| tokio::spawn(async move { pool.drain().await }))
+                .collect();
             for drain in drains {
                 let _ = drain.await;
             }
@@ -70,10 +77,13 @@ pub(super) async fn drain(shared: &Shared, pools: &[Pool], signals: &mut Signals
 }
 
 /// Ends the pools, lets the last answers go out, leaves no process behind.
-pub(super) async fn close(server: JoinHandle<()>, pools: &[Pool], family: &Family, signals: &mut Signals) {
+pub(super) async fn close(server: JoinHandle<()>, shared: &Shared, family: &Family, signals: &mut Signals) {
     let closing = async {
-        for pool in pools {
+        for pool in pools(shared) {
             let _ = tokio::time::timeout(LAST_DEATHS, pool.stop()).await;
+        }
+        if let Some(service) = shared.service.get() {
+            service.pools.end();
         }
         let _ = server.await;
     };

@@ -50,6 +50,11 @@ fn report(config: &Config, offered: &[Offered], all: bool) -> String {
         let line = format!("  {:<8}{call:<width$}  {}", function.runtime, doc.unwrap_or_default());
         push_line(&mut text, line.trim_end());
     }
+    for (name, pool) in &config.pools {
+        let workers = pool.processes.map_or(config.workers, |processes| processes.get());
+        let runtime = pool.runtime.as_deref().map(|runtime| format!("{runtime}, ")).unwrap_or_default();
+        push_line(&mut text, &format!("  pool    {name}: {runtime}{}", counted(workers, "worker")));
+    }
     let knobs: Vec<_> = config.knobs().into_iter().filter(|knob| all || knob.differs()).collect();
     if knobs.is_empty() {
         push_line(&mut text, "\nEvery knob is at its default (--all lists them).");

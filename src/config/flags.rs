@@ -12,7 +12,9 @@ use serde::Deserialize;
 
 use super::commands::{self, CommandEntry};
 use super::quantity::{Bytes, Count, Seconds, Switch};
-use super::{Bind, Config, ConfigError, Limits, WorkerOutput, file, processors, targets};
+use super::{
+    Bind, Config, ConfigError, FunctionTables, Limits, PoolTables, WorkerOutput, file, processors, targets,
+};
 
 /// Most workers of a pool.
 const WORKERS_MAX: u64 = 1_024;
@@ -180,6 +182,14 @@ pub struct ServeFlags {
     /// Nesting of arrays and objects in a request; beyond: 400 [default: 128]
     #[arg(long, value_name = "N", env = "FORKPOOL_DEPTH", help_heading = "Limits")]
     pub depth: Option<Count<1, 512>>,
+
+    /// `[pools.NAME]`: in the file alone.
+    #[arg(skip)]
+    pub pools: Option<PoolTables>,
+
+    /// `[functions."NAME"]`: in the file alone.
+    #[arg(skip)]
+    pub functions: Option<FunctionTables>,
 }
 
 /// Lays one layer over another; a member that is missing here does not compile.
@@ -229,6 +239,8 @@ impl ServeFlags {
             commands,
             own_functions: flags.own_functions,
             workers: flags.workers.map_or_else(default_workers, Count::get),
+            pools: flags.pools.unwrap_or_default(),
+            functions: flags.functions.unwrap_or_default(),
             worker_output: flags.worker_output.unwrap_or(WorkerOutput::Stderr),
             tracebacks: flags.tracebacks.is_none_or(|switch| switch.0),
             limits,
@@ -239,7 +251,8 @@ impl ServeFlags {
         lay_over!(self, under: targets, function, command, commands, builtin, bind, workers, python,
             python_path, worker_output, tracebacks, log_limit, start_timeout, max_wait, drain_delay, drain_limit,
             result_ttl, failure_ttl, head_timeout, body_stall, write_stall, idle_timeout, body_limit,
-            result_limit, queue_jobs, queue_bytes, finished_jobs, finished_bytes, connections, depth)
+            result_limit, queue_jobs, queue_bytes, finished_jobs, finished_bytes, connections, depth,
+            pools, functions)
     }
 
     /// Paths that a file names count from the file's own folder.

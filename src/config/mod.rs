@@ -10,6 +10,7 @@ mod flags;
 mod knobs;
 mod limits;
 mod names;
+mod pools;
 mod processors;
 pub(crate) mod quantity;
 mod targets;
@@ -22,6 +23,7 @@ pub use flags::ServeFlags;
 pub use knobs::Knob;
 pub use limits::Limits;
 pub use names::unknown_variables;
+pub use pools::{FunctionConfig, FunctionTables, InitArgs, PoolConfig, PoolTables};
 
 /// What is served, where, and within which limits.
 #[derive(Debug, Clone)]
@@ -36,8 +38,12 @@ pub struct Config {
     pub commands: Vec<CommandConfig>,
     /// Whether the program that this is in has functions of its own; they are offered.
     pub own_functions: bool,
-    /// Worker processes of each pool made at start.
+    /// Worker processes of each pool that does not say how many.
     pub workers: usize,
+    /// Pools made at start, and what the runtimes' own are like.
+    pub pools: PoolTables,
+    /// What is said of single functions.
+    pub functions: FunctionTables,
     /// Where the output of workers goes besides its job's log.
     pub worker_output: WorkerOutput,
     /// Whether a function's own traceback is part of its error.

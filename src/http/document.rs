@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use super::negotiate::check_accept;
 use super::problem::Problem;
-use super::{functions, imap, jobs, operations, pools, submit};
+use super::{functions, imap, jobs, operations, pool_life, pools, submit};
 use crate::api::{Query, ReadProblems};
 
 const DESCRIPTION: &str = "Python's `multiprocessing` as an HTTP service.
@@ -31,7 +31,8 @@ a `code` for programs. Members that have no value are left out, never null.";
         jobs::list_jobs, jobs::get_job, jobs::delete_job, jobs::get_result, jobs::cancel_job, jobs::cancel_jobs,
         jobs::get_logs,
         functions::list_functions, functions::get_function,
-        pools::list_pools, pools::get_pool, pools::list_workers,
+        pools::list_pools, pool_life::create_pool, pools::get_pool, pool_life::resize_pool,
+        pool_life::terminate_pool, pool_life::close_pool, pool_life::join_pool, pools::list_workers,
         operations::livez, operations::readyz, operations::version, openapi,
     ),
     tags(

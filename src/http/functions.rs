@@ -17,7 +17,7 @@ fn shown(function: &Function) -> FunctionInfo {
     FunctionInfo {
         name: function.name.to_string(),
         runtime: function.runtime.into(),
-        pool: function.runtime.into(),
+        pool: function.pool.to_string(),
         signature: function.signature.clone(),
         doc: function.doc.clone(),
     }

@@ -159,7 +159,7 @@ fn start(
 ) -> Result<Response, Problem> {
     let service = app.service_for_work()?;
     let function = Arc::clone(service.function(&asked.function)?);
-    let pool = service.pool_for(&function, asked.options.pool.as_deref())?.clone();
+    let pool = service.pool_for(&function, asked.options.pool.as_deref())?;
     let permit = room.into_permit().map_err(|overloaded| Problem::overloaded(&overloaded))?;
     let new = NewJob {
         kind: asked.kind,
@@ -179,7 +179,7 @@ fn start(
     let work = Work::Feed { spread: false, sink };
     pool.submit(Submission { record: Arc::clone(&record), function, work, permit });
 
-    let items = asked.chunksize.saturating_mul(pool.processes * 4);
+    let items = asked.chunksize.saturating_mul(pool.processes() * 4);
     let window =
         Arc::new(Semaphore::new(items.clamp(WINDOW_ITEMS_MIN, WINDOW_ITEMS_MAX).max(asked.chunksize)));
     let stopped: Stopped = Arc::new(Mutex::new(None));

@@ -157,7 +157,10 @@ pub async fn cancel_job(
     Query::parse(query.as_deref(), &[])?;
     let record = find(&app, &id)?;
     if !record.state().is_final() {
-        app.service()?.pool(&record.new.pool)?.cancel(&record);
+        // A pool that is gone has ended all its jobs, or is about to.
+        if let Some(pool) = app.service()?.pools.get(&record.new.pool) {
+            pool.cancel(&record);
+        }
         record.ended().await;
     }
     Ok(Json(Job::of(&record)))

@@ -13,6 +13,7 @@ mod jobs;
 mod lines;
 mod negotiate;
 mod operations;
+mod pool_life;
 mod pools;
 pub mod problem;
 mod router;

@@ -25,14 +25,14 @@ pub async fn livez() -> &'static str {
     responses((status = 200, description = "It does", body = String, content_type = "text/plain", example = "ok"),
               ProbeProblems,
               (status = 503, body = ProblemBody, content_type = "application/problem+json",
-               description = "`starting`, `draining` or `unavailable`: a pool has no usable worker")))]
+               description = "`starting`, `draining` or `unavailable`: a pool made at start has no usable worker")))]
 pub async fn readyz(State(app): State<Arc<Shared>>) -> Result<&'static str, Problem> {
     match app.stage.get() {
         StageValue::Starting => return Err(Problem::starting()),
         StageValue::Leaving | StageValue::Draining => return Err(Problem::draining()),
         StageValue::Serving => {}
     }
-    match app.service()?.pools.values().find(|pool| pool.ready() == 0) {
+    match app.service()?.pools.all().iter().find(|pool| pool.permanent && !pool.is_usable()) {
         Some(pool) => Err(Problem::unavailable(pool)),
         None => Ok("ok\n"),
     }

@@ -1,4 +1,4 @@
-//! `listPools`, `getPool`, `listWorkers`.
+//! `listPools`, `getPool`, `listWorkers`: looking at pools.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -6,24 +6,36 @@ use std::time::SystemTime;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
+use serde_json::value::RawValue;
 
 use super::negotiate::check_accept;
 use super::problem::Problem;
 use super::segment::Segment;
 use super::state::Shared;
 use crate::api::{JobProblems, PoolInfo, PoolList, Query, ReadProblems, WorkerInfo, WorkerList, timestamp};
-use crate::pool::{Pool, WorkerView};
+use crate::pool::{Pool, PoolState, WorkerView};
 
-async fn shown(pool: &Pool) -> PoolInfo {
+/// A pool as it is now.
+pub async fn shown(pool: &Pool) -> PoolInfo {
     let view = pool.inspect().await;
+    let options = &pool.options;
+    let initializer = options.initializer.as_ref();
+    let limited = options.maxtasksperchild;
     PoolInfo {
         name: pool.name.to_string(),
         runtime: pool.runtime.into(),
-        processes: pool.processes as u64,
+        state: if pool.state() == PoolState::Closed { "closed".into() } else { "running".into() },
+        processes: pool.processes() as u64,
         ready: pool.ready() as u64,
-        permanent: true,
+        permanent: pool.permanent,
         queued: view.as_ref().map_or(0, |view| view.queued as u64),
         running: view.as_ref().map_or(0, |view| view.running as u64),
+        initializer: initializer.map(|initializer| initializer.function.to_string()),
+        initargs: initializer
+            .and_then(|initializer| RawValue::from_string(initializer.arguments.to_string()).ok()),
+        maxtasksperchild: limited,
+        maxtasksperchild_jitter: limited.map(|_| options.maxtasksperchild_jitter),
+        max_rss: options.max_rss,
     }
 }
 
@@ -57,8 +69,8 @@ pub async fn list_pools(
     check_accept(&headers)?;
     Query::parse(query.as_deref(), &[])?;
     let mut items = Vec::new();
-    for pool in app.service()?.pools.values() {
-        items.push(shown(pool).await);
+    for pool in app.service()?.pools.shown() {
+        items.push(shown(&pool).await);
     }
     Ok(Json(PoolList { items, next_cursor: None }))
 }
@@ -75,7 +87,7 @@ pub async fn get_pool(
 ) -> Result<Json<PoolInfo>, Problem> {
     check_accept(&headers)?;
     Query::parse(query.as_deref(), &[])?;
-    Ok(Json(shown(app.service()?.pool(&name)?).await))
+    Ok(Json(shown(&app.service()?.pool(&name)?).await))
 }
 
 /// The worker processes of a pool, their counters read from the pages that they share.

@@ -7,7 +7,7 @@ use super::body::BodyError;
 use crate::api::{self, BodyProblem, Invalid};
 use crate::config::Limits;
 use crate::jobs::{Failure, Overloaded, Record};
-use crate::pool::{Function, Pool};
+use crate::pool::{BootFailure, BootReason, Function, Pool};
 
 /// An answer that is no success.
 #[derive(Debug)]
@@ -199,6 +199,82 @@ impl Problem {
         problem.0.limit = Some(limit as u64);
         problem.0.knob = Some(knob.into());
         problem.retry_after(1)
+    }
+
+    /// The function kills its workers.
+    pub fn function_quarantined(function: &Function, rest: std::time::Duration) -> Self {
+        let seconds = u32::try_from(rest.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+        let detail = format!(
+            "{} has killed 10 workers within 10 s and takes no work for {seconds} s; nothing of this was run",
+            function.name
+        );
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "function-quarantined",
+            "The function is in quarantine",
+            detail,
+        )
+        .retry_after(seconds)
+    }
+
+    /// The name is taken.
+    pub fn pool_exists(name: &str) -> Self {
+        let detail = format!("there is a pool {name} (or one just ends); DELETE it, or take another name");
+        Self::new(StatusCode::CONFLICT, "already-exists", "The name is taken", detail)
+    }
+
+    /// `ValueError: Pool not running`.
+    pub fn pool_closed(pool: &Pool) -> Self {
+        let detail = format!("the pool {} is closed and takes no more work", pool.name);
+        Self::new(StatusCode::CONFLICT, "pool-closed", "The pool is closed", detail)
+    }
+
+    /// `ValueError: Pool is still running`.
+    pub fn pool_running(pool: &Pool) -> Self {
+        let detail = format!("the pool {} is still running: close it before it is joined", pool.name);
+        Self::new(StatusCode::CONFLICT, "pool-running", "The pool is still running", detail)
+    }
+
+    /// The pool lasts as long as the server.
+    pub fn pool_permanent(pool: &Pool) -> Self {
+        let detail = format!(
+            "the pool {} was made at the server's start and lasts as long as it: it can be resized, not closed \
+             or deleted",
+            pool.name
+        );
+        Self::new(StatusCode::CONFLICT, "pool-permanent", "The pool is permanent", detail)
+    }
+
+    /// `Pool.join` ran out of time.
+    pub fn join_timeout(pool: &Pool, waited: std::time::Duration) -> Self {
+        let seconds = waited.as_secs_f64();
+        let detail = format!("the pool {} had not ended its work within {seconds} s; it goes on", pool.name);
+        Self::new(StatusCode::REQUEST_TIMEOUT, "join-timeout", "TimeoutError", detail).retry_after(1)
+    }
+
+    /// The workers of a new pool can't become ready.
+    pub fn of_boot(failure: &BootFailure) -> Self {
+        match failure.reason {
+            BootReason::Memory => Invalid::new("max_rss", failure.detail.as_str()).into(),
+            BootReason::Initializer => {
+                let detail = format!("{}; no pool was made", failure.detail);
+                let title = "The initializer failed";
+                let mut problem =
+                    Self::new(StatusCode::UNPROCESSABLE_ENTITY, "initializer-failed", title, detail);
+                problem.0.exception = failure.exception.as_ref().map(api::ExceptionInfo::from);
+                problem
+            }
+        }
+    }
+
+    /// A new pool's workers did not come in time.
+    pub fn not_made(pool: &Pool) -> Self {
+        let detail = format!(
+            "the workers of the pool {} were not ready in time (--start-timeout); no pool was made",
+            pool.name
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "No worker can take work", detail)
+            .retry_after(1)
     }
 
     /// No worker takes tasks.

@@ -8,7 +8,7 @@ use tower::Layer;
 
 use super::guard::{AllowedHosts, Guard, GuardLayer};
 use super::state::Shared;
-use super::{document, functions, imap, jobs, operations, pools, submit};
+use super::{document, functions, imap, jobs, operations, pool_life, pools, submit};
 
 /// The routes, without what stands before them.
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -31,8 +31,13 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/jobs/{id}/logs", get(jobs::get_logs))
         .route("/v1/functions", get(functions::list_functions))
         .route("/v1/functions/{name}", get(functions::get_function))
-        .route("/v1/pools", get(pools::list_pools))
-        .route("/v1/pools/{pool}", get(pools::get_pool))
+        .route("/v1/pools", get(pools::list_pools).post(pool_life::create_pool))
+        .route(
+            "/v1/pools/{pool}",
+            get(pools::get_pool).patch(pool_life::resize_pool).delete(pool_life::terminate_pool),
+        )
+        .route("/v1/pools/{pool}/close", post(pool_life::close_pool))
+        .route("/v1/pools/{pool}/join", post(pool_life::join_pool))
         .route("/v1/pools/{pool}/workers", get(pools::list_workers))
         .route("/livez", get(operations::livez))
         .route("/readyz", get(operations::readyz))

@@ -1,13 +1,13 @@
 //! What handlers share: the parts of the server, once they are there.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use super::problem::Problem;
 use crate::config::Limits;
 use crate::jobs::{Admission, Store};
-use crate::pool::{Function, Pool};
+use crate::pool::{Function, Functions, Pool, PoolState, Pools};
 
 /// How far the server is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,9 +48,9 @@ impl Stage {
 #[derive(Debug)]
 pub struct Service {
     /// By public name.
-    pub functions: BTreeMap<Arc<str>, Arc<Function>>,
+    pub functions: Functions,
     /// By name.
-    pub pools: BTreeMap<Arc<str>, Pool>,
+    pub pools: Pools,
 }
 
 /// All that handlers share.
@@ -91,15 +91,28 @@ impl Service {
     }
 
     /// A pool by its name.
-    pub fn pool(&self, name: &str) -> Result<&Pool, Problem> {
-        let known = || self.pools.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    pub fn pool(&self, name: &str) -> Result<Pool, Problem> {
+        let known = || {
+            let names = self.pools.shown().into_iter().map(|pool| pool.name.to_string());
+            names.collect::<Vec<_>>().join(", ")
+        };
         self.pools.get(name).ok_or_else(|| Problem::unknown_pool(name, &known()))
     }
 
-    /// The pool that is to run a function: its runtime's, or the one asked for.
-    pub fn pool_for(&self, function: &Function, asked: Option<&str>) -> Result<&Pool, Problem> {
-        let pool = self.pool(asked.unwrap_or(function.runtime))?;
-        if pool.runtime == function.runtime { Ok(pool) } else { Err(Problem::wrong_pool(function, pool)) }
+    /// The pool that is to run a function: its own, or the one asked for.
+    pub fn pool_for(&self, function: &Function, asked: Option<&str>) -> Result<Pool, Problem> {
+        let pool = self.pool(asked.unwrap_or(&function.pool))?;
+        if pool.runtime != function.runtime {
+            return Err(Problem::wrong_pool(function, &pool));
+        }
+        if pool.state() == PoolState::Closed {
+            return Err(Problem::pool_closed(&pool));
+        }
+        let now = Instant::now();
+        match function.rests_until(now) {
+            Some(until) => Err(Problem::function_quarantined(function, until.duration_since(now))),
+            None => Ok(pool),
+        }
     }
 
     fn near(&self, name: &str) -> Vec<String> {

@@ -104,7 +104,7 @@ async fn submit_apply(app: &Shared, request: Request, retained: bool) -> Result<
     let wanted = ApplyRequest::parse(&body, app.limits.depth_max)?;
     let service = app.service_for_work()?;
     let function = service.function(&wanted.function)?;
-    let pool = service.pool_for(function, wanted.options.pool.as_deref())?;
+    let pool = &service.pool_for(function, wanted.options.pool.as_deref())?;
     let new = NewJob {
         kind: JobKind::Apply,
         function: Arc::clone(&function.name),
@@ -131,8 +131,8 @@ async fn submit_map(
     let wanted = MapRequest::parse(&body, app.limits.depth_max)?;
     let service = app.service_for_work()?;
     let function = service.function(&wanted.function)?;
-    let pool = service.pool_for(function, wanted.options.pool.as_deref())?;
-    let chunksize = wanted.chunksize.unwrap_or_else(|| default_chunksize(wanted.count, pool.processes));
+    let pool = &service.pool_for(function, wanted.options.pool.as_deref())?;
+    let chunksize = wanted.chunksize.unwrap_or_else(|| default_chunksize(wanted.count, pool.processes()));
     let new = NewJob {
         kind: if spread { JobKind::Starmap } else { JobKind::Map },
         function: Arc::clone(&function.name),

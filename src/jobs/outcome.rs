@@ -46,6 +46,8 @@ pub enum FailureCode {
     Cancelled,
     /// The server went down under it.
     Interrupted,
+    /// Its pool was terminated.
+    PoolTerminated,
     /// The value can't be said in JSON.
     ResultNotJson,
     /// The value is too large.
@@ -68,6 +70,7 @@ impl FailureCode {
             Self::QueueTimeout => "queue-timeout",
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
+            Self::PoolTerminated => "pool-terminated",
             Self::ResultNotJson => "result-not-json",
             Self::ResultTooLarge => "result-too-large",
             Self::WorkerProtocolError => "worker-protocol-error",
@@ -85,6 +88,7 @@ impl FailureCode {
             Self::QueueTimeout => "The job waited for too long",
             Self::Cancelled => "The job was cancelled",
             Self::Interrupted => "The server went down under the job",
+            Self::PoolTerminated => "The job's pool was terminated",
             Self::ResultNotJson => "The value can't be said in JSON",
             Self::ResultTooLarge => "The value is too large",
             Self::WorkerProtocolError => "The worker broke the protocol",

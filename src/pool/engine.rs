@@ -2,7 +2,7 @@
 //!
 //! It never waits for a worker: packets are written or not, larger tasks are streamed by a task of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use super::clocks::Clocks;
 use super::events::Event;
 use super::fate::{self, KillCause};
-use super::handle::PoolSpec;
+use super::handle::{PoolSpec, Vitals};
 use super::output::Lines;
 use super::pace::Pace;
 use super::queue::Queue;
@@ -47,6 +47,8 @@ pub(super) struct Body {
     pub streamed_before: u64,
     pub lines: Lines,
     pub last: Option<Arc<Record>>,
+    /// When its memory was looked at between two tasks.
+    pub weighed: Option<Instant>,
 }
 
 /// One pool.
@@ -62,7 +64,17 @@ pub(super) struct Engine {
     pub now: Instant,
     pub next_sequence: u64,
     pub sender: mpsc::WeakUnboundedSender<Event>,
-    ready: watch::Sender<usize>,
+    pub vitals: watch::Sender<Vitals>,
+    /// Takes no more work.
+    pub closed: bool,
+    /// Ends for good, by request.
+    pub terminated: bool,
+    /// The last worker to leave was let go by us: its place is taken, and nothing is wrong.
+    pub replaces: bool,
+    /// Jobs with work that wait for their function's rest to end.
+    pub aside: BTreeSet<u64>,
+    /// When the workers' memory is looked at.
+    pub next_weighing: Instant,
     pub drained: Option<oneshot::Sender<()>>,
     pub stopped: Option<oneshot::Sender<()>>,
 }
@@ -71,7 +83,7 @@ impl Engine {
     pub fn new(
         spec: PoolSpec,
         sender: mpsc::WeakUnboundedSender<Event>,
-        ready: watch::Sender<usize>,
+        vitals: watch::Sender<Vitals>,
     ) -> Self {
         Self {
             spec,
@@ -84,7 +96,12 @@ impl Engine {
             now: Instant::now(),
             next_sequence: 0,
             sender,
-            ready,
+            vitals,
+            closed: false,
+            terminated: false,
+            replaces: false,
+            aside: BTreeSet::new(),
+            next_weighing: Instant::now(),
             drained: None,
             stopped: None,
         }
@@ -139,6 +156,9 @@ impl Engine {
             }
             Event::Drain(reply) => self.on_drain(reply),
             Event::Stop(reply) => self.on_stop(reply),
+            Event::Resize(processes) => self.on_resize(processes),
+            Event::Close => self.on_close(),
+            Event::Terminate(reply) => self.on_terminate(reply),
             Event::Born(id, process, generation) => self.on_born(id, process, generation),
             Event::NotBorn(id, error) => self.on_not_born(id, &error),
             Event::Worker(id, event) => self.on_worker(id, event),
@@ -148,6 +168,9 @@ impl Engine {
 
     /// After every event: hand out, look at old heads, replace workers, answer who waits.
     fn settle(&mut self) {
+        self.shed_surplus();
+        self.weigh_workers();
+        self.take_up();
         self.mind_clocks();
         self.hand_out();
         while let Some(id) = self.roster.overdue(self.now) {
@@ -158,8 +181,7 @@ impl Engine {
             self.on_expired(id);
         }
         self.keep_size();
-        let ready = self.roster.ready();
-        self.ready.send_if_modified(|known| std::mem::replace(known, ready) != ready);
+        self.tell_vitals();
         if self.runs.is_empty()
             && let Some(reply) = self.drained.take()
         {
@@ -168,9 +190,9 @@ impl Engine {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let respawn =
-            (self.roster.alive() < self.spec.processes).then(|| self.pace.wait_until(self.now)).flatten();
-        self.roster.next_check().into_iter().chain(respawn).chain(self.clocks.next()).min()
+        let respawn = (self.roster.alive() < self.target()).then(|| self.pace.wait_until(self.now)).flatten();
+        let ours = [respawn, self.next_weighing(), self.next_take_up(), self.clocks.next()];
+        self.roster.next_check().into_iter().chain(ours.into_iter().flatten()).min()
     }
 
     /// Ends a job if nothing of it is left to do.

@@ -32,6 +32,12 @@ pub(super) enum Event {
     Drain(oneshot::Sender<()>),
     /// End everything, answer when no worker is left.
     Stop(oneshot::Sender<()>),
+    /// Have so many workers.
+    Resize(usize),
+    /// Take no more work; when all is done, let the workers go.
+    Close,
+    /// End every job as `pool-terminated` and kill every worker, answer when none is left.
+    Terminate(oneshot::Sender<()>),
     /// A worker was forked.
     Born(SeatId, Arc<WorkerProcess>, Arc<Generation>),
     /// A worker was not forked.

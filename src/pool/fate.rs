@@ -5,6 +5,7 @@ use nix::sys::signal::Signal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::options::{BootFailure, BootReason};
 use super::task::Task;
 use crate::jobs::{Exception, Failure, FailureCode};
 use crate::json;
@@ -31,6 +32,12 @@ pub(super) enum KillCause {
     AnsweredTwice,
     /// It did not become ready in time.
     Boot,
+    /// It ran as many tasks as it may, or grew too large between two tasks.
+    Recycled,
+    /// The pool has become smaller, or was closed and has no work left.
+    Surplus,
+    /// It held more memory than it may while it ran a task.
+    Memory(u64),
     /// The server goes down.
     Shutdown,
 }
@@ -40,7 +47,14 @@ impl KillCause {
     pub fn is_misdeed(self) -> bool {
         match self {
             Self::Protocol(_) | Self::WrongAnswer | Self::AnsweredTwice => true,
-            Self::Cancelled | Self::RunTimeout | Self::Silent | Self::Boot | Self::Shutdown => false,
+            Self::Cancelled
+            | Self::RunTimeout
+            | Self::Silent
+            | Self::Boot
+            | Self::Recycled
+            | Self::Surplus
+            | Self::Memory(_)
+            | Self::Shutdown => false,
         }
     }
 }
@@ -177,6 +191,7 @@ fn of_said(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> 
         | Kind::Ping
         | Kind::Ready
         | Kind::Value
+        | Kind::BootFailed
         | Kind::Part
         | Kind::Pong => {
             return None;
@@ -195,6 +210,24 @@ fn command_failed(said: &Said, task: &Task) -> Failure {
     failure.signal = signal.map(Signal::as_str);
     failure.stderr.clone_from(&said.stderr);
     failure
+}
+
+/// Why a pool's workers can't become ready, from what one of them said of its initializer.
+pub(super) fn of_initializer(name: &str, payload: &[u8]) -> BootFailure {
+    let said: Option<Said> = serde_json::from_slice(payload).ok();
+    let exception = said.map(|said| Exception {
+        kind: said.kind,
+        message: said.message,
+        args: said.args.filter(|args| is_tame(args)),
+        traceback: said.traceback,
+    });
+    let detail = match &exception {
+        Some(exception) => {
+            format!("the initializer {name} raised {}: {}", exception.kind, exception.message)
+        }
+        None => format!("the initializer {name} failed"),
+    };
+    BootFailure { reason: BootReason::Initializer, detail, exception }
 }
 
 /// Whether an exception's arguments are an array that any JSON reader takes; if not they are left out.
@@ -229,17 +262,26 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
         Some(KillCause::WrongAnswer | KillCause::AnsweredTwice) => {
             Failure::new(FailureCode::WorkerProtocolError, "its worker's answer does not fit the task")
         }
-        Some(KillCause::Silent | KillCause::Boot) | None => Failure::new(
+        Some(KillCause::Memory(bytes)) => Failure::new(
             FailureCode::WorkerDied,
-            format!("the worker that ran {} ended by {exit}", task.function.name),
+            format!(
+                "the worker that ran {} was killed: it held {bytes} bytes, more than its pool's max_rss",
+                task.function.name
+            ),
         ),
+        Some(KillCause::Silent | KillCause::Boot | KillCause::Recycled | KillCause::Surplus) | None => {
+            Failure::new(
+                FailureCode::WorkerDied,
+                format!("the worker that ran {} ended by {exit}", task.function.name),
+            )
+        }
     };
     if failure.code == FailureCode::WorkerDied {
         match exit {
             Exit::Code(code) => failure.exit_code = Some(code),
             Exit::Signal { signal, oom } => {
                 failure.signal = Some(Signal::as_str(signal));
-                failure.oom = oom;
+                failure.oom = oom || (by_kill && matches!(killed, Some(KillCause::Memory(_))));
             }
             Exit::Unknown => {}
         }

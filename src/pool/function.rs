@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::quarantine::Quarantine;
 
 /// A function that is offered.
 #[derive(Debug)]
@@ -11,6 +15,8 @@ pub struct Function {
     pub name: Arc<str>,
     /// The runtime that has it.
     pub runtime: &'static str,
+    /// The pool that runs it unless a request names another.
+    pub pool: Arc<str>,
     /// Its documentation.
     pub doc: Option<String>,
     /// How it is called, `(x)`.
@@ -21,6 +27,9 @@ pub struct Function {
     peak_nanoseconds: AtomicU64,
     /// Whether it was ever seen to print: then its tasks go one at a time, so that output finds its job.
     prints: AtomicBool,
+    /// Whether a worker ever died under it: until then nobody looks further.
+    suspect: AtomicBool,
+    quarantine: Mutex<Quarantine>,
 }
 
 impl Function {
@@ -29,12 +38,33 @@ impl Function {
         Self {
             name: name.into(),
             runtime,
+            pool: runtime.into(),
             doc,
             signature,
             mean_nanoseconds: AtomicU64::new(0),
             peak_nanoseconds: AtomicU64::new(0),
             prints: AtomicBool::new(false),
+            suspect: AtomicBool::new(false),
+            quarantine: Mutex::default(),
         }
+    }
+
+    /// Until when it rests for having killed its workers, if it does.
+    pub fn rests_until(&self, now: Instant) -> Option<Instant> {
+        if self.suspect.load(Ordering::Relaxed) { self.quarantine.lock().until(now) } else { None }
+    }
+
+    /// A worker died while it ran this. `true`: from now on it rests.
+    pub(super) fn killed_its_worker(&self, now: Instant) -> bool {
+        self.suspect.store(true, Ordering::Relaxed);
+        self.quarantine.lock().died(now)
+    }
+
+    /// The same, run by this pool unless a request names another.
+    #[must_use]
+    pub fn in_pool(mut self, pool: &str) -> Self {
+        self.pool = pool.into();
+        self
     }
 
     /// How long so many items are expected to take; `None` if nobody knows or it must go alone.

@@ -20,6 +20,9 @@ impl Engine {
             if !self.roster.has_room(self.now) {
                 return;
             }
+            if self.set_aside(job) {
+                continue;
+            }
             let next = self.runs.get_mut(&job).and_then(|run| run.next_task(&mut self.next_sequence));
             let Some(task) = next else {
                 self.queue.pop();

@@ -1,6 +1,7 @@
-//! A pool as its users see it: submit, cancel, look.
+//! A pool as its users see it: submit, cancel, resize, close, terminate, look.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::engine::Engine;
 use super::events::Event;
+use super::options::{BootFailure, PoolOptions};
 use super::task::Submission;
 use crate::counters::Counters;
 use crate::jobs::{JobId, Record, Store};
@@ -22,6 +24,10 @@ pub struct PoolSpec {
     pub runtime: &'static str,
     /// Worker processes.
     pub processes: usize,
+    /// What else was said of it.
+    pub options: Arc<PoolOptions>,
+    /// Whether it lasts as long as the server.
+    pub permanent: bool,
     /// Where workers come from.
     pub spawner: Spawner,
     /// Where jobs end.
@@ -43,10 +49,54 @@ pub struct Pool {
     pub name: Arc<str>,
     /// Its runtime.
     pub runtime: &'static str,
-    /// Worker processes that it should have.
-    pub processes: usize,
+    /// Whether it lasts as long as the server.
+    pub permanent: bool,
+    /// What else was said of it.
+    pub options: Arc<PoolOptions>,
+    shared: Arc<Settings>,
     sender: mpsc::UnboundedSender<Event>,
-    ready: watch::Receiver<usize>,
+    vitals: watch::Receiver<Vitals>,
+}
+
+/// What changes in a pool's life by request.
+#[derive(Debug)]
+struct Settings {
+    processes: AtomicUsize,
+    state: AtomicU8,
+}
+
+/// How far a pool is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PoolState {
+    /// Its first workers start.
+    Making = 0,
+    /// It takes work.
+    Running = 1,
+    /// It takes no more, and ends what it has.
+    Closed = 2,
+    /// Its jobs have ended and its workers end.
+    Terminated = 3,
+}
+
+impl PoolState {
+    /// Whether clients can see it.
+    pub fn is_shown(self) -> bool {
+        matches!(self, Self::Running | Self::Closed)
+    }
+}
+
+/// What is known of a pool without asking its actor.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Vitals {
+    /// Workers that take tasks.
+    pub ready: usize,
+    /// Whether there are such workers, or healthy ones on their way.
+    pub usable: bool,
+    /// Closed, and neither jobs nor workers are left.
+    pub over: bool,
+    /// Why workers do not become ready, while they don't.
+    pub failure: Option<Arc<BootFailure>>,
 }
 
 /// A pool at one moment.
@@ -81,15 +131,21 @@ impl Pool {
     /// Starts the pool's actor, which makes its workers.
     pub fn start(spec: PoolSpec) -> Self {
         let (sender, inbox) = mpsc::unbounded_channel();
-        let (ready_sender, ready) = watch::channel(0);
+        let (vitals_sender, vitals) = watch::channel(Vitals::default());
+        let settings = Settings {
+            processes: AtomicUsize::new(spec.processes),
+            state: AtomicU8::new(PoolState::Making as u8),
+        };
         let pool = Self {
             name: Arc::clone(&spec.name),
             runtime: spec.runtime,
-            processes: spec.processes,
+            permanent: spec.permanent,
+            options: Arc::clone(&spec.options),
+            shared: Arc::new(settings),
             sender,
-            ready,
+            vitals,
         };
-        tokio::spawn(Engine::new(spec, pool.sender.downgrade(), ready_sender).run(inbox));
+        tokio::spawn(Engine::new(spec, pool.sender.downgrade(), vitals_sender).run(inbox));
         pool
     }
 
@@ -125,16 +181,76 @@ impl Pool {
         answer.await.ok()
     }
 
-    /// Workers that take tasks.
-    pub fn ready(&self) -> usize {
-        *self.ready.borrow()
+    /// Worker processes that it should have.
+    pub fn processes(&self) -> usize {
+        self.shared.processes.load(Ordering::Relaxed)
     }
 
-    /// Waits until all its workers take tasks.
-    pub async fn all_ready(&self) {
-        let processes = self.processes;
-        // An error could only mean that the pool was stopped; nobody waits for it then.
-        let _ = self.ready.clone().wait_for(|ready| *ready >= processes).await;
+    /// How far it is in its life.
+    pub fn state(&self) -> PoolState {
+        match self.shared.state.load(Ordering::Relaxed) {
+            0 => PoolState::Making,
+            1 => PoolState::Running,
+            2 => PoolState::Closed,
+            _ => PoolState::Terminated,
+        }
+    }
+
+    /// Moves on in its life; never back.
+    fn advance(&self, state: PoolState) {
+        self.shared.state.fetch_max(state as u8, Ordering::Relaxed);
+    }
+
+    /// Workers that take tasks.
+    pub fn ready(&self) -> usize {
+        self.vitals.borrow().ready
+    }
+
+    /// Whether work that is submitted now can be expected to run.
+    pub fn is_usable(&self) -> bool {
+        self.vitals.borrow().usable
+    }
+
+    /// Waits until all its workers take tasks, or it is known that they never will (`None`: it was stopped
+    /// meanwhile).
+    pub async fn made(&self) -> Result<(), Option<Arc<BootFailure>>> {
+        let mut vitals = self.vitals.clone();
+        let known = vitals.wait_for(|now| now.failure.is_some() || now.ready >= self.processes()).await;
+        match known {
+            Ok(now) => now.failure.clone().map_or(Ok(()), |failure| Err(Some(failure))),
+            Err(_) => Err(None),
+        }
+    }
+
+    /// Takes work from now on.
+    pub fn open(&self) {
+        self.advance(PoolState::Running);
+    }
+
+    /// Has so many workers from now on; those that are too many end what they run.
+    pub fn resize(&self, processes: usize) {
+        self.shared.processes.store(processes, Ordering::Relaxed);
+        self.send(Event::Resize(processes));
+    }
+
+    /// Takes no more work; what it has is run, and then its workers end.
+    pub fn close(&self) {
+        self.advance(PoolState::Closed);
+        self.send(Event::Close);
+    }
+
+    /// Waits until a closed pool has neither jobs nor workers.
+    pub async fn over(&self) {
+        // An error means that it was terminated, which is over too.
+        let _ = self.vitals.clone().wait_for(|now| now.over).await;
+    }
+
+    /// Ends its jobs and kills its workers; returns when none is left.
+    pub async fn terminate(&self) {
+        self.advance(PoolState::Terminated);
+        let (reply, answer) = oneshot::channel();
+        self.send(Event::Terminate(reply));
+        let _ = answer.await;
     }
 
     /// Ends what hasn't started; returns when what has started has ended.

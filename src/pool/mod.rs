@@ -1,6 +1,7 @@
 //! The engine: one actor owns a pool's queue and workers.
 //!
-//! [`engine`] (with [`requests`], [`hand_out`], [`size`] and [`worker_events`]) does the I/O; [`roster`] (who
+//! [`registry`] knows the pools by name. Of each, [`engine`] (with [`requests`], [`lifecycle`], [`hand_out`],
+//! [`size`] and [`worker_events`]) does the I/O; [`roster`] (who
 //! has what), [`run`] (a job's tasks), [`queue`] (whose turn it is), [`fate`] (what an ending means) and
 //! [`pace`] (when a worker is replaced) are pure. Arguments and values stay raw bytes.
 //!
@@ -16,9 +17,14 @@ mod function;
 mod gather;
 mod hand_out;
 mod handle;
+mod lifecycle;
+mod options;
 mod output;
 mod pace;
+mod quarantine;
 mod queue;
+mod recycle;
+mod registry;
 mod requests;
 mod roster;
 mod run;
@@ -26,6 +32,11 @@ mod size;
 mod task;
 mod worker_events;
 
+pub use crate::process::Initializer;
 pub use function::Function;
-pub use handle::{Pool, PoolSpec, PoolView, WorkerView};
+pub use handle::{Pool, PoolSpec, PoolState, PoolView, WorkerView};
+pub use options::{BootFailure, BootReason, PoolOptions};
+pub use registry::{
+    Functions, Misfit, NewPool, NotMade, Pools, Workshop, is_name, pick_initializer, pick_runtime,
+};
 pub use task::{Held, Render, Sink, Submission, Work};

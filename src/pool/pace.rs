@@ -1,10 +1,14 @@
 //! When a worker is replaced: at once, unless it fails to boot again and again or the pool's workers die in a
 //! row.
 //!
-//! Kills by the server never count. No brake acts before [`DEATHS_FREE`] deaths within [`DEATHS_WINDOW`].
+//! Kills by the server never count, nor do deaths for which a function rests already. No brake acts before
+//! [`DEATHS_FREE`] deaths within [`DEATHS_WINDOW`].
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use super::function::Function;
 
 const DEATHS_FREE: usize = 10;
 const DEATHS_WINDOW: Duration = Duration::from_secs(10);
@@ -15,18 +19,20 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Remembers failures.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    deaths: VecDeque<Instant>,
+    /// When, and under which function.
+    deaths: VecDeque<(Instant, Option<Arc<Function>>)>,
     boot_failures: u32,
     not_before: Option<Instant>,
 }
 
 impl Pace {
     /// A worker died under a task or idle, not by our hand.
-    pub fn died(&mut self, now: Instant) {
-        self.deaths.push_back(now);
-        while self.deaths.front().is_some_and(|at| now.duration_since(*at) > DEATHS_WINDOW) {
-            self.deaths.pop_front();
-        }
+    pub fn died(&mut self, now: Instant, function: Option<Arc<Function>>) {
+        self.deaths.push_back((now, function));
+        self.deaths.retain(|(at, function)| {
+            let dealt_with = function.as_ref().is_some_and(|function| function.rests_until(now).is_some());
+            now.duration_since(*at) <= DEATHS_WINDOW && !dealt_with
+        });
         if self.deaths.len() > DEATHS_FREE {
             let over = u32::try_from(self.deaths.len() - DEATHS_FREE).unwrap_or(u32::MAX);
             self.pause(now, DEATH_PAUSE.saturating_mul(over));
@@ -64,11 +70,11 @@ mod tests {
         let start = Instant::now();
         for death in 0..10 {
             let now = start + Duration::from_millis(death);
-            pace.died(now);
+            pace.died(now, None);
             assert_eq!(pace.wait_until(now), None, "death {death}");
         }
         let now = start + Duration::from_millis(10);
-        pace.died(now);
+        pace.died(now, None);
         assert_eq!(pace.wait_until(now), Some(now + DEATH_PAUSE));
     }
 
@@ -78,9 +84,25 @@ mod tests {
         let start = Instant::now();
         for death in 0..100 {
             let now = start + Duration::from_secs(2 * death);
-            pace.died(now);
+            pace.died(now, None);
             assert_eq!(pace.wait_until(now), None);
         }
+    }
+
+    #[test]
+    fn deaths_that_a_function_rests_for_set_off_no_brake() {
+        let mut pace = Pace::default();
+        let now = Instant::now();
+        let function = Arc::new(Function::new("f", "python", None, None));
+        for _ in 0..40 {
+            function.killed_its_worker(now);
+            pace.died(now, Some(Arc::clone(&function)));
+            assert_eq!(pace.wait_until(now), None);
+        }
+        (0..10).for_each(|_| pace.died(now, None));
+        assert_eq!(pace.wait_until(now), None, "ten of others are free as ever");
+        pace.died(now, None);
+        assert_eq!(pace.wait_until(now), Some(now + DEATH_PAUSE));
     }
 
     #[test]

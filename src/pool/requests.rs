@@ -20,9 +20,7 @@ impl Engine {
         let mut run = Run::new(submission);
         let record = Arc::clone(&run.record);
         if self.stopped.is_some() || self.drained.is_some() {
-            let failure =
-                Failure::new(FailureCode::Interrupted, "the server went down before the job had started");
-            self.spec.store.finish(&record, Outcome::Failure(Box::new(failure)));
+            self.spec.store.finish(&record, self.refusal());
         } else if let Some(outcome) = run.outcome() {
             self.spec.store.finish(&record, outcome);
         } else {

@@ -53,6 +53,8 @@ struct Seat {
     head_since: Instant,
     /// The pipe was looked into; not again before this.
     next_look: Instant,
+    /// Tasks that it may still run, those in its flight included.
+    budget: Option<u64>,
     /// The head's time is over, but it wasn't clear who runs: looked at again then.
     overrun_from: Option<Instant>,
 }
@@ -68,7 +70,7 @@ pub(super) struct Roster {
 
 impl Roster {
     /// Seats a worker that is being made.
-    pub fn seat(&mut self, now: Instant, boot_deadline: Instant) -> SeatId {
+    pub fn seat(&mut self, now: Instant, boot_deadline: Instant, budget: Option<u64>) -> SeatId {
         self.births += 1;
         let seat = Seat {
             birth: self.births,
@@ -77,6 +79,7 @@ impl Roster {
             expected: Some(Duration::ZERO),
             head_since: now,
             next_look: now,
+            budget,
             overrun_from: None,
         };
         let free = self.seats.iter().position(Option::is_none);
@@ -204,10 +207,28 @@ impl Roster {
         let task = seat.flight.pop_front()?;
         seat.head_since = now;
         seat.next_look = now;
+        seat.budget = seat.budget.map(|budget| budget.saturating_sub(1));
         seat.overrun_from = None;
         seat.settle();
         self.after_removal(id);
         Some(task)
+    }
+
+    /// Whether a worker has run all the tasks that it may.
+    pub fn is_spent(&self, id: SeatId) -> bool {
+        self.get(id).is_some_and(|seat| seat.budget == Some(0))
+    }
+
+    /// So many workers, those first that are missed least: not ready yet, idle, then with little to do.
+    pub fn most_dispensable(&self, count: usize) -> Vec<SeatId> {
+        if count == 0 {
+            return Vec::new();
+        }
+        let stays = |id: &SeatId| !matches!(self.phase(*id), Some(Phase::Leaving | Phase::Ending));
+        let mut ids: Vec<SeatId> = self.ids().filter(stays).collect();
+        ids.sort_by_key(|id| (self.phase(*id) == Some(Phase::Ready), self.flight(*id).count()));
+        ids.truncate(count);
+        ids
     }
 
     /// Tasks that were read back from a worker's pipe leave its flight, oldest first; `true` if the head was
@@ -275,7 +296,8 @@ impl Roster {
     }
 
     fn check_at(&self, seat: &Seat) -> Option<Instant> {
-        if seat.phase != Phase::Ready || seat.flight.is_empty() {
+        // One that leaves may stand still in the middle of a large task.
+        if !matches!(seat.phase, Phase::Ready | Phase::Leaving) || seat.flight.is_empty() {
             return None;
         }
         let patience = if self.idle.is_empty() { HEAD_UNREAD } else { HEAD_QUICK };
@@ -304,6 +326,7 @@ impl Seat {
     fn takes_more(&self, now: Instant) -> bool {
         self.phase == Phase::Ready
             && self.flight.len() < FLIGHT_MAX
+            && self.budget.is_none_or(|budget| (self.flight.len() as u64) < budget)
             && self.expected.is_some_and(|expected| expected < FLIGHT_EXPECTED_MAX)
             && now.saturating_duration_since(self.head_since) < HEAD_QUICK
     }

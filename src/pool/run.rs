@@ -186,6 +186,11 @@ impl Run {
         }
     }
 
+    /// What it calls.
+    pub fn function(&self) -> &Function {
+        &self.function
+    }
+
     /// Whether any task of it was at the head of a flight.
     pub fn has_started(&self) -> bool {
         self.record.has_started()

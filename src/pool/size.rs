@@ -20,7 +20,7 @@ impl Engine {
         tracing::warn!(pool = %self.spec.name, ?cause, "a worker gives no sign of life");
         if self.bodies.get(&id).is_some_and(|body| body.process.is_some()) {
             if cause == KillCause::Boot {
-                self.pace.boot_failed(self.now);
+                self.boot_ended("was not ready in time (the start clock, --start-timeout)");
             }
             self.kill(id, cause);
         } else {
@@ -34,7 +34,7 @@ impl Engine {
     /// Starts workers until there are as many as there should be, unless a brake is on.
     pub(super) fn keep_size(&mut self) {
         while self.stopped.is_none()
-            && self.roster.alive() < self.spec.processes
+            && self.roster.alive() < self.target()
             && self.pace.wait_until(self.now).is_none()
         {
             let ends = match ParentEnds::open() {
@@ -51,7 +51,8 @@ impl Engine {
     }
 
     pub(super) fn start_worker(&mut self, (ends, descriptors): (ParentEnds, ChildDescriptors)) {
-        let id = self.roster.seat(self.now, self.now + self.spec.start_timeout);
+        let budget = self.spec.options.budget();
+        let id = self.roster.seat(self.now, self.now + self.spec.start_timeout, budget);
         let ParentEnds { link, results, log } = ends;
         let body = Body {
             link: Arc::new(link),
@@ -66,10 +67,12 @@ impl Engine {
             streamed_before: 0,
             lines: Lines::default(),
             last: None,
+            weighed: None,
         };
         self.bodies.insert(id, body);
         let (spawner, sender) = (self.spec.spawner.clone(), self.sender.clone());
         let start_timeout = self.spec.start_timeout;
+        let initializer = self.spec.options.initializer.clone();
         let payload_bytes_max = self.spec.result_bytes_max + (1 << 20);
         tokio::spawn(async move {
             let report = |event| {
@@ -78,7 +81,7 @@ impl Engine {
                 }
             };
             // The clock here as well: a request that waits for a new zygote must not outlive its seat.
-            match tokio::time::timeout(start_timeout, spawner.fork(descriptors)).await {
+            match tokio::time::timeout(start_timeout, spawner.fork(descriptors, initializer)).await {
                 Err(_) => report(Event::NotBorn(id, ForkError::ZygoteLost)),
                 Ok(Err(error)) => report(Event::NotBorn(id, error)),
                 Ok(Ok(newborn)) => {

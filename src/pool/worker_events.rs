@@ -8,6 +8,7 @@ use tokio::task::AbortHandle;
 
 use super::engine::Engine;
 use super::fate::{self, KillCause};
+use super::function::Function;
 use super::roster::{Phase, SeatId};
 use super::task::Task;
 use crate::process::{Exit, ForkError, Generation, WorkerEvent, WorkerProcess};
@@ -32,8 +33,13 @@ impl Engine {
         if self.roster.phase(id).is_none() {
             return;
         }
+        let unwanted = self.bodies.get(&id).is_some_and(|body| body.killed.is_some());
         self.forget(id);
+        if unwanted {
+            return;
+        }
         tracing::warn!(pool = %self.spec.name, %error, "a worker could not be forked");
+        self.replaces = false;
         self.pace.boot_failed(self.now);
     }
 
@@ -49,17 +55,40 @@ impl Engine {
         }
     }
 
+    fn on_ready(&mut self, id: SeatId) {
+        if self.is_born_too_large(id) {
+            return;
+        }
+        self.pace.booted();
+        self.vitals.send_modify(|vitals| vitals.failure = None);
+        self.roster.set_ready(id);
+    }
+
+    /// The initializer failed. The worker leaves by itself; another is started as after any failed boot.
+    fn on_boot_failed(&mut self, id: SeatId, payload: &[u8]) {
+        self.replaces = false;
+        self.pace.boot_failed(self.now);
+        let initializer = self.spec.options.initializer.as_ref();
+        let name = initializer.map_or_else(Default::default, |initializer| Arc::clone(&initializer.function));
+        self.boot_failed_for_good(fate::of_initializer(&name, payload));
+        self.kill(id, KillCause::Boot);
+    }
+
     fn on_frame(&mut self, id: SeatId, frame: Frame) {
         let phase = self.roster.phase(id);
         if phase.is_none() {
             return;
         }
         match frame.header.kind {
-            Kind::Ready => {
+            Kind::Ready => match phase {
+                Some(Phase::Starting(_)) => return self.on_ready(id),
+                // Let go before it was heard of.
+                Some(Phase::Ending) => return,
+                Some(Phase::Ready | Phase::Silent(_) | Phase::Leaving) | None => {}
+            },
+            Kind::BootFailed => {
                 if let Some(Phase::Starting(_)) = phase {
-                    self.pace.booted();
-                    self.roster.set_ready(id);
-                    return;
+                    return self.on_boot_failed(id, &frame.payload);
                 }
             }
             Kind::Pong => {
@@ -126,6 +155,7 @@ impl Engine {
             body.last = Some(Arc::clone(&task.record));
         }
         self.leave_if_done(id);
+        self.recycle_if_due(id);
         if let Some(next) = self.roster.flight(id).next() {
             next.begin();
         }
@@ -171,12 +201,12 @@ impl Engine {
         match phase {
             Phase::Starting(_) => {
                 tracing::warn!(pool = %self.spec.name, %exit, "a worker ended before it was ready");
-                self.pace.boot_failed(self.now);
+                self.boot_ended(&format!("ended by {exit}"));
             }
             Phase::Ready | Phase::Silent(_) | Phase::Leaving | Phase::Ending => {
                 if killed.is_none_or(KillCause::is_misdeed) {
-                    self.pace.died(self.now);
-                    tracing::warn!(pool = %self.spec.name, %exit, "a worker died");
+                    let ran = flight.first().filter(|_| !unread_stream);
+                    self.on_true_death(exit, ran.map(|task| Arc::clone(&task.function)));
                 }
             }
         }
@@ -197,6 +227,19 @@ impl Engine {
             let pid = body.process.as_ref().map_or(0, |process| process.pid());
             body.lines.finish(body.last.as_deref(), pid);
         }
+    }
+
+    /// A worker died, and not by our hand. What it ran is to blame, and the pool only for what no function
+    /// has answered for.
+    fn on_true_death(&mut self, exit: Exit, function: Option<Arc<Function>>) {
+        self.replaces = false;
+        tracing::warn!(pool = %self.spec.name, %exit, "a worker died");
+        if let Some(function) = &function
+            && function.killed_its_worker(self.now)
+        {
+            tracing::error!(function = %function.name, "quarantined: it keeps killing its workers");
+        }
+        self.pace.died(self.now, function);
     }
 
     /// Stops writing a stream; `true` if some of it was still unread.

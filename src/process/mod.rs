@@ -11,6 +11,6 @@ mod zygote;
 pub use crate::transport::{CommandOutput, LoadCommand};
 pub use exit::Exit;
 pub use family::Family;
-pub use spawner::{ForkError, Newborn, Spawner};
+pub use spawner::{ForkError, Initializer, Newborn, Spawner};
 pub use worker::{WorkerEvent, WorkerProcess, attend};
 pub use zygote::{Announced, Generation, LoadError, LoadList, RuntimeSpec};

@@ -13,7 +13,7 @@ use super::family::Family;
 use super::worker::WorkerProcess;
 use super::zygote::{Generation, LoadError, RuntimeSpec, Zygote};
 use crate::sys::PidFd;
-use crate::transport::{ChildDescriptors, FromZygote};
+use crate::transport::{ChildDescriptors, ForkInitializer, FromZygote};
 
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MOST: Duration = Duration::from_secs(5);
@@ -43,9 +43,19 @@ pub enum ForkError {
     ZygoteLost,
 }
 
+/// What each worker of a pool runs before its first task.
+#[derive(Debug, Clone)]
+pub struct Initializer {
+    /// The function's public name.
+    pub function: Arc<str>,
+    /// The text of a JSON array: its positional arguments.
+    pub arguments: Arc<str>,
+}
+
 #[derive(Debug)]
 struct Request {
     descriptors: ChildDescriptors,
+    initializer: Option<Initializer>,
     reply: oneshot::Sender<Result<Newborn, ForkError>>,
 }
 
@@ -65,9 +75,14 @@ impl Spawner {
     }
 
     /// A new worker of the present generation.
-    pub async fn fork(&self, descriptors: ChildDescriptors) -> Result<Newborn, ForkError> {
+    pub async fn fork(
+        &self,
+        descriptors: ChildDescriptors,
+        initializer: Option<Initializer>,
+    ) -> Result<Newborn, ForkError> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(Request { descriptors, reply }).map_err(|_| ForkError::ZygoteLost)?;
+        let request = Request { descriptors, initializer, reply };
+        self.0.send(request).map_err(|_| ForkError::ZygoteLost)?;
         answer.await.unwrap_or(Err(ForkError::ZygoteLost))
     }
 }
@@ -142,7 +157,7 @@ impl Keeper {
                 },
                 request = self.requests.recv() => {
                     let Some(request) = request else { return false };
-                    if !self.on_request(zygote, request).await {
+                    if !self.on_request(zygote, generation, request).await {
                         return true;
                     }
                 }
@@ -154,14 +169,22 @@ impl Keeper {
         }
     }
 
-    async fn on_request(&mut self, zygote: &Zygote, request: Request) -> bool {
+    async fn on_request(&mut self, zygote: &Zygote, generation: &Generation, request: Request) -> bool {
         if request.reply.is_closed() {
             return true;
         }
+        let initializer = match request.initializer.map(|wanted| resolved(&wanted, generation)).transpose() {
+            Ok(initializer) => initializer,
+            Err(error) => {
+                let _ = request.reply.send(Err(error));
+                return true;
+            }
+        };
         let worker = self.next_worker;
         self.next_worker += 1;
         let deadline = Instant::now() + self.spec.start_timeout;
-        let sent = tokio::time::timeout_at(deadline, zygote.request_fork(worker, &request.descriptors)).await;
+        let asked = zygote.request_fork(worker, initializer, &request.descriptors);
+        let sent = tokio::time::timeout_at(deadline, asked).await;
         self.pending.insert(worker, Pending { reply: request.reply, deadline });
         matches!(sent, Ok(Ok(())))
     }
@@ -190,5 +213,16 @@ impl Keeper {
         if let Some(pending) = self.pending.remove(&worker) {
             let _ = pending.reply.send(answer);
         }
+    }
+}
+
+/// An initializer as this loading of the code knows it.
+fn resolved(wanted: &Initializer, generation: &Generation) -> Result<ForkInitializer, ForkError> {
+    match generation.index(&wanted.function) {
+        Some(function) => Ok(ForkInitializer { function, args: wanted.arguments.to_string() }),
+        None => Err(ForkError::Failed {
+            reason: "initializer".into(),
+            message: format!("{} is not in the code that is loaded now", wanted.function),
+        }),
     }
 }

@@ -76,6 +76,15 @@ impl WorkerProcess {
         }
     }
 
+    /// Memory that it holds, in bytes (`VmRSS`: what it shares with its zygote counts too); `None` when it has
+    /// ended.
+    pub fn resident_bytes(&self) -> Option<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.pid)).ok()?;
+        let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+        let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()??;
+        Some(pages * u64::try_from(page).ok()?)
+    }
+
     async fn ended(&self) {
         // An error could only mean that the runtime is going down, and all workers with it.
         let _ = self.pidfd.readable().await;

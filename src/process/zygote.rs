@@ -20,7 +20,9 @@ use tokio::time::Instant;
 
 use super::family::Family;
 use crate::sys::{self, PidFd};
-use crate::transport::{ChildDescriptors, FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote};
+use crate::transport::{
+    ChildDescriptors, ForkInitializer, FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote,
+};
 
 /// How the zygotes of one runtime are made.
 #[derive(Debug, Clone)]
@@ -238,8 +240,13 @@ impl Zygote {
     }
 
     /// Asks for a worker.
-    pub async fn request_fork(&self, worker: u64, descriptors: &ChildDescriptors) -> io::Result<()> {
-        self.send(&serde_json::to_vec(&ToZygote::Fork { worker })?, Some(descriptors)).await
+    pub async fn request_fork(
+        &self,
+        worker: u64,
+        initializer: Option<ForkInitializer>,
+        descriptors: &ChildDescriptors,
+    ) -> io::Result<()> {
+        self.send(&serde_json::to_vec(&ToZygote::Fork { worker, initializer })?, Some(descriptors)).await
     }
 
     async fn send(&self, packet: &[u8], descriptors: Option<&ChildDescriptors>) -> io::Result<()> {

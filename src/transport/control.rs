@@ -35,7 +35,20 @@ pub enum ToZygote {
     Fork {
         /// The server's number of it.
         worker: u64,
+        /// What it runs before its first task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        initializer: Option<ForkInitializer>,
     },
+}
+
+/// A function that a worker runs before it is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkInitializer {
+    /// Its index in the zygote's announcement.
+    pub function: u32,
+    /// The text of a JSON array: its positional arguments. A text, so that numbers keep their digits and only
+    /// the worker reads it.
+    pub args: String,
 }
 
 /// A file to load and the name it is imported under.

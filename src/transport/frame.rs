@@ -41,6 +41,8 @@ pub enum Kind {
     InvalidArguments = 20,
     /// The value is too large.
     TooLarge = 21,
+    /// The initializer failed; the worker leaves.
+    BootFailed = 23,
     /// The command ended with another exit status than 0, or by a signal.
     CommandFailed = 22,
     /// Records of the next items of a task that goes on.
@@ -67,6 +69,7 @@ impl Kind {
             20 => Self::InvalidArguments,
             21 => Self::TooLarge,
             22 => Self::CommandFailed,
+            23 => Self::BootFailed,
             24 => Self::Pong,
             25 => Self::Part,
             _ => return None,

@@ -8,6 +8,8 @@ mod frame;
 mod parent;
 
 pub use child::{AnswerWriter, TaskReader};
-pub use control::{CommandOutput, FromZygote, LoadCommand, LoadFile, PACKET_BYTES_MAX, ToZygote};
+pub use control::{
+    CommandOutput, ForkInitializer, FromZygote, LoadCommand, LoadFile, PACKET_BYTES_MAX, ToZygote,
+};
 pub use frame::{Codec, Frame, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES, ProtocolError};
 pub use parent::{ChildDescriptors, Link, ParentEnds, WriteOutcome};

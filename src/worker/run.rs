@@ -12,7 +12,7 @@ use super::sanitize::{self, WorkerEnds};
 use crate::counters::{self, Word, monotonic_nanoseconds, state};
 use crate::json;
 use crate::sys::MappedPage;
-use crate::transport::{AnswerWriter, HEADER_BYTES, Header, Kind, TaskReader};
+use crate::transport::{AnswerWriter, ForkInitializer, HEADER_BYTES, Header, Kind, TaskReader};
 
 const MESSAGE_BYTES_MAX: usize = 8 << 10;
 
@@ -39,7 +39,12 @@ struct Problem<'a> {
 }
 
 /// Serves tasks until the pipe ends.
-pub(super) fn run(ends: WorkerEnds, functions: &Functions, result_bytes_max: usize) -> io::Result<()> {
+pub(super) fn run(
+    ends: WorkerEnds,
+    functions: &Functions,
+    initializer: Option<&ForkInitializer>,
+    result_bytes_max: usize,
+) -> io::Result<()> {
     let own = Pid::this();
     let page = ends.page;
     counters::write(&page, Word::Pid, u64::try_from(own.as_raw()).unwrap_or(0));
@@ -47,6 +52,13 @@ pub(super) fn run(ends: WorkerEnds, functions: &Functions, result_bytes_max: usi
     let mut tasks = TaskReader::new(ends.tasks);
     let answers = AnswerWriter::new(ends.results);
     let mut answer = vec![0; HEADER_BYTES];
+    let ready = initializer.is_none_or(|initializer| initialize(initializer, functions, &mut answer));
+    if Pid::this() != own {
+        sanitize::leave(0);
+    }
+    if !ready {
+        return answers.write_answer(Kind::BootFailed, 0, 0, &mut answer);
+    }
     answers.write_answer(Kind::Ready, 0, 0, &mut answer)?;
     while let Some((header, payload)) = tasks.read_task()? {
         answer.resize(HEADER_BYTES, 0);
@@ -71,6 +83,29 @@ pub(super) fn run(ends: WorkerEnds, functions: &Functions, result_bytes_max: usi
         }
     }
     Ok(())
+}
+
+/// Runs the pool's initializer; when it fails, `answer` says why.
+fn initialize(initializer: &ForkInitializer, functions: &Functions, answer: &mut Vec<u8>) -> bool {
+    let ran = match functions.get(initializer.function) {
+        Some(function) => function.apply(initializer.args.as_bytes(), None, answer),
+        None => Err(Raised::Error { kind: "LookupError".into(), message: "no such function".into() }),
+    };
+    let _ = io::stdout().flush();
+    answer.truncate(HEADER_BYTES);
+    let (kind, message) = match ran {
+        // It ran; nobody wants its value.
+        Ok(()) | Err(Raised::NotJson { .. } | Raised::TooLarge { .. }) => return true,
+        Err(Raised::Error { kind, message }) => (kind, message),
+        Err(Raised::InvalidArguments { message, path }) => {
+            ("InvalidArguments".to_owned(), format!("{path}: {message}"))
+        }
+        Err(Raised::CommandFailed { message, stderr, .. }) => {
+            ("CommandFailed".to_owned(), format!("the command {message}\n{stderr}").trim_end().to_owned())
+        }
+    };
+    say(answer, None, &Raised::Error { kind, message });
+    false
 }
 
 fn begin(page: &MappedPage, sequence: u64) -> u64 {
@@ -157,6 +192,7 @@ fn dispatch(
         | Kind::NotJson
         | Kind::InvalidArguments
         | Kind::TooLarge
+        | Kind::BootFailed
         | Kind::CommandFailed
         | Kind::Pong => function.apply(payload, None, answer).map_err(|raised| (None, raised)),
     }

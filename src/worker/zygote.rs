@@ -13,7 +13,7 @@ use super::functions::Functions;
 use super::run;
 use super::sanitize::{self, Descriptors};
 use crate::sys::{self, Forked, PidFd};
-use crate::transport::{FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote};
+use crate::transport::{ForkInitializer, FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote};
 
 /// The hidden argument that makes this binary a zygote.
 pub const ZYGOTE_ARGUMENT: &str = "__zygote";
@@ -95,9 +95,9 @@ impl Zygote {
                     }
                     self.announce(&functions)?;
                 }
-                ToZygote::Fork { worker } => {
+                ToZygote::Fork { worker, initializer } => {
                     let descriptors = Descriptors::from_received(fds)?;
-                    self.fork_worker(worker, descriptors, &functions)?;
+                    self.fork_worker(worker, descriptors, &functions, initializer.as_ref())?;
                 }
             }
         }
@@ -132,20 +132,34 @@ impl Zygote {
         self.say(&FromZygote::Ready)
     }
 
-    fn fork_worker(&self, worker: u64, descriptors: Descriptors, functions: &Functions) -> io::Result<()> {
+    fn fork_worker(
+        &self,
+        worker: u64,
+        descriptors: Descriptors,
+        functions: &Functions,
+        initializer: Option<&ForkInitializer>,
+    ) -> io::Result<()> {
         match sys::fork() {
             Ok(Forked::Parent(intermediate)) => {
                 drop(descriptors);
                 waitpid(intermediate, None)?;
                 Ok(())
             }
-            Ok(Forked::Child) => sanitize::leave(self.intermediate(worker, descriptors, functions)),
+            Ok(Forked::Child) => {
+                sanitize::leave(self.intermediate(worker, descriptors, functions, initializer))
+            }
             Err(error) => self.say_failed(worker, &error),
         }
     }
 
     /// Forks the worker and leaves, so that the worker becomes the server's child.
-    fn intermediate(&self, worker: u64, descriptors: Descriptors, functions: &Functions) -> i32 {
+    fn intermediate(
+        &self,
+        worker: u64,
+        descriptors: Descriptors,
+        functions: &Functions,
+        initializer: Option<&ForkInitializer>,
+    ) -> i32 {
         let told = match sys::fork() {
             Ok(Forked::Parent(pid)) => PidFd::open(pid).and_then(|pidfd| {
                 let packet = serde_json::to_vec(&FromZygote::Forked { worker, pid: pid.as_raw() })?;
@@ -153,7 +167,7 @@ impl Zygote {
             }),
             Ok(Forked::Child) => {
                 let done = sanitize::become_worker(self.server, descriptors)
-                    .and_then(|ends| run::run(ends, functions, self.result_bytes_max));
+                    .and_then(|ends| run::run(ends, functions, initializer, self.result_bytes_max));
                 sanitize::leave(i32::from(done.is_err()) * 70);
             }
             Err(error) => self.say_failed(worker, &error),

@@ -23,7 +23,8 @@ impl Bench {
     fn with_workers(workers: usize) -> (Self, Vec<SeatId>) {
         let now = Instant::now();
         let mut roster = Roster::default();
-        let ids: Vec<_> = (0..workers).map(|_| roster.seat(now, now + Duration::from_secs(9))).collect();
+        let ids: Vec<_> =
+            (0..workers).map(|_| roster.seat(now, now + Duration::from_secs(9), None)).collect();
         ids.iter().for_each(|id| roster.set_ready(*id));
         (Self { roster, now, sequence: 0 }, ids)
     }
@@ -157,7 +158,7 @@ fn a_seat_taken_again_is_another_worker() {
     bench.fill(&function(None));
     let (_, flight) = bench.roster.unseat(ids[0]).unwrap();
     assert_eq!(flight.len(), 1);
-    let heir = bench.roster.seat(bench.now, bench.now + Duration::from_secs(1));
+    let heir = bench.roster.seat(bench.now, bench.now + Duration::from_secs(1), None);
     assert_ne!(heir, ids[0]);
     assert!(bench.roster.answered(ids[0], 1, bench.now).is_none());
     assert_eq!(bench.roster.phase(ids[0]), None);

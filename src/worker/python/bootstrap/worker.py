@@ -53,6 +53,7 @@ CALL, CALL_KEYWORDS, MAP, STARMAP = word_of(1, 1), word_of(2, 1), word_of(3, 1),
 MAP_EACH, STARMAP_EACH, PING = word_of(5, 1), word_of(6, 1), word_of(8, 0)
 READY, PONG, PART = word_of(16, 0), word_of(24, 0), word_of(25, 1)
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE = (word_of(kind, 1) for kind in range(17, 22))
+BOOT_FAILED = word_of(23, 1)
 
 header = _struct.Struct("<IIQQ")
 pack, unpack = header.pack, header.unpack_from
@@ -327,18 +328,43 @@ def explain_failure(failed_in, error, functions, which, *rest):
 
 # ---- the start of a worker (PROTOCOL.md, section 2)
 
-def become_worker(received, server_pid, control, functions, calls, result_bytes_max, tracebacks):
+def become_worker(received, server_pid, control, initializer, functions, calls, result_bytes_max, tracebacks):
     """From the second fork to the end of the process."""
     try:
         page = set_up_worker(received, server_pid, control)
         seed_generators()
         os.register_at_fork(after_in_child=forget_work)
+        if initializer is not None:
+            initialize(calls[initializer["function"]], initializer["args"], tracebacks)
         answer(READY, 0, b"")
         serve(functions, calls, page, result_bytes_max, tracebacks)
     except BaseException as error:
         give_up("%s: %s while it started" % (type(error).__name__, error))
     finally:
         _exit(71)
+
+
+def initialize(call, text, tracebacks):
+    """Run the pool's initializer; when it fails, say why and leave."""
+    me = getpid()
+    failure = None
+    try:
+        args, _ = (scan if BYTES not in text else scan_with_bytes)(text, 0)
+        call(*args)
+    except BaseException as error:
+        failure = error
+    if getpid() != me:
+        leave_copy(failure)
+    flush_streams()
+    if failure is None:
+        return
+    try:
+        told = rarely("raised")(failure, tracebacks)
+        told["message"] = cut(told["message"], 8192)
+    except BaseException:
+        told = {"type": "Exception", "message": "the failure cannot be described"}
+    answer(BOOT_FAILED, 0, to_json(told).encode())
+    _exit(0)
 
 
 def set_up_worker(received, server_pid, control):

@@ -1,0 +1,175 @@
+//! The bodies that make, change and await pools.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::body::{BodyProblem, Members, invalid};
+use crate::json::Kind;
+
+/// Most workers of a pool.
+const PROCESSES_MAX: u64 = 1_024;
+/// Most bytes of an initializer's arguments.
+const INITARGS_BYTES_MAX: usize = 32 << 10;
+/// Most tasks that a worker may be limited to: JSON readers agree on integers up to here.
+const TASKS_MAX: u64 = 1 << 53;
+
+/// `Pool(processes, initializer, initargs, maxtasksperchild)`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "name": "reports", "runtime": "python", "processes": 2, "maxtasksperchild": 100
+}))]
+pub struct NewPoolBody {
+    /// Its name: 1 to 128 of `A-Z a-z 0-9 _ . -`, but not `.` or `..`.
+    pub name: String,
+    /// `python`, `native` or `command`; may be left out where only one is served.
+    pub runtime: Option<String>,
+    /// Worker processes, 1 to 1,024; as the server's `--workers` if left out.
+    #[schema(minimum = 1, maximum = 1024)]
+    pub processes: Option<u64>,
+    /// Public name of a function of the same runtime, called in each worker before its first task.
+    pub initializer: Option<String>,
+    /// Its positional arguments; none if left out.
+    pub initargs: Option<Vec<serde_json::Value>>,
+    /// Tasks (calls, or chunks of a map) that a worker runs before another takes its place.
+    #[schema(minimum = 1)]
+    pub maxtasksperchild: Option<u64>,
+    /// Up to so many more, drawn for each worker; 0 if left out.
+    pub maxtasksperchild_jitter: Option<u64>,
+    /// Bytes that a worker may hold: above it is replaced, and killed if it runs a task.
+    #[schema(minimum = 1)]
+    pub max_rss: Option<u64>,
+}
+
+/// What of a pool can be changed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"processes": 8}))]
+pub struct PoolChangeBody {
+    /// Worker processes, 1 to 1,024. When they become fewer, those that leave end their tasks first.
+    #[schema(minimum = 1, maximum = 1024)]
+    pub processes: u64,
+}
+
+/// `Pool.join()`, with a bound.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"timeout": 10}))]
+pub struct JoinBody {
+    /// Seconds to wait at most; `--max-wait` if left out.
+    #[schema(minimum = 0, maximum = 86400)]
+    pub timeout: Option<f64>,
+}
+
+/// A [`NewPoolBody`], checked as far as that goes without knowing what is served.
+#[derive(Debug)]
+pub struct NewPoolRequest {
+    /// Its name.
+    pub name: String,
+    /// Its runtime.
+    pub runtime: Option<String>,
+    /// Worker processes.
+    pub processes: Option<usize>,
+    /// Public name of a function.
+    pub initializer: Option<String>,
+    /// The text of a JSON array.
+    pub initargs: Option<String>,
+    /// Tasks a worker.
+    pub maxtasksperchild: Option<u64>,
+    /// Up to so many more.
+    pub maxtasksperchild_jitter: u64,
+    /// Bytes that a worker may hold.
+    pub max_rss: Option<u64>,
+}
+
+impl NewPoolRequest {
+    /// Reads a body.
+    pub fn parse(text: &Bytes, depth_max: usize) -> Result<Self, BodyProblem> {
+        let members = Members::read(
+            text,
+            depth_max,
+            &[&[
+                "name",
+                "runtime",
+                "processes",
+                "initializer",
+                "initargs",
+                "maxtasksperchild",
+                "maxtasksperchild_jitter",
+                "max_rss",
+            ]],
+        )?;
+        let name = members.string("name")?;
+        let name = name.ok_or_else(|| invalid("name", "the member name is missing: the pool's name"))?;
+        let initializer = members.string("initializer")?;
+        let initargs = initargs(&members)?;
+        if initargs.is_some() && initializer.is_none() {
+            return Err(invalid(
+                "initargs",
+                "initargs are the arguments of an initializer, which is missing",
+            ));
+        }
+        let maxtasksperchild = whole(&members, "maxtasksperchild", 1, TASKS_MAX)?;
+        let jitter = whole(&members, "maxtasksperchild_jitter", 0, TASKS_MAX)?;
+        if jitter.is_some() && maxtasksperchild.is_none() {
+            let detail = "maxtasksperchild_jitter is added to maxtasksperchild, which is missing";
+            return Err(invalid("maxtasksperchild_jitter", detail));
+        }
+        Ok(Self {
+            name,
+            runtime: members.string("runtime")?,
+            processes: processes(&members)?,
+            initializer,
+            initargs,
+            maxtasksperchild,
+            maxtasksperchild_jitter: jitter.unwrap_or(0),
+            max_rss: whole(&members, "max_rss", 1, TASKS_MAX)?,
+        })
+    }
+}
+
+fn initargs(members: &Members<'_>) -> Result<Option<String>, BodyProblem> {
+    let Some((text, _)) = members.raw("initargs", Kind::Array, "an array")? else { return Ok(None) };
+    if text.len() > INITARGS_BYTES_MAX {
+        let detail = format!("initargs must be at most {INITARGS_BYTES_MAX} bytes of JSON");
+        return Err(invalid("initargs", &detail));
+    }
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
+fn processes(members: &Members<'_>) -> Result<Option<usize>, BodyProblem> {
+    let processes = whole(members, "processes", 1, PROCESSES_MAX)?;
+    Ok(processes.and_then(|processes| usize::try_from(processes).ok()))
+}
+
+fn whole(members: &Members<'_>, name: &str, least: u64, most: u64) -> Result<Option<u64>, BodyProblem> {
+    let what = format!("a whole number from {least} to {most}");
+    let Some((text, _)) = members.raw(name, Kind::Number, &what)? else { return Ok(None) };
+    let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<u64>().ok());
+    match number.filter(|number| (least..=most).contains(number)) {
+        Some(number) => Ok(Some(number)),
+        None => Err(invalid(name, &format!("{name} must be {what}"))),
+    }
+}
+
+/// Reads a [`PoolChangeBody`].
+pub fn pool_change(text: &Bytes, depth_max: usize) -> Result<usize, BodyProblem> {
+    let members = Members::read(text, depth_max, &[&["processes"]])?;
+    processes(&members)?.ok_or_else(|| invalid("processes", "the member processes is missing"))
+}
+
+/// Reads a [`JoinBody`].
+pub fn join_timeout(text: &Bytes, depth_max: usize, most: Duration) -> Result<Option<Duration>, BodyProblem> {
+    let members = Members::read(text, depth_max, &[&["timeout"]])?;
+    let what = format!("a number of seconds from 0 to {}", most.as_secs());
+    let Some((text, _)) = members.raw("timeout", Kind::Number, &what)? else { return Ok(None) };
+    let seconds = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<f64>().ok());
+    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    match duration.filter(|duration| *duration <= most) {
+        Some(duration) => Ok(Some(duration)),
+        None => Err(invalid("timeout", &format!("timeout must be {what}"))),
+    }
+}

@@ -1,0 +1,92 @@
+//! What the configuration says of pools and functions, held against the code that was loaded.
+
+use std::collections::BTreeSet;
+
+use crate::config::{Config, PoolConfig};
+use crate::pool::{Functions, NewPool, PoolOptions, is_name, pick_initializer, pick_runtime};
+
+/// What is made at start.
+pub(super) struct Plan {
+    pub functions: Functions,
+    pub pools: Vec<NewPool>,
+}
+
+/// The pools, without their initializers: one named after each runtime, and those of the configuration.
+pub(super) fn pools(config: &Config, runtimes: &[&'static str]) -> Result<Vec<NewPool>, String> {
+    let own: BTreeSet<&str> = runtimes.iter().copied().collect();
+    let mut names = own.clone();
+    names.extend(config.pools.keys().map(String::as_str));
+    let plain = PoolConfig::default();
+    let pool = |name: &str| {
+        let said = config.pools.get(name).unwrap_or(&plain);
+        new_pool(name, said, own.contains(name), runtimes).map_err(|error| format!("[pools.{name}]: {error}"))
+    };
+    names.into_iter().map(pool).collect()
+}
+
+fn new_pool(
+    name: &str,
+    said: &PoolConfig,
+    is_own: bool,
+    runtimes: &[&'static str],
+) -> Result<NewPool, String> {
+    if !is_name(name) {
+        return Err("a name is 1 to 128 of A-Z, a-z, 0-9, _, . and -, and not . or ..".into());
+    }
+    if said.initargs.is_some() && said.initializer.is_none() {
+        return Err("initargs are the arguments of an initializer, which is missing".into());
+    }
+    if said.maxtasksperchild_jitter.is_some() && said.maxtasksperchild.is_none() {
+        return Err("maxtasksperchild_jitter is added to maxtasksperchild, which is missing".into());
+    }
+    let asked = said.runtime.as_deref().or(is_own.then_some(name));
+    let runtime = pick_runtime(runtimes, asked).map_err(|misfit| misfit.to_string())?;
+    if is_own && runtime != name {
+        return Err(format!("the pool of this name is that of the runtime {name}"));
+    }
+    Ok(NewPool {
+        name: name.into(),
+        runtime,
+        processes: said.processes.map(|processes| processes.get()),
+        options: PoolOptions {
+            initializer: None,
+            maxtasksperchild: said.maxtasksperchild.map(|tasks| tasks.0),
+            maxtasksperchild_jitter: said.maxtasksperchild_jitter.map_or(0, |tasks| tasks.0),
+            max_rss: said.max_rss.map(|bytes| bytes.0),
+        },
+        permanent: true,
+    })
+}
+
+impl Plan {
+    /// Adds the initializers and checks what is said of functions.
+    pub fn new(config: &Config, functions: Functions, mut pools: Vec<NewPool>) -> Result<Self, String> {
+        for pool in &mut pools {
+            let Some(said) = config.pools.get(&*pool.name) else { continue };
+            let Some(name) = said.initializer.as_deref() else { continue };
+            let arguments = said.initargs.as_ref().map(|arguments| arguments.0.as_str());
+            let initializer = pick_initializer(pool.runtime, &functions, name, arguments);
+            let initializer =
+                initializer.map_err(|misfit| format!("[pools.{}]: initializer: {misfit}", pool.name))?;
+            pool.options.initializer = Some(initializer);
+        }
+        for (name, said) in &config.functions {
+            let Some(function) = functions.get(name.as_str()) else {
+                return Err(format!("[functions.{name:?}]: no such function is offered"));
+            };
+            let Some(asked) = said.pool.as_deref() else { continue };
+            let pool = pools.iter().find(|pool| *pool.name == *asked);
+            let fits = pool.is_some_and(|pool| pool.runtime == function.runtime);
+            if !fits {
+                let runtime = function.runtime;
+                let known = pools.iter().filter(|pool| pool.runtime == runtime);
+                let known: Vec<&str> = known.map(|pool| &*pool.name).collect();
+                return Err(format!(
+                    "[functions.{name:?}]: pool: {asked:?} is no {runtime} pool made at start; there are: {}",
+                    known.join(", ")
+                ));
+            }
+        }
+        Ok(Self { functions, pools })
+    }
+}

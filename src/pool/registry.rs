@@ -1,0 +1,217 @@
+//! The pools by name, and what new ones are made of.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+
+use super::function::Function;
+use super::handle::{Pool, PoolSpec};
+use super::options::PoolOptions;
+use crate::jobs::Store;
+use crate::process::{Initializer, Spawner};
+
+/// What all pools have in common.
+#[derive(Debug)]
+pub struct Workshop {
+    /// Worker processes of a pool that does not say how many.
+    pub processes: usize,
+    /// Where jobs end.
+    pub store: Arc<dyn Store>,
+    /// From a fork to the worker's first word.
+    pub start_timeout: Duration,
+    /// Largest value in bytes.
+    pub result_bytes_max: usize,
+    /// Output kept per job, in bytes.
+    pub log_bytes_max: usize,
+    /// Whether output goes to the server's standard error too.
+    pub output_to_stderr: bool,
+}
+
+/// A pool that is wanted.
+#[derive(Debug)]
+pub struct NewPool {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its runtime, one of the workshop's.
+    pub runtime: &'static str,
+    /// Worker processes; as the workshop's if left out.
+    pub processes: Option<usize>,
+    /// The rest.
+    pub options: PoolOptions,
+    /// Whether it lasts as long as the server.
+    pub permanent: bool,
+}
+
+/// Why a pool was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotMade {
+    /// There is one of this name (or one that is just being made, or just ends).
+    #[error("there is one of this name")]
+    AlreadyExists,
+    /// Nothing of this runtime is served.
+    #[error("nothing of its runtime is served")]
+    UnknownRuntime,
+}
+
+/// Why what is asked of a pool can't be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// Several runtimes are served and none is named.
+    #[error("runtime must be given: one of {0}")]
+    RuntimeMissing(String),
+    /// Nothing of this runtime is served.
+    #[error("nothing of the runtime {asked:?} is served here; there are: {known}")]
+    RuntimeUnknown {
+        /// What was asked for.
+        asked: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// No such function.
+    #[error("no function {0:?} is offered")]
+    InitializerUnknown(String),
+    /// A function of another runtime.
+    #[error("{function} is a {runtime} function and can't initialize workers of another runtime")]
+    InitializerForeign {
+        /// Its name.
+        function: String,
+        /// Its runtime.
+        runtime: &'static str,
+    },
+}
+
+/// The functions that are offered, by name.
+pub type Functions = BTreeMap<Arc<str>, Arc<Function>>;
+
+/// The pools.
+#[derive(Debug)]
+pub struct Pools {
+    workshop: Workshop,
+    /// Where the workers of each runtime come from; none any more once the server ends.
+    spawners: RwLock<BTreeMap<&'static str, Spawner>>,
+    by_name: RwLock<BTreeMap<Arc<str>, Pool>>,
+}
+
+impl Pools {
+    /// None so far.
+    pub fn new(workshop: Workshop, spawners: BTreeMap<&'static str, Spawner>) -> Self {
+        Self { workshop, spawners: RwLock::new(spawners), by_name: RwLock::default() }
+    }
+
+    /// The runtime that is asked for; it may be left out where there is only one.
+    pub fn runtime(&self, asked: Option<&str>) -> Result<&'static str, Misfit> {
+        let known: Vec<_> = self.spawners.read().keys().copied().collect();
+        pick_runtime(&known, asked)
+    }
+
+    /// Starts a pool. It takes no work before [`Pool::open`].
+    pub fn make(&self, new: NewPool) -> Result<Pool, NotMade> {
+        let spawner = self.spawners.read().get(new.runtime).cloned().ok_or(NotMade::UnknownRuntime)?;
+        let mut by_name = self.by_name.write();
+        if by_name.contains_key(&new.name) {
+            return Err(NotMade::AlreadyExists);
+        }
+        let workshop = &self.workshop;
+        let pool = Pool::start(PoolSpec {
+            name: Arc::clone(&new.name),
+            runtime: new.runtime,
+            processes: new.processes.unwrap_or(workshop.processes),
+            options: Arc::new(new.options),
+            permanent: new.permanent,
+            spawner,
+            store: Arc::clone(&workshop.store),
+            start_timeout: workshop.start_timeout,
+            result_bytes_max: workshop.result_bytes_max,
+            log_bytes_max: workshop.log_bytes_max,
+            output_to_stderr: workshop.output_to_stderr,
+        });
+        by_name.insert(new.name, pool.clone());
+        Ok(pool)
+    }
+
+    /// A pool that is open or closed; not one that is just being made, or just ends.
+    pub fn get(&self, name: &str) -> Option<Pool> {
+        self.by_name.read().get(name).filter(|pool| pool.state().is_shown()).cloned()
+    }
+
+    /// Those that [`Pools::get`] finds, by name.
+    pub fn shown(&self) -> Vec<Pool> {
+        self.by_name.read().values().filter(|pool| pool.state().is_shown()).cloned().collect()
+    }
+
+    /// Every pool that has or may have processes.
+    pub fn all(&self) -> Vec<Pool> {
+        self.by_name.read().values().cloned().collect()
+    }
+
+    /// No pool is made any more; zygotes end with the last pool that has them.
+    pub fn end(&self) {
+        self.spawners.write().clear();
+    }
+
+    /// Its name is free again.
+    pub fn forget(&self, pool: &Pool) {
+        self.by_name.write().remove(&pool.name);
+    }
+
+    /// From a fork to a worker's first word, at most.
+    pub fn start_timeout(&self) -> Duration {
+        self.workshop.start_timeout
+    }
+}
+
+/// The runtime among these that is asked for; it may be left out where there is only one.
+pub fn pick_runtime(known: &[&'static str], asked: Option<&str>) -> Result<&'static str, Misfit> {
+    match (asked, known) {
+        (None, [only]) => Ok(only),
+        (None, _) => Err(Misfit::RuntimeMissing(known.join(", "))),
+        (Some(asked), _) => {
+            let unknown = || Misfit::RuntimeUnknown {
+                asked: asked.chars().take(200).collect(),
+                known: known.join(", "),
+            };
+            known.iter().find(|name| **name == asked).copied().ok_or_else(unknown)
+        }
+    }
+}
+
+/// What workers of a runtime are to run first.
+pub fn pick_initializer(
+    runtime: &str,
+    functions: &Functions,
+    name: &str,
+    arguments: Option<&str>,
+) -> Result<Initializer, Misfit> {
+    let Some(function) = functions.get(name) else {
+        return Err(Misfit::InitializerUnknown(name.chars().take(200).collect()));
+    };
+    if function.runtime != runtime {
+        let (function, runtime) = (function.name.to_string(), function.runtime);
+        return Err(Misfit::InitializerForeign { function, runtime });
+    }
+    let arguments = arguments.unwrap_or("[]").into();
+    Ok(Initializer { function: Arc::clone(&function.name), arguments })
+}
+
+/// Whether this is a name for a pool (or any other named thing).
+pub fn is_name(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    (1..=128).contains(&name.len()) && name.bytes().all(letter) && name != "." && name != ".."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_objects_names() {
+        for good in ["a", "A.b_c-9", "...", "-", &"x".repeat(128)] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "a b", "é", "a\n", &"x".repeat(129)] {
+            assert!(!is_name(bad), "{bad:?}");
+        }
+    }
+}
