@@ -222,6 +222,7 @@ pub async fn terminate_pool(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<StatusCode, Problem> {
+    check_accept(request.headers())?;
     let pool = temporary(&app, &name, query.as_deref(), request).await?;
     let ending = Arc::clone(&app);
     // A task of its own: a client that leaves must not leave a name that is never free again.

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{Server, proc, wait_until};
 
 /// From now until `/readyz` is 200; whether it was 503 `unavailable` in between.
 #[track_caller]
@@ -24,9 +25,16 @@ fn until_ready(server: &Server, bound: Duration) -> (Duration, bool) {
     }
 }
 
+fn pids(server: &Server) -> Vec<i32> {
+    server.workers().iter().map(|worker| worker.pid).collect()
+}
+
+/// The only worker dies idle: a death of the pool, and of no function (which would be quarantined).
 #[track_caller]
 fn die(server: &Server) {
-    server.apply("exit_now", &json!([3])).outcome("worker-died");
+    let victim = pids(server)[0];
+    proc::signal(victim, Signal::SIGKILL);
+    wait_until(Duration::from_secs(5), "the death is seen", || !pids(server).contains(&victim));
 }
 
 #[test]
@@ -67,7 +75,10 @@ fn kills_by_the_server_never_count() {
 #[test]
 fn work_that_waits_out_the_brake_is_done() {
     let server = Server::alone(&["--workers", "1"]);
-    (0..12).for_each(|_| die(&server));
+    for _ in 0..12 {
+        until_ready(&server, Duration::from_secs(10));
+        die(&server);
+    }
     let id = server.submit("square", &json!([5]));
     assert_eq!(server.result(&id, 20.0).value(), 25);
 }
