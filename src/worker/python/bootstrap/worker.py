@@ -305,7 +305,9 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     bad += 1
                 took = now() - begun
                 busy += took
-                put(page, 8, 1, 0, started, good, bad, len(value) if value and (word == MAP or word == STARMAP) else 0, busy, 0)
+                # Only of a list of ours: a value's truth may be anything, an error too (numpy).
+                items = len(value) if (word == MAP or word == STARMAP) and value else 0
+                put(page, 8, 1, 0, started, good, bad, items, busy, 0)
                 args = kwargs = value = payload = text = None  # an idle worker holds nothing of its tasks
                 answer(outcome, sequence, body, took)
                 body = None
