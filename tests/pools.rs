@@ -9,10 +9,12 @@ mod pools {
     mod initializers;
     mod life;
     mod made_again;
+    mod max_running;
     mod memory;
     mod quarantine;
     mod recycling;
     mod resizing;
+    mod rules;
 
     use serde_json::{Value, json};
 
