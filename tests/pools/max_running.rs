@@ -1,7 +1,6 @@
 //! `[functions."NAME"]`: `max_running` over all pools, and the defaults `run_timeout` and `retries`.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -56,14 +55,13 @@ fn one_at_a_time_never_overlap_however_quick() {
 #[test]
 fn what_waits_for_its_share_blocks_no_other_function() {
     let (server, _folder) = server("[functions.\"verbs.span\"]\nmax_running = 1\n");
-    let ids: Vec<String> = (0..6).map(|_| submit(&server, "span", &json!([0.5]), "python")).collect();
-    let start = Instant::now();
+    let ids: Vec<String> = (0..12).map(|_| submit(&server, "span", &json!([0.5]), "python")).collect();
     for n in 0..50 {
         let body = json!({"function": "verbs.nap_echo", "args": [[0, n]]});
         assert_eq!(server.post("/v1/apply", &body).value(), n);
     }
-    assert!(start.elapsed() < Duration::from_millis(1_500), "they waited {:?}", start.elapsed());
-    server.get(&format!("/v1/jobs/{}/result?timeout=0", ids[5])).problem(408, "result-timeout");
+    // Had they waited for a share, all of those would have ended.
+    server.get(&format!("/v1/jobs/{}/result?timeout=0", ids[11])).problem(408, "result-timeout");
     assert_eq!(most_at_once(&spans_of(&server, &ids)), 1);
 }
 
