@@ -8,6 +8,7 @@ mod body;
 mod document;
 mod functions;
 mod guard;
+mod idempotency;
 mod imap;
 mod jobs;
 mod lines;

@@ -7,6 +7,7 @@ use axum::routing::{get, post};
 use tower::Layer;
 
 use super::guard::{AllowedHosts, Guard, GuardLayer};
+use super::idempotency::Keyed;
 use super::state::Shared;
 use super::{document, functions, imap, jobs, operations, pool_life, pools, submit};
 
@@ -48,7 +49,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// What stands before every route: Host and Origin.
-pub fn guarded(router: Router) -> Guard<Router> {
-    GuardLayer::new(AllowedHosts::default()).layer(router)
+/// What stands before every route: Host and Origin, then idempotency keys.
+pub fn guarded(router: Router, shared: &Arc<Shared>) -> Guard<Keyed<Router>> {
+    GuardLayer::new(AllowedHosts::default()).layer(Keyed::new(router, Arc::clone(shared)))
 }

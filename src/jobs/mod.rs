@@ -5,6 +5,7 @@
 
 mod admission;
 mod id;
+mod keys;
 mod memory;
 mod outcome;
 mod record;
@@ -13,6 +14,7 @@ mod terms;
 
 pub use admission::{Admission, Overloaded, Permit, Reservation};
 pub use id::JobId;
+pub use keys::{Answer, Begun, Fingerprint, KeyBounds, Keys, Recalled, Told, Turn};
 pub use memory::{MemoryStore, Retention};
 pub use outcome::{Exception, Failure, FailureCode, Outcome, Value};
 pub use record::{JobKind, NewJob, Record, Snapshot, State};
