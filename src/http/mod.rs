@@ -6,6 +6,7 @@
 
 mod body;
 mod document;
+mod events;
 mod functions;
 mod guard;
 mod idempotency;

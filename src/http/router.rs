@@ -9,7 +9,7 @@ use tower::Layer;
 use super::guard::{AllowedHosts, Guard, GuardLayer};
 use super::idempotency::Keyed;
 use super::state::Shared;
-use super::{document, functions, imap, jobs, operations, pool_life, pools, submit};
+use super::{document, events, functions, imap, jobs, operations, pool_life, pools, submit};
 
 /// The routes, without what stands before them.
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -30,6 +30,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/jobs/{id}/result", get(jobs::get_result))
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel_job))
         .route("/v1/jobs/{id}/logs", get(jobs::get_logs))
+        .route("/v1/jobs/{id}/events", get(events::get_events))
         .route("/v1/functions", get(functions::list_functions))
         .route("/v1/functions/{name}", get(functions::get_function))
         .route("/v1/pools", get(pools::list_pools).post(pool_life::create_pool))

@@ -4,6 +4,7 @@
 //! told.
 
 mod admission;
+mod follow;
 mod id;
 mod keys;
 mod memory;
@@ -13,6 +14,7 @@ mod store;
 mod terms;
 
 pub use admission::{Admission, Overloaded, Permit, Reservation};
+pub use follow::{Following, Moment};
 pub use id::JobId;
 pub use keys::{Answer, Begun, Fingerprint, KeyBounds, Keys, Recalled, Told, Turn};
 pub use memory::{MemoryStore, Retention};

@@ -21,6 +21,7 @@ mod lifecycle;
 mod options;
 mod output;
 mod pace;
+mod progress;
 mod quarantine;
 mod queue;
 mod recycle;

@@ -1,0 +1,81 @@
+//! Many followers, slow ones, and ones that leave: the server keeps nothing for them.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::reader::{BOUND, ask, follow, log_text, names, serve};
+use crate::support::{proc, wait_until};
+
+#[test]
+fn a_thousand_that_leave_leave_nothing_behind() {
+    let server = serve(&[]);
+    let id = server.submit("nap", &json!([600]));
+    server.worker_of(&id);
+    let map = json!({"function": "faults.nap", "iterable": [300, 300], "chunksize": 2});
+    let map = server.post("/v1/map_async", &map).accepted();
+    server.worker_of(&map);
+    let before = proc::descriptors(server.pid()).len();
+    let memory = |()| proc::memory(server.pid());
+    let mut after_first = 0;
+    for round in 0..3 {
+        let followers: Vec<_> = (0..1_000)
+            .map(|number| follow(&server, if number % 2 == 0 { &id } else { &map }, None))
+            .collect();
+        assert!(proc::descriptors(server.pid()).len() >= before + 1_000, "all of them are in");
+        for mut follower in followers {
+            assert_eq!(follower.event().name, "state");
+            follower.leave();
+        }
+        wait_until(BOUND, "their connections are gone", || {
+            proc::descriptors(server.pid()).len() <= before + 2
+        });
+        if round == 0 {
+            after_first = memory(());
+        }
+    }
+    let grown = memory(()).saturating_sub(after_first);
+    assert!(grown < 4 << 20, "two thousand more left {grown} bytes");
+    let events = {
+        let mut follower = follow(&server, &id, None);
+        server.cancel(&id).value();
+        follower.rest()
+    };
+    assert_eq!(names(&events).last(), Some(&"end"));
+    server.cancel(&map).value();
+}
+
+#[test]
+fn a_slow_one_gets_all_output_and_costs_no_memory() {
+    let server = serve(&["--log-limit", "16MiB", "--workers", "1"]);
+    let before = proc::memory(server.pid());
+    let slow = {
+        let nap = server.submit("nap", &json!([1.0]));
+        let id = server.submit("print_much", &json!([12]));
+        // They ask and take nothing.
+        let slow: Vec<_> = (0..50).map(|_| ask(&server, &id, None)).collect();
+        server.result(&nap, 10.0).value();
+        server.result(&id, 50.0);
+        let grown = proc::memory(server.pid()).saturating_sub(before);
+        assert!(grown < 100 << 20, "fifty that take nothing of 12 MiB cost {grown} bytes");
+        slow
+    };
+    let mut one = slow.into_iter().next().expect("one of them");
+    one.read_head();
+    let events = one.rest();
+    assert_eq!(names(&events).last(), Some(&"end"));
+    assert!(log_text(&events).len() >= 12 << 20, "{}", log_text(&events).len());
+}
+
+#[test]
+fn one_that_takes_nothing_is_left() {
+    let server = serve(&["--log-limit", "64MiB", "--write-stall", "1", "--workers", "1"]);
+    let id = server.submit("print_much", &json!([24]));
+    let silent = ask(&server, &id, None);
+    server.result(&id, 50.0);
+    let before = proc::descriptors(server.pid()).len();
+    wait_until(Duration::from_secs(10), "its connection is closed", || {
+        proc::descriptors(server.pid()).len() < before
+    });
+    drop(silent);
+}
