@@ -8,6 +8,6 @@ mod idempotency {
     mod bounds;
     mod clients;
     mod failures;
-    mod keyed;
     mod kept;
+    mod keyed;
 }

@@ -48,8 +48,8 @@ const FRAME_BYTES: usize = 64 << 10;
     params(("id" = String, Path, description = "The job's id"),
            ("Last-Event-ID" = Option<String>, Header, description = "The last id that was received")),
     responses((status = 200, description = "The events", body = String, content_type = "text/event-stream",
-               example = "id: 1.0..0.0\nevent: state\ndata: {\"state\":\"queued\",\"at\":\"2026-01-02T03:04:05.678000Z\",\
-\"attempts\":0}\n\n"),
+               example = "id: 1.0..0.0\nevent: state\ndata: {\"state\":\"queued\",\
+\"at\":\"2026-01-02T03:04:05.678000Z\",\"attempts\":0}\n\n"),
               ReadProblems, JobProblems, AcceptedProblems))]
 pub async fn get_events(
     State(app): State<Arc<Shared>>,
@@ -63,13 +63,8 @@ pub async fn get_events(
     let record = find(&app, &id)?;
     cursor.limit_log(&record.moment(0, 0));
     let id = HeaderValue::from_str(&record.id.to_string());
-    let follower = Follower {
-        app,
-        record: Following::new(record),
-        cursor,
-        progress_due: Instant::now(),
-        ended: false,
-    };
+    let follower =
+        Follower { app, record: Following::new(record), cursor, progress_due: Instant::now(), ended: false };
     let mut response = Response::new(Body::new(Events(Some(Box::pin(follower.next())))));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
@@ -147,7 +142,12 @@ impl Follower {
             let now = self.record.moment(self.cursor.log_bytes(), LOG_EVENT_BYTES);
             if self.will_not_start(&now) {
                 self.ended = true;
-                write_event(&mut frame, &self.cursor, "draining", &Problem::draining().about(&self.record).text());
+                write_event(
+                    &mut frame,
+                    &self.cursor,
+                    "draining",
+                    &Problem::draining().about(&self.record).text(),
+                );
                 break;
             }
             let may_step = Instant::now() >= self.progress_due;

@@ -30,8 +30,7 @@ const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const KEY_NAME: &str = "Idempotency-Key";
 const KEY_BYTES_MAX: usize = 255;
 /// What is answered while it is made can't be answered twice.
-const STREAMS: [&str; 4] =
-    ["/v1/imap", "/v1/imap_unordered", "/v1/imap/stream", "/v1/imap_unordered/stream"];
+const STREAMS: [&str; 4] = ["/v1/imap", "/v1/imap_unordered", "/v1/imap/stream", "/v1/imap_unordered/stream"];
 /// A 422 that says that nothing was run.
 const NOTHING_RAN: &str = "unknown-ref";
 /// A 409 that says that something was.
@@ -73,7 +72,8 @@ where
             return KeyedFuture::Plain(self.inner.call(request));
         }
         let (inner, app) = (self.inner.clone(), Arc::clone(&self.app));
-        let answered = async move { answer(inner, &app, request).await.unwrap_or_else(Problem::into_response) };
+        let answered =
+            async move { answer(inner, &app, request).await.unwrap_or_else(Problem::into_response) };
         KeyedFuture::Keyed(Box::pin(answered))
     }
 }

@@ -220,7 +220,8 @@ impl Problem {
 
     /// The key's request was taken and the server failed to answer it.
     pub fn answer_lost() -> Self {
-        let detail = "this request was taken before, and its answer was lost; a key's request is never run again";
+        let detail =
+            "this request was taken before, and its answer was lost; a key's request is never run again";
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "interrupted", "The answer was lost", detail)
     }
 

@@ -46,7 +46,6 @@ impl Following {
         record.followers.fetch_add(1, Ordering::Relaxed);
         Self(record)
     }
-
 }
 
 impl Deref for Following {

@@ -278,17 +278,16 @@ mod tests {
     }
 
     fn turn(keys: &Arc<Keys>, key: &str) -> Turn {
-        match keys.begin(key, PRINT) {
-            Begun::First(turn, _) => turn,
-            other => panic!("{other:?}"),
-        }
+        let Begun::First(turn, _) = keys.begin(key, PRINT) else { panic!("{key} is new") };
+        turn
     }
 
     fn recalled_bytes(keys: &Arc<Keys>, key: &str) -> Option<usize> {
-        match keys.begin(key, PRINT) {
-            Begun::Answered(Recalled::Answer(answer)) => Some(answer.body.len()),
-            Begun::Answered(Recalled::Expired) => None,
-            other => panic!("{other:?}"),
+        let Begun::Answered(recalled) = keys.begin(key, PRINT) else { panic!("{key} was answered") };
+        match recalled {
+            Recalled::Answer(answer) => Some(answer.body.len()),
+            Recalled::Expired => None,
+            Recalled::Lost => panic!("{key} is lost"),
         }
     }
 

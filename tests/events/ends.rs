@@ -37,7 +37,11 @@ fn at_the_drain_limit_the_end_is_told() {
     server.signal(Signal::SIGTERM);
     let events = follower.rest();
     let last = events.last().expect("an event");
-    assert_eq!((last.name.as_str(), &last.data["error"]["code"]), ("end", &json!("interrupted")), "{events:?}");
+    assert_eq!(
+        (last.name.as_str(), &last.data["error"]["code"]),
+        ("end", &json!("interrupted")),
+        "{events:?}"
+    );
     assert!(server.ended(Duration::from_secs(3)).success(), "exit 0");
 }
 

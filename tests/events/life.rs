@@ -60,13 +60,18 @@ fn output_is_whole_up_to_its_limit_and_then_marked() {
     let live = follow(&server, &id, None).rest();
     let late = follow(&server, &id, None).rest();
     for events in [live, late] {
-        let cuts: Vec<&Value> = events.iter().filter(|event| event.name == "log").map(|log| &log.data).collect();
+        let cuts: Vec<&Value> =
+            events.iter().filter(|event| event.name == "log").map(|log| &log.data).collect();
         assert_eq!(cuts.last(), Some(&&json!({"text": "", "cut": true})));
         assert!(cuts[..cuts.len() - 1].iter().all(|data| data.get("cut").is_none()), "{cuts:?}");
         let text = log_text(&events);
         // A character that the limit tears is one that no text has.
         let whole = text.trim_end_matches('\u{FFFD}');
-        assert!(text.len() >= 1_024 - 3 && whole.len() <= 1_024 && whole.starts_with("line 0"), "{}", text.len());
+        assert!(
+            text.len() >= 1_024 - 3 && whole.len() <= 1_024 && whole.starts_with("line 0"),
+            "{}",
+            text.len()
+        );
     }
 }
 

@@ -63,7 +63,8 @@ fn chunks_of_several_workers_count_together() {
 fn collected_items_count_once() {
     let server = serve(&["--workers", "1"]);
     let items: Vec<_> = (0..10).map(|number| json!([0.1, number])).collect();
-    let body = json!({"function": "verbs.nap_echo", "iterable": items, "chunksize": 10, "on_error": "collect"});
+    let body =
+        json!({"function": "verbs.nap_echo", "iterable": items, "chunksize": 10, "on_error": "collect"});
     let id = server.post("/v1/map_async", &body).accepted();
     let steps = steps(&follow(&server, &id, None).rest(), 10);
     assert!(steps.is_sorted() && steps.last() == Some(&10) && steps.len() >= 5, "{steps:?}");

@@ -65,18 +65,12 @@ pub fn follow(server: &Server, job: &str, last: Option<&str>) -> Follower {
 /// Asks and reads nothing.
 #[track_caller]
 pub fn ask(server: &Server, job: &str, last: Option<&str>) -> Follower {
-    let mut stream = TcpStream::connect(("127.0.0.1", server.port())).expect("the server accepts a connection");
+    let mut stream =
+        TcpStream::connect(("127.0.0.1", server.port())).expect("the server accepts a connection");
     let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
     let head = format!("GET /v1/jobs/{job}/events HTTP/1.1\r\nHost: 127.0.0.1\r\n{last}\r\n");
     stream.write_all(head.as_bytes()).expect("the server takes a request");
-    Follower {
-        stream,
-        raw: Vec::new(),
-        body: Vec::new(),
-        ended: false,
-        status: 0,
-        head: String::new(),
-    }
+    Follower { stream, raw: Vec::new(), body: Vec::new(), ended: false, status: 0, head: String::new() }
 }
 
 impl Follower {

@@ -24,7 +24,9 @@ fn a_key_that_is_none() {
         let problem = answer.problem(400, "invalid-request");
         assert_eq!(problem["member"], "Idempotency-Key", "{bad:?}: {problem}");
     }
-    for twice in ["Idempotency-Key: a\r\nIdempotency-Key: a\r\n", "Idempotency-Key: a\r\nIdempotency-Key: b\r\n"] {
+    for twice in
+        ["Idempotency-Key: a\r\nIdempotency-Key: a\r\n", "Idempotency-Key: a\r\nIdempotency-Key: b\r\n"]
+    {
         let mut raw = Raw::connect(server.port());
         raw.request("POST /v1/apply", twice, body.as_bytes());
         let problem = raw.answer(Duration::from_secs(10)).problem(400, "invalid-request");
@@ -54,5 +56,8 @@ fn nothing_is_there() {
     post(&server, "/v1/functions", "k", &json!({})).problem(405, "method-not-allowed");
     let foreign = [("host", "evil.example"), ("idempotency-key", "k")];
     server.send("POST", "/v1/apply", &foreign, Some(b"")).problem(421, "wrong-host");
-    assert_eq!(post(&server, "/v1/apply", "k", &json!({"function": "faults.square", "args": [3]})).value(), 9);
+    assert_eq!(
+        post(&server, "/v1/apply", "k", &json!({"function": "faults.square", "args": [3]})).value(),
+        9
+    );
 }

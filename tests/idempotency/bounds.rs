@@ -31,7 +31,11 @@ fn one_key_too_many_is_refused() {
     let problem = answer.problem(503, "overloaded");
     assert!(answer.header("retry-after").is_some(), "Retry-After");
     assert_eq!((&problem["limit"], &problem["knob"]), (&json!(2), &json!("--idempotency-keys")), "{problem}");
-    assert_eq!(post(&server, "/v1/apply_async", "a", &runs.call(0.0)).accepted(), jobs[0], "none is forgotten");
+    assert_eq!(
+        post(&server, "/v1/apply_async", "a", &runs.call(0.0)).accepted(),
+        jobs[0],
+        "none is forgotten"
+    );
     assert_eq!(server.apply("square", &json!([3])).value(), 9, "without a key all goes on");
     for job in &jobs {
         server.result(job, 10.0).value();
@@ -54,5 +58,9 @@ fn large_answers_are_let_go_and_never_made_again() {
     let larger = json!({"function": "faults.huge", "args": [100 << 10]});
     assert_eq!(post(&server, "/v1/apply", "larger", &larger).status, 200, "larger than all of it");
     post(&server, "/v1/apply", "larger", &larger).problem(410, "expired");
-    assert_eq!(post(&server, "/v1/apply_async", "job", &runs.call(0.0)).accepted(), job, "a job is never let go");
+    assert_eq!(
+        post(&server, "/v1/apply_async", "job", &runs.call(0.0)).accepted(),
+        job,
+        "a job is never let go"
+    );
 }

@@ -56,8 +56,7 @@ fn without_a_key_a_call_is_dropped_as_ever() {
     server.worker_of(&busy);
     let mut raw = Raw::connect(server.port());
     raw.request("POST /v1/apply", "", runs.call(0.0).to_string().as_bytes());
-    let listed =
-        || server.get("/v1/jobs").value()["items"].as_array().map_or(0, Vec::len);
+    let listed = || server.get("/v1/jobs").value()["items"].as_array().map_or(0, Vec::len);
     wait_until(BOUND, "it is queued", || listed() == 2);
     raw.leave();
     wait_until(BOUND, "it is dropped", || listed() == 1);
