@@ -357,8 +357,10 @@ mod tests {
         turn(&keys, "k").settle(answer(10), Some(Duration::ZERO));
         assert_eq!(recalled_bytes(&keys, "k"), None);
         std::thread::sleep(Duration::from_millis(60));
-        assert!(matches!(keys.begin("k", [8; 32]), Begun::First(..)));
+        keys.expire();
         let tables = keys.tables.lock();
         assert_eq!((tables.bytes, tables.ages.len(), tables.lives.len()), (0, 0, 0));
+        drop(tables);
+        assert!(matches!(keys.begin("k", [8; 32]), Begun::First(..)));
     }
 }
