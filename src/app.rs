@@ -143,7 +143,7 @@ fn raise_descriptor_limit() {
 /// Loads the code, makes the pools, waits until every worker takes tasks.
 async fn start(config: &Config, family: &Family, shared: &Shared) -> Result<(), String> {
     let loaded = runtimes::load(config, family).await?;
-    let service = loaded.into_service(config, &shared.jobs)?;
+    let service = loaded.into_service(config, &shared.jobs).await?;
     let ready = async {
         for pool in service.pools.all() {
             pool.made().await.map_err(|failure| why_not_made(&pool, failure.as_deref()))?;

@@ -295,9 +295,12 @@ impl Problem {
     pub fn of_boot(failure: &BootFailure) -> Self {
         match failure.reason {
             BootReason::Memory => Invalid::new("max_rss", failure.detail.as_str()).into(),
-            BootReason::Initializer => {
+            BootReason::Initializer | BootReason::Loading => {
                 let detail = format!("{}; no pool was made", failure.detail);
-                let title = "The initializer failed";
+                let title = match failure.reason {
+                    BootReason::Loading => "The code could not be loaded",
+                    BootReason::Initializer | BootReason::Memory => "The initializer failed",
+                };
                 let mut problem =
                     Self::new(StatusCode::UNPROCESSABLE_ENTITY, "initializer-failed", title, detail);
                 problem.0.exception = failure.exception.as_ref().map(api::ExceptionInfo::from);
