@@ -11,6 +11,7 @@ mod pools {
     mod made_again;
     mod max_running;
     mod memory;
+    mod preload;
     mod quarantine;
     mod recycling;
     mod resizing;
