@@ -96,17 +96,8 @@ impl<T> Line<T> {
         self.0.pop_first().map(|(_, waiter)| waiter)
     }
 
-    /// The first in line, who stays there.
-    pub fn peek(&self) -> Option<&Waiter<T>> {
-        self.0.first_key_value().map(|(_, waiter)| waiter)
-    }
-
     pub fn remove(&mut self, ticket: Ticket) -> Option<Waiter<T>> {
         self.0.remove(&ticket)
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     pub fn len(&self) -> usize {

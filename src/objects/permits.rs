@@ -271,10 +271,6 @@ impl<P> Permits<P> {
         &mut self.line
     }
 
-    pub fn waiting(&self) -> usize {
-        self.line.len()
-    }
-
     pub fn bytes(&self) -> usize {
         self.line.len() * WAITER_BYTES + self.holds.len() * HOLD_BYTES
     }

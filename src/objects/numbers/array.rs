@@ -12,10 +12,10 @@ use crate::objects::arguments::Arguments;
 use crate::objects::error::{ErrorCode, ObjectError};
 use crate::objects::line::{Outcome, Ticket, Undo};
 use crate::objects::lock::{acquire, acquired, not_acquired, release, renew};
-use crate::objects::thing::{Context, Members, Step, Thing, Turn, array};
+use crate::objects::thing::{Context, Members, Step, Thing, Turn};
 
 /// Most items.
-const LENGTH_MAX: i64 = 1 << 30;
+const LENGTH_MAX: i64 = 1 << 24;
 
 #[derive(Debug)]
 pub(in crate::objects) struct SharedArray(Locked<()>);
@@ -55,11 +55,6 @@ impl SharedArray {
         Ok(Self(shared))
     }
 
-    /// How many bytes one of this length would take: known before it is made.
-    pub fn bytes_wanted(arguments: &Arguments) -> usize {
-        usize::try_from(arguments.integer("length").unwrap_or(0)).unwrap_or(0).saturating_mul(8)
-    }
-
     fn which(&self, arguments: &Arguments) -> Result<Which, ObjectError> {
         let (start, stop) = (arguments.integer("start"), arguments.integer("stop"));
         let length = i64::try_from(self.0.length).unwrap_or(i64::MAX);
@@ -80,8 +75,16 @@ impl SharedArray {
     }
 
     fn slice(&self, range: Range<usize>) -> Result<Vec<u8>, ObjectError> {
-        let texts = range.map(|index| self.0.text(index)).collect::<Result<Vec<_>, _>>()?;
-        Ok(array(texts.iter().map(String::as_bytes)))
+        let mut text = vec![b'['];
+        for index in range {
+            text.extend_from_slice(self.0.text(index)?.as_bytes());
+            text.push(b',');
+        }
+        if text.len() > 1 {
+            text.pop();
+        }
+        text.push(b']');
+        Ok(text)
     }
 
     fn get(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
