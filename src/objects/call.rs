@@ -23,9 +23,10 @@ pub struct Handed {
     back: Option<Back>,
 }
 
+/// Gives back at drop, unless there is nothing left to.
 #[derive(Debug)]
 struct Back {
-    undo: Undo,
+    undo: Option<Undo>,
     object: Arc<Object>,
     common: Arc<Common>,
 }
@@ -38,22 +39,17 @@ impl Handed {
 
     /// The answer has got to whoever called: nothing goes back any more.
     pub fn taken(mut self) -> Bytes {
-        self.back = None;
+        if let Some(back) = &mut self.back {
+            back.undo = None;
+        }
         std::mem::take(&mut self.text)
     }
 }
 
 impl Drop for Back {
     fn drop(&mut self) {
-        let undo = self.undo.clone();
+        let Some(undo) = self.undo.take() else { return };
         let _ = self.object.with(&self.common, |thing, context| thing.undo(undo, context));
-    }
-}
-
-impl Drop for Handed {
-    fn drop(&mut self) {
-        // `taken` has forgotten it; otherwise `Back` gives it back now.
-        drop(self.back.take());
     }
 }
 
@@ -104,7 +100,8 @@ impl Calling {
     }
 
     fn handed(&self, object: &Arc<Object>, text: Bytes, undo: Option<Undo>) -> Handed {
-        let back = |undo| Back { undo, object: Arc::clone(object), common: self.objects.common() };
+        let back =
+            |undo| Back { undo: Some(undo), object: Arc::clone(object), common: self.objects.common() };
         Handed { text, back: undo.map(back) }
     }
 

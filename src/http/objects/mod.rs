@@ -154,7 +154,10 @@ async fn call(
         "" => None,
         "0" => Some(0),
         "1" => Some(1),
-        _ => return Err(Problem::unknown_path("a pipe has the ends 0 and 1")),
+        end => {
+            let path = format!("/v1/{kind}/{}/{end} (a pipe has the ends 0 and 1)", part(&path, "name"));
+            return Err(Problem::unknown_path(&path));
+        }
     };
     let at = Address { end, ..address(kind, &path) };
     let call = Call {
