@@ -1,8 +1,8 @@
 //! The allocator of the binary: the system's, but for blocks of 8 KiB, which stand page by page.
 //!
-//! A connection has two buffers of this size and uses the first few hundred bytes of one while its request waits. The
-//! system's allocator puts a header before each, so that every block and its neighbour share a page, and nearly all pages
-//! are touched. Here an untouched page stays untouched: ten thousand waiting clients cost half the memory.
+//! A connection has two buffers of this size and uses the first few hundred bytes of one while its request waits.
+//! The system's allocator puts a header before each, so that every block and its neighbour share a page, and nearly
+//! all pages are touched. Here an untouched page stays untouched: ten thousand waiting clients cost half the memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::num::NonZeroUsize;
