@@ -63,6 +63,9 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 
 async fn run(config: Config) -> io::Result<()> {
     raise_descriptor_limit();
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let mut stop = stop::Signals::new()?;
     let family = Family::found()?;
     let (listener, address) = bind(&config.bind).await?;
@@ -82,6 +85,7 @@ async fn run(config: Config) -> io::Result<()> {
         jobs: Arc::new(MemoryStore::new(retention)),
         admission: Admission::new(limits.queue_jobs_max, limits.queue_bytes_max),
         service: OnceLock::new(),
+        base_url: config.public_url.as_ref().map(ToString::to_string).unwrap_or_default(),
         limits,
     });
     let (closing, stage) = watch::channel(http::ConnectionStage::Serving);
@@ -92,7 +96,7 @@ async fn run(config: Config) -> io::Result<()> {
         write_stall_timeout: config.limits.write_stall_timeout,
         grace: stop::LAST_ANSWERS,
     };
-    let service = http::guarded(http::router(Arc::clone(&shared)));
+    let service = http::guarded(http::router(Arc::clone(&shared)), http::Doors::of(&config));
     let server = tokio::spawn(http::serve(listener, service, options, stage));
     tokio::spawn(expire(Arc::clone(&shared)));
 

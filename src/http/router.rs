@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use tower::Layer;
 
-use super::guard::{AllowedHosts, Guard, GuardLayer};
+use super::guard::{Doors, Guard, GuardLayer};
 use super::state::Shared;
 use super::{document, functions, imap, jobs, operations, pool_life, pools, submit};
 
@@ -48,7 +48,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// What stands before every route: Host and Origin.
-pub fn guarded(router: Router) -> Guard<Router> {
-    GuardLayer::new(AllowedHosts::default()).layer(router)
+/// What stands before every route: Host, Origin and tokens.
+pub fn guarded(router: Router, doors: Doors) -> Guard<Router> {
+    GuardLayer::new(doors).layer(router)
 }
