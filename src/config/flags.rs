@@ -281,11 +281,11 @@ impl ServeFlags {
     }
 
     fn over(self, under: Self) -> Self {
-        lay_over!(self, under: targets, function, command, commands, builtin, bind, token_file,
-            insecure_no_auth, allow_host, public_url, workers, python, python_path, worker_output, tracebacks, log_limit, start_timeout, max_wait, drain_delay, drain_limit,
-            result_ttl, failure_ttl, head_timeout, body_stall, write_stall, idle_timeout, body_limit,
-            result_limit, queue_jobs, queue_bytes, finished_jobs, finished_bytes, connections, depth,
-            pools, functions)
+        lay_over!(self, under: targets, function, command, commands, builtin, bind, token_file, insecure_no_auth,
+            allow_host, public_url, workers, python, python_path, worker_output, tracebacks, log_limit,
+            start_timeout, max_wait, drain_delay, drain_limit, result_ttl, failure_ttl, head_timeout,
+            body_stall, write_stall, idle_timeout, body_limit, result_limit, queue_jobs, queue_bytes,
+            finished_jobs, finished_bytes, connections, depth, pools, functions)
     }
 
     /// Paths that a file names count from the file's own folder.
