@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::problem::Problem;
 use crate::config::Limits;
-use crate::jobs::{Admission, Store};
+use crate::jobs::{Admission, Keys, Store};
 use crate::pool::{Function, Functions, Pool, PoolState, Pools};
 
 /// How far the server is in its life.
@@ -66,6 +66,8 @@ pub struct Shared {
     pub jobs: Arc<dyn Store>,
     /// How much may be queued.
     pub admission: Admission,
+    /// Idempotency keys.
+    pub keys: Arc<Keys>,
     /// What is there once all code is loaded.
     pub service: OnceLock<Service>,
 }
