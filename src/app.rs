@@ -17,8 +17,10 @@ use tokio::sync::watch;
 use crate::config::{Bind, Config};
 use crate::http::{self, Listener, ServerOptions, Shared, Stage, StageValue};
 use crate::jobs::{Admission, KeyBounds, Keys, MemoryStore, Retention};
+use crate::objects::{ObjectLimits, Objects};
 use crate::pool::{BootFailure, Pool};
 use crate::process::Family;
+use crate::sys::reserve_blocks;
 use crate::telemetry;
 
 pub use runtimes::Offered;
@@ -29,6 +31,7 @@ const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 /// Serves until told to stop. Must be called on the main thread, before any other is there: workers live as long
 /// as it does.
 pub fn serve(config: Config) -> ExitCode {
+    reserve_blocks();
     let _rest_of_the_log = telemetry::start();
     match runtime().and_then(|runtime| runtime.block_on(run(config))) {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,6 +83,12 @@ async fn run(config: Config) -> io::Result<()> {
         finished_jobs_max: limits.finished_jobs_max,
         finished_bytes_max: limits.finished_bytes_max,
     };
+    let object_limits = ObjectLimits {
+        objects_max: limits.objects_max,
+        bytes_max: limits.object_bytes_max,
+        depth_max: limits.depth_max,
+        timeout_max: limits.timeout_max,
+    };
     let keys = KeyBounds {
         keys_max: limits.idempotency_keys_max,
         bytes_max: limits.idempotency_bytes_max,
@@ -88,6 +97,7 @@ async fn run(config: Config) -> io::Result<()> {
     let shared = Arc::new(Shared {
         stage: Stage::default(),
         jobs: Arc::new(MemoryStore::new(retention)),
+        objects: Objects::new(object_limits),
         admission: Admission::new(limits.queue_jobs_max, limits.queue_bytes_max),
         keys: Keys::new(keys),
         service: OnceLock::new(),
