@@ -66,6 +66,9 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 
 async fn run(config: Config) -> io::Result<()> {
     raise_descriptor_limit();
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let mut stop = stop::Signals::new()?;
     let family = Family::found()?;
     let (listener, address) = bind(&config.bind).await?;
@@ -98,6 +101,7 @@ async fn run(config: Config) -> io::Result<()> {
         admission: Admission::new(limits.queue_jobs_max, limits.queue_bytes_max),
         keys: Keys::new(keys),
         service: OnceLock::new(),
+        base_url: config.public_url.as_ref().map(ToString::to_string).unwrap_or_default(),
         limits,
     });
     let (closing, stage) = watch::channel(http::ConnectionStage::Serving);
@@ -108,7 +112,7 @@ async fn run(config: Config) -> io::Result<()> {
         write_stall_timeout: config.limits.write_stall_timeout,
         grace: stop::LAST_ANSWERS,
     };
-    let service = http::guarded(http::router(Arc::clone(&shared)), &shared);
+    let service = http::guarded(http::router(Arc::clone(&shared)), http::Doors::of(&config), &shared);
     let server = tokio::spawn(http::serve(listener, service, options, stage));
     tokio::spawn(expire(Arc::clone(&shared)));
 

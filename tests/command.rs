@@ -10,5 +10,6 @@ mod command {
     mod starting;
     mod stdout;
     mod subreaper;
+    mod tokens;
     mod unix_socket;
 }

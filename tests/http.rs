@@ -21,6 +21,8 @@ mod http {
     mod outcomes;
     mod overload;
     mod pools;
+    mod public;
     mod result;
+    mod tokens;
     mod values;
 }

@@ -81,7 +81,7 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// Where to go on from a job.
+/// Where to go on from a job: paths, or with `--public-url` absolute.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Links {
     /// The job.
@@ -94,8 +94,8 @@ pub struct Links {
 }
 
 impl Job {
-    /// A record as the API shows it.
-    pub fn of(record: &Record) -> Self {
+    /// A record as the API shows it; `base` is what links begin with.
+    pub fn of(record: &Record, base: &str) -> Self {
         let now = record.snapshot();
         let this = format!("/v1/jobs/{}", record.id);
         let error = match &now.outcome {
@@ -123,7 +123,11 @@ impl Job {
             finished_at: now.finished_at.map(timestamp),
             expires_at: now.expires_at.map(timestamp),
             error,
-            links: Links { result: format!("{this}/result"), cancel: format!("{this}/cancel"), this },
+            links: Links {
+                result: format!("{base}{this}/result"),
+                cancel: format!("{base}{this}/cancel"),
+                this: format!("{base}{this}"),
+            },
         }
     }
 }

@@ -22,6 +22,9 @@ pub fn run(check: CheckConfig) -> ExitCode {
         Ok(config) => config,
         Err(status) => return status,
     };
+    for warning in &config.warnings {
+        super::tell(&format!("warning: {warning}"));
+    }
     match crate::app::check(&config) {
         Ok(offered) => {
             super::print(&report(&config, &offered, check.all));
@@ -49,6 +52,12 @@ fn report(config: &Config, offered: &[Offered], all: bool) -> String {
             function.doc.as_deref().and_then(|doc| doc.lines().map(str::trim).find(|line| !line.is_empty()));
         let line = format!("  {:<8}{call:<width$}  {}", function.runtime, doc.unwrap_or_default());
         push_line(&mut text, line.trim_end());
+    }
+    if let Some(file) = &config.tokens {
+        let names: Vec<&str> = file.tokens.names().collect();
+        let line =
+            format!("  {} in {}: {}", counted(names.len(), "token"), file.path.display(), names.join(", "));
+        push_line(&mut text, &line);
     }
     for (name, pool) in &config.pools {
         let workers = pool.processes.map_or(config.workers, |processes| processes.get());

@@ -38,7 +38,7 @@ impl Client {
 
     /// One request, with a JSON body if there is one.
     pub fn request(&self, method: &str, path: &str, json: Option<&str>) -> io::Result<Answer> {
-        let mut stream = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
+        let stream = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
         let mut request =
@@ -52,9 +52,14 @@ impl Client {
             None if method == "POST" => request.push_str("Content-Length: 0\r\n\r\n"),
             None => request.push_str("\r\n"),
         }
-        stream.write_all(request.as_bytes())?;
-        read_answer(&mut BufReader::new(stream))
+        exchange(stream, &request)
     }
+}
+
+/// Sends a whole request and reads its answer.
+pub(super) fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<Answer> {
+    stream.write_all(request.as_bytes())?;
+    read_answer(&mut BufReader::new(stream))
 }
 
 fn read_answer(from: &mut impl BufRead) -> io::Result<Answer> {

@@ -8,6 +8,7 @@ mod child;
 mod client;
 mod demo;
 mod folder;
+mod healthcheck;
 mod openapi;
 mod program;
 mod serve;
@@ -58,6 +59,11 @@ const AFTER_CHECK: &str = "\
 Loads what would be served and lists it, with every knob that differs from its default.
 The exit status is 0 when all is well, 2 when something is wrong.";
 
+const AFTER_HEALTHCHECK: &str = "\
+For a container's HEALTHCHECK and for scripts: it asks /readyz where --bind (or FORKPOOL_BIND)
+says that the server listens, and needs no token.
+The exit status is 0 when it is ready, 1 when it is not or does not answer.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the bundled examples and run a tour of them over HTTP
@@ -71,6 +77,9 @@ enum Command {
     /// Say what would be served, or what is wrong, and exit
     #[command(after_help = AFTER_CHECK)]
     CheckConfig(Box<check_config::CheckConfig>),
+    /// Ask a running server whether it is ready
+    #[command(after_help = AFTER_HEALTHCHECK)]
+    Healthcheck(healthcheck::Healthcheck),
 }
 
 /// Does what the process's arguments ask for.
@@ -99,6 +108,7 @@ fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Serve(serve) => serve::run(*serve),
             Command::Openapi(openapi) => openapi::run(*openapi),
             Command::CheckConfig(check) => check_config::run(*check),
+            Command::Healthcheck(check) => healthcheck::run(&check),
         },
         Err(told) => answer(&told),
     }

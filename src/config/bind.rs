@@ -1,7 +1,6 @@
 //! Where the server listens, as it is written and read.
 //!
-//! An address that other machines can reach is refused here, before anything listens: this version
-//! knows no tokens, so whoever reaches the server may run what it offers.
+//! Whether an address that other machines can reach may be listened on is decided where tokens are known.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,6 +11,12 @@ use super::Bind;
 
 /// What the kernel keeps of a Unix socket's path, less the closing zero byte (man 7 unix).
 const UNIX_PATH_MAX: usize = 107;
+
+impl Default for Bind {
+    fn default() -> Self {
+        Self::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))
+    }
+}
 
 impl FromStr for Bind {
     type Err = String;
@@ -40,15 +45,30 @@ fn tcp(text: &str) -> Result<Bind, String> {
         let like = "127.0.0.1:8080, [::1]:8080 or unix:/path";
         format!("give an address in numbers and a port, or a Unix socket's path: {like}")
     })?;
-    if !address.ip().to_canonical().is_loopback() {
-        return Err(format!(
-            "refused: other machines could reach {address}, and as this version checks no tokens, \
-             whoever reaches it could run your functions. Bind 127.0.0.1:{port} or unix:/path, \
-             and put a proxy or a tunnel that checks who asks in front",
-            port = address.port()
-        ));
-    }
     Ok(Bind::Tcp(address))
+}
+
+impl Bind {
+    /// Whether other machines can't reach it.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+
+    /// Why it is not listened on without tokens, and what to do.
+    pub(super) fn refusal(&self) -> String {
+        let port = match self {
+            Self::Tcp(address) => address.port(),
+            Self::Unix(_) => 0,
+        };
+        format!(
+            "--bind (FORKPOOL_BIND): {self} is refused: other machines could reach it, and without tokens whoever \
+             reaches it could run your functions. Give --token-file FILE; or bind 127.0.0.1:{port} or unix:/path; \
+             or say --insecure-no-auth where something before the server checks who asks"
+        )
+    }
 }
 
 impl TryFrom<String> for Bind {
@@ -81,15 +101,18 @@ mod tests {
             "[::ffff:127.0.0.1]:80",
             "unix:/run/forkpool.sock",
         ] {
-            assert_eq!(text.parse::<Bind>().map(|bind| bind.to_string()), Ok(text.to_owned()));
+            let bind = text.parse::<Bind>().expect(text);
+            assert_eq!((bind.to_string(), bind.is_local()), (text.to_owned(), true));
         }
         assert_eq!("localhost:8080".parse(), Ok(Bind::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))));
     }
 
     #[test]
-    fn what_other_machines_reach_is_refused_with_the_reason() {
+    fn what_other_machines_reach_is_known_with_the_reason_to_refuse() {
         for text in ["0.0.0.0:8080", "[::]:8080", "192.168.1.7:80", "[::ffff:10.0.0.1]:80"] {
-            let reason = text.parse::<Bind>().expect_err(text);
+            let bind = text.parse::<Bind>().expect(text);
+            let reason = bind.refusal();
+            assert!(!bind.is_local(), "{text}");
             assert!(
                 reason.contains("other machines could reach") && reason.contains("127.0.0.1"),
                 "{reason}"

@@ -22,11 +22,19 @@ pub fn read(path: &Path) -> Result<ServeFlags, ConfigError> {
 
 /// The error begins with the line's number.
 fn parse(text: &str) -> Result<ServeFlags, String> {
-    toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let line = text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
-        format!("{line}: {}", explain(error.message(), member_at(text, line)))
-    })
+    let members = "members are the long flags of `forkpool serve` with underscores";
+    toml::from_str(text).map_err(|error| told(&error, text, members))
+}
+
+/// What is wrong with a TOML text, its line first; `members` says which there are.
+pub(super) fn told(error: &toml::de::Error, text: &str, members: &str) -> String {
+    let line = line_of(text, error.span().map_or(0, |span| span.start));
+    format!("{line}: {}", explain(error.message(), member_at(text, line), members))
+}
+
+/// The number of the line that this offset is in, from 1.
+pub(super) fn line_of(text: &str, at: usize) -> usize {
+    text.get(..at).map_or(1, |before| before.matches('\n').count() + 1)
 }
 
 /// The member whose value stands in this line, or began in a line above it.
@@ -40,16 +48,14 @@ fn member_at(text: &str, line: usize) -> Option<&str> {
     })
 }
 
-fn explain(message: &str, member: Option<&str>) -> String {
+fn explain(message: &str, member: Option<&str>, members: &str) -> String {
     // serde: "unknown field `x`, expected one of `a`, `b`"
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let mut names = rest.split('`').skip(1).step_by(2);
         let unknown = names.next().unwrap_or_default();
         return match nearest(unknown, names) {
             Some(near) => format!("unknown member {unknown}; did you mean {near}?"),
-            None => format!(
-                "unknown member {unknown}; members are the long flags of `forkpool serve` with underscores"
-            ),
+            None => format!("unknown member {unknown}; {members}"),
         };
     }
     let message = message.trim_end().replace('\n', ", ");
@@ -76,7 +82,8 @@ mod tests {
         assert!(
             error("targets = [\n  \"tasks.py\",\n  5,\n]\n").starts_with("3: targets: invalid type: integer")
         );
-        assert!(error("bind = \"0.0.0.0:80\"").starts_with("1: bind: refused: other machines could reach"));
+        assert!(error("bind = \"example.org:80\"").starts_with("1: bind: give an address in numbers"));
+        assert!(error("public_url = \"example.org\"").starts_with("1: public_url: give http:// or https://"));
         assert!(error("worker_output = \"both\"").starts_with("1: worker_output: unknown variant `both`"));
         assert!(error("workers = 1\nworkers = 2").starts_with("2: workers: duplicate key"));
         assert!(error("workers = \n").starts_with("1: workers: "));
@@ -104,12 +111,9 @@ mod tests {
                 .find(|line| line.trim_start_matches("# ").starts_with(&format!("{member} = ")));
             let line = line.unwrap_or_else(|| panic!("{member} is missing"));
             let value = line.split_once(" = ").map_or("", |(_, value)| value);
-            let default = if default == "none" { "[]" } else { &*default };
-            assert_eq!(
-                value.split('#').next().map(|value| value.trim().trim_matches('"')),
-                Some(default),
-                "{member}"
-            );
+            let value = value.split('#').next().map(|value| value.trim().trim_matches('"'));
+            // What has no default is shown by an example, a list by its being empty.
+            assert!(default == "none" || value == Some(&*default), "{member}: {value:?}");
             parse(line.trim_start_matches("# ")).unwrap_or_else(|error| panic!("{error}"));
         }
     }

@@ -7,13 +7,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::commands::{self, CommandEntry};
 use super::quantity::{Bytes, Count, Seconds, Switch};
 use super::{
-    Bind, Config, ConfigError, FunctionTables, Limits, PoolTables, WorkerOutput, file, processors, targets,
+    Bind, Config, ConfigError, FunctionTables, HostName, Limits, PoolTables, PublicUrl, TokenFile,
+    WorkerOutput, file, processors, targets, tokens,
 };
 
 /// Most workers of a pool.
@@ -76,12 +78,35 @@ pub struct ServeFlags {
 
     #[arg(
         long,
-        help = "Listen here: a loopback address (port 0: a free one) or unix:/path [default: 127.0.0.1:8080]",
+        help = "Listen here: an address (port 0: a free one) or unix:/path; one that other machines can reach \
+                needs --token-file [default: 127.0.0.1:8080]",
         value_name = "ADDRESS",
         env = "FORKPOOL_BIND",
         help_heading = "Where"
     )]
     pub bind: Option<Bind>,
+
+    /// Who may call: a file of [[token]] tables (name, hash or token), or of a token a line; callers send
+    /// Authorization: Bearer TOKEN [default: none]
+    #[arg(long, value_name = "FILE", env = "FORKPOOL_TOKEN_FILE", help_heading = "Where")]
+    pub token_file: Option<PathBuf>,
+
+    /// Listen without tokens even where other machines can reach it: whoever does may run your functions
+    /// [default: off]
+    #[arg(long, value_name = "on|off", env = "FORKPOOL_INSECURE_NO_AUTH", num_args = 0..=1)]
+    #[arg(require_equals = true, default_missing_value = "on", help_heading = "Where")]
+    pub insecure_no_auth: Option<Switch>,
+
+    /// A name that the Host header may be besides IP addresses and localhost: that of an ingress or a sidecar
+    /// (repeatable, or with commas) [default: none]
+    #[arg(long, value_name = "NAME", env = "FORKPOOL_ALLOW_HOST", value_delimiter = ',')]
+    #[arg(help_heading = "Where")]
+    pub allow_host: Option<Vec<HostName>>,
+
+    /// Where clients reach the server, like https://pool.example/jobs: links begin with it, and web pages of its
+    /// origin may call [default: none]
+    #[arg(long, value_name = "URL", env = "FORKPOOL_PUBLIC_URL", help_heading = "Where")]
+    pub public_url: Option<PublicUrl>,
 
     /// Worker processes of each pool, 1 to 1024 [default: the processors this process may use]
     #[arg(long, value_name = "N", env = "FORKPOOL_WORKERS", help_heading = "Workers")]
@@ -252,8 +277,16 @@ impl ServeFlags {
                         --command 'count=wc -w' or --builtin";
             return Err(ConfigError(format!("nothing to serve: {hint}")));
         }
+        let bind = flags.bind.unwrap_or_else(Bind::default);
+        let insecure_no_auth = flags.insecure_no_auth.is_some_and(|switch| switch.0);
+        let (tokens, warnings) = callers(&bind, flags.token_file, insecure_no_auth)?;
         Ok(Config {
-            bind: flags.bind.unwrap_or(Bind::Tcp(std::net::SocketAddr::from(([127, 0, 0, 1], 8080)))),
+            bind,
+            tokens,
+            insecure_no_auth,
+            allow_hosts: flags.allow_host.unwrap_or_default(),
+            public_url: flags.public_url,
+            warnings,
             python,
             builtin,
             commands,
@@ -268,12 +301,12 @@ impl ServeFlags {
     }
 
     fn over(self, under: Self) -> Self {
-        lay_over!(self, under: targets, function, command, commands, builtin, bind, workers, python,
-            python_path, worker_output, tracebacks, log_limit, start_timeout, max_wait, drain_delay, drain_limit,
-            result_ttl, failure_ttl, head_timeout, body_stall, write_stall, idle_timeout, body_limit,
-            result_limit, queue_jobs, queue_bytes, finished_jobs, finished_bytes, idempotency_ttl,
-            idempotency_keys, idempotency_bytes, objects, object_bytes, connections, depth,
-            pools, functions)
+        lay_over!(self, under: targets, function, command, commands, builtin, bind, token_file, insecure_no_auth,
+            allow_host, public_url, workers, python, python_path, worker_output, tracebacks, log_limit,
+            start_timeout, max_wait, drain_delay, drain_limit, result_ttl, failure_ttl, head_timeout,
+            body_stall, write_stall, idle_timeout, body_limit, result_limit, queue_jobs, queue_bytes,
+            finished_jobs, finished_bytes, idempotency_ttl, idempotency_keys, idempotency_bytes, objects,
+            object_bytes, connections, depth, pools, functions)
     }
 
     /// Paths that a file names count from the file's own folder.
@@ -282,6 +315,9 @@ impl ServeFlags {
             if let Some(path) = folder.join(&*target).to_str() {
                 *target = path.to_owned();
             }
+        }
+        if let Some(path) = &mut self.token_file {
+            *path = folder.join(&*path);
         }
         for path in self.python_path.iter_mut().flatten() {
             *path = folder.join(&*path);
@@ -293,6 +329,30 @@ impl ServeFlags {
         if let Some(python) = self.python.as_mut().filter(|python| python.components().count() > 1) {
             *python = folder.join(&*python);
         }
+    }
+}
+
+/// Who may call, and what is unwise about it.
+fn callers(
+    bind: &Bind,
+    token_file: Option<PathBuf>,
+    insecure_no_auth: bool,
+) -> Result<(Option<TokenFile>, Vec<String>), ConfigError> {
+    match token_file {
+        Some(_) if insecure_no_auth => {
+            let detail = "--token-file and --insecure-no-auth exclude each other: leave one out";
+            Err(ConfigError(detail.to_owned()))
+        }
+        Some(path) => {
+            let read = tokens::read(&path)?;
+            Ok((Some(TokenFile { path, tokens: Arc::new(read.tokens) }), read.warnings))
+        }
+        None if bind.is_local() => Ok((None, Vec::new())),
+        None if insecure_no_auth => {
+            let detail = "other machines can reach this server, and whoever does may run its functions";
+            Ok((None, vec![format!("--insecure-no-auth: no tokens are asked for at {bind}: {detail}")]))
+        }
+        None => Err(ConfigError(bind.refusal())),
     }
 }
 

@@ -113,14 +113,38 @@ fn values_out_of_range_name_their_knob() {
         (["--body-limit", "1"], "--body-limit"),
         (["--depth", "100000"], "--depth"),
         (["--bind", "0.0.0.0:80"], "--bind"),
+        (["--allow-host", "pool.example:80"], "--allow-host"),
+        (["--public-url", "pool.example"], "--public-url"),
+        (["--token-file", "/no/such/file"], "--token-file"),
         (["--tracebacks", "maybe"], "--tracebacks"),
         (["--worker-output", "none"], "--worker-output"),
     ] {
         let reason = refused(&["--builtin", args[0], args[1]]);
         assert!(reason.contains(knob), "{reason}");
     }
-    assert!(refused(&["--bind", "0.0.0.0:80"]).contains("checks no tokens"));
+    assert!(refused(&["--builtin", "--bind", "0.0.0.0:80"]).contains("--token-file"));
     assert!(refused(&["--workers", "0"]).contains("at least 1, at most 1024"));
+}
+
+#[test]
+fn a_reachable_address_needs_tokens_or_the_word_for_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tokens = write(folder.path(), "tokens", "0123456789abcdef\n");
+    let file = write(folder.path(), "forkpool.toml", "builtin = true\ntoken_file = \"tokens\"\n");
+    let reachable = ["--builtin", "--bind", "0.0.0.0:80"];
+    for more in [&["--token-file", &*tokens][..], &["--config", &file]] {
+        let config = resolve(&[&reachable[..], more].concat()).expect("good");
+        let known = config.tokens.expect("tokens");
+        assert_eq!(known.path, Path::new(&tokens));
+        assert!(known.tokens.knows(b"0123456789abcdef") && !config.insecure_no_auth);
+    }
+    let config = resolve(&[&reachable[..], &["--insecure-no-auth"]].concat()).expect("good");
+    assert!(config.tokens.is_none() && config.warnings[0].contains("may run its functions"));
+    let local = resolve(&["--builtin", "--insecure-no-auth"]).expect("good");
+    assert!(local.warnings.is_empty(), "it changes nothing there");
+    assert!(refused(&[&reachable[..], &["--insecure-no-auth=off"]].concat()).contains("other machines"));
+    let both = refused(&["--builtin", "--token-file", &tokens, "--insecure-no-auth"]);
+    assert!(both.contains("exclude each other"), "{both}");
 }
 
 #[test]

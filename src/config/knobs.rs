@@ -25,19 +25,25 @@ impl Config {
             self.python.as_ref().map_or("python3".to_owned(), |p| p.interpreter.display().to_string());
         let paths: Vec<String> =
             self.python.iter().flat_map(|p| &p.added_paths).map(|path| path.display().to_string()).collect();
-        let paths = if paths.is_empty() { "none".to_owned() } else { paths.join(":") };
+        let paths = or_none((!paths.is_empty()).then(|| paths.join(":")));
+        let token_file = or_none(self.tokens.as_ref().map(|file| file.path.display().to_string()));
+        let hosts: Vec<&str> = self.allow_hosts.iter().map(super::HostName::as_str).collect();
+        let hosts = or_none((!hosts.is_empty()).then(|| hosts.join(",")));
         let output = match self.worker_output {
             WorkerOutput::Stderr => "stderr",
             WorkerOutput::Job => "job",
         };
-        let tracebacks = if self.tracebacks { "on" } else { "off" };
         let mut knobs = vec![
             knob("bind", self.bind.to_string(), "127.0.0.1:8080"),
+            knob("token-file", token_file, "none"),
+            knob("insecure-no-auth", switch(self.insecure_no_auth), "off"),
+            knob("allow-host", hosts, "none"),
+            knob("public-url", or_none(self.public_url.as_ref().map(ToString::to_string)), "none"),
             Knob { name: "workers", value: self.workers.to_string(), default: None },
             knob("python", interpreter, "python3"),
             knob("python-path", paths, "none"),
             knob("worker-output", output.to_owned(), "stderr"),
-            knob("tracebacks", tracebacks.to_owned(), "on"),
+            knob("tracebacks", switch(self.tracebacks), "on"),
         ];
         let (values, defaults) = (limits(&self.limits), limits(&Limits::default()));
         knobs.extend(values.into_iter().zip(defaults).map(|((name, value), (_, default))| Knob {
@@ -57,6 +63,14 @@ impl Knob {
             None => self.value != default_workers().to_string(),
         }
     }
+}
+
+fn or_none(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "none".to_owned())
+}
+
+fn switch(on: bool) -> String {
+    if on { "on" } else { "off" }.to_owned()
 }
 
 fn limits(limits: &Limits) -> Vec<(&'static str, String)> {

@@ -12,24 +12,39 @@ mod limits;
 mod names;
 mod pools;
 mod processors;
+mod public;
 pub(crate) mod quantity;
 mod targets;
+mod tokens;
 mod words;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use flags::ServeFlags;
 pub use knobs::Knob;
 pub use limits::Limits;
 pub use names::unknown_variables;
 pub use pools::{FunctionConfig, FunctionTables, InitArgs, PoolConfig, PoolTables};
+pub use public::{HostName, PublicUrl};
+pub use tokens::Tokens;
 
 /// What is served, where, and within which limits.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where the server listens.
     pub bind: Bind,
+    /// Who may call; `None` when nobody is asked who they are.
+    pub tokens: Option<TokenFile>,
+    /// Whether a missing `tokens` is meant, wherever the server listens.
+    pub insecure_no_auth: bool,
+    /// Names that Host may be besides IP literals and `localhost`.
+    pub allow_hosts: Vec<HostName>,
+    /// Where clients reach the server, if that isn't where it listens.
+    pub public_url: Option<PublicUrl>,
+    /// What is taken and yet unwise.
+    pub warnings: Vec<String>,
     /// What the Python runtime loads; `None` when nothing Python is offered.
     pub python: Option<PythonConfig>,
     /// Whether the `builtin.*` native functions are offered.
@@ -50,6 +65,15 @@ pub struct Config {
     pub tracebacks: bool,
     /// Every bound, with its unit in its name or documentation.
     pub limits: Limits,
+}
+
+/// The tokens, and where they stand.
+#[derive(Debug, Clone)]
+pub struct TokenFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What it holds.
+    pub tokens: Arc<Tokens>,
 }
 
 /// What the Python runtime loads.
@@ -107,7 +131,7 @@ pub enum CommandOutput {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub enum Bind {
-    /// A loopback address; port 0 takes a free one.
+    /// An address; port 0 takes a free one.
     Tcp(SocketAddr),
     /// A Unix socket at this path.
     Unix(PathBuf),

@@ -5,9 +5,10 @@ use std::sync::OnceLock;
 use axum::extract::RawQuery;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::OpenApi;
 
+use super::guard::is_open;
 use super::negotiate::check_accept;
 use super::problem::Problem;
 use super::{events, functions, idempotency, imap, jobs, objects, operations, pool_life, pools, submit};
@@ -54,10 +55,34 @@ pub fn openapi_json() -> String {
         never_null(&mut document);
         objects::describe(&mut document);
         idempotency::describe(&mut document);
+        secure(&mut document);
         let document = serde_json::to_string_pretty(&document).unwrap_or_default();
         format!("{document}\n")
     });
     text.clone()
+}
+
+/// Says of each operation behind the door that it takes a token, and what it answers without one.
+fn secure(document: &mut Value) {
+    document["components"]["securitySchemes"] = json!({"bearer": {
+        "type": "http", "scheme": "bearer",
+        "description": "A token of the server's `--token-file`. A server without one asks for none."
+    }});
+    let unauthorized = json!({
+        "description": "`unauthorized`: the server wants a token, and none or a wrong one came",
+        "headers": {"WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string"}}},
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    });
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    for operations in paths.filter(|(path, _)| !is_open(path)).filter_map(|(_, item)| item.as_object_mut()) {
+        for operation in operations.values_mut() {
+            operation["security"] = json!([{"bearer": []}]);
+            operation["responses"]["401"] = unauthorized.clone();
+            if let Some(responses) = operation["responses"].as_object_mut() {
+                responses.sort_keys();
+            }
+        }
+    }
 }
 
 /// Optional members are left out, never null: the schemas that stand for `Option` lose their null.

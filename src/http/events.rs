@@ -161,7 +161,7 @@ impl Follower {
                 }
                 Next::End => {
                     self.ended = true;
-                    ("end", json(&Job::of(&self.record)))
+                    ("end", json(&Job::of(&self.record, &self.app.base_url)))
                 }
             };
             write_event(&mut frame, &self.cursor, name, &data);

@@ -1,7 +1,8 @@
-//! What stands before every route: the request must be meant for this server. A web page must not be able to
-//! reach it, neither by a name of its own that resolves to our address (Host) nor across origins (Origin).
+//! What stands before every route: the request must be meant for this server, and be sent by one who may. A web
+//! page must not be able to reach it, neither by a name of its own that resolves to our address (Host) nor across
+//! origins (Origin); where tokens are known, one must come along.
 //!
-//! It knows nothing of tokens, and sends no CORS headers: pages of other origins have no access at all.
+//! It sends no CORS headers: pages of other origins have no access at all.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -15,32 +16,49 @@ use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tower::{Layer, Service};
 
-use crate::http::problem::Problem;
+use super::problem::Problem;
+use crate::config::{Config, HostName, PublicUrl, Tokens};
 
 /// Paths that orchestrators probe by whatever name they know; they tell little and change nothing.
 const PROBES: [&str; 2] = ["/livez", "/readyz"];
 
-/// Names that Host may be besides IP literals and `localhost`.
-#[derive(Debug, Clone)]
-pub struct AllowedHosts {
-    names: Arc<[String]>,
+/// What says how the server is used, and by whom it may be probed: they need no token. A client generator or a
+/// browser that reads them has none yet.
+const OPEN: [&str; 5] = ["/livez", "/readyz", "/openapi.json", "/openapi-3.0.json", "/docs"];
+
+/// Whether the path needs no token.
+pub(super) fn is_open(path: &str) -> bool {
+    OPEN.contains(&path) || path.starts_with("/docs/")
 }
 
-impl AllowedHosts {
-    /// Host names without a port; case does not matter.
-    pub fn new(names: Vec<String>) -> Self {
-        Self { names: names.into() }
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.names.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
-    }
+/// Who may come in.
+#[derive(Debug, Clone, Default)]
+pub struct Doors {
+    /// Names that Host may be besides IP literals and `localhost`.
+    pub hosts: Vec<HostName>,
+    /// Whose origin may call besides the server's own.
+    pub public_url: Option<PublicUrl>,
+    /// One of these must come along; `None` where nobody is asked.
+    pub tokens: Option<Arc<Tokens>>,
 }
 
-impl Default for AllowedHosts {
-    /// None besides.
-    fn default() -> Self {
-        Self::new(Vec::new())
+impl Doors {
+    /// As configured.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            hosts: config.allow_hosts.clone(),
+            public_url: config.public_url.clone(),
+            tokens: config.tokens.as_ref().map(|file| Arc::clone(&file.tokens)),
+        }
+    }
+
+    fn has_host(&self, name: &str) -> bool {
+        self.hosts.iter().any(|allowed| allowed.as_str().eq_ignore_ascii_case(name))
+    }
+
+    fn is_public(&self, origin: &HeaderValue) -> bool {
+        let public = self.public_url.as_ref().map(PublicUrl::origin);
+        public.is_some_and(|public| public.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
     }
 }
 
@@ -51,6 +69,8 @@ pub enum Refusal {
     WrongHost,
     /// 403 `wrong-origin`.
     WrongOrigin,
+    /// 401 `unauthorized`, with what to send.
+    Unauthorized(&'static str),
 }
 
 impl IntoResponse for Refusal {
@@ -60,23 +80,59 @@ impl IntoResponse for Refusal {
                 StatusCode::MISDIRECTED_REQUEST,
                 "wrong-host",
                 "Wrong Host",
-                "Host must be given once and be an IP address or localhost, with or without a port",
+                "Host must be given once and be an IP address, localhost or an --allow-host name, with or \
+                 without a port",
             ),
             Self::WrongOrigin => Problem::new(
                 StatusCode::FORBIDDEN,
                 "wrong-origin",
                 "Wrong Origin",
-                "the request comes from a web page of another origin",
+                "the request comes from a web page of another origin than this server's or --public-url",
             ),
+            Self::Unauthorized(detail) => return unauthorized(detail),
         }
         .into_response()
     }
 }
 
+fn unauthorized(detail: &'static str) -> Response {
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A token is needed", detail);
+    let mut response = problem.into_response();
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
 /// Says whether a request with this target and these headers may be served.
-///
+pub fn check(target: &Uri, headers: &HeaderMap, doors: &Doors) -> Result<(), Refusal> {
+    check_target(target, headers, doors)?;
+    match &doors.tokens {
+        Some(tokens) if !is_open(target.path()) => check_token(headers, tokens),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// `Authorization: Bearer TOKEN`, once; the scheme's case does not matter.
+fn check_token(headers: &HeaderMap, tokens: &Tokens) -> Result<(), Refusal> {
+    let Some(value) = only(headers, header::AUTHORIZATION).map(HeaderValue::as_bytes) else {
+        let detail = if headers.contains_key(header::AUTHORIZATION) {
+            "Authorization must be sent once"
+        } else {
+            "send a token of the server's --token-file as Authorization: Bearer TOKEN"
+        };
+        return Err(Refusal::Unauthorized(detail));
+    };
+    let (scheme, token) = value.split_at(value.iter().position(|byte| *byte == b' ').unwrap_or(value.len()));
+    if !scheme.eq_ignore_ascii_case(b"Bearer") {
+        return Err(Refusal::Unauthorized("the scheme must be Bearer, as in Authorization: Bearer TOKEN"));
+    }
+    if !tokens.knows(token.trim_ascii()) {
+        return Err(Refusal::Unauthorized("the token is not one of the server's --token-file"));
+    }
+    Ok(())
+}
+
 /// The authority of an absolute target counts in Host's place (RFC 9112, 3.2.2).
-pub fn check(target: &Uri, headers: &HeaderMap, allowed: &AllowedHosts) -> Result<(), Refusal> {
+fn check_target(target: &Uri, headers: &HeaderMap, doors: &Doors) -> Result<(), Refusal> {
     let host = match target.authority() {
         None => only(headers, header::HOST).map(HeaderValue::as_bytes),
         Some(authority) => Some(authority.as_str().as_bytes()),
@@ -91,15 +147,18 @@ pub fn check(target: &Uri, headers: &HeaderMap, allowed: &AllowedHosts) -> Resul
         return Ok(());
     }
     let host = host.and_then(parse_host).ok_or(Refusal::WrongHost)?;
-    if !host.is_allowed(allowed) {
+    if !host.is_allowed(doors) {
         return Err(Refusal::WrongHost);
     }
     if !headers.contains_key(header::ORIGIN) {
         return Ok(());
     }
-    let origin = only(headers, header::ORIGIN).map(HeaderValue::as_bytes).and_then(parse_origin);
+    let origin = only(headers, header::ORIGIN);
+    if origin.is_some_and(|origin| doors.is_public(origin)) {
+        return Ok(());
+    }
     // As browsers compare origins: a trailing dot makes another one.
-    match origin {
+    match origin.map(HeaderValue::as_bytes).and_then(parse_origin) {
         Some(origin) if origin.port == host.port && origin.name.eq_ignore_ascii_case(host.name) => Ok(()),
         Some(_) | None => Err(Refusal::WrongOrigin),
     }
@@ -135,7 +194,7 @@ struct HostAndPort<'a> {
 }
 
 impl HostAndPort<'_> {
-    fn is_allowed(&self, allowed: &AllowedHosts) -> bool {
+    fn is_allowed(&self, doors: &Doors) -> bool {
         if let Some(address) = self.name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             return address.parse::<Ipv6Addr>().is_ok();
         }
@@ -144,7 +203,7 @@ impl HostAndPort<'_> {
         }
         // The root's dot says the same name; of an address it makes a name.
         let name = self.name.strip_suffix('.').unwrap_or(self.name);
-        name.eq_ignore_ascii_case("localhost") || allowed.has(name)
+        name.eq_ignore_ascii_case("localhost") || doors.has_host(name)
     }
 }
 
@@ -173,13 +232,13 @@ fn parse_origin(bytes: &[u8]) -> Option<HostAndPort<'_>> {
 /// Puts [`Guard`] before a service.
 #[derive(Debug, Clone, Default)]
 pub struct GuardLayer {
-    allowed: AllowedHosts,
+    doors: Arc<Doors>,
 }
 
 impl GuardLayer {
-    /// With the names that Host may be besides the ones always allowed.
-    pub fn new(allowed: AllowedHosts) -> Self {
-        Self { allowed }
+    /// With who may come in.
+    pub fn new(doors: Doors) -> Self {
+        Self { doors: Arc::new(doors) }
     }
 }
 
@@ -187,7 +246,7 @@ impl<S> Layer<S> for GuardLayer {
     type Service = Guard<S>;
 
     fn layer(&self, inner: S) -> Guard<S> {
-        Guard { inner, allowed: self.allowed.clone() }
+        Guard { inner, doors: Arc::clone(&self.doors) }
     }
 }
 
@@ -196,7 +255,7 @@ impl<S> Layer<S> for GuardLayer {
 #[derive(Debug, Clone)]
 pub struct Guard<S> {
     inner: S,
-    allowed: AllowedHosts,
+    doors: Arc<Doors>,
 }
 
 impl<S, B> Service<Request<B>> for Guard<S>
@@ -213,7 +272,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match check(request.uri(), request.headers(), &self.allowed) {
+        match check(request.uri(), request.headers(), &self.doors) {
             Ok(()) => GuardFuture::Passed(self.inner.call(request)),
             Err(refusal) => GuardFuture::Refused(refusal),
         }

@@ -76,7 +76,7 @@ pub async fn get_job(
         let _ = tokio::time::timeout(wait, record.ended()).await;
     }
     look(&app, &record).await;
-    Ok(Json(Job::of(&record)))
+    Ok(Json(Job::of(&record, &app.base_url)))
 }
 
 /// A job's value: `AsyncResult.get(timeout)`. May be repeated.
@@ -145,7 +145,7 @@ pub async fn list_jobs(
     let text = |name: &str| query.text(name).map(str::to_owned);
     let filter = Filter { state, function: text("function"), tag: text("tag") };
     let page = app.jobs.list(&filter, limit, cursor);
-    let items = page.items.iter().map(|record| Job::of(record)).collect();
+    let items = page.items.iter().map(|record| Job::of(record, &app.base_url)).collect();
     Ok(Json(JobList { items, next_cursor: page.next.map(|id| id.to_string()) }))
 }
 
@@ -172,7 +172,7 @@ pub async fn cancel_job(
         }
         record.ended().await;
     }
-    Ok(Json(Job::of(&record)))
+    Ok(Json(Job::of(&record, &app.base_url)))
 }
 
 /// Cancels every job that matches all of these, as `cancelJob` does.

@@ -27,6 +27,7 @@ mod submit;
 mod value;
 
 pub use document::openapi_json;
+pub use guard::Doors;
 pub use router::{guarded, router};
 pub use server::{Listener, ServerOptions, Stage as ConnectionStage, serve};
 pub use state::{Service, Shared, Stage, StageValue};

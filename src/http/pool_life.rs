@@ -61,7 +61,7 @@ pub async fn create_pool(
     let making = tokio::spawn(finish_making(Arc::clone(&app), pool.clone()));
     making.await.unwrap_or_else(|_| Err(Problem::draining()))?;
     let mut response = (StatusCode::CREATED, Json(shown(&pool).await)).into_response();
-    if let Ok(location) = HeaderValue::from_str(&format!("/v1/pools/{}", pool.name)) {
+    if let Ok(location) = HeaderValue::from_str(&format!("{}/v1/pools/{}", app.base_url, pool.name)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use tower::Layer;
 
-use super::guard::{AllowedHosts, Guard, GuardLayer};
+use super::guard::{Doors, Guard, GuardLayer};
 use super::idempotency::Keyed;
 use super::state::Shared;
 use super::{document, events, functions, imap, jobs, objects, operations, pool_life, pools, submit};
@@ -52,7 +52,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// What stands before every route: Host and Origin, then idempotency keys.
-pub fn guarded(router: Router, shared: &Arc<Shared>) -> Guard<Keyed<Router>> {
-    GuardLayer::new(AllowedHosts::default()).layer(Keyed::new(router, Arc::clone(shared)))
+/// What stands before every route: Host, Origin and tokens, then idempotency keys.
+pub fn guarded(router: Router, doors: Doors, shared: &Arc<Shared>) -> Guard<Keyed<Router>> {
+    GuardLayer::new(doors).layer(Keyed::new(router, Arc::clone(shared)))
 }

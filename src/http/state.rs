@@ -59,6 +59,8 @@ pub struct Service {
 pub struct Shared {
     /// Every bound.
     pub limits: Limits,
+    /// What links begin with (`--public-url`); empty where they are relative.
+    pub base_url: String,
     /// Where the server is in its life.
     pub stage: Stage,
     /// Job records.

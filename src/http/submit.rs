@@ -46,7 +46,7 @@ pub async fn apply(State(app): State<Arc<Shared>>, request: Request) -> Result<R
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn apply_async(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    submit_apply(&app, request, true).await.map(|job| accepted(&job.record))
+    submit_apply(&app, request, true).await.map(|job| accepted(&app, &job.record))
 }
 
 /// Calls a function for each item and answers the values in order (`Pool.map`).
@@ -68,7 +68,7 @@ pub async fn map(State(app): State<Arc<Shared>>, request: Request) -> Result<Res
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn map_async(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    submit_map(&app, request, false, true).await.map(|job| accepted(&job.record))
+    submit_map(&app, request, false, true).await.map(|job| accepted(&app, &job.record))
 }
 
 /// Calls a function for each item with the item's elements as arguments (`Pool.starmap`).
@@ -91,7 +91,7 @@ pub async fn starmap(State(app): State<Arc<Shared>>, request: Request) -> Result
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn starmap_async(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    submit_map(&app, request, true, true).await.map(|job| accepted(&job.record))
+    submit_map(&app, request, true, true).await.map(|job| accepted(&app, &job.record))
 }
 
 /// A job just submitted, and where.
@@ -247,11 +247,11 @@ pub fn outcome_response(
     }
 }
 
-fn accepted(record: &Record) -> Response {
-    let mut response = (StatusCode::ACCEPTED, axum::Json(Job::of(record))).into_response();
+fn accepted(app: &Shared, record: &Record) -> Response {
+    let mut response = (StatusCode::ACCEPTED, axum::Json(Job::of(record, &app.base_url))).into_response();
     let headers = response.headers_mut();
     headers.insert(JOB_HEADER, id_value(record));
-    if let Ok(location) = HeaderValue::from_str(&format!("/v1/jobs/{}", record.id)) {
+    if let Ok(location) = HeaderValue::from_str(&format!("{}/v1/jobs/{}", app.base_url, record.id)) {
         headers.insert(header::LOCATION, location);
     }
     response

@@ -12,8 +12,12 @@ fn judge(target: &str, headers: &[(header::HeaderName, &str)]) -> Result<(), Ref
     for (name, value) in headers {
         map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
-    let allowed = AllowedHosts::new(vec!["pool.example".to_owned()]);
-    check(&target.parse().unwrap(), &map, &allowed)
+    let doors = Doors {
+        hosts: vec!["pool.example".parse().unwrap()],
+        public_url: Some("https://pool.example/jobs".parse().unwrap()),
+        tokens: None,
+    };
+    check(&target.parse().unwrap(), &map, &doors)
 }
 
 fn judge_host(host: &str) -> Result<(), Refusal> {
@@ -121,6 +125,9 @@ fn origin_must_be_host() {
         ("127.0.0.1:80", "http://127.0.0.1"),
         ("[::1]:8080", "http://[::1]:8080"),
         ("pool.example", "http://pool.example"),
+        ("pool.example", "https://pool.example"),
+        ("pool.example", "https://Pool.Example"),
+        ("10.1.2.3:8080", "https://pool.example"),
     ] {
         assert_eq!(judge_origin(host, origin), Ok(()), "{host} {origin}");
     }
@@ -137,6 +144,10 @@ fn origin_must_be_host() {
         "http://localhost:8080, http://localhost:8080",
         "http://evil.example",
         "http://localhost.:8080",
+        "https://pool.example:8443",
+        "https://pool.example/jobs",
+        "https://pool.example.evil.example",
+        "http://pool.example",
         "file://",
     ] {
         assert_eq!(judge_origin("localhost:8080", origin), Err(Refusal::WrongOrigin), "{origin}");
@@ -153,7 +164,7 @@ fn origin_must_be_host() {
 
 #[test]
 fn the_hot_path_agrees_with_the_rule() {
-    let none = AllowedHosts::default();
+    let none = Doors::default();
     for name in ["127.0.0.1", "localhost", "127.0.0.", "localhos"] {
         for rest in ["", ":", ":0", ":80", ":8080", ":12345", ":59999", ":65535", ":65536", ":99999", "x"] {
             let host = format!("{name}{rest}");
