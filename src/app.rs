@@ -200,5 +200,8 @@ async fn expire(shared: Arc<Shared>) {
     loop {
         period.tick().await;
         shared.jobs.expire();
+        if let Some(service) = shared.service.get() {
+            service.processes.expire();
+        }
     }
 }

@@ -63,6 +63,7 @@
 //! | [`telemetry`] | log lines | standard output |
 //! | [`http`] | axum: routes, one handler file per resource, the one map to statuses | work in a handler |
 //! | [`api`] | what travels in requests and answers | a value built from a client's arguments |
+//! | [`processes`] | Process: one call in a process of its own, remembered for a while | a job, a pool |
 //! | [`pool`] | the engine: one actor owns queue and workers; pure state beside it | a wait for a worker |
 //! | [`jobs`] | records: awaited, finished once, expired; the store trait | running anything |
 //! | [`process`] | zygotes and workers as processes | a task, a job; a fork of the server |
@@ -85,6 +86,7 @@ pub mod jobs;
 pub mod json;
 pub mod pool;
 pub mod process;
+pub mod processes;
 pub mod program;
 pub mod sys;
 pub mod telemetry;

@@ -80,3 +80,20 @@ problems! {
         410 Gone "`expired`, or `lost-at-restart`: the job was in memory when the server restarted",
     }
 }
+
+problems! {
+    /// The start of a Process.
+    StartProblems {
+        404 NotFound "`unknown-function` (with near names)",
+        413 TooLarge "`body-too-large` (`limit` in bytes, `knob` names the flag)",
+        415 UnsupportedMediaType "`unsupported-media-type`: the body must be `application/json`",
+        422 NoBegin "`invalid-arguments`: they can't be given to the function; nothing was run",
+    }
+}
+
+problems! {
+    /// Operations on one Process by its id.
+    ProcessProblems {
+        404 NotFound "`unknown-process`",
+    }
+}

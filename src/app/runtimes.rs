@@ -9,6 +9,7 @@ use crate::http::Service;
 use crate::jobs::Store;
 use crate::pool::{Function, Functions, Pools, Workshop};
 use crate::process::{CommandOutput, Family, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner};
+use crate::processes::{Processes, Rules};
 use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
 
 /// A function that would be served.
@@ -168,7 +169,18 @@ impl Loaded {
     /// Starts the pools.
     pub fn into_service(self, config: &Config, store: &Arc<dyn Store>) -> Result<Service, String> {
         let Plan { functions, pools: planned } = self.plan(config)?;
-        let spawners = self.0.into_iter().map(|runtime| (runtime.name, runtime.spawner)).collect();
+        let spawners: BTreeMap<_, _> =
+            self.0.into_iter().map(|runtime| (runtime.name, runtime.spawner)).collect();
+        let limits = &config.limits;
+        let rules = Rules {
+            alive_max: limits.processes_max,
+            ended_max: limits.ended_processes_max,
+            ended_ttl: limits.process_ttl,
+            output_bytes_max: limits.log_bytes_max,
+            output_to_stderr: config.worker_output == WorkerOutput::Stderr,
+            start_timeout: limits.start_timeout,
+        };
+        let processes = Processes::new(rules, spawners.clone());
         let workshop = Workshop {
             processes: config.workers,
             store: Arc::clone(store),
@@ -182,7 +194,7 @@ impl Loaded {
             let name = Arc::clone(&new.name);
             pools.make(new).map_err(|error| format!("the pool {name}: {error}"))?;
         }
-        Ok(Service { functions, pools })
+        Ok(Service { functions, pools, processes })
     }
 }
 

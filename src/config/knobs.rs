@@ -70,6 +70,7 @@ fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
         ("drain-limit", show_duration(limits.drain_limit)),
         ("result-ttl", show_duration(limits.result_ttl)),
         ("failure-ttl", show_duration(limits.failure_ttl)),
+        ("process-ttl", show_duration(limits.process_ttl)),
         ("head-timeout", show_duration(limits.head_timeout)),
         ("body-stall", show_duration(limits.body_stall_timeout)),
         ("write-stall", show_duration(limits.write_stall_timeout)),
@@ -80,6 +81,8 @@ fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
         ("queue-bytes", size(limits.queue_bytes_max)),
         ("finished-jobs", count(limits.finished_jobs_max)),
         ("finished-bytes", size(limits.finished_bytes_max)),
+        ("processes", count(limits.processes_max)),
+        ("ended-processes", count(limits.ended_processes_max)),
         ("connections", count(limits.connections_max)),
         ("depth", count(limits.depth_max)),
     ]

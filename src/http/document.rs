@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use super::negotiate::check_accept;
 use super::problem::Problem;
-use super::{functions, imap, jobs, operations, pool_life, pools, submit};
+use super::{functions, imap, jobs, operations, pool_life, pools, processes, submit};
 use crate::api::{Query, ReadProblems};
 
 const DESCRIPTION: &str = "Python's `multiprocessing` as an HTTP service.
@@ -33,6 +33,9 @@ a `code` for programs. Members that have no value are left out, never null.";
         functions::list_functions, functions::get_function,
         pools::list_pools, pool_life::create_pool, pools::get_pool, pool_life::resize_pool,
         pool_life::terminate_pool, pool_life::close_pool, pool_life::join_pool, pools::list_workers,
+        processes::start_process, processes::list_processes, processes::get_process,
+        processes::join_process, processes::terminate_process, processes::kill_process,
+        processes::get_process_output,
         operations::livez, operations::readyz, operations::version, openapi,
     ),
     tags(
@@ -40,6 +43,7 @@ a `code` for programs. Members that have no value are left out, never null.";
         (name = "jobs", description = "AsyncResult"),
         (name = "functions", description = "What is offered"),
         (name = "pools", description = "Pools and their workers"),
+        (name = "processes", description = "Process: one call in a process of its own"),
         (name = "operations", description = "For those who run the server"),
     )
 )]

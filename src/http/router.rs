@@ -8,7 +8,7 @@ use tower::Layer;
 
 use super::guard::{AllowedHosts, Guard, GuardLayer};
 use super::state::Shared;
-use super::{document, functions, imap, jobs, operations, pool_life, pools, submit};
+use super::{document, functions, imap, jobs, operations, pool_life, pools, processes, submit};
 
 /// The routes, without what stands before them.
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -39,6 +39,12 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/pools/{pool}/close", post(pool_life::close_pool))
         .route("/v1/pools/{pool}/join", post(pool_life::join_pool))
         .route("/v1/pools/{pool}/workers", get(pools::list_workers))
+        .route("/v1/processes", get(processes::list_processes).post(processes::start_process))
+        .route("/v1/processes/{id}", get(processes::get_process))
+        .route("/v1/processes/{id}/join", post(processes::join_process))
+        .route("/v1/processes/{id}/terminate", post(processes::terminate_process))
+        .route("/v1/processes/{id}/kill", post(processes::kill_process))
+        .route("/v1/processes/{id}/output", get(processes::get_process_output))
         .route("/livez", get(operations::livez))
         .route("/readyz", get(operations::readyz))
         .route("/version", get(operations::version))

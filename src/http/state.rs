@@ -8,6 +8,7 @@ use super::problem::Problem;
 use crate::config::Limits;
 use crate::jobs::{Admission, Store};
 use crate::pool::{Function, Functions, Pool, PoolState, Pools};
+use crate::processes::Processes;
 
 /// How far the server is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct Service {
     pub functions: Functions,
     /// By name.
     pub pools: Pools,
+    /// Those of `/v1/processes`.
+    pub processes: Processes,
 }
 
 /// All that handlers share.

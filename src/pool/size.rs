@@ -7,7 +7,7 @@ use super::events::Event;
 use super::fate::KillCause;
 use super::output::Lines;
 use super::roster::{Phase, SeatId};
-use crate::process::{ForkError, attend};
+use crate::process::{ForkError, Purpose, attend};
 use crate::transport::{ChildDescriptors, ParentEnds};
 
 impl Engine {
@@ -81,7 +81,9 @@ impl Engine {
                 }
             };
             // The clock here as well: a request that waits for a new zygote must not outlive its seat.
-            match tokio::time::timeout(start_timeout, spawner.fork(descriptors, initializer)).await {
+            match tokio::time::timeout(start_timeout, spawner.fork(descriptors, Purpose::Worker(initializer)))
+                .await
+            {
                 Err(_) => report(Event::NotBorn(id, ForkError::ZygoteLost)),
                 Ok(Err(error)) => report(Event::NotBorn(id, error)),
                 Ok(Ok(newborn)) => {

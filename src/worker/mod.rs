@@ -10,6 +10,7 @@ mod functions;
 mod native;
 mod run;
 mod sanitize;
+mod single;
 mod typed;
 mod zygote;
 

@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 
 use crate::json;
 
@@ -89,6 +90,9 @@ impl std::fmt::Debug for Function {
 
 pub(super) type Body = Box<dyn Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Raised>>;
 
+/// The program that a call of a command would run, ready to take this process's place.
+pub(super) type Program = Box<dyn Fn(Arguments<'_>) -> Result<Command, Raised>>;
+
 /// A function and what is said of it.
 pub struct Function {
     /// Public name.
@@ -98,6 +102,8 @@ pub struct Function {
     /// How it is called, `(x)`.
     pub signature: Option<String>,
     pub(super) body: Body,
+    /// Of a command.
+    pub(super) program: Option<Program>,
 }
 
 impl Function {

@@ -12,8 +12,8 @@ use nix::unistd::{Pid, getppid, setsid};
 
 use crate::sys::{self, MappedPage};
 
-const TASK: i32 = 3;
-const RESULT: i32 = 4;
+pub(super) const TASK: i32 = 3;
+pub(super) const RESULT: i32 = 4;
 const CALL: i32 = 5;
 const FIRST_FREE: i32 = 6;
 const PARENT_POLL: Duration = Duration::from_micros(50);

@@ -377,3 +377,79 @@ def awaiting_calls(functions):
         return call
 
     return [awaiting(function) if is_async(function) else function for function in functions]
+
+
+# ---- a Process: one call, and then its end (PROTOCOL.md, section 2)
+
+def run_process(name, functions, calls, page, tracebacks):
+    """Read the one call, run it, leave with the exit code that the library would give."""
+    begun = os.read(3, 4096)
+    if not begun:
+        _exit(0)
+    word, which, _, length = unpack(begun)
+    payload = begun[24:]
+    if length != len(payload):
+        payload = read_rest(payload, length)
+    kwargs = {}
+    try:
+        text = payload.decode()
+        args, _ = (scan if BYTES not in text else scan_with_bytes)(text, 0)
+        if word == CALL_KEYWORDS:
+            args, kwargs = args
+        call = calls[which]
+    except BaseException as error:
+        kind, told = explain(READING, error, functions[which], word, None, None, payload, tracebacks)
+        answer(kind, 0, told)
+        _exit(1)
+    put_one(page, 8, 2)
+    payload = text = begun = None
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+    answer(READY, 0, b"")
+    # What the call does with these numbers is no protocol any more.
+    dup2(0, 3, inheritable=False)
+    dup2(0, 4, inheritable=False)
+    code = 1
+    try:
+        try:
+            call(*args, **kwargs)
+            code = 0
+        finally:
+            end_children()
+    except SystemExit as error:
+        code = exit_code_of(error)
+    except BaseException as error:
+        say_last("Process %s:\n%s" % (name, tracebacks and traceback_of(error) or line_of(error) + "\n"))
+    finally:
+        try:
+            threading = sys.modules.get("threading")
+            if threading is not None:
+                threading._shutdown()  # as the library: threads that are no daemons end first
+        finally:
+            flush_streams()
+            _exit(code)
+
+
+def end_children():
+    """What the library does for the processes that this one started with it: daemons end, others are joined."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util._exit_function()
+
+
+def exit_code_of(error):
+    """sys.exit(None) is 0, sys.exit(3) is 3, sys.exit("words") says them and is 1."""
+    code = error.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 255
+    say_last(str(code) + "\n")
+    return 1
+
+
+def say_last(text):
+    """To descriptor 2, whatever the call did to sys.stderr; after what it printed."""
+    flush_streams()
+    rest = text.encode("utf-8", "replace")
+    while rest:
+        rest = rest[write(2, rest):]

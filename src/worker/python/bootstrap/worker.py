@@ -330,12 +330,15 @@ def explain_failure(failed_in, error, functions, which, *rest):
 
 # ---- the start of a worker (PROTOCOL.md, section 2)
 
-def become_worker(received, server_pid, control, initializer, functions, calls, result_bytes_max, tracebacks):
-    """From the second fork to the end of the process."""
+def become_worker(received, server_pid, control, wanted, functions, calls, result_bytes_max, tracebacks):
+    """From the second fork to the end of the process. `wanted` is the fork packet."""
     try:
         page = set_up_worker(received, server_pid, control)
         seed_generators()
         os.register_at_fork(after_in_child=forget_work)
+        if "process" in wanted:
+            rarely("run_process")(wanted["process"]["name"], functions, calls, page, tracebacks)
+        initializer = wanted.get("initializer")
         if initializer is not None:
             initialize(calls[initializer["function"]], initializer["args"], tracebacks)
         answer(READY, 0, b"")

@@ -141,9 +141,9 @@ class Zygote:
         while True:
             packet, received = receive(self.control)
             if packet["op"] == "fork":
-                self.fork(packet["worker"], received, packet.get("initializer"))
+                self.fork(packet["worker"], received, packet)
 
-    def fork(self, number, received, initializer):
+    def fork(self, number, received, asked):
         try:
             if len(received) != 5:
                 self.fork_failed(number, "fork", "%d descriptors came instead of 5" % len(received))
@@ -154,7 +154,7 @@ class Zygote:
             flush_streams()
             child = fork()
             if child == 0:
-                self.fork_again(number, received, initializer)
+                self.fork_again(number, received, asked)
             _, status = waitpid(child, 0)
             if status != 0:
                 self.fork_failed(number, "fork", "the intermediate process ended with status %d" % status)
@@ -166,14 +166,14 @@ class Zygote:
             for descriptor in received:
                 close(descriptor)
 
-    def fork_again(self, number, received, initializer):
+    def fork_again(self, number, received, wanted):
         """In the intermediate process: fork the worker, tell of it, end, so that the server inherits it."""
         worker = 0
         try:
             worker = fork()
             if worker == 0:
                 asked = self.asked
-                become_worker(received, asked["server_pid"], self.control, initializer, self.functions,
+                become_worker(received, asked["server_pid"], self.control, wanted, self.functions,
                               self.calls, asked["result_bytes_max"], asked["tracebacks"])
             self.send({"op": "forked", "worker": number, "pid": worker}, [pidfd_open(worker)])
             _exit(0)
