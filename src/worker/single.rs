@@ -47,11 +47,12 @@ pub(super) fn run(ends: WorkerEnds, functions: &Functions) -> io::Result<i32> {
         }
     };
     answers.write_answer(Kind::Ready, 0, 0, &mut answer)?;
-    // What the call does with these numbers is no protocol any more.
-    drop((tasks, answers));
+    // What the call does with these numbers is no protocol any more. They stay taken: a child that the call
+    // forks may close them.
     let null = File::open("/dev/null")?;
     sys::place(null.as_fd(), TASK, true)?;
     sys::place(null.as_fd(), RESULT, true)?;
+    std::mem::forget((tasks, answers));
     drop(null);
     if let Some(program) = program {
         return Ok(become_program(program));
