@@ -32,7 +32,8 @@ def text_of(name):
 
 def bootstrap():
     hot = "".join(text_of("bootstrap/%s.py" % part) for part in PARTS)
-    return hot.encode() + b"\0" + text_of("bootstrap/rare.py").encode()
+    objects = text_of("bootstrap/line.py") + text_of("bootstrap/objects.py")
+    return "\0".join((hot, text_of("bootstrap/rare.py"), objects)).encode()
 
 
 def become_subreaper():
