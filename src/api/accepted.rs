@@ -69,8 +69,8 @@ problems! {
     /// A job that ended without a value, whatever ended it.
     OutcomeProblems {
         422 NoValue "`function-raised`, `worker-died`, `result-not-json`, `result-too-large`, \
-            `worker-protocol-error`, `invalid-arguments`, `command-failed`, `cancelled`, `interrupted` or \
-            `pool-terminated`",
+            `worker-protocol-error`, `invalid-arguments`, `unknown-ref`, `command-failed`, `cancelled`, \
+            `interrupted` or `pool-terminated`",
     }
 }
 

@@ -18,4 +18,4 @@ pub use fork::{
 pub use page::{MappedPage, PAGE_BYTES, create_page};
 pub use pidfd::PidFd;
 pub use readiness::{watch_pidfd, watch_socket};
-pub use socket::{packet_pair, receive_packet, send_packet, stream_pair};
+pub use socket::{packet_pair, receive_packet, send_packet, send_some, stream_pair, unread_bytes};

@@ -100,6 +100,9 @@ fn initialize(initializer: &ForkInitializer, functions: &Functions, answer: &mut
         Err(Raised::InvalidArguments { message, path }) => {
             ("InvalidArguments".to_owned(), format!("{path}: {message}"))
         }
+        Err(Raised::UnknownRef { message, path }) => {
+            ("UnknownReference".to_owned(), format!("{path}: {message}"))
+        }
         Err(Raised::CommandFailed { message, stderr, .. }) => {
             ("CommandFailed".to_owned(), format!("the command {message}\n{stderr}").trim_end().to_owned())
         }
@@ -191,6 +194,7 @@ fn dispatch(
         | Kind::Raised
         | Kind::NotJson
         | Kind::InvalidArguments
+        | Kind::UnknownRef
         | Kind::TooLarge
         | Kind::BootFailed
         | Kind::CommandFailed
@@ -212,6 +216,9 @@ pub(super) fn write_problem(answer: &mut Vec<u8>, index: Option<u64>, raised: &R
         }
         Raised::InvalidArguments { message, path } => {
             (Kind::InvalidArguments, Problem { path: Some(path), ..said(message) })
+        }
+        Raised::UnknownRef { message, path } => {
+            (Kind::UnknownRef, Problem { path: Some(path), ..said(message) })
         }
         Raised::TooLarge { bytes } => {
             (Kind::TooLarge, Problem { bytes: *bytes, index, ..Problem::default() })

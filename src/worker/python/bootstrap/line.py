@@ -5,7 +5,7 @@
 from _thread import allocate_lock, get_native_id
 from itertools import count as numbers
 
-OBJECT_CALL, OPEN, CANCEL, GIVE_BACK = (word_of(kind, 0) for kind in (64, 65, 66, 67))
+OBJECT_CALL, OPEN, CANCEL = (word_of(kind, 0) for kind in (64, 65, 66))
 RETURNED, FAILED, OPENED = word_of(80, 0), word_of(81, 0), word_of(82, 0)
 ATOMIC_BYTES = 4096  # a frame of at most so many bytes is sent whole or not at all
 
@@ -38,7 +38,7 @@ class Line:
         except BaseException:
             if kind == CANCEL or not sent and len(frame) > ATOMIC_BYTES:
                 give_up("a call of a shared object was interrupted in the middle")
-            self.abandon(number, slot, sent, payload)
+            self.abandon(number, slot, sent)
             raise
         return slot[0]
 
@@ -113,27 +113,15 @@ class Line:
             at += 24 + length
         return at
 
-    def abandon(self, number, slot, sent, payload):
-        """Nobody waits for this answer any more: what it handed over goes back."""
-        if slot[0] is None:
-            withdrawn = self.ask(CANCEL, b"%d" % number)[1] == b"true"
-            self.waiting.pop(number, None)
-            if withdrawn:
-                return
-            if slot[0] is None:
-                if sent:
-                    give_up("the answer of a shared object was lost when its call was interrupted")
-                return
-        word, value, descriptor = slot[0]
-        if descriptor is not None:
-            close(descriptor)
-        path, _, rest = payload.partition(b" ")
-        method = rest.partition(b"\n")[0]
-        if word == RETURNED and method in (b"get", b"recv"):
-            self.send(pack(GIVE_BACK, get_native_id(), self.number(), len(path) + 1 + len(value))
-                      + path + b"\n" + value)
-        elif word == RETURNED and method == b"acquire" and b'"acquired":true' in value:
-            self.ask(OBJECT_CALL, path + b" release\n")
+    def abandon(self, number, slot, sent):
+        """Nobody waits for this answer any more: what it handed over, or was about to, goes back."""
+        withdrawn = self.ask(CANCEL, b"%d" % number)[1] == b"true"
+        self.waiting.pop(number, None)
+        if slot[0] is not None:
+            if slot[0][2] is not None:
+                close(slot[0][2])
+        elif sent and not withdrawn:
+            give_up("the answer of a shared object was lost when its call was interrupted")
 
 
 def wake(lock):

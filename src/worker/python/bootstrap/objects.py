@@ -101,7 +101,7 @@ class Connection(Proxy):
 
     def poll(self, timeout=0.0):
         self._check()
-        return call_object(self._path, "poll", braced(waits(True, timeout)))
+        return call_object(self._path, "poll", braced(waits(True, timeout) or '"timeout":null'))
 
     def close(self):
         if not self.closed:
@@ -359,7 +359,7 @@ class Dict(Proxy):
     def update(self, *other, **more):
         content = dict(*other)
         content.update(more)
-        call_object(self._path, "update", '{"iterable":%s}' % said([list(pair) for pair in content.items()]))
+        call_object(self._path, "update", '{"items":%s}' % said([list(pair) for pair in content.items()]))
 
     def __str__(self):
         return repr(self.copy())
@@ -370,13 +370,14 @@ class Dict(Proxy):
 
 class List(Proxy):
     def __getitem__(self, index):
-        return call_object(self._path, "__getitem__", '{"index":%s}' % index_said(index))
+        return call_object(self._path, "__getitem__", braced(*place(index)))
 
     def __setitem__(self, index, value):
-        call_object(self._path, "__setitem__", '{"index":%s,"value":%s}' % (index_said(index), listed(index, value)))
+        value = list(value) if type(index) is slice else value
+        call_object(self._path, "__setitem__", braced(*place(index), '"value":' + said(value)))
 
     def __delitem__(self, index):
-        call_object(self._path, "__delitem__", '{"index":%s}' % index_said(index))
+        call_object(self._path, "__delitem__", braced(*place(index)))
 
     def __contains__(self, value):
         return call_object(self._path, "__contains__", '{"value":%s}' % said(value))
@@ -432,9 +433,8 @@ class List(Proxy):
         return call_object(self._path, "count", '{"value":%s}' % said(value))
 
     def index(self, value, *bounds):
-        if bounds:  # the library's words for them differ from slices': found here
-            return self.copy().index(value, *bounds)
-        return call_object(self._path, "index", '{"value":%s}' % said(value))
+        bounds = [member % said(at) for at, member in zip(bounds, ('"start":%s', '"stop":%s'))]
+        return call_object(self._path, "index", braced('"value":' + said(value), *bounds))
 
     def sort(self, *, key=None, reverse=False):
         if key is not None:
@@ -448,7 +448,7 @@ class List(Proxy):
         call_object(self._path, "clear")
 
     def copy(self):
-        return self[:]
+        return call_object(self._path, "copy")
 
     def __str__(self):
         return repr(self.copy())
@@ -457,15 +457,12 @@ class List(Proxy):
         return "<ListProxy object, typeid 'list' at %#x>" % id(self)
 
 
-def index_said(index):
-    if type(index) is slice:
-        parts = (("start", index.start), ("stop", index.stop), ("step", index.step))
-        return braced(*('"%s":%s' % (name, said(part)) for name, part in parts if part is not None))
-    return said(index)
-
-
-def listed(index, value):
-    return said(list(value) if type(index) is slice else value)
+def place(index):
+    """An index or a slice as members of the arguments."""
+    if type(index) is not slice:
+        return ['"index":' + said(index)]
+    parts = (("start", index.start), ("stop", index.stop), ("step", index.step))
+    return ['"%s":%s' % (name, said(part)) for name, part in parts if part is not None] or ['"start":0']
 
 
 class Namespace(Proxy):
