@@ -77,12 +77,14 @@
 
 pub mod api;
 pub mod app;
+pub mod calls;
 pub mod cli;
 pub mod config;
 pub mod counters;
 pub mod http;
 pub mod jobs;
 pub mod json;
+pub mod objects;
 pub mod pool;
 pub mod process;
 pub mod program;

@@ -172,6 +172,7 @@ impl Loaded {
         let workshop = Workshop {
             processes: config.workers,
             store: Arc::clone(store),
+            calls: crate::calls::Calls::new(crate::objects::Objects, config.limits.result_bytes_max),
             start_timeout: config.limits.start_timeout,
             result_bytes_max: config.limits.result_bytes_max,
             log_bytes_max: config.limits.log_bytes_max,

@@ -55,9 +55,9 @@ impl Outbox {
         self.pieces.is_empty()
     }
 
-    /// Whether items are out that may still come back.
-    pub fn has_handed(&self) -> bool {
-        !self.handed.is_empty()
+    /// Answers that handed something over which may still come back.
+    pub fn handed_count(&self) -> usize {
+        self.handed.len()
     }
 
     /// Puts in an answer; the descriptor, if any, goes with its first byte.

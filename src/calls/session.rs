@@ -27,6 +27,9 @@ const OPEN_CALLS_MAX: usize = 256;
 /// How often is looked whether the answers that handed something over have been read.
 const FORGET_PERIOD: Duration = Duration::from_secs(1);
 
+/// From so many on it is looked at once.
+const HANDED_MAX: usize = 64;
+
 type Answer = Result<Handed, ObjectError>;
 
 /// A call that waits.
@@ -84,7 +87,7 @@ impl Session {
         let mut forgets = false;
         loop {
             self.take_requests().await;
-            if self.outbox.has_handed() && !forgets {
+            if self.outbox.handed_count() > 0 && !forgets {
                 forget.as_mut().reset(Instant::now() + FORGET_PERIOD);
                 forgets = true;
             }
@@ -116,6 +119,9 @@ impl Session {
     }
 
     fn on_readable(&mut self) {
+        if self.outbox.handed_count() > HANDED_MAX {
+            self.outbox.forget_read(self.theirs.as_fd());
+        }
         self.input.reserve(READ_BYTES);
         match self.socket.try_read_buf(&mut self.input) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -6,6 +6,7 @@
 
 mod fds;
 mod fork;
+mod memory;
 mod page;
 mod pidfd;
 mod readiness;
@@ -15,6 +16,7 @@ pub use fds::{adopt, close_from, close_on_exec_from, place, reopen_for_reading, 
 pub use fork::{
     Forked, default_signals, end_with_parent, exit_now, fork, ignore_broken_pipes, set_variable, thread_count,
 };
+pub use memory::MappedNumbers;
 pub use page::{MappedPage, PAGE_BYTES, create_page};
 pub use pidfd::PidFd;
 pub use readiness::{watch_pidfd, watch_socket};

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::each;
 use super::functions::Functions;
 use super::native::{Function, Raised};
+use super::objects;
 use super::sanitize::{self, WorkerEnds};
 use crate::counters::{self, Word, monotonic_nanoseconds, state};
 use crate::json;
@@ -49,6 +50,7 @@ pub(super) fn run(
     let page = ends.page;
     counters::write(&page, Word::Pid, u64::try_from(own.as_raw()).unwrap_or(0));
     counters::write(&page, Word::State, state::IDLE);
+    objects::take_line(ends.calls);
     let mut tasks = TaskReader::new(ends.tasks);
     let answers = AnswerWriter::new(ends.results);
     let mut answer = vec![0; HEADER_BYTES];

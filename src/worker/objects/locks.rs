@@ -1,5 +1,6 @@
 //! Locks, conditions, events and barriers.
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -14,12 +15,15 @@ struct Acquired {
     recovered: bool,
 }
 
-/// A lock that is held; released when this is dropped, in whatever thread. `std::mem::forget` keeps it held.
+/// A lock that is held; released when this is dropped. `std::mem::forget` keeps it held.
+///
+/// It stays in its thread, which is the owner of an `RLock` and a `Condition`.
 #[derive(Debug)]
 #[must_use = "the lock is released when this is dropped"]
 pub struct Guard {
     at: Reference,
     recovered: bool,
+    thread: PhantomData<*const ()>,
 }
 
 impl Guard {
@@ -39,7 +43,7 @@ impl Drop for Guard {
 
 pub(super) fn acquire(at: &Reference, wait: Option<Duration>) -> Result<Option<Guard>, ObjectError> {
     let Acquired { acquired, recovered } = at.ask("acquire", &timeout(wait))?;
-    Ok(acquired.then(|| Guard { at: at.clone(), recovered }))
+    Ok(acquired.then(|| Guard { at: at.clone(), recovered, thread: PhantomData }))
 }
 
 /// `acquire` without an end got nothing, which can't be.

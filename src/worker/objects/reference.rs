@@ -154,8 +154,10 @@ macro_rules! object {
 
         $crate::worker::objects::reference::object!(@serde $name $(<$($parameter),+>)?);
     };
-    (@serde $name:ident $(<$($parameter:ident),+>)?) => {
-        impl<'de, $($($parameter),+)?> serde::Deserialize<'de> for $name$(<$($parameter),+>)? {
+    (@serde $name:ident $(<$($parameter:ident),+>)? $(where $bound:ident: $trait:ident)?) => {
+        impl<'de, $($($parameter),+)?> serde::Deserialize<'de> for $name$(<$($parameter),+>)?
+        $(where $bound: $trait)?
+        {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 $crate::worker::objects::reference::read(deserializer, Self::open)
             }
