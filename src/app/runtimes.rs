@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::plan::{self, Plan};
+use crate::calls::Calls;
 use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::http::Service;
 use crate::jobs::Store;
+use crate::objects::Objects;
 use crate::pool::{Function, Functions, Pools, Workshop};
 use crate::process::{CommandOutput, Family, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner};
 use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
@@ -166,13 +168,18 @@ impl Loaded {
     }
 
     /// Starts the pools.
-    pub fn into_service(self, config: &Config, store: &Arc<dyn Store>) -> Result<Service, String> {
+    pub fn into_service(
+        self,
+        config: &Config,
+        store: &Arc<dyn Store>,
+        objects: &Objects,
+    ) -> Result<Service, String> {
         let Plan { functions, pools: planned } = self.plan(config)?;
         let spawners = self.0.into_iter().map(|runtime| (runtime.name, runtime.spawner)).collect();
         let workshop = Workshop {
             processes: config.workers,
             store: Arc::clone(store),
-            calls: crate::calls::Calls::new(crate::objects::Objects, config.limits.result_bytes_max),
+            calls: Calls::new(objects.clone(), config.limits.result_bytes_max),
             start_timeout: config.limits.start_timeout,
             result_bytes_max: config.limits.result_bytes_max,
             log_bytes_max: config.limits.log_bytes_max,

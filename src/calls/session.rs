@@ -180,7 +180,8 @@ impl Session {
     async fn on_call(&mut self, request: &CallFrame) {
         let number = request.number;
         let asked = request.asked();
-        let Some((asked, at)) = asked.and_then(|asked| Some((Address::parse(asked.address)?, asked)))
+        let Some((asked, at)) = asked
+            .and_then(|asked| Some((Address::parse(asked.address)?, asked)))
             .map(|(at, asked)| (asked, at))
         else {
             return self.fail(number, &no_object(request));
@@ -224,7 +225,7 @@ impl Session {
             Kind::Values | Kind::Arrays => {
                 let memory = self.objects.memory(&at)?;
                 let length = (at.kind == Kind::Arrays).then_some(memory.length);
-                Ok((json(&MemoryTold { typecode: memory.typecode, length }), Some(memory.descriptor)))
+                Ok((json(&MemoryTold { typecode: memory.typecode, length }), Some(memory.fd)))
             }
             _ => Ok((self.objects.glance(&at)?, None)),
         }
@@ -266,7 +267,8 @@ fn poll_any(open: &mut Vec<Open>, cx: &mut Context<'_>) -> Poll<Done> {
 
 fn no_object(request: &CallFrame) -> ObjectError {
     let address = request.asked().map_or("", |asked| asked.address).to_owned();
-    let detail = format!("{address:?} is no object: an object is /v1/KIND/NAME, a pipe's end /v1/pipes/NAME/0 or 1");
+    let detail =
+        format!("{address:?} is no object: an object is /v1/KIND/NAME, a pipe's end /v1/pipes/NAME/0 or 1");
     ObjectError::new(ErrorCode::UnknownObject, detail)
 }
 

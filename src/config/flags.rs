@@ -175,6 +175,14 @@ pub struct ServeFlags {
     #[arg(long, value_name = "SIZE", env = "FORKPOOL_FINISHED_BYTES", help_heading = "Limits")]
     pub finished_bytes: Option<Store>,
 
+    /// Shared objects of all kinds; beyond: 503 [default: 100000]
+    #[arg(long, value_name = "N", env = "FORKPOOL_OBJECTS", help_heading = "Limits")]
+    pub objects: Option<Count<1, 10_000_000>>,
+
+    /// Bytes that shared objects hold in all; beyond: 503 [default: 1GiB]
+    #[arg(long, value_name = "SIZE", env = "FORKPOOL_OBJECT_BYTES", help_heading = "Limits")]
+    pub object_bytes: Option<Store>,
+
     /// Open connections; one more is answered 503 [default: 16384]
     #[arg(long, value_name = "N", env = "FORKPOOL_CONNECTIONS", help_heading = "Limits")]
     pub connections: Option<Count<1, 1_000_000>>,
@@ -251,7 +259,7 @@ impl ServeFlags {
         lay_over!(self, under: targets, function, command, commands, builtin, bind, workers, python,
             python_path, worker_output, tracebacks, log_limit, start_timeout, max_wait, drain_delay, drain_limit,
             result_ttl, failure_ttl, head_timeout, body_stall, write_stall, idle_timeout, body_limit,
-            result_limit, queue_jobs, queue_bytes, finished_jobs, finished_bytes, connections, depth,
+            result_limit, queue_jobs, queue_bytes, finished_jobs, finished_bytes, objects, object_bytes, connections, depth,
             pools, functions)
     }
 

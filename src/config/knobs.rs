@@ -80,6 +80,8 @@ fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
         ("queue-bytes", size(limits.queue_bytes_max)),
         ("finished-jobs", count(limits.finished_jobs_max)),
         ("finished-bytes", size(limits.finished_bytes_max)),
+        ("objects", count(limits.objects_max)),
+        ("object-bytes", size(limits.object_bytes_max)),
         ("connections", count(limits.connections_max)),
         ("depth", count(limits.depth_max)),
     ]

@@ -8,7 +8,7 @@ use tower::Layer;
 
 use super::guard::{AllowedHosts, Guard, GuardLayer};
 use super::state::Shared;
-use super::{document, functions, imap, jobs, operations, pool_life, pools, submit};
+use super::{document, functions, imap, jobs, objects, operations, pool_life, pools, submit};
 
 /// The routes, without what stands before them.
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -39,6 +39,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/pools/{pool}/close", post(pool_life::close_pool))
         .route("/v1/pools/{pool}/join", post(pool_life::join_pool))
         .route("/v1/pools/{pool}/workers", get(pools::list_workers))
+        // /v1/queues, /v1/queues/{name}, /v1/queues/{name}/{method}, and so for each kind of object.
+        .merge(objects::routes())
         .route("/livez", get(operations::livez))
         .route("/readyz", get(operations::readyz))
         .route("/version", get(operations::version))

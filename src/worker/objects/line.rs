@@ -85,7 +85,8 @@ pub fn open(path: &str) -> Result<(Bytes, Option<OwnedFd>), ObjectError> {
 }
 
 fn line() -> Result<&'static Line, ObjectError> {
-    let line = LINE.get().ok_or_else(|| ObjectError::local("shared objects can be used in a worker alone"))?;
+    let line =
+        LINE.get().ok_or_else(|| ObjectError::local("shared objects can be used in a worker alone"))?;
     if Pid::this() != line.owner {
         return Err(ObjectError::local("shared objects can't be used in a forked child of a worker"));
     }
@@ -96,7 +97,8 @@ fn answer((kind, payload, descriptor): Answer) -> Result<(Bytes, Option<OwnedFd>
     if kind != CallKind::Failed {
         return Ok((payload, descriptor));
     }
-    let told: Told = serde_json::from_slice(&payload).map_err(|error| ObjectError::local(error.to_string()))?;
+    let told: Told =
+        serde_json::from_slice(&payload).map_err(|error| ObjectError::local(error.to_string()))?;
     let exception = told.exception.map(|raised| (raised.kind, raised.message));
     Err(ObjectError { code: told.code, detail: told.detail, exception })
 }

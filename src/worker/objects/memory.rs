@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -10,13 +10,16 @@ use serde::Deserialize;
 use super::error::ObjectError;
 use super::locks::{Guard, acquire, acquire_at_last};
 use super::reference::{Reference, object};
-use crate::sys::MappedNumbers;
+use crate::sys::{SharedItems, Width};
 
 /// A number that can be in shared memory.
 pub trait Cell: Copy {
     /// The typecodes of such numbers.
     #[doc(hidden)]
     const CODES: &'static [char];
+    /// Its size.
+    #[doc(hidden)]
+    const WIDTH: Width;
     /// Its name.
     #[doc(hidden)]
     const NAME: &'static str;
@@ -27,9 +30,10 @@ pub trait Cell: Copy {
 }
 
 macro_rules! cells {
-    ($($name:ident $codes:expr, $to:expr, $from:expr;)*) => {$(
+    ($($name:ident $width:ident $codes:expr, $to:expr, $from:expr;)*) => {$(
         impl Cell for $name {
             const CODES: &'static [char] = &$codes;
+            const WIDTH: Width = Width::$width;
             const NAME: &'static str = stringify!($name);
 
             fn from_bits(bits: u64) -> Self {
@@ -44,16 +48,16 @@ macro_rules! cells {
 }
 
 cells! {
-    i8 ['b'], i8::cast_unsigned, |[a, ..]: [u8; 8]| i8::from_le_bytes([a]);
-    u8 ['B', 'c'], u8::from, |[a, ..]: [u8; 8]| a;
-    i16 ['h'], i16::cast_unsigned, |[a, b, ..]: [u8; 8]| i16::from_le_bytes([a, b]);
-    u16 ['H'], u16::from, |[a, b, ..]: [u8; 8]| u16::from_le_bytes([a, b]);
-    i32 ['i'], i32::cast_unsigned, |[a, b, c, d, ..]: [u8; 8]| i32::from_le_bytes([a, b, c, d]);
-    u32 ['I', 'u'], u32::from, |[a, b, c, d, ..]: [u8; 8]| u32::from_le_bytes([a, b, c, d]);
-    i64 ['l', 'q'], i64::cast_unsigned, i64::from_le_bytes;
-    u64 ['L', 'Q'], u64::from, u64::from_le_bytes;
-    f32 ['f'], f32::to_bits, |[a, b, c, d, ..]: [u8; 8]| f32::from_le_bytes([a, b, c, d]);
-    f64 ['d'], f64::to_bits, f64::from_le_bytes;
+    i8 One ['b'], i8::cast_unsigned, |[a, ..]: [u8; 8]| i8::from_le_bytes([a]);
+    u8 One ['B', 'c'], u8::from, |[a, ..]: [u8; 8]| a;
+    i16 Two ['h'], i16::cast_unsigned, |[a, b, ..]: [u8; 8]| i16::from_le_bytes([a, b]);
+    u16 Two ['H'], u16::from, |[a, b, ..]: [u8; 8]| u16::from_le_bytes([a, b]);
+    i32 Four ['i'], i32::cast_unsigned, |[a, b, c, d, ..]: [u8; 8]| i32::from_le_bytes([a, b, c, d]);
+    u32 Four ['I', 'u'], u32::from, |[a, b, c, d, ..]: [u8; 8]| u32::from_le_bytes([a, b, c, d]);
+    i64 Eight ['l', 'q'], i64::cast_unsigned, i64::from_le_bytes;
+    u64 Eight ['L', 'Q'], u64::from, u64::from_le_bytes;
+    f32 Four ['f'], f32::to_bits, |[a, b, c, d, ..]: [u8; 8]| f32::from_le_bytes([a, b, c, d]);
+    f64 Eight ['d'], f64::to_bits, f64::from_le_bytes;
 }
 
 #[derive(Deserialize)]
@@ -68,15 +72,16 @@ fn one() -> usize {
 }
 
 /// Opens and maps; without memory where there is nothing in it.
-fn map<T: Cell>(told: &[u8], memory: Option<OwnedFd>) -> Result<(Option<MappedNumbers>, usize), ObjectError> {
+fn map<T: Cell>(told: &[u8], memory: Option<OwnedFd>) -> Result<(Option<SharedItems>, usize), ObjectError> {
     let Told { typecode, length } =
         serde_json::from_slice(told).map_err(|error| ObjectError::local(error.to_string()))?;
     if !T::CODES.contains(&typecode) {
-        let detail = format!("its typecode is {typecode:?}, and this one's would be {:?} ({})", T::CODES, T::NAME);
+        let detail =
+            format!("its typecode is {typecode:?}, and this one's would be {:?} ({})", T::CODES, T::NAME);
         return Err(ObjectError { code: "unknown-object".into(), detail, exception: None });
     }
     let bytes = length.checked_mul(size_of::<T>()).and_then(NonZeroUsize::new);
-    let memory = memory.zip(bytes).map(|(memory, bytes)| MappedNumbers::map(memory, bytes)).transpose();
+    let memory = memory.zip(bytes).map(|(memory, bytes)| SharedItems::map(memory.as_fd(), bytes)).transpose();
     Ok((memory.map_err(|error| ObjectError::local(format!("its memory can't be mapped: {error}")))?, length))
 }
 
@@ -84,7 +89,7 @@ fn map<T: Cell>(told: &[u8], memory: Option<OwnedFd>) -> Result<(Option<MappedNu
 /// hold its lock.
 pub struct Value<T> {
     at: Reference,
-    memory: Option<MappedNumbers>,
+    memory: Option<SharedItems>,
     number: PhantomData<fn(T) -> T>,
 }
 
@@ -97,20 +102,21 @@ impl<T: Cell> Value<T> {
 
     /// What it is.
     pub fn get(&self) -> T {
-        T::from_bits(self.memory.as_ref().and_then(|memory| memory.load(0, size_of::<T>())).unwrap_or(0))
+        T::from_bits(self.memory.as_ref().map_or(0, |memory| memory.load(0, T::WIDTH)))
     }
 
     /// Sets it.
     pub fn set(&self, number: T) {
-        let memory = self.memory.as_ref();
-        memory.and_then(|memory| memory.store(0, size_of::<T>(), number.bits()));
+        if let Some(memory) = &self.memory {
+            memory.store(0, T::WIDTH, number.bits());
+        }
     }
 }
 
 /// Numbers in shared memory, as an argument: `{"$forkpool": "/v1/arrays/a"}`.
 pub struct Array<T> {
     at: Reference,
-    memory: Option<MappedNumbers>,
+    memory: Option<SharedItems>,
     length: usize,
     numbers: PhantomData<fn(T) -> T>,
 }
@@ -137,13 +143,16 @@ impl<T: Cell> Array<T> {
 
     /// The number at this index.
     pub fn get(&self, index: usize) -> Option<T> {
-        self.memory.as_ref()?.load(index, size_of::<T>()).map(T::from_bits)
+        let memory = self.memory.as_ref().filter(|_| index < self.length)?;
+        Some(T::from_bits(memory.load(index, T::WIDTH)))
     }
 
     /// Sets the number at this index; `None` if there is none.
     #[must_use = "beyond the end nothing is set"]
     pub fn set(&self, index: usize, number: T) -> Option<()> {
-        self.memory.as_ref()?.store(index, size_of::<T>(), number.bits())
+        let memory = self.memory.as_ref().filter(|_| index < self.length)?;
+        memory.store(index, T::WIDTH, number.bits());
+        Some(())
     }
 
     /// All numbers.

@@ -87,7 +87,9 @@ pub fn said<T: Serialize + ?Sized>(value: &T) -> Result<String, ObjectError> {
 
 /// The arguments of a wait: `None` has no end.
 pub fn timeout(timeout: Option<Duration>) -> String {
-    timeout.map_or_else(String::new, |timeout| format!("{{\"timeout\":{}}}", timeout.as_secs_f64().min(86_400.0)))
+    timeout.map_or_else(String::new, |timeout| {
+        format!("{{\"timeout\":{}}}", timeout.as_secs_f64().min(86_400.0))
+    })
 }
 
 impl Serialize for Reference {
