@@ -96,4 +96,8 @@ pub mod transport;
 pub mod worker;
 
 pub use program::serve;
+pub use worker::objects::{
+    Array, Barrier, BoundedSemaphore, Cell, Condition, Connection, Dict, Event, Guard, List, Lock, Namespace,
+    ObjectError, Queue, RLock, Semaphore, Value,
+};
 pub use worker::{Bytes, Functions};

@@ -221,14 +221,12 @@ impl Session {
         let Some(at) = address.filter(|at| (at.kind == Kind::Pipes) == at.end.is_some()) else {
             return Err(no_object(request));
         };
-        match at.kind {
-            Kind::Values | Kind::Arrays => {
-                let memory = self.objects.memory(&at)?;
-                let length = (at.kind == Kind::Arrays).then_some(memory.length);
-                Ok((json(&MemoryTold { typecode: memory.typecode, length }), Some(memory.fd)))
-            }
-            _ => Ok((self.objects.glance(&at)?, None)),
+        if !matches!(at.kind, Kind::Values | Kind::Arrays) {
+            return Ok((self.objects.glance(&at)?, None));
         }
+        let memory = self.objects.memory(&at)?;
+        let length = (at.kind == Kind::Arrays).then_some(memory.length);
+        Ok((json(&MemoryTold { typecode: memory.typecode, length }), Some(memory.fd)))
     }
 
     fn fail(&mut self, number: u64, error: &ObjectError) {

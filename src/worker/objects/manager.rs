@@ -11,7 +11,7 @@ use super::reference::{Reference, object, said};
 /// A dict of the server's, as an argument: `{"$forkpool": "/v1/dicts/d"}`.
 pub struct Dict<K, V> {
     at: Reference,
-    items: PhantomData<fn(K, V) -> (K, V)>,
+    items: PhantomData<fn() -> (K, V)>,
 }
 
 object!(Dict<K, V>, "dicts", |at| Self { at, items: PhantomData });
