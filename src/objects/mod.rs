@@ -25,6 +25,8 @@ mod queue;
 mod registry;
 mod room;
 mod slice;
+#[cfg(test)]
+mod tests;
 mod thing;
 
 pub use address::{Address, Caller, HolderId, Kind, is_name};

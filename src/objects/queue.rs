@@ -236,6 +236,8 @@ impl Thing for Queue {
         out.text("kind", kind);
         out.raw("maxsize", self.maxsize.to_string().as_bytes());
         out.number("size", self.items.len());
+        out.number("getters", self.getters.len());
+        out.number("putters", self.putters.len());
         if self.shape == Shape::Joinable {
             out.raw("unfinished", self.unfinished.to_string().as_bytes());
         }

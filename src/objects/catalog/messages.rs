@@ -14,7 +14,7 @@ pub(super) static QUEUES: KindSpec = KindSpec {
         Param::new("maxsize", Takes::Integer, "Most items in it; 0, the default, or less: no bound."),
     ],
     made: r#"{"maxsize":10}"#,
-    shown: r#"{"name":"q","kind":"queue","maxsize":10,"size":0,"closed":false}"#,
+    shown: r#"{"name":"q","kind":"queue","maxsize":10,"size":0,"getters":0,"putters":0,"closed":false}"#,
     methods: &[
         Method::new("put", "Puts an item; waits for a free slot.", Answer::Null)
             .takes(&[Param::new("obj", Takes::Any, "The item.").needed(), BLOCK, TIMEOUT])
