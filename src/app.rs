@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::config::{Bind, Config};
 use crate::http::{self, Listener, ServerOptions, Shared, Stage, StageValue};
 use crate::jobs::{Admission, MemoryStore, Retention};
+use crate::objects::{ObjectLimits, Objects};
 use crate::pool::{BootFailure, Pool};
 use crate::process::Family;
 use crate::telemetry;
@@ -77,9 +78,16 @@ async fn run(config: Config) -> io::Result<()> {
         finished_jobs_max: limits.finished_jobs_max,
         finished_bytes_max: limits.finished_bytes_max,
     };
+    let object_limits = ObjectLimits {
+        objects_max: limits.objects_max,
+        bytes_max: limits.object_bytes_max,
+        depth_max: limits.depth_max,
+        timeout_max: limits.timeout_max,
+    };
     let shared = Arc::new(Shared {
         stage: Stage::default(),
         jobs: Arc::new(MemoryStore::new(retention)),
+        objects: Objects::new(object_limits),
         admission: Admission::new(limits.queue_jobs_max, limits.queue_bytes_max),
         service: OnceLock::new(),
         limits,
@@ -137,7 +145,7 @@ fn raise_descriptor_limit() {
 /// Loads the code, makes the pools, waits until every worker takes tasks.
 async fn start(config: &Config, family: &Family, shared: &Shared) -> Result<(), String> {
     let loaded = runtimes::load(config, family).await?;
-    let service = loaded.into_service(config, &shared.jobs)?;
+    let service = loaded.into_service(config, &shared.jobs, &shared.objects)?;
     let ready = async {
         for pool in service.pools.all() {
             pool.made().await.map_err(|failure| why_not_made(&pool, failure.as_deref()))?;

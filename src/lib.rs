@@ -65,6 +65,8 @@
 //! | [`api`] | what travels in requests and answers | a value built from a client's arguments |
 //! | [`processes`] | Process: one call in a process of its own, remembered for a while | a job, a pool |
 //! | [`pool`] | the engine: one actor owns queue and workers; pure state beside it | a wait for a worker |
+//! | [`calls`] | serves workers the objects, over their call sockets | a wait for a worker; memory for one without bound |
+//! | [`objects`] | queues, locks, values, dicts, …, shared by clients and workers | HTTP, a pipe, a held thread |
 //! | [`jobs`] | records: awaited, finished once, expired; the store trait | running anything |
 //! | [`process`] | zygotes and workers as processes | a task, a job; a fork of the server |
 //! | [`worker`] | child only: becoming a worker, its loop, the runtimes | tokio, a second thread |
@@ -78,12 +80,14 @@
 
 pub mod api;
 pub mod app;
+pub mod calls;
 pub mod cli;
 pub mod config;
 pub mod counters;
 pub mod http;
 pub mod jobs;
 pub mod json;
+pub mod objects;
 pub mod pool;
 pub mod process;
 pub mod processes;
@@ -94,4 +98,8 @@ pub mod transport;
 pub mod worker;
 
 pub use program::serve;
+pub use worker::objects::{
+    Array, Barrier, BoundedSemaphore, Cell, Condition, Connection, Dict, Event, Guard, List, Lock, Namespace,
+    ObjectError, Queue, RLock, Semaphore, Value,
+};
 pub use worker::{Bytes, Functions};

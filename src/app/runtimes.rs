@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::plan::{self, Plan};
+use crate::calls::Calls;
 use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::http::Service;
 use crate::jobs::Store;
+use crate::objects::Objects;
 use crate::pool::{Function, Functions, Pools, Workshop};
 use crate::process::{CommandOutput, Family, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner};
 use crate::processes::{Processes, Rules};
@@ -167,7 +169,12 @@ impl Loaded {
     }
 
     /// Starts the pools.
-    pub fn into_service(self, config: &Config, store: &Arc<dyn Store>) -> Result<Service, String> {
+    pub fn into_service(
+        self,
+        config: &Config,
+        store: &Arc<dyn Store>,
+        objects: &Objects,
+    ) -> Result<Service, String> {
         let Plan { functions, pools: planned } = self.plan(config)?;
         let spawners: BTreeMap<_, _> =
             self.0.into_iter().map(|runtime| (runtime.name, runtime.spawner)).collect();
@@ -180,10 +187,12 @@ impl Loaded {
             output_to_stderr: config.worker_output == WorkerOutput::Stderr,
             start_timeout: limits.start_timeout,
         };
-        let processes = Processes::new(rules, spawners.clone());
+        let calls = Calls::new(objects.clone(), config.limits.result_bytes_max);
+        let processes = Processes::new(rules, calls.clone(), spawners.clone());
         let workshop = Workshop {
             processes: config.workers,
             store: Arc::clone(store),
+            calls,
             start_timeout: config.limits.start_timeout,
             result_bytes_max: config.limits.result_bytes_max,
             log_bytes_max: config.limits.log_bytes_max,

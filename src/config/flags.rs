@@ -187,6 +187,14 @@ pub struct ServeFlags {
     #[arg(long, value_name = "N", env = "FORKPOOL_ENDED_PROCESSES", help_heading = "Limits")]
     pub ended_processes: Option<Count<1, 1_000_000>>,
 
+    /// Shared objects of all kinds; beyond: 503 [default: 100000]
+    #[arg(long, value_name = "N", env = "FORKPOOL_OBJECTS", help_heading = "Limits")]
+    pub objects: Option<Count<1, 10_000_000>>,
+
+    /// Bytes that shared objects hold in all; beyond: 503 [default: 1GiB]
+    #[arg(long, value_name = "SIZE", env = "FORKPOOL_OBJECT_BYTES", help_heading = "Limits")]
+    pub object_bytes: Option<Store>,
+
     /// Open connections; one more is answered 503 [default: 16384]
     #[arg(long, value_name = "N", env = "FORKPOOL_CONNECTIONS", help_heading = "Limits")]
     pub connections: Option<Count<1, 1_000_000>>,
@@ -262,8 +270,9 @@ impl ServeFlags {
     fn over(self, under: Self) -> Self {
         lay_over!(self, under: targets, function, command, commands, builtin, bind, workers, python,
             python_path, worker_output, tracebacks, log_limit, start_timeout, max_wait, drain_delay, drain_limit,
-            result_ttl, failure_ttl, process_ttl, processes, ended_processes, head_timeout, body_stall, write_stall, idle_timeout, body_limit,
-            result_limit, queue_jobs, queue_bytes, finished_jobs, finished_bytes, connections, depth,
+            result_ttl, failure_ttl, head_timeout, body_stall, write_stall, idle_timeout, body_limit,
+            result_limit, queue_jobs, queue_bytes, finished_jobs, finished_bytes, objects, object_bytes, processes,
+            ended_processes, process_ttl, connections, depth,
             pools, functions)
     }
 

@@ -83,6 +83,8 @@ fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
         ("finished-bytes", size(limits.finished_bytes_max)),
         ("processes", count(limits.processes_max)),
         ("ended-processes", count(limits.ended_processes_max)),
+        ("objects", count(limits.objects_max)),
+        ("object-bytes", size(limits.object_bytes_max)),
         ("connections", count(limits.connections_max)),
         ("depth", count(limits.depth_max)),
     ]

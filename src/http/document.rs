@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use super::negotiate::check_accept;
 use super::problem::Problem;
-use super::{functions, imap, jobs, operations, pool_life, pools, processes, submit};
+use super::{functions, imap, jobs, objects, operations, pool_life, pools, processes, submit};
 use crate::api::{Query, ReadProblems};
 
 const DESCRIPTION: &str = "Python's `multiprocessing` as an HTTP service.
@@ -56,6 +56,7 @@ pub fn openapi_json() -> String {
         // Types that derive their schema always have a JSON text.
         let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
         never_null(&mut document);
+        objects::describe(&mut document);
         let document = serde_json::to_string_pretty(&document).unwrap_or_default();
         format!("{document}\n")
     });

@@ -12,6 +12,7 @@ mod imap;
 mod jobs;
 mod lines;
 mod negotiate;
+mod objects;
 mod operations;
 mod pool_life;
 mod pools;

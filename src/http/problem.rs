@@ -1,5 +1,6 @@
 //! The one map from what can go wrong to a status, a code and a sentence.
 
+mod objects;
 mod processes;
 
 use axum::http::{HeaderValue, StatusCode, header};

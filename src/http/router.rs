@@ -8,7 +8,7 @@ use tower::Layer;
 
 use super::guard::{AllowedHosts, Guard, GuardLayer};
 use super::state::Shared;
-use super::{document, functions, imap, jobs, operations, pool_life, pools, processes, submit};
+use super::{document, functions, imap, jobs, objects, operations, pool_life, pools, processes, submit};
 
 /// The routes, without what stands before them.
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -45,6 +45,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/processes/{id}/terminate", post(processes::terminate_process))
         .route("/v1/processes/{id}/kill", post(processes::kill_process))
         .route("/v1/processes/{id}/output", get(processes::get_process_output))
+        // /v1/queues, /v1/queues/{name}, /v1/queues/{name}/{method}, and so for each kind of object.
+        .merge(objects::routes())
         .route("/livez", get(operations::livez))
         .route("/readyz", get(operations::readyz))
         .route("/version", get(operations::version))

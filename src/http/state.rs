@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::problem::Problem;
 use crate::config::Limits;
 use crate::jobs::{Admission, Store};
+use crate::objects::Objects;
 use crate::pool::{Function, Functions, Pool, PoolState, Pools};
 use crate::processes::Processes;
 
@@ -65,6 +66,8 @@ pub struct Shared {
     pub stage: Stage,
     /// Job records.
     pub jobs: Arc<dyn Store>,
+    /// Queues, locks and their kin.
+    pub objects: Objects,
     /// How much may be queued.
     pub admission: Admission,
     /// What is there once all code is loaded.

@@ -180,6 +180,7 @@ fn of_said(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> 
         }
         Kind::NotJson => Failure::new(FailureCode::ResultNotJson, said.message),
         Kind::InvalidArguments => Failure::new(FailureCode::InvalidArguments, said.message),
+        Kind::UnknownRef => Failure::new(FailureCode::UnknownRef, said.message),
         Kind::TooLarge => too_large(said.bytes, result_bytes_max),
         Kind::CommandFailed => command_failed(&said, task),
         Kind::Call

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::single::{ProcessId, Single};
+use crate::calls::Calls;
 use crate::process::Spawner;
 
 /// What bounds them.
@@ -55,6 +56,8 @@ pub struct Processes(pub(super) Arc<Inner>);
 #[derive(Debug)]
 pub(super) struct Inner {
     pub rules: Rules,
+    /// What serves them the shared objects.
+    pub calls: Calls,
     /// None any more once the server ends.
     pub spawners: RwLock<BTreeMap<&'static str, Spawner>>,
     pub room: Arc<Semaphore>,
@@ -74,10 +77,11 @@ pub struct Page {
 
 impl Processes {
     /// None yet; they are forked by the spawner of their runtime.
-    pub fn new(rules: Rules, spawners: BTreeMap<&'static str, Spawner>) -> Self {
+    pub fn new(rules: Rules, calls: Calls, spawners: BTreeMap<&'static str, Spawner>) -> Self {
         let state = State { phase: Phase::Serving, by_id: BTreeMap::new(), ended: VecDeque::new() };
         Self(Arc::new(Inner {
             rules,
+            calls,
             spawners: RwLock::new(spawners),
             room: Arc::new(Semaphore::new(rules.alive_max.min(Semaphore::MAX_PERMITS))),
             count: AtomicU64::new(1),

@@ -52,6 +52,8 @@ pub enum NotStarted {
     /// The arguments can't be given to it.
     #[error("{message}")]
     Arguments {
+        /// Whether they refer to a shared object that there is not.
+        unknown_ref: bool,
         /// What is wrong.
         message: String,
         /// Where.
@@ -105,11 +107,18 @@ async fn start(
     let single = Arc::new(Single::new(born));
     inner.state.lock().by_id.insert(single.id, Arc::clone(&single));
     let (told, first) = oneshot::channel();
-    let ParentEnds { link, results, log } = ends;
+    let ParentEnds { link, results, log, calls } = ends;
+    let attended = inner.calls.attend(calls, single.pid);
     let watching = Attendance { inner: Arc::clone(&inner), single: Arc::clone(&single), told: Some(told) };
     tokio::spawn(async move {
         let mut watching = watching;
         attend(process, results, log, WORD_BYTES_MAX, |event| watching.on_event(event)).await;
+        // What it held after anything but a return goes back.
+        if watching.single.exit_code() == Some(0) {
+            attended.returned();
+        } else {
+            drop(attended);
+        }
         watching.inner.on_ended(&watching.single);
         drop(room);
     });
@@ -177,12 +186,13 @@ fn judged(word: Word) -> Result<(), NotStarted> {
     if frame.header.kind == Kind::Ready {
         return Ok(());
     }
-    if frame.header.kind != Kind::InvalidArguments {
+    let unknown_ref = frame.header.kind == Kind::UnknownRef;
+    if !unknown_ref && frame.header.kind != Kind::InvalidArguments {
         return Err(NotStarted::Failed("it said something that is no beginning".into()));
     }
     let said = serde_json::from_slice(&frame.payload);
     let said = said.unwrap_or(Said { message: "the arguments do not fit".into(), path: None });
-    Err(NotStarted::Arguments { message: said.message, path: said.path })
+    Err(NotStarted::Arguments { unknown_ref, message: said.message, path: said.path })
 }
 
 /// The server may have begun to go down while it began.

@@ -1,4 +1,4 @@
-//! The only unsafe code: fork, descriptors, pidfds, the mapped page.
+//! The only unsafe code: fork, descriptors, pidfds, mapped memory.
 //!
 //! Each function is a safe wrapper of one system call (or of the one sequence that is safe as a whole). No
 //! policy here.
@@ -9,6 +9,7 @@ mod fork;
 mod page;
 mod pidfd;
 mod readiness;
+mod shared;
 mod socket;
 
 pub use fds::{adopt, close_from, close_on_exec_from, place, reopen_for_reading, take_stdin};
@@ -18,4 +19,5 @@ pub use fork::{
 pub use page::{MappedPage, PAGE_BYTES, create_page};
 pub use pidfd::PidFd;
 pub use readiness::{watch_pidfd, watch_socket};
-pub use socket::{packet_pair, receive_packet, send_packet, stream_pair};
+pub use shared::{SharedBlock, SharedItems, Width};
+pub use socket::{packet_pair, receive_packet, send_packet, send_some, stream_pair, unread_bytes};

@@ -8,6 +8,7 @@ mod command;
 mod each;
 mod functions;
 mod native;
+pub mod objects;
 mod run;
 mod sanitize;
 mod single;

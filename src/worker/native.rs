@@ -25,6 +25,13 @@ pub enum Raised {
         /// Where (`$.args[0]`).
         path: String,
     },
+    /// An argument refers to a shared object that there is not, or to one of another kind.
+    UnknownRef {
+        /// What is wrong.
+        message: String,
+        /// Where (`$.args[0]`).
+        path: String,
+    },
     /// Its value can't be said in JSON.
     NotJson {
         /// What can't.

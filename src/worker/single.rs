@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 
 use super::functions::Functions;
 use super::native::{Arguments, Raised};
+use super::objects;
 use super::run;
 use super::sanitize::{RESULT, TASK, WorkerEnds};
 use crate::counters::{self, Word, state};
@@ -28,6 +29,7 @@ pub(super) fn run(ends: WorkerEnds, functions: &Functions) -> io::Result<i32> {
     let page = ends.page;
     counters::write(&page, Word::Pid, u64::try_from(Pid::this().as_raw()).unwrap_or(0));
     counters::write(&page, Word::State, state::BUSY);
+    objects::take_line(ends.calls);
     let mut tasks = TaskReader::new(ends.tasks);
     let answers = AnswerWriter::new(ends.results);
     let mut answer = vec![0; HEADER_BYTES];
@@ -84,7 +86,9 @@ fn exit_code(ended: &Result<(), Raised>) -> i32 {
         // The panic's own words are there already.
         Err(Raised::Error { kind, .. }) if kind == "panic" => {}
         Err(Raised::Error { kind, message }) => eprintln!("{kind}: {message}"),
-        Err(Raised::InvalidArguments { message, path }) => eprintln!("{path}: {message}"),
+        Err(Raised::InvalidArguments { message, path } | Raised::UnknownRef { message, path }) => {
+            eprintln!("{path}: {message}");
+        }
         Err(Raised::CommandFailed { message, .. }) => eprintln!("the command {message}"),
     }
     UNCAUGHT

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 
 use super::Problem;
+use crate::jobs::FailureCode;
 use crate::processes::NotStarted;
 
 impl Problem {
@@ -28,10 +29,10 @@ impl Problem {
             }
             NotStarted::Draining => Self::draining(),
             NotStarted::UnknownFunction => Self::unknown_function(target, Vec::new()),
-            NotStarted::Arguments { message, path } => {
-                let title = "The arguments do not fit";
+            NotStarted::Arguments { unknown_ref, message, path } => {
+                let code = if *unknown_ref { FailureCode::UnknownRef } else { FailureCode::InvalidArguments };
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
-                let mut problem = Self::new(status, "invalid-arguments", title, message.as_str());
+                let mut problem = Self::new(status, code.as_str(), code.title(), message.as_str());
                 problem.0.path.clone_from(path);
                 problem
             }
