@@ -413,6 +413,9 @@ def run_process(name, functions, calls, page, tracebacks):
         answer(kind, 0, told)
         _exit(1)
     put_one(page, 8, 2)
+    library = sys.modules.get("multiprocessing.process")
+    if library is not None:
+        library.current_process().name = name
     payload = text = begun = None
     _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     answer(READY, 0, b"")
