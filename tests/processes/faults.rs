@@ -68,7 +68,8 @@ fn a_stopped_process_can_be_killed() {
 #[test]
 fn what_a_killed_process_held_comes_back_and_a_return_keeps_it() {
     let server = server(&[]);
-    server.send("PUT", "/v1/locks/l", &[], None).value();
+    let json = [("Content-Type", "application/json")];
+    server.send("PUT", "/v1/locks/l", &json, Some(b"{}")).value();
     let lock = json!({"$forkpool": "/v1/locks/l"});
     let acquire = |timeout: f64| server.post("/v1/locks/l/acquire", &json!({"timeout": timeout})).value();
     let process = start(&server, "hold", &json!([lock, 600]));
@@ -77,11 +78,11 @@ fn what_a_killed_process_held_comes_back_and_a_return_keeps_it() {
     post(&server, &process, "kill");
     let got = acquire(5.0);
     assert_eq!((&got["acquired"], &got["recovered"]), (&json!(true), &json!(true)), "{got}");
-    server.send("POST", "/v1/locks/l/release", &[], None);
+    server.post_empty("/v1/locks/l/release").value();
 
     let process = start_with(&server, &json!({"target": "processes.hold", "args": [lock, 0]}));
     assert_eq!(join(&server, &process)["exitcode"], 0);
     assert_eq!(acquire(0.3)["acquired"], false, "a return keeps it");
-    server.send("POST", "/v1/locks/l/release", &[], None);
+    server.post_empty("/v1/locks/l/release").value();
     wait_until(Duration::from_secs(5), "for anyone to release", || acquire(0.1)["acquired"] == true);
 }
