@@ -40,6 +40,21 @@
 //! - **Errors are values**: of a `Result`, the error is the job's, `function-raised` with the name of its
 //!   type and its message. A panic is an error, too; under `panic = "abort"` it ends the worker
 //!   (`worker-died`).
+//! - **Shared objects** of the server are arguments like any others: [`Queue`], [`Connection`], [`Lock`], [`RLock`],
+//!   [`Semaphore`], [`BoundedSemaphore`], [`Condition`], [`Event`], [`Barrier`], [`Value`] and [`Array`] (memory that
+//!   all workers map), [`Dict`], [`List`], [`Namespace`]. A client refers to one as `{"$forkpool": "/v1/queues/q"}`,
+//!   and what isn't there is `unknown-ref`. Their errors are values ([`ObjectError`]); a [`Guard`] releases its lock.
+//!   They live in functions alone, in any of their threads:
+//!
+//!   ```
+//!   let functions = forkpool::Functions::new()
+//!       .register("enqueue", |queue: forkpool::Queue<i64>, item: i64| queue.put(&item))
+//!       .register("count_up", |value: forkpool::Value<i64>| {
+//!           let _guard = value.lock()?;
+//!           value.set(value.get() + 1);
+//!           Ok::<_, forkpool::ObjectError>(value.get())
+//!       });
+//!   ```
 //! - **Processes**: workers are forked from a *zygote*, which is the program executed once more, so that
 //!   [`serve`] must come before anything that starts a thread. A function may do what it likes to its
 //!   process: that is its own, and is replaced when it dies.
