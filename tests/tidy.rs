@@ -19,7 +19,7 @@ const LINE_COLUMNS_MAX: usize = 120;
 
 /// The rooms from top to bottom, and what each may import: rooms below it alone.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("main", &["program"]),
+    ("main", &["program", "sys"]),
     ("program", &["cli", "worker"]),
     ("cli", &["app", "http", "config"]),
     (
@@ -35,6 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "process",
             "worker",
             "config",
+            "sys",
         ],
     ),
     ("telemetry", &[]),

@@ -271,9 +271,14 @@ impl ServeFlags {
         lay_over!(self, under: targets, function, command, commands, builtin, bind, workers, python,
             python_path, worker_output, tracebacks, log_limit, start_timeout, max_wait, drain_delay, drain_limit,
             result_ttl, failure_ttl, head_timeout, body_stall, write_stall, idle_timeout, body_limit,
+<<<<<<< HEAD
             result_limit, queue_jobs, queue_bytes, finished_jobs, finished_bytes, objects, object_bytes, processes,
             ended_processes, process_ttl, connections, depth,
             pools, functions)
+=======
+            result_limit, queue_jobs, queue_bytes, finished_jobs, finished_bytes, objects, object_bytes, connections,
+            depth, pools, functions)
+>>>>>>> objects
     }
 
     /// Paths that a file names count from the file's own folder.
