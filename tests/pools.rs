@@ -10,6 +10,7 @@ mod pools {
     mod life;
     mod made_again;
     mod memory;
+    mod preload;
     mod quarantine;
     mod recycling;
     mod resizing;

@@ -9,7 +9,7 @@ use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::http::Service;
 use crate::jobs::Store;
 use crate::objects::Objects;
-use crate::pool::{Function, Functions, Pools, Workshop};
+use crate::pool::{Function, Functions, Origin, Pools, Workshop};
 use crate::process::{CommandOutput, Family, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner};
 use crate::processes::{Processes, Rules};
 use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
@@ -32,6 +32,7 @@ pub(super) struct Loaded(Vec<Runtime>);
 
 struct Runtime {
     name: &'static str,
+    preloaded: bool,
     spawner: Spawner,
     generation: Arc<Generation>,
 }
@@ -50,13 +51,16 @@ pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, Str
         native(!config.commands.is_empty(), "command", commands).map_err(|error| error.to_string())?;
     let is_native = config.builtin || config.own_functions;
     let native = native(is_native, "native", own).map_err(|error| error.to_string())?;
-    let python = config.python.as_ref().map(|python| python_spec(config, python));
+    let python = config.python.as_ref().map(|python| RuntimeSpec {
+        preload: plan::is_preloaded(config, native.is_none() && command.is_none()),
+        ..python_spec(config, python)
+    });
     let start = async |spec: Option<RuntimeSpec>| match spec {
         None => Ok(None),
         Some(spec) => {
-            let name = spec.name;
+            let (name, preloaded) = (spec.name, spec.preload);
             let started = Spawner::start(spec, family.clone()).await.map_err(|error| error.to_string())?;
-            Ok::<_, String>(Some(Runtime { name, spawner: started.0, generation: started.1 }))
+            Ok::<_, String>(Some(Runtime { name, preloaded, spawner: started.0, generation: started.1 }))
         }
     };
     let (native, python, command) = tokio::try_join!(start(native), start(python), start(command))?;
@@ -103,6 +107,7 @@ fn native_spec(config: &Config, name: &'static str, load: LoadList) -> std::io::
         arguments: vec![ZYGOTE_ARGUMENT.into()],
         preamble: None,
         load,
+        preload: true,
         result_bytes_max: config.limits.result_bytes_max,
         tracebacks: config.tracebacks,
         start_timeout: config.limits.start_timeout,
@@ -123,6 +128,7 @@ fn python_spec(config: &Config, python: &PythonConfig) -> RuntimeSpec {
             functions: python.functions.clone(),
             commands: Vec::new(),
         },
+        preload: true,
         result_bytes_max: config.limits.result_bytes_max,
         tracebacks: config.tracebacks,
         start_timeout: config.limits.start_timeout,
@@ -169,15 +175,13 @@ impl Loaded {
     }
 
     /// Starts the pools.
-    pub fn into_service(
+    pub async fn into_service(
         self,
         config: &Config,
         store: &Arc<dyn Store>,
         objects: &Objects,
     ) -> Result<Service, String> {
         let Plan { functions, pools: planned } = self.plan(config)?;
-        let spawners: BTreeMap<_, _> =
-            self.0.into_iter().map(|runtime| (runtime.name, runtime.spawner)).collect();
         let limits = &config.limits;
         let rules = Rules {
             alive_max: limits.processes_max,
@@ -187,8 +191,12 @@ impl Loaded {
             output_to_stderr: config.worker_output == WorkerOutput::Stderr,
             start_timeout: limits.start_timeout,
         };
-        let calls = Calls::new(objects.clone(), config.limits.result_bytes_max);
-        let processes = Processes::new(rules, calls.clone(), spawners.clone());
+        let calls = Calls::new(objects.clone(), limits.result_bytes_max);
+        let sources = self.0.iter().map(|runtime| (runtime.name, runtime.spawner.clone()));
+        let processes = Processes::new(rules, calls.clone(), sources.collect());
+        let spawners = self.0.into_iter().map(|runtime| {
+            (Origin { runtime: runtime.name, in_workers: !runtime.preloaded }, runtime.spawner)
+        });
         let workshop = Workshop {
             processes: config.workers,
             store: Arc::clone(store),
@@ -198,9 +206,11 @@ impl Loaded {
             log_bytes_max: config.limits.log_bytes_max,
             output_to_stderr: config.worker_output == WorkerOutput::Stderr,
         };
-        let pools = Pools::new(workshop, spawners);
+        let pools = Pools::new(workshop, spawners.collect());
         for new in planned {
             let name = Arc::clone(&new.name);
+            let loaded = pools.load(new.runtime, new.options.loads_in_workers).await;
+            loaded.map_err(|failure| format!("the pool {name}: {}", failure.detail))?;
             pools.make(new).map_err(|error| format!("the pool {name}: {error}"))?;
         }
         Ok(Service { functions, pools, processes })

@@ -33,6 +33,8 @@ pub struct PoolConfig {
     pub maxtasksperchild_jitter: Option<Count<0, TASKS_MAX>>,
     /// What a worker may hold.
     pub max_rss: Option<Bytes<1, TASKS_MAX>>,
+    /// Whether the code is loaded before workers are forked.
+    pub preload: Option<bool>,
 }
 
 /// What is said of a function.

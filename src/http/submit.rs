@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
 
 use super::body::read_body;
+use super::idempotency::ResultLife;
 use super::negotiate::{check_accept, check_content_type};
 use super::problem::Problem;
 use super::state::{Shared, StageValue};
@@ -221,6 +222,9 @@ async fn answer(app: Arc<Shared>, job: Submitted, raw: bool) -> Result<Response,
     drop(attended);
     let mut response = outcome_response(&app, &job.record, outcome, raw)?;
     response.headers_mut().insert(JOB_HEADER, id_value(&job.record));
+    if let Some(ttl) = job.record.new.terms.result_ttl {
+        response.extensions_mut().insert(ResultLife(ttl));
+    }
     Ok(response)
 }
 

@@ -154,6 +154,7 @@ impl Engine {
             Event::Inspect(reply) => {
                 let _ = reply.send(self.view());
             }
+            Event::Look(job, reply) => self.on_look(job, reply),
             Event::Drain(reply) => self.on_drain(reply),
             Event::Stop(reply) => self.on_stop(reply),
             Event::Resize(processes) => self.on_resize(processes),

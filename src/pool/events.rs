@@ -28,6 +28,8 @@ pub(super) enum Event {
     Nudge(u64),
     /// Somebody looks.
     Inspect(oneshot::Sender<PoolView>),
+    /// Somebody looks how far a job is (its number).
+    Look(u64, oneshot::Sender<()>),
     /// No more work comes: end what hasn't started, answer when the rest has ended.
     Drain(oneshot::Sender<()>),
     /// End everything, answer when no worker is left.

@@ -21,6 +21,7 @@ mod lifecycle;
 mod options;
 mod output;
 mod pace;
+mod progress;
 mod quarantine;
 mod queue;
 mod recycle;
@@ -37,6 +38,6 @@ pub use function::Function;
 pub use handle::{Pool, PoolSpec, PoolState, PoolView, WorkerView};
 pub use options::{BootFailure, BootReason, PoolOptions};
 pub use registry::{
-    Functions, Misfit, NewPool, NotMade, Pools, Workshop, is_name, pick_initializer, pick_runtime,
+    Functions, Misfit, NewPool, NotMade, Origin, Pools, Workshop, is_name, pick_initializer, pick_runtime,
 };
 pub use task::{Held, Render, Sink, Submission, Work};

@@ -186,6 +186,11 @@ fn judged(word: Word) -> Result<(), NotStarted> {
     if frame.header.kind == Kind::Ready {
         return Ok(());
     }
+    if frame.header.kind == Kind::BootFailed {
+        let said = serde_json::from_slice::<Said>(&frame.payload);
+        let message = said.map(|said| said.message).unwrap_or_default();
+        return Err(NotStarted::Failed(format!("its modules can't be loaded: {message}")));
+    }
     let unknown_ref = frame.header.kind == Kind::UnknownRef;
     if !unknown_ref && frame.header.kind != Kind::InvalidArguments {
         return Err(NotStarted::Failed("it said something that is no beginning".into()));
