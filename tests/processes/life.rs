@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::{id, join, post, says, server, start};
-use crate::support::wait_until;
+use crate::support::{Raw, proc, wait_until};
 
 #[test]
 fn join_waits_for_the_end_and_no_longer() {
@@ -97,10 +98,19 @@ fn the_list_has_pages_newest_first() {
 #[test]
 fn a_client_that_leaves_ends_nothing() {
     let server = server(&[]);
-    let body = json!({"target": "processes.nap", "args": [0.5]}).to_string();
-    let mut raw = crate::support::Raw::connect(server.port());
+    let zygote = server.zygote();
+    let before = server.fds();
+    // A zygote that stands still: the start waits for it, and the client leaves meanwhile.
+    proc::signal(zygote, Signal::SIGSTOP);
+    let body = json!({"target": "processes.nothing"}).to_string();
+    let mut raw = Raw::connect(server.port());
     raw.request("POST /v1/processes", "Content-Type: application/json\r\n", body.as_bytes());
-    drop(raw);
+    wait_until(Duration::from_secs(10), "the request has come to its pipes", || {
+        proc::descriptors(server.pid()).len() > before + 4
+    });
+    raw.leave();
+    std::thread::sleep(Duration::from_millis(100));
+    proc::signal(zygote, Signal::SIGCONT);
     wait_until(Duration::from_secs(10), "the process has run to its end", || {
         let list = server.get("/v1/processes").value();
         let items = list["items"].as_array().expect("items");
