@@ -292,7 +292,7 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
                 failure.signal = Some(Signal::as_str(signal));
                 failure.oom = oom || (by_kill && matches!(killed, Some(KillCause::Memory(_))));
             }
-            Exit::Unknown => {}
+            Exit::RealTime(_) | Exit::Unknown => {}
         }
         failure.index = task.is_map().then(|| task.first_item + items_done.min(task.items - 1));
     }

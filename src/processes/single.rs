@@ -108,6 +108,7 @@ impl Single {
         match self.end.borrow().as_ref()?.exit {
             Exit::Code(code) => Some(code),
             Exit::Signal { signal, .. } => Some(-(signal as i32)),
+            Exit::RealTime(number) => Some(-number),
             Exit::Unknown => None,
         }
     }

@@ -79,17 +79,19 @@ fn a_second_signal_ends_all_now() {
 
 #[test]
 fn kill_9_of_the_server_leaves_none() {
-    let mut server = Server::alone(&[&crate::support::fixture("processes.py"), "--builtin"]);
+    let file = crate::support::fixture("processes.py");
+    let mut server = Server::alone(&[&file, "--builtin", "--command", "sleep=sleep {0}"]);
     for function in ["nap", "ignore_sigterm", "leave_child", "leave_session"] {
         start(&server, function, &json!([600]));
     }
     start_with(&server, &json!({"target": "builtin.sleep", "args": [600]}));
+    start_with(&server, &json!({"target": "sleep", "args": ["600"]}));
     let alive = || {
         let list = server.get("/v1/processes").value();
         let items = list["items"].as_array().cloned().unwrap_or_default();
         items.iter().filter(|item| item["alive"] == true).map(pid).collect::<Vec<_>>()
     };
-    wait_until(SOON, "those that only leave a child have ended", || alive().len() == 3);
+    wait_until(SOON, "those that only leave a child have ended", || alive().len() == 4);
     let lives = alive();
     let family = server.family();
     assert!(lives.iter().all(|pid| family.contains(pid)), "{lives:?} {family:?}");

@@ -21,6 +21,7 @@ fn rule_14_exit_codes_are_the_librarys() {
         ("die_of", json!([15]), -15, ""),
         ("die_of", json!([9]), -9, ""),
         ("die_of", json!([10]), -10, ""),
+        ("die_of", json!([34]), -34, ""),
         ("abort", json!([]), -6, ""),
     ];
     for (function, args, code, said) in cases {
