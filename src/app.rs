@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::config::{Bind, Config};
 use crate::http::{self, Listener, ServerOptions, Shared, Stage, StageValue};
-use crate::jobs::{Admission, MemoryStore, Retention};
+use crate::jobs::{Admission, KeyBounds, Keys, MemoryStore, Retention};
 use crate::objects::{ObjectLimits, Objects};
 use crate::pool::{BootFailure, Pool};
 use crate::process::Family;
@@ -84,11 +84,17 @@ async fn run(config: Config) -> io::Result<()> {
         depth_max: limits.depth_max,
         timeout_max: limits.timeout_max,
     };
+    let keys = KeyBounds {
+        keys_max: limits.idempotency_keys_max,
+        bytes_max: limits.idempotency_bytes_max,
+        ttl: limits.idempotency_ttl,
+    };
     let shared = Arc::new(Shared {
         stage: Stage::default(),
         jobs: Arc::new(MemoryStore::new(retention)),
         objects: Objects::new(object_limits),
         admission: Admission::new(limits.queue_jobs_max, limits.queue_bytes_max),
+        keys: Keys::new(keys),
         service: OnceLock::new(),
         limits,
     });
@@ -100,7 +106,7 @@ async fn run(config: Config) -> io::Result<()> {
         write_stall_timeout: config.limits.write_stall_timeout,
         grace: stop::LAST_ANSWERS,
     };
-    let service = http::guarded(http::router(Arc::clone(&shared)));
+    let service = http::guarded(http::router(Arc::clone(&shared)), &shared);
     let server = tokio::spawn(http::serve(listener, service, options, stage));
     tokio::spawn(expire(Arc::clone(&shared)));
 
@@ -145,7 +151,7 @@ fn raise_descriptor_limit() {
 /// Loads the code, makes the pools, waits until every worker takes tasks.
 async fn start(config: &Config, family: &Family, shared: &Shared) -> Result<(), String> {
     let loaded = runtimes::load(config, family).await?;
-    let service = loaded.into_service(config, &shared.jobs, &shared.objects)?;
+    let service = loaded.into_service(config, &shared.jobs, &shared.objects).await?;
     let ready = async {
         for pool in service.pools.all() {
             pool.made().await.map_err(|failure| why_not_made(&pool, failure.as_deref()))?;
@@ -208,5 +214,6 @@ async fn expire(shared: Arc<Shared>) {
     loop {
         period.tick().await;
         shared.jobs.expire();
+        shared.keys.expire();
     }
 }

@@ -42,6 +42,9 @@ pub struct NewPoolBody {
     /// Bytes that a worker may hold: above it is replaced, and killed if it runs a task.
     #[schema(minimum = 1)]
     pub max_rss: Option<u64>,
+    /// `false`: each worker loads the modules itself, after its fork, so that they may start threads while they
+    /// load; true if left out. Python only.
+    pub preload: Option<bool>,
 }
 
 /// What of a pool can be changed.
@@ -83,6 +86,8 @@ pub struct NewPoolRequest {
     pub maxtasksperchild_jitter: u64,
     /// Bytes that a worker may hold.
     pub max_rss: Option<u64>,
+    /// Whether the code is loaded before workers are forked.
+    pub preload: bool,
 }
 
 impl NewPoolRequest {
@@ -100,6 +105,7 @@ impl NewPoolRequest {
                 "maxtasksperchild",
                 "maxtasksperchild_jitter",
                 "max_rss",
+                "preload",
             ]],
         )?;
         let name = members.string("name")?;
@@ -127,6 +133,7 @@ impl NewPoolRequest {
             maxtasksperchild,
             maxtasksperchild_jitter: jitter.unwrap_or(0),
             max_rss: whole(&members, "max_rss", 1, TASKS_MAX)?,
+            preload: preload(&members)?,
         })
     }
 }
@@ -138,6 +145,11 @@ fn initargs(members: &Members<'_>) -> Result<Option<String>, BodyProblem> {
         return Err(invalid("initargs", &detail));
     }
     Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
+fn preload(members: &Members<'_>) -> Result<bool, BodyProblem> {
+    let text = members.raw("preload", Kind::Bool, "true or false")?;
+    Ok(text.is_none_or(|(text, _)| &text[..] == b"true"))
 }
 
 fn processes(members: &Members<'_>) -> Result<Option<usize>, BodyProblem> {

@@ -32,6 +32,12 @@ pub struct Limits {
     pub objects_max: usize,
     /// Bytes that they hold, with what each item and each call that waits costs (503 `overloaded`).
     pub object_bytes_max: usize,
+    /// Idempotency keys kept; one more is 503 `overloaded`.
+    pub idempotency_keys_max: usize,
+    /// Bytes of their answers; beyond, the oldest large ones are 410 `expired`.
+    pub idempotency_bytes_max: usize,
+    /// How long an idempotency key is kept.
+    pub idempotency_ttl: Duration,
     /// From a request's first byte to the end of its head.
     pub head_timeout: Duration,
     /// A request body that brings no byte for so long ends its request.
@@ -71,6 +77,9 @@ impl Default for Limits {
             finished_bytes_max: GIB,
             objects_max: 100_000,
             object_bytes_max: GIB,
+            idempotency_keys_max: 1_000_000,
+            idempotency_bytes_max: GIB,
+            idempotency_ttl: Duration::from_secs(86_400),
             head_timeout: Duration::from_secs(10),
             body_stall_timeout: Duration::from_secs(30),
             write_stall_timeout: Duration::from_secs(30),
@@ -102,6 +111,9 @@ impl From<&ServeFlags> for Limits {
             finished_bytes_max: flags.finished_bytes.map_or(default.finished_bytes_max, Bytes::get),
             objects_max: flags.objects.map_or(default.objects_max, Count::get),
             object_bytes_max: flags.object_bytes.map_or(default.object_bytes_max, Bytes::get),
+            idempotency_keys_max: flags.idempotency_keys.map_or(default.idempotency_keys_max, Count::get),
+            idempotency_bytes_max: flags.idempotency_bytes.map_or(default.idempotency_bytes_max, Bytes::get),
+            idempotency_ttl: flags.idempotency_ttl.map_or(default.idempotency_ttl, |ttl| ttl.0),
             head_timeout: flags.head_timeout.map_or(default.head_timeout, |time| time.0),
             body_stall_timeout: flags.body_stall.map_or(default.body_stall_timeout, |time| time.0),
             write_stall_timeout: flags.write_stall.map_or(default.write_stall_timeout, |time| time.0),

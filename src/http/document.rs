@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use super::negotiate::check_accept;
 use super::problem::Problem;
-use super::{functions, imap, jobs, objects, operations, pool_life, pools, submit};
+use super::{events, functions, idempotency, imap, jobs, objects, operations, pool_life, pools, submit};
 use crate::api::{Query, ReadProblems};
 
 const DESCRIPTION: &str = "Python's `multiprocessing` as an HTTP service.
@@ -29,7 +29,7 @@ a `code` for programs. Members that have no value are left out, never null.";
         submit::starmap_async, imap::imap, imap::imap_unordered, imap::imap_stream,
         imap::imap_unordered_stream,
         jobs::list_jobs, jobs::get_job, jobs::delete_job, jobs::get_result, jobs::cancel_job, jobs::cancel_jobs,
-        jobs::get_logs,
+        jobs::get_logs, events::get_events,
         functions::list_functions, functions::get_function,
         pools::list_pools, pool_life::create_pool, pools::get_pool, pool_life::resize_pool,
         pool_life::terminate_pool, pool_life::close_pool, pool_life::join_pool, pools::list_workers,
@@ -53,6 +53,7 @@ pub fn openapi_json() -> String {
         let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
         never_null(&mut document);
         objects::describe(&mut document);
+        idempotency::describe(&mut document);
         let document = serde_json::to_string_pretty(&document).unwrap_or_default();
         format!("{document}\n")
     });

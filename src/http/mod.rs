@@ -6,8 +6,10 @@
 
 mod body;
 mod document;
+mod events;
 mod functions;
 mod guard;
+mod idempotency;
 mod imap;
 mod jobs;
 mod lines;

@@ -7,8 +7,9 @@ use axum::routing::{get, post};
 use tower::Layer;
 
 use super::guard::{AllowedHosts, Guard, GuardLayer};
+use super::idempotency::Keyed;
 use super::state::Shared;
-use super::{document, functions, imap, jobs, objects, operations, pool_life, pools, submit};
+use super::{document, events, functions, imap, jobs, objects, operations, pool_life, pools, submit};
 
 /// The routes, without what stands before them.
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -29,6 +30,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/jobs/{id}/result", get(jobs::get_result))
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel_job))
         .route("/v1/jobs/{id}/logs", get(jobs::get_logs))
+        .route("/v1/jobs/{id}/events", get(events::get_events))
         .route("/v1/functions", get(functions::list_functions))
         .route("/v1/functions/{name}", get(functions::get_function))
         .route("/v1/pools", get(pools::list_pools).post(pool_life::create_pool))
@@ -50,7 +52,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// What stands before every route: Host and Origin.
-pub fn guarded(router: Router) -> Guard<Router> {
-    GuardLayer::new(AllowedHosts::default()).layer(router)
+/// What stands before every route: Host and Origin, then idempotency keys.
+pub fn guarded(router: Router, shared: &Arc<Shared>) -> Guard<Keyed<Router>> {
+    GuardLayer::new(AllowedHosts::default()).layer(Keyed::new(router, Arc::clone(shared)))
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::problem::Problem;
 use crate::config::Limits;
-use crate::jobs::{Admission, Store};
+use crate::jobs::{Admission, Keys, Store};
 use crate::objects::Objects;
 use crate::pool::{Function, Functions, Pool, PoolState, Pools};
 
@@ -67,6 +67,8 @@ pub struct Shared {
     pub objects: Objects,
     /// How much may be queued.
     pub admission: Admission,
+    /// Idempotency keys.
+    pub keys: Arc<Keys>,
     /// What is there once all code is loaded.
     pub service: OnceLock<Service>,
 }
