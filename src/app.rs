@@ -20,6 +20,7 @@ use crate::jobs::{Admission, KeyBounds, Keys, MemoryStore, Retention};
 use crate::objects::{ObjectLimits, Objects};
 use crate::pool::{BootFailure, Pool};
 use crate::process::Family;
+use crate::sys::reserve_blocks;
 use crate::telemetry;
 
 pub use runtimes::Offered;
@@ -30,6 +31,7 @@ const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 /// Serves until told to stop. Must be called on the main thread, before any other is there: workers live as long
 /// as it does.
 pub fn serve(config: Config) -> ExitCode {
+    reserve_blocks();
     let _rest_of_the_log = telemetry::start();
     match runtime().and_then(|runtime| runtime.block_on(run(config))) {
         Ok(()) => ExitCode::SUCCESS,

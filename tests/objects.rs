@@ -1,6 +1,8 @@
 //! Shared objects over HTTP: the library's rules one by one, the introduction's examples, what is refused, who leaves,
 //! leases, the drain. The real binary, from outside.
 
+#![allow(clippy::approx_constant, reason = "the introduction's number is no attempt at pi")]
+
 mod support;
 
 mod objects {

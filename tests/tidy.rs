@@ -19,10 +19,10 @@ const LINE_COLUMNS_MAX: usize = 120;
 
 /// The rooms from top to bottom, and what each may import: rooms below it alone.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("main", &["program"]),
+    ("main", &["program", "sys"]),
     ("program", &["cli", "worker"]),
     ("cli", &["app", "http", "config"]),
-    ("app", &["telemetry", "http", "pool", "calls", "objects", "jobs", "process", "worker", "config"]),
+    ("app", &["telemetry", "http", "pool", "calls", "objects", "jobs", "process", "worker", "config", "sys"]),
     ("telemetry", &[]),
     ("http", &["api", "pool", "objects", "jobs", "json", "config"]),
     ("api", &["objects", "jobs", "json"]),

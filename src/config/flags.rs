@@ -186,6 +186,7 @@ pub struct ServeFlags {
     /// Bytes that shared objects hold in all; beyond: 503 [default: 1GiB]
     #[arg(long, value_name = "SIZE", env = "FORKPOOL_OBJECT_BYTES", help_heading = "Limits")]
     pub object_bytes: Option<Store>,
+
     /// Idempotency keys kept; one more is answered 503 [default: 1000000]
     #[arg(long, value_name = "N", env = "FORKPOOL_IDEMPOTENCY_KEYS", help_heading = "Limits")]
     pub idempotency_keys: Option<Count<1, 100_000_000>>,
@@ -270,8 +271,8 @@ impl ServeFlags {
         lay_over!(self, under: targets, function, command, commands, builtin, bind, workers, python,
             python_path, worker_output, tracebacks, log_limit, start_timeout, max_wait, drain_delay, drain_limit,
             result_ttl, failure_ttl, head_timeout, body_stall, write_stall, idle_timeout, body_limit,
-            result_limit, queue_jobs, queue_bytes, finished_jobs, finished_bytes, objects, object_bytes,
-            idempotency_ttl, idempotency_keys, idempotency_bytes, connections, depth,
+            result_limit, queue_jobs, queue_bytes, finished_jobs, finished_bytes, idempotency_ttl,
+            idempotency_keys, idempotency_bytes, objects, object_bytes, connections, depth,
             pools, functions)
     }
 

@@ -122,8 +122,11 @@ impl Dict {
     }
 }
 
+/// Texts of a key and its value.
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// The pairs of an array of pairs, or the members of an object.
-pub(super) fn pairs(text: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ObjectError> {
+pub(super) fn pairs(text: &[u8]) -> Result<Vec<Pair>, ObjectError> {
     if text.first() == Some(&b'{') {
         return Ok(members(text).into_iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect());
     }

@@ -115,9 +115,10 @@ impl Object {
         if due.is_some() && due != due_before {
             if state.watched {
                 self.lease_changed.notify_one();
-            } else {
+            } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                // There is none while the server's last tasks are dropped.
                 state.watched = true;
-                tokio::spawn(watch(Arc::clone(self), Arc::clone(common)));
+                runtime.spawn(watch(Arc::clone(self), Arc::clone(common)));
             }
         }
         Ok(result)

@@ -215,7 +215,12 @@ impl Objects {
         let (step, is_held) = step??;
         if let (Some(holder), true) = (call.caller.holder, is_held) {
             let mut held = self.0.held.lock();
-            held.entry(holder).or_default().entry(object.id).or_insert_with(|| Arc::downgrade(&object));
+            let held = held.entry(holder).or_default();
+            held.entry(object.id).or_insert_with(|| Arc::downgrade(&object));
+            // A process that lives long may see many objects come and go.
+            if held.len() >= HELD_PRUNED_FROM && held.len().is_power_of_two() {
+                held.retain(|_, object| object.strong_count() > 0);
+            }
         }
         Ok((object, step))
     }
@@ -256,6 +261,9 @@ impl Objects {
         self.0.common.room.taken()
     }
 }
+
+/// From so many objects on, those that are gone are forgotten now and then.
+const HELD_PRUNED_FROM: usize = 1_024;
 
 const AN_END: &str = "methods are those of a pipe's end: /v1/pipes/NAME/0/METHOD, or 1";
 

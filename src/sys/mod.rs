@@ -4,6 +4,7 @@
 //! policy here.
 #![allow(unsafe_code, reason = "the one room where it may stand")]
 
+mod blocks;
 mod fds;
 mod fork;
 mod page;
@@ -12,6 +13,7 @@ mod readiness;
 mod shared;
 mod socket;
 
+pub use blocks::{Blocks, reserve_blocks};
 pub use fds::{adopt, close_from, close_on_exec_from, place, reopen_for_reading, take_stdin};
 pub use fork::{
     Forked, default_signals, end_with_parent, exit_now, fork, ignore_broken_pipes, set_variable, thread_count,

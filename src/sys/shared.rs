@@ -140,13 +140,13 @@ impl SharedItems {
         unsafe {
             match width {
                 Width::One => {
-                    self.item::<AtomicU8>(index, width).as_ref().store(bits as u8, Ordering::SeqCst)
+                    self.item::<AtomicU8>(index, width).as_ref().store(bits as u8, Ordering::SeqCst);
                 }
                 Width::Two => {
-                    self.item::<AtomicU16>(index, width).as_ref().store(bits as u16, Ordering::SeqCst)
+                    self.item::<AtomicU16>(index, width).as_ref().store(bits as u16, Ordering::SeqCst);
                 }
                 Width::Four => {
-                    self.item::<AtomicU32>(index, width).as_ref().store(bits as u32, Ordering::SeqCst)
+                    self.item::<AtomicU32>(index, width).as_ref().store(bits as u32, Ordering::SeqCst);
                 }
                 Width::Eight => self.item::<AtomicU64>(index, width).as_ref().store(bits, Ordering::SeqCst),
             }

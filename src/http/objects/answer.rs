@@ -1,5 +1,5 @@
-//! An answer that takes something with it: an item, a lock. If it is dropped before it went to the connection, that goes
-//! back.
+//! An answer that takes something with it: an item, a lock. If it is dropped before it went to the connection, that
+//! goes back.
 
 use std::convert::Infallible;
 use std::pin::Pin;

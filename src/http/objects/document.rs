@@ -38,7 +38,8 @@ pub fn describe(document: &mut Value) {
     document["components"]["responses"] = responses.into();
     let acquired = json!({"type": "object", "required": ["acquired"], "properties": {
         "acquired": {"type": "boolean", "description": "Whether it has it."},
-        "token": {"type": "integer", "format": "int64", "description": "Grows with every hold; left out if not acquired."},
+        "token": {"type": "integer", "format": "int64",
+                  "description": "Grows with every hold; left out if not acquired."},
         "recovered": {"type": "boolean", "description": "Whether the one before lost it without a release."},
     }});
     document["components"]["schemas"]["Acquired"] = acquired;
@@ -93,7 +94,8 @@ fn list(spec: &KindSpec, name: &str) -> Value {
     operation["parameters"] = json!([
         {"name": "limit", "in": "query", "required": false, "description": "At most so many; 100 if left out",
          "schema": {"type": "integer", "minimum": 1, "maximum": 1000}},
-        {"name": "cursor", "in": "query", "required": false, "description": "Begins after this: `next_cursor` of a page",
+        {"name": "cursor", "in": "query", "required": false,
+         "description": "Begins after this: `next_cursor` of a page",
          "schema": {"type": "string"}},
     ]);
     let items = json!({"items": [summary_example(spec)]});
@@ -200,7 +202,8 @@ fn operation(spec: &KindSpec, id: &str, summary: &str) -> Value {
 
 fn answers(operation: &mut Value, description: &str, schema: &Value, shown: &Value, has_body: bool) {
     let responses = &mut operation["responses"];
-    responses["200"] = json!({"description": description, "content": {"application/json": {"schema": schema, "example": shown}}});
+    let content = json!({"application/json": {"schema": schema, "example": shown}});
+    responses["200"] = json!({"description": description, "content": content});
     for (name, status, _) in COMMON {
         if has_body || !OF_BODY.contains(&status) {
             responses[status] = json!({"$ref": format!("#/components/responses/{name}")});
@@ -213,7 +216,8 @@ fn problem(description: &str) -> Value {
 }
 
 fn name_parameter() -> Value {
-    json!({"name": "name", "in": "path", "required": true, "description": "Its name: 1 to 128 of A-Z, a-z, 0-9, _, . and -",
+    json!({"name": "name", "in": "path", "required": true,
+           "description": "Its name: 1 to 128 of A-Z, a-z, 0-9, _, . and -",
            "schema": {"type": "string"}})
 }
 

@@ -129,7 +129,7 @@ pub(super) static CONDITIONS: KindSpec = KindSpec {
         RELEASE_OWNED,
         Method::new(
             "wait",
-            "Lets go of the lock, whatever its depth, waits for a notify, and has the lock again: whether it was notified.",
+            "Lets go of the lock, whatever its depth, waits for a notify, takes it again: whether it was notified.",
             Answer::Bool,
         )
         .takes(&[TIMEOUT, OWNER_NEEDED])

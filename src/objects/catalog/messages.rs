@@ -62,7 +62,8 @@ pub(super) static PIPES: KindSpec = KindSpec {
         "`true` if left out; `false`: end 0 only receives and end 1 only sends.",
     )],
     made: r#"{"duplex":true}"#,
-    shown: r#"{"name":"p","duplex":true,"ends":[{"end":0,"closed":false,"waiting":0},{"end":1,"closed":false,"waiting":1}]}"#,
+    shown: r#"{"name":"p","duplex":true,"ends":[
+        {"end":0,"closed":false,"waiting":0},{"end":1,"closed":false,"waiting":1}]}"#,
     methods: &[
         Method::new("send", "Sends an object to the other end.", Answer::Null)
             .takes(&[Param::new("obj", Takes::Any, "The object.").needed()])

@@ -118,10 +118,13 @@ impl Typecode {
     pub fn added(self, bits: u64, amount: &[u8]) -> Result<u64, ObjectError> {
         match self.sort {
             Sort::Signed | Sort::Unsigned => Ok(bits.wrapping_add(self.bits(amount)?) & self.mask()),
-            Sort::Float => match Value::read(amount) {
-                Value::Number { .. } => Ok(self.float_bits(self.float_of(bits) + float(amount))),
-                other => Err(type_error(format!("must be real number, not {}", other.type_name()))),
-            },
+            Sort::Float => {
+                let value = Value::read(amount);
+                if matches!(value, Value::Number { .. }) {
+                    return Ok(self.float_bits(self.float_of(bits) + float(amount)));
+                }
+                Err(type_error(format!("must be real number, not {}", value.type_name())))
+            }
             Sort::Char | Sort::Unicode => {
                 Err(type_error(format!("a value of typecode {} can't be added to", self.letter)))
             }
