@@ -80,7 +80,7 @@
 //! | [`api`] | what travels in requests and answers | a value built from a client's arguments |
 //! | [`processes`] | Process: one call in a process of its own, remembered for a while | a job, a pool |
 //! | [`pool`] | the engine: one actor owns queue and workers; pure state beside it | a wait for a worker |
-//! | [`calls`] | serves workers the objects, over their call sockets | a wait for a worker; memory for one without bound |
+//! | [`calls`] | serves workers the objects, over their call sockets | a wait for a worker; unbounded memory for one |
 //! | [`objects`] | queues, locks, values, dicts, …, shared by clients and workers | HTTP, a pipe, a held thread |
 //! | [`jobs`] | records: awaited, finished once, expired; the store trait | running anything |
 //! | [`process`] | zygotes and workers as processes | a task, a job; a fork of the server |

@@ -34,6 +34,9 @@ pub struct ApplyBody {
     /// Larger first; 0 if left out.
     #[schema(minimum = -100, maximum = 100)]
     pub priority: Option<i64>,
+    /// 1 to 256 bytes: within one priority, jobs of different keys take turns. Jobs without one form one
+    /// together.
+    pub key: Option<String>,
     /// How often a task that ended without a value is run again; 0 if left out.
     #[schema(minimum = 0, maximum = 1000)]
     pub retries: Option<i64>,
@@ -77,6 +80,9 @@ pub struct MapBody {
     /// Larger first; 0 if left out.
     #[schema(minimum = -100, maximum = 100)]
     pub priority: Option<i64>,
+    /// 1 to 256 bytes: within one priority, jobs of different keys take turns. Jobs without one form one
+    /// together.
+    pub key: Option<String>,
     /// How often a task that ended without a value is run again; 0 if left out.
     #[schema(minimum = 0, maximum = 1000)]
     pub retries: Option<i64>,

@@ -1,5 +1,6 @@
 //! The options of submissions: read one by one, each wrong one named.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ pub(super) const OPTIONS: &[&str] = &[
     "run_timeout",
     "queue_timeout",
     "priority",
+    "key",
     "retries",
     "retry_on",
     "retry_delay",
@@ -26,6 +28,7 @@ pub(super) const OPTIONS: &[&str] = &[
 const SECONDS_MAX: f64 = 86_400.0;
 const RESULT_TTL_MAX: f64 = 31_622_400.0;
 const PRIORITY_MOST: i64 = 100;
+const KEY_BYTES_MAX: usize = 256;
 const RETRIES_MAX: i64 = 1_000;
 const TAGS_MAX: usize = 32;
 const TAG_BYTES_MAX: usize = 256;
@@ -42,8 +45,8 @@ const RETRIABLE: &[FailureCode] = &[
 pub struct Options {
     /// The pool asked for.
     pub pool: Option<String>,
-    /// The rest.
-    pub terms: Terms,
+    retries: Option<u32>,
+    terms: Terms,
 }
 
 impl Options {
@@ -53,21 +56,31 @@ impl Options {
             run_timeout: seconds(members, "run_timeout", SECONDS_MAX)?,
             queue_timeout: seconds(members, "queue_timeout", SECONDS_MAX)?,
             priority: whole(members, "priority", -PRIORITY_MOST, PRIORITY_MOST)?.unwrap_or(0),
-            retries: whole(members, "retries", 0, RETRIES_MAX)?.unwrap_or(0),
-            retry_on: retry_on(members)?.unwrap_or(defaults.retry_on),
+            key: members.string("key")?.map(checked_key).transpose()?,
+            retry_on: retry_on(members)?.unwrap_or_else(|| defaults.retry_on.clone()),
             retry_delay: seconds(members, "retry_delay", SECONDS_MAX)?.unwrap_or_default(),
             result_ttl: seconds(members, "result_ttl", RESULT_TTL_MAX)?,
             tags: tags(members)?,
+            ..defaults
         };
         let durable: Option<bool> = value(members, "durable", "true or false")?;
         if durable == Some(true) {
             return Err(BodyProblem::NotDurable);
         }
-        Ok(Self { pool: members.string("pool")?, terms })
+        let retries = whole(members, "retries", 0, RETRIES_MAX)?;
+        Ok(Self { pool: members.string("pool")?, retries, terms })
     }
 }
 
 impl Options {
+    /// The terms of a job; what isn't given is as the configuration has it for the function.
+    pub fn into_terms(self, run_timeout: Option<Duration>, retries: u32) -> Terms {
+        let mut terms = self.terms;
+        terms.run_timeout = terms.run_timeout.or(run_timeout);
+        terms.retries = self.retries.unwrap_or(retries);
+        terms
+    }
+
     /// From the query of a stream.
     pub fn from_query(query: &Query<'_>) -> Result<Self, Invalid> {
         let day = Duration::from_secs_f64(SECONDS_MAX);
@@ -99,10 +112,13 @@ impl Options {
             tags: checked_tags(list("tags")).map_err(refused)?,
             queue_timeout: query.seconds("queue_timeout", day)?,
             priority: i8::try_from(whole("priority", -PRIORITY_MOST, PRIORITY_MOST)?).unwrap_or(0),
-            retries: u32::try_from(whole("retries", 0, RETRIES_MAX)?).unwrap_or(0),
+            key: query.text("key").map(str::to_owned).map(checked_key).transpose().map_err(refused)?,
             retry_delay: query.seconds("retry_delay", day)?.unwrap_or_default(),
+            ..Terms::default()
         };
-        Ok(Self { pool: query.text("pool").map(str::to_owned), terms })
+        let retries = query.text("retries").map(|_| whole("retries", 0, RETRIES_MAX)).transpose()?;
+        let retries = retries.and_then(|retries| u32::try_from(retries).ok());
+        Ok(Self { retries, pool: query.text("pool").map(str::to_owned), terms })
     }
 }
 
@@ -150,6 +166,11 @@ fn codes_of(names: &[String]) -> Result<Vec<FailureCode>, BodyProblem> {
     let code = |name: &String| RETRIABLE.iter().find(|code| code.as_str() == name).copied();
     let codes: Option<Vec<_>> = names.iter().map(code).collect();
     codes.ok_or_else(|| invalid("retry_on", &format!("retry_on must be a list of codes, of: {known}")))
+}
+
+fn checked_key(key: String) -> Result<Arc<str>, BodyProblem> {
+    let fits = (1..=KEY_BYTES_MAX).contains(&key.len());
+    fits.then(|| key.into()).ok_or_else(|| invalid("key", "key must be a string of 1 to 256 bytes"))
 }
 
 fn tags(members: &Members<'_>) -> Result<Vec<String>, BodyProblem> {

@@ -164,6 +164,11 @@ impl Loaded {
                 let (doc, signature) = (announced.doc.clone(), announced.signature.clone());
                 let mut function = Function::new(&announced.name, runtime.name, doc, signature);
                 let said = config.functions.get(&announced.name);
+                if let Some(said) = said {
+                    function.run_timeout = said.run_timeout.map(|timeout| timeout.0);
+                    function.retries = said.retries.and_then(|n| u32::try_from(n.0).ok()).unwrap_or(0);
+                    function = function.at_most(said.max_running.map(|most| most.get()));
+                }
                 if let Some(pool) = said.and_then(|said| said.pool.as_deref()) {
                     function = function.in_pool(pool);
                 }

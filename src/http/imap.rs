@@ -36,6 +36,7 @@ const STREAM_PARAMETERS: &[&str] = &[
     "run_timeout",
     "queue_timeout",
     "priority",
+    "key",
     "retries",
     "retry_on",
     "retry_delay",
@@ -168,7 +169,7 @@ fn start(
         total: 0,
         chunksize: Some(asked.chunksize as u64),
         retained: false,
-        terms: asked.options.terms,
+        terms: asked.options.into_terms(function.run_timeout, function.retries),
     };
     let record = Arc::new(Record::new(new));
     let (sender, receiver) = mpsc::unbounded_channel();

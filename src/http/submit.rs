@@ -113,7 +113,7 @@ async fn submit_apply(app: &Shared, request: Request, retained: bool) -> Result<
         total: 1,
         chunksize: None,
         retained,
-        terms: wanted.options.terms,
+        terms: wanted.options.into_terms(function.run_timeout, function.retries),
     };
     let work = Work::Call {
         arguments: kept(wanted.arguments, &body, retained),
@@ -141,7 +141,7 @@ async fn submit_map(
         total: wanted.count as u64,
         chunksize: Some(chunksize as u64),
         retained,
-        terms: wanted.options.terms,
+        terms: wanted.options.into_terms(function.run_timeout, function.retries),
     };
     let collect = wanted.collect.then_some(api::failure_text as _);
     let work = Work::Map { items: kept(wanted.items, &body, retained), chunksize, spread, collect };

@@ -59,8 +59,8 @@ fn a_lock_keeps_read_and_write_together() {
     assert_eq!(value(&server, "values/v/get", &json!({})), 80);
 }
 
-/// A `get` that says soon that it sends nothing more, which ends its request: either it was answered before, or the item
-/// is somebody else's.
+/// A `get` that says soon that it sends nothing more, which ends its request: either it was answered before, or the
+/// item is somebody else's.
 fn get_and_go(port: u16, pause: Duration) -> Option<u64> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server accepts a connection");
     let body = "{\"timeout\":60}";

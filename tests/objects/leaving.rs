@@ -125,3 +125,28 @@ fn a_wait_without_a_timeout_ends_at_max_wait_with_the_librarys_answer() {
     call(&server, "pipes/p/0/recv", &json!({})).problem(409, "empty");
     call(&server, "barriers/b/wait", &json!({})).problem(409, "broken-barrier");
 }
+
+#[test]
+fn a_call_that_is_sent_again_under_its_key_is_done_once() {
+    let server = server(&[]);
+    make(&server, "queues/q", &json!({}));
+    make(&server, "locks/l", &json!({}));
+    let send = |path: &str, key: &str, arguments: &Value| {
+        let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+        let body = arguments.to_string();
+        server.send("POST", &format!("/v1/{path}"), &headers, Some(body.as_bytes())).value()
+    };
+    for item in ["a", "b"] {
+        for _ in 0..2 {
+            assert_eq!(send("queues/q/put", item, &json!({"obj": item})), Value::Null);
+        }
+    }
+    assert_eq!(value(&server, "queues/q/qsize", &json!({})), 2);
+    for _ in 0..2 {
+        assert_eq!(send("queues/q/get", "get", &json!({})), "a");
+    }
+    assert_eq!(value(&server, "queues/q/qsize", &json!({})), 1);
+    let first = send("locks/l/acquire", "acquire", &json!({"timeout": 5}));
+    assert_eq!(first["acquired"], true);
+    assert_eq!(send("locks/l/acquire", "acquire", &json!({"timeout": 5})), first);
+}

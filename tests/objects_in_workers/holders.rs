@@ -24,7 +24,8 @@ fn waiting(client: &Client, path: &str, member: &str, count: u64) {
     });
 }
 
-/// Kills the holder while one worker and one client over HTTP wait: both have it in time, and the first of them is told.
+/// Kills the holder while one worker and one client over HTTP wait: both have it in time, and the first of them is
+/// told.
 fn lock_of_a_dead_worker(path: &str, arguments: &Value, times: u64) {
     let server = alone();
     make(&server, path, arguments);

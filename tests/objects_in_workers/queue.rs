@@ -1,7 +1,7 @@
 //! One queue between producers and consumers, in workers and over HTTP, while consumers are killed.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -48,74 +48,68 @@ fn kill_consumers(server: &Server, over: &AtomicBool) -> usize {
     kills
 }
 
+/// A consumer over HTTP, until it gets null.
+fn receive(client: &Client) -> Vec<u64> {
+    let get = || call(client, "queues/q/get", &json!({"timeout": 30})).value().as_u64();
+    std::iter::from_fn(get).collect()
+}
+
+fn send(client: &Client, items: std::ops::Range<usize>) {
+    for item in items {
+        call(client, "queues/q/put", &json!({"obj": item, "timeout": 50})).value();
+    }
+}
+
+/// Each consumer takes one null; one that dies with it asks for another.
+fn end_consumers(client: &Client, ended: impl Fn() -> bool) {
+    let empty = || call(client, "queues/q/empty", &json!({})).value() == true;
+    wait_until(Duration::from_secs(60), "the queue is empty", empty);
+    let mut nulls = 0;
+    while !ended() {
+        if nulls < 2 * HALF || empty() {
+            call(client, "queues/q/put", &json!({"obj": null})).value();
+            nulls += 1;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn no_item_vanishes_and_none_comes_twice() {
-    let total = scaled(100_000) / (2 * HALF) * (2 * HALF);
-    let part = total / (2 * HALF);
+    let part = scaled(100_000) / (2 * HALF);
+    let total = part * 2 * HALF;
     let server = start(&["--workers", "8"]);
     make(&server, "queues/q", &json!({"maxsize": 1000}));
     let notes = tempfile::tempdir().expect("a temporary folder");
     let note = |which: usize| notes.path().join(which.to_string()).to_string_lossy().into_owned();
     let over = AtomicBool::new(false);
-    let received = AtomicUsize::new(0);
     let mut all: Vec<u64> = Vec::new();
     let mut kills = 0;
     thread::scope(|scope| {
-        let consumers: Vec<_> = (0..HALF)
-            .map(|which| {
-                let (client, path) = (server.keeping(), note(which));
-                scope.spawn(move || consume(&client, &path))
-            })
+        let in_workers: Vec<_> = (0..HALF)
+            .map(|which| (server.keeping(), note(which)))
+            .map(|(client, path)| scope.spawn(move || consume(&client, &path)))
             .collect();
-        let over_http: Vec<_> = (0..HALF)
-            .map(|_| {
-                let (client, received) = (server.keeping(), &received);
-                scope.spawn(move || {
-                    let mut got = Vec::new();
-                    while let Some(item) =
-                        call(&client, "queues/q/get", &json!({"timeout": 30})).value().as_u64()
-                    {
-                        got.push(item);
-                        received.fetch_add(1, Ordering::Relaxed);
-                    }
-                    got
-                })
-            })
-            .collect();
+        let clients = || (0..HALF).map(|_| server.keeping());
+        let over_http: Vec<_> = clients().map(|client| scope.spawn(move || receive(&client))).collect();
         let killer = scope.spawn(|| kill_consumers(&server, &over));
         let producers: Vec<_> = (0..HALF)
             .map(|which| submit(&server, "produce", &json!([reference("queues/q"), which * part, part])))
             .collect();
         let posted: Vec<_> = (HALF..2 * HALF)
-            .map(|which| {
-                let client = server.keeping();
-                scope.spawn(move || {
-                    for item in which * part..(which + 1) * part {
-                        call(&client, "queues/q/put", &json!({"obj": item, "timeout": 50})).value();
-                    }
-                })
-            })
+            .zip(clients())
+            .map(|(which, client)| scope.spawn(move || send(&client, which * part..(which + 1) * part)))
             .collect();
         posted.into_iter().for_each(|thread| thread.join().expect("a producer"));
         for id in &producers {
             while server.result(id, 30.0).status != 200 {}
         }
-        kills = killer.join().expect("the killer");
         over.store(true, Ordering::Relaxed);
-        wait_until(Duration::from_secs(60), "the queue is empty", || {
-            call(&server, "queues/q/empty", &json!({})).value() == true
+        kills = killer.join().expect("the killer");
+        end_consumers(&server, || {
+            in_workers.iter().all(|thread| thread.is_finished())
+                && over_http.iter().all(|thread| thread.is_finished())
         });
-        // Each consumer takes one null; one that dies with it leaves it, or asks for another.
-        let mut nulls = 0;
-        while consumers.iter().any(|thread| !thread.is_finished())
-            || over_http.iter().any(|t| !t.is_finished())
-        {
-            if nulls < 2 * HALF || call(&server, "queues/q/empty", &json!({})).value() == true {
-                call(&server, "queues/q/put", &json!({"obj": null})).value();
-                nulls += 1;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
         for thread in over_http {
             all.extend(thread.join().expect("a consumer over HTTP"));
         }

@@ -85,8 +85,8 @@ fn map<T: Cell>(told: &[u8], memory: Option<OwnedFd>) -> Result<(Option<SharedIt
     Ok((memory.map_err(|error| ObjectError::local(format!("its memory can't be mapped: {error}")))?, length))
 }
 
-/// A number in shared memory, as an argument: `{"$forkpool": "/v1/values/v"}`. To read it, change it and write it as one,
-/// hold its lock.
+/// A number in shared memory, as an argument: `{"$forkpool": "/v1/values/v"}`. To read it, change it and write it
+/// as one, hold its lock.
 pub struct Value<T> {
     at: Reference,
     memory: Option<SharedItems>,
