@@ -116,7 +116,7 @@ impl Functions {
 
     /// The function added last is a command: in a process of its own, this program takes that process's place.
     #[must_use]
-    pub(super) fn as_program(
+    pub(super) fn with_program(
         mut self,
         program: impl Fn(Arguments<'_>) -> Result<Command, Raised> + 'static,
     ) -> Self {

@@ -88,6 +88,7 @@ impl Tour {
         Ok(())
     }
 
+    #[allow(clippy::approx_constant, reason = "the introduction's own number")]
     fn shared_state(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.heading(out, "num = Value('d', 0.0); arr = Array('i', range(10))")?;
         self.make(out, "/v1/values/num", r#"{"typecode":"d","value":0.0}"#)?;

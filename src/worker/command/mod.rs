@@ -59,7 +59,7 @@ pub(super) fn add(
     let alone = Rc::clone(&offered);
     let called =
         functions.with_raw(&name, &signature, &doc, move |arguments, value| offered.call(arguments, value));
-    Ok(called.as_program(move |arguments| alone.program(arguments)))
+    Ok(called.with_program(move |arguments| alone.program(arguments)))
 }
 
 /// A command that can be called.
