@@ -9,6 +9,7 @@ use crate::config::Limits;
 use crate::jobs::{Admission, Keys, Store};
 use crate::objects::Objects;
 use crate::pool::{Function, Functions, Pool, PoolState, Pools};
+use crate::processes::Processes;
 
 /// How far the server is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub struct Service {
     pub functions: Functions,
     /// By name.
     pub pools: Pools,
+    /// Those of `/v1/processes`.
+    pub processes: Processes,
 }
 
 /// All that handlers share.

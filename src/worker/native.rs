@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 
 use crate::json;
 
@@ -20,6 +21,13 @@ pub enum Raised {
     /// It was called wrongly.
     InvalidArguments {
         /// What does not fit.
+        message: String,
+        /// Where (`$.args[0]`).
+        path: String,
+    },
+    /// An argument refers to a shared object that there is not, or to one of another kind.
+    UnknownRef {
+        /// What is wrong.
         message: String,
         /// Where (`$.args[0]`).
         path: String,
@@ -89,6 +97,9 @@ impl std::fmt::Debug for Function {
 
 pub(super) type Body = Box<dyn Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Raised>>;
 
+/// The program that a call of a command would run, ready to take this process's place.
+pub(super) type Program = Box<dyn Fn(Arguments<'_>) -> Result<Command, Raised>>;
+
 /// A function and what is said of it.
 pub struct Function {
     /// Public name.
@@ -98,6 +109,8 @@ pub struct Function {
     /// How it is called, `(x)`.
     pub signature: Option<String>,
     pub(super) body: Body,
+    /// Of a command.
+    pub(super) program: Option<Program>,
 }
 
 impl Function {

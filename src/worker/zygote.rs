@@ -12,8 +12,9 @@ use super::command;
 use super::functions::Functions;
 use super::run;
 use super::sanitize::{self, Descriptors};
+use super::single;
 use crate::sys::{self, Forked, PidFd};
-use crate::transport::{ForkInitializer, FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote};
+use crate::transport::{ForkInitializer, ForkProcess, FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote};
 
 /// The hidden argument that makes this binary a zygote.
 pub const ZYGOTE_ARGUMENT: &str = "__zygote";
@@ -53,6 +54,12 @@ fn refusal(functions: &mut Functions, modules: &[String]) -> io::Result<Option<F
         );
         refused(&program.display().to_string(), "thread-started", message)
     }))
+}
+
+/// What a fork is for.
+struct Purpose {
+    initializer: Option<ForkInitializer>,
+    process: Option<ForkProcess>,
 }
 
 struct Zygote {
@@ -95,9 +102,10 @@ impl Zygote {
                     }
                     self.announce(&functions)?;
                 }
-                ToZygote::Fork { worker, initializer } => {
+                ToZygote::Fork { worker, initializer, process } => {
                     let descriptors = Descriptors::from_received(fds)?;
-                    self.fork_worker(worker, descriptors, &functions, initializer.as_ref())?;
+                    let purpose = Purpose { initializer, process };
+                    self.fork_worker(worker, descriptors, &functions, &purpose)?;
                 }
             }
         }
@@ -137,7 +145,7 @@ impl Zygote {
         worker: u64,
         descriptors: Descriptors,
         functions: &Functions,
-        initializer: Option<&ForkInitializer>,
+        purpose: &Purpose,
     ) -> io::Result<()> {
         match sys::fork() {
             Ok(Forked::Parent(intermediate)) => {
@@ -145,9 +153,7 @@ impl Zygote {
                 waitpid(intermediate, None)?;
                 Ok(())
             }
-            Ok(Forked::Child) => {
-                sanitize::leave(self.intermediate(worker, descriptors, functions, initializer))
-            }
+            Ok(Forked::Child) => sanitize::leave(self.intermediate(worker, descriptors, functions, purpose)),
             Err(error) => self.say_failed(worker, &error),
         }
     }
@@ -158,7 +164,7 @@ impl Zygote {
         worker: u64,
         descriptors: Descriptors,
         functions: &Functions,
-        initializer: Option<&ForkInitializer>,
+        purpose: &Purpose,
     ) -> i32 {
         let told = match sys::fork() {
             Ok(Forked::Parent(pid)) => PidFd::open(pid).and_then(|pidfd| {
@@ -166,9 +172,13 @@ impl Zygote {
                 sys::send_packet(self.control.as_fd(), &packet, &[pidfd.as_fd()])
             }),
             Ok(Forked::Child) => {
-                let done = sanitize::become_worker(self.server, descriptors)
-                    .and_then(|ends| run::run(ends, functions, initializer, self.result_bytes_max));
-                sanitize::leave(i32::from(done.is_err()) * 70);
+                let done = sanitize::become_worker(self.server, descriptors).and_then(|ends| {
+                    if purpose.process.is_some() {
+                        return single::run(ends, functions);
+                    }
+                    run::run(ends, functions, purpose.initializer.as_ref(), self.result_bytes_max).map(|()| 0)
+                });
+                sanitize::leave(done.unwrap_or(70));
             }
             Err(error) => self.say_failed(worker, &error),
         };
