@@ -7,7 +7,7 @@ use super::events::Event;
 use super::fate::KillCause;
 use super::output::Lines;
 use super::roster::{Phase, SeatId};
-use crate::process::{ForkError, Purpose, attend};
+use crate::process::{ForkError, Purpose, WorkerEvent, attend};
 use crate::transport::{ChildDescriptors, ParentEnds};
 
 impl Engine {
@@ -89,10 +89,13 @@ impl Engine {
                 Ok(Err(error)) => report(Event::NotBorn(id, error)),
                 Ok(Ok(newborn)) => {
                     let process = Arc::new(newborn.process);
-                    // Dropped when the process has been reaped: what it held comes back.
-                    let _attended = server.attend(calls, process.pid());
+                    let mut attended = Some(server.attend(calls, process.pid()));
                     report(Event::Born(id, Arc::clone(&process), newborn.generation));
                     attend(process, results, log, payload_bytes_max, |event| {
+                        if matches!(event, WorkerEvent::Died(_)) {
+                            // Reaped: what it held comes back before anybody is told of its tasks' end.
+                            attended = None;
+                        }
                         report(Event::Worker(id, event));
                     })
                     .await;
