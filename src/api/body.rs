@@ -157,7 +157,8 @@ impl<'a> Members<'a> {
         if let Some(unknown) = members.iter().find(|member| !known(member)) {
             let allowed = allowed.concat();
             let known = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
-            let detail = format!("unknown member; known here: {known}");
+            let name: String = unknown.name.chars().take(100).collect();
+            let detail = format!("unknown member {name:?}; known here: {known}");
             return Err(invalid(&unknown.name, &detail));
         }
         Ok(Self { text, members })

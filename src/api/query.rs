@@ -32,8 +32,14 @@ impl<'a> Query<'a> {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decoded(name)?, decoded(value)?);
             if !allowed.contains(&&*name) {
-                let known = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
-                return Err(Invalid::new(name, format!("unknown query parameter; known here: {known}")));
+                let known = if allowed.is_empty() {
+                    "none, options go in the body".to_owned()
+                } else {
+                    allowed.join(", ")
+                };
+                let shown: String = name.chars().take(100).collect();
+                let detail = format!("unknown query parameter {shown:?}; known here: {known}");
+                return Err(Invalid::new(name, detail));
             }
             if pairs.iter().any(|(other, _)| *other == name) {
                 return Err(Invalid::new(name, "the query parameter is given twice"));

@@ -73,7 +73,7 @@ fn report(config: &Config, offered: &[Offered], all: bool) -> String {
     for knob in knobs {
         let default = knob.default.as_deref().unwrap_or("the processors this process may use");
         let note = if knob.differs() { format!("default {default}") } else { String::new() };
-        let line = format!("  --{:<16}{:<20}{note}", knob.name, knob.value);
+        let line = format!("  --{:<19}{:<20}{note}", knob.name, knob.value);
         push_line(&mut text, line.trim_end());
     }
     text

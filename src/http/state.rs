@@ -129,10 +129,16 @@ impl Service {
         const NEAR_MAX: usize = 5;
         const SCORE_MIN: f64 = 0.85;
         let name: String = name.chars().take(200).collect();
-        let score = |other: &str| strsim::jaro_winkler(&name, other);
+        // The module forgotten is the commonest mistake.
+        let last = |name: &str| name.rsplit('.').next().map(str::to_owned);
+        let score = |other: &str| {
+            let same_end = last(other) == last(&name) || other.ends_with(&format!(".{name}"));
+            if same_end { 1.0 } else { strsim::jaro_winkler(&name, other) }
+        };
         let mut scored: Vec<(f64, &str)> =
             self.functions.keys().map(|other| (score(other), &**other)).collect();
         scored.sort_by(|one, other| other.0.total_cmp(&one.0));
+        // Where so few are offered, all of them are near.
         let all_fit = self.functions.len() <= NEAR_MAX;
         let near = scored.iter().filter(|(score, _)| all_fit || *score >= SCORE_MIN);
         near.take(NEAR_MAX).map(|(_, name)| (*name).to_owned()).collect()

@@ -116,6 +116,11 @@ pub(super) fn whole(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+fn unknown_member(name: &str, known: &str) -> String {
+    let name: String = name.chars().take(100).collect();
+    format!("unknown member {name:?}; known here: {known}")
+}
+
 fn given(text: &Bytes, params: &'static [Param], depth_max: usize) -> Result<Vec<Given>, ObjectError> {
     let members = json::envelope(text, depth_max).map_err(|error| match error {
         EnvelopeError::Scan(error) => ObjectError::new(ErrorCode::InvalidJson, error.to_string()),
@@ -129,7 +134,7 @@ fn given(text: &Bytes, params: &'static [Param], depth_max: usize) -> Result<Vec
         let Some(param) = params.iter().find(|param| param.is(&member.name)) else {
             let names: Vec<&str> = params.iter().map(|param| param.name).collect();
             let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            return Err(ObjectError::invalid(&member.name, format!("unknown member; known here: {known}")));
+            return Err(ObjectError::invalid(&member.name, unknown_member(&member.name, &known)));
         };
         if given.iter().any(|other: &Given| other.name == param.name) {
             return Err(ObjectError::invalid(param.name, "the member is given twice, under two names"));

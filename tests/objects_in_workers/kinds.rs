@@ -125,6 +125,14 @@ fn dicts_lists_and_namespaces_raise_as_python() {
 }
 
 #[test]
+fn what_a_function_puts_wrongly_is_its_own_error() {
+    let server = start(&[]);
+    make(&server, "queues/q", &json!({}));
+    let problem = apply(&server, "put_set", &json!([reference("queues/q")])).problem(422, "function-raised");
+    assert!(problem["exception"]["traceback"].to_string().contains("in put_set"), "{problem}");
+}
+
+#[test]
 fn threads_may_call_at_once_and_forked_children_may_not() {
     let server = start(&["--workers", "1"]);
     make(&server, "queues/q", &json!({}));

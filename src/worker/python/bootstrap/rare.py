@@ -165,10 +165,12 @@ def misfit_of(error, function, args, kwargs):
     The call itself fails in the frame that makes it, which is ours: then no line of the function has run.
     """
     trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if not isinstance(error, TypeError) or trace is None or trace.tb_frame.f_code.co_filename != "<forkpool>":
+    if not isinstance(error, TypeError) or trace is None:
         return None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename != "<forkpool>":
+            return None
+        trace = trace.tb_next
     skip = 0
     if type(function) is METHOD:
         function, skip = function.__func__, 1

@@ -122,7 +122,8 @@ class Zygote:
             self.refuse(what, "import-failed", rarely("line_of")(error), error)
         if self.preloads and thread_count() != 1:
             self.refuse(what, "thread-started", "it starts a thread while it loads" + thread_names() +
-                        ": a process with threads cannot be forked safely; start it when it is first needed")
+                        ": a process with threads cannot be forked safely; start it when it is first needed, or give the "
+                        "pool preload = false")
         return loaded
 
     def offer_module(self, module):
