@@ -18,12 +18,12 @@ pub use accepted::{
 };
 pub use body::{
     ApplyBody, ApplyRequest, BodyProblem, CancelBody, CancelRequest, Cancelled, MapBody, MapRequest,
-    no_arguments,
+    arguments_of, no_arguments,
 };
 pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
 pub use new_pool::{JoinBody, NewPoolBody, NewPoolRequest, PoolChangeBody, join_timeout, pool_change};
-pub use options::Options;
+pub use options::{CallOptions, OPTIONS, Options};
 pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
 pub use problem::{ExceptionInfo, Problem, failure_text};
 pub use query::{Invalid, Query};

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 
 use super::body::{BodyProblem, Members, invalid};
 use super::query::{Invalid, Query};
 use crate::jobs::{FailureCode, Terms};
 
 /// Members that every submission may have besides its own.
-pub(super) const OPTIONS: &[&str] = &[
+pub const OPTIONS: &[&str] = &[
     "pool",
     "run_timeout",
     "queue_timeout",
@@ -36,6 +38,42 @@ const RETRIABLE: &[FailureCode] = &[
     FailureCode::RunTimeout,
     FailureCode::WorkerProtocolError,
 ];
+
+/// The options of a call whose body is its arguments.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "it stands for parameters in the document; no value is made")]
+pub struct CallOptions {
+    /// The pool to run it, of the function's runtime.
+    pool: Option<String>,
+    /// Seconds that a task may run; then its worker is killed.
+    #[param(minimum = 0, maximum = 86400)]
+    run_timeout: Option<f64>,
+    /// Seconds that the job may wait for its first task to start.
+    #[param(minimum = 0, maximum = 86400)]
+    queue_timeout: Option<f64>,
+    /// Larger first; 0 if left out.
+    #[param(minimum = -100, maximum = 100)]
+    priority: Option<i64>,
+    /// How often a task that ended without a value is run again; 0 if left out.
+    #[param(minimum = 0, maximum = 1000)]
+    retries: Option<i64>,
+    /// After which codes, with commas between; `worker-died`, `interrupted` and `function-raised` if left out.
+    #[param(pattern = "^(worker-died|interrupted|function-raised|run-timeout|worker-protocol-error)(,(worker-died|interrupted|function-raised|run-timeout|worker-protocol-error))*$")]
+    retry_on: Option<String>,
+    /// Seconds before the first retry, doubled each time, at most 60; 0 if left out.
+    #[param(minimum = 0, maximum = 86400)]
+    retry_delay: Option<f64>,
+    /// Seconds that the value is kept; `--result-ttl` if left out.
+    #[param(minimum = 0, maximum = 31622400)]
+    result_ttl: Option<f64>,
+    /// Labels of the client's own, to list by, with commas between.
+    #[param(pattern = "^[^,]{1,256}(,[^,]{1,256}){0,31}$")]
+    tags: Option<String>,
+    /// Must be false: this server keeps jobs in memory.
+    #[param(value_type = Option<String>, pattern = "^false$")]
+    durable: Option<bool>,
+}
 
 /// What a submission asks for besides its own members.
 #[derive(Debug)]

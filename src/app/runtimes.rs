@@ -1,18 +1,19 @@
 //! From a configuration to runtimes, their functions and their pools.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::plan::{self, Plan};
 use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::http::Service;
 use crate::jobs::Store;
 use crate::pool::{Function, Functions, Pools, Workshop};
-use crate::process::{CommandOutput, Family, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner};
+use crate::process::{CommandOutput, Family, FunctionTypes, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner};
+use crate::schema::Types;
 use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
 
 /// A function that would be served.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Offered {
     /// Public name.
     pub name: String,
@@ -22,6 +23,8 @@ pub struct Offered {
     pub signature: Option<String>,
     /// Its documentation.
     pub doc: Option<String>,
+    /// What its arguments and its value must be.
+    pub types: Types,
 }
 
 /// The runtimes that have functions, loaded.
@@ -126,6 +129,11 @@ fn python_spec(config: &Config, python: &PythonConfig) -> RuntimeSpec {
     }
 }
 
+fn types_of(types: FunctionTypes) -> Types {
+    let FunctionTypes { parameters, returns, positional, rest } = types;
+    Types::new(parameters, returns, positional, rest)
+}
+
 impl Loaded {
     /// What is offered, by runtime, in the order of its announcement.
     pub fn offered(&self) -> Vec<Offered> {
@@ -137,6 +145,7 @@ impl Loaded {
                 runtime: name.into(),
                 signature: function.signature,
                 doc: function.doc,
+                types: types_of(function.types),
             })
         };
         self.0.iter().flat_map(of).collect()
@@ -153,7 +162,8 @@ impl Loaded {
         for runtime in &self.0 {
             for announced in &runtime.generation.functions {
                 let (doc, signature) = (announced.doc.clone(), announced.signature.clone());
-                let mut function = Function::new(&announced.name, runtime.name, doc, signature);
+                let function = Function::new(&announced.name, runtime.name, doc, signature);
+                let mut function = function.with_types(types_of(announced.types.clone()));
                 let said = config.functions.get(&announced.name);
                 if let Some(pool) = said.and_then(|said| said.pool.as_deref()) {
                     function = function.in_pool(pool);
@@ -182,7 +192,7 @@ impl Loaded {
             let name = Arc::clone(&new.name);
             pools.make(new).map_err(|error| format!("the pool {name}: {error}"))?;
         }
-        Ok(Service { functions, pools })
+        Ok(Service { functions, pools, documents: OnceLock::new() })
     }
 }
 

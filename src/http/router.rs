@@ -8,7 +8,7 @@ use tower::Layer;
 
 use super::guard::{Doors, Guard, GuardLayer};
 use super::state::Shared;
-use super::{document, functions, imap, jobs, operations, pool_life, pools, submit};
+use super::{call, docs, document, functions, imap, jobs, operations, pool_life, pools, submit};
 
 /// The routes, without what stands before them.
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -31,6 +31,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/jobs/{id}/logs", get(jobs::get_logs))
         .route("/v1/functions", get(functions::list_functions))
         .route("/v1/functions/{name}", get(functions::get_function))
+        .route("/v1/functions/{name}/call", post(call::call_function))
+        .route("/v1/functions/{name}/call_async", post(call::call_function_async))
         .route("/v1/pools", get(pools::list_pools).post(pool_life::create_pool))
         .route(
             "/v1/pools/{pool}",
@@ -43,6 +45,9 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/readyz", get(operations::readyz))
         .route("/version", get(operations::version))
         .route("/openapi.json", get(document::openapi))
+        .route("/openapi-3.0.json", get(document::openapi_30))
+        .route("/docs", get(docs::page))
+        .route("/docs/{file}", get(docs::file))
         .fallback(operations::unknown_path)
         .method_not_allowed_fallback(operations::method_not_allowed)
         .with_state(shared)

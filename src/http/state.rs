@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use super::document::Documents;
 use super::problem::Problem;
 use crate::config::Limits;
 use crate::jobs::{Admission, Store};
@@ -51,6 +52,8 @@ pub struct Service {
     pub functions: Functions,
     /// By name.
     pub pools: Pools,
+    /// The API's documents, once they were asked for.
+    pub documents: OnceLock<Arc<Documents>>,
 }
 
 /// All that handlers share.

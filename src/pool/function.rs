@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::quarantine::Quarantine;
+use crate::schema::Types;
 
 /// A function that is offered.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Function {
     pub doc: Option<String>,
     /// How it is called, `(x)`.
     pub signature: Option<String>,
+    /// What its arguments and its value must be.
+    pub types: Types,
     /// Mean nanoseconds an item, plus one; 0 while it is not measured.
     mean_nanoseconds: AtomicU64,
     /// The longest of late, nanoseconds an item: halves in about 44 runs.
@@ -41,12 +44,20 @@ impl Function {
             pool: runtime.into(),
             doc,
             signature,
+            types: Types::default(),
             mean_nanoseconds: AtomicU64::new(0),
             peak_nanoseconds: AtomicU64::new(0),
             prints: AtomicBool::new(false),
             suspect: AtomicBool::new(false),
             quarantine: Mutex::default(),
         }
+    }
+
+    /// The same, of which this is known.
+    #[must_use]
+    pub fn with_types(mut self, types: Types) -> Self {
+        self.types = types;
+        self
     }
 
     /// Until when it rests for having killed its workers, if it does.

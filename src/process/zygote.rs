@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::family::Family;
 use crate::sys::{self, PidFd};
 use crate::transport::{
-    ChildDescriptors, ForkInitializer, FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote,
+    ChildDescriptors, ForkInitializer, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX, ToZygote,
 };
 
 /// How the zygotes of one runtime are made.
@@ -69,6 +69,8 @@ pub struct Announced {
     pub doc: Option<String>,
     /// Its signature.
     pub signature: Option<String>,
+    /// What its arguments and its value must be.
+    pub types: FunctionTypes,
 }
 
 /// One loading of the code: which functions it has, by the index that tasks name.
@@ -227,8 +229,8 @@ impl Zygote {
             };
             match packet {
                 FromZygote::Loading { what } => loading = what,
-                FromZygote::Function { name, doc, signature } => {
-                    functions.push(Announced { name, doc, signature });
+                FromZygote::Function { name, doc, signature, types } => {
+                    functions.push(Announced { name, doc, signature, types });
                 }
                 FromZygote::Ready => return Ok(functions),
                 FromZygote::Refused { what, reason, message, traceback } => {

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::json;
+use crate::transport::FunctionTypes;
 
 /// Why a native function gave no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +98,8 @@ pub struct Function {
     pub doc: Option<String>,
     /// How it is called, `(x)`.
     pub signature: Option<String>,
+    /// What its arguments and its value must be.
+    pub types: FunctionTypes,
     pub(super) body: Body,
 }
 

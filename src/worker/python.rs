@@ -10,4 +10,6 @@ pub const BOOTSTRAP: &str = concat!(
     include_str!("python/bootstrap/zygote.py"),
     "\0",
     include_str!("python/bootstrap/rare.py"),
+    "\0",
+    include_str!("python/bootstrap/types.py"),
 );

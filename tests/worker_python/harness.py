@@ -32,7 +32,7 @@ def text_of(name):
 
 def bootstrap():
     hot = "".join(text_of("bootstrap/%s.py" % part) for part in PARTS)
-    return hot.encode() + b"\0" + text_of("bootstrap/rare.py").encode()
+    return b"\0".join(text.encode() for text in (hot, text_of("bootstrap/rare.py"), text_of("bootstrap/types.py")))
 
 
 def become_subreaper():
