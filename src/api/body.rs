@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::narrow;
 use super::options::{OPTIONS, Options};
 use super::query::Invalid;
 use crate::jobs::State;
@@ -38,6 +39,7 @@ pub struct ApplyBody {
     #[schema(minimum = 0, maximum = 1000)]
     pub retries: Option<i64>,
     /// After which codes; `worker-died`, `interrupted` and `function-raised` if left out.
+    #[schema(schema_with = narrow::retry_on)]
     pub retry_on: Option<Vec<String>>,
     /// Seconds before the first retry, doubled each time, at most 60; 0 if left out.
     #[schema(minimum = 0, maximum = 86400)]
@@ -46,8 +48,10 @@ pub struct ApplyBody {
     #[schema(minimum = 0, maximum = 31622400)]
     pub result_ttl: Option<f64>,
     /// Labels of the client's own, to list by.
+    #[schema(schema_with = narrow::tags)]
     pub tags: Option<Vec<String>>,
     /// Must be false: this server keeps jobs in memory.
+    #[schema(schema_with = narrow::durable)]
     pub durable: Option<bool>,
 }
 
@@ -61,10 +65,10 @@ pub struct MapBody {
     /// The items.
     pub iterable: Vec<serde_json::Value>,
     /// Items a task, at least 1; if left out, by the library's formula: so that each worker gets 4 tasks.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1000000000)]
     pub chunksize: Option<u64>,
-    /// `raise` (as the library: one failure loses all values; if left out) or `collect`: each item is
-    /// `{"value":…}` or `{"error":{…}}`. imap has a record per item always.
+    /// `raise` or `collect`.
+    #[schema(schema_with = narrow::on_error)]
     pub on_error: Option<String>,
     /// The pool to run it, of the function's runtime.
     pub pool: Option<String>,
@@ -81,6 +85,7 @@ pub struct MapBody {
     #[schema(minimum = 0, maximum = 1000)]
     pub retries: Option<i64>,
     /// After which codes; `worker-died`, `interrupted` and `function-raised` if left out.
+    #[schema(schema_with = narrow::retry_on)]
     pub retry_on: Option<Vec<String>>,
     /// Seconds before the first retry, doubled each time, at most 60; 0 if left out.
     #[schema(minimum = 0, maximum = 86400)]
@@ -89,8 +94,10 @@ pub struct MapBody {
     #[schema(minimum = 0, maximum = 31622400)]
     pub result_ttl: Option<f64>,
     /// Labels of the client's own, to list by.
+    #[schema(schema_with = narrow::tags)]
     pub tags: Option<Vec<String>>,
     /// Must be false: this server keeps jobs in memory.
+    #[schema(schema_with = narrow::durable)]
     pub durable: Option<bool>,
 }
 
@@ -223,6 +230,7 @@ pub struct CancelBody {
     /// Of this function.
     pub function: Option<String>,
     /// `queued` or `running`.
+    #[schema(schema_with = narrow::open_state)]
     pub state: Option<String>,
 }
 

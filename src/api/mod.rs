@@ -6,6 +6,7 @@ mod accepted;
 mod body;
 mod job;
 mod list;
+mod narrow;
 mod new_pool;
 mod options;
 mod pool;

@@ -30,7 +30,7 @@ const RESULT_TTL_MAX: f64 = 31_622_400.0;
 const PRIORITY_MOST: i64 = 100;
 const RETRIES_MAX: i64 = 1_000;
 const TAGS_MAX: usize = 32;
-const TAG_BYTES_MAX: usize = 256;
+const TAG_CHARS_MAX: usize = 256;
 const RETRIABLE: &[FailureCode] = &[
     FailureCode::WorkerDied,
     FailureCode::Interrupted,
@@ -191,13 +191,13 @@ fn codes_of(names: &[String]) -> Result<Vec<FailureCode>, BodyProblem> {
 }
 
 fn tags(members: &Members<'_>) -> Result<Vec<String>, BodyProblem> {
-    let what = format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_BYTES_MAX} bytes");
+    let what = format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_CHARS_MAX} characters");
     checked_tags(value(members, "tags", &what)?.unwrap_or_default())
 }
 
 fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, BodyProblem> {
-    let what = format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_BYTES_MAX} bytes");
-    let fits = |tag: &String| (1..=TAG_BYTES_MAX).contains(&tag.len());
+    let what = format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_CHARS_MAX} characters");
+    let fits = |tag: &String| (1..=TAG_CHARS_MAX).contains(&tag.chars().count());
     if tags.len() > TAGS_MAX || !tags.iter().all(fits) {
         return Err(invalid("tags", &format!("tags must be {what}")));
     }

@@ -27,6 +27,14 @@ impl Misfit {
     }
 
     pub(super) fn of(error: &ValidationError<'_>) -> Self {
+        // Of a choice, what got furthest says most.
+        let depth = |error: &ValidationError<'_>| error.instance_path().as_str().matches('/').count();
+        if let ValidationErrorKind::AnyOf { context } = error.kind() {
+            let furthest = context.iter().flatten().max_by_key(|inner| depth(inner));
+            if let Some(inner) = furthest.filter(|inner| depth(inner) > depth(error)) {
+                return Self::of(inner);
+            }
+        }
         let mut path = "$".to_owned();
         for step in error.instance_path().as_str().split('/').skip(1) {
             push(&mut path, &step.replace("~1", "/").replace("~0", "~"), true);

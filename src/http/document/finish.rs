@@ -86,6 +86,8 @@ pub fn secure(document: &mut Value) {
 pub fn never_null(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
+            // A member's name is always a text.
+            members.remove("propertyNames");
             let types = members.get_mut("type").and_then(Value::as_array_mut);
             if let Some(types) = types {
                 types.retain(|name| name != "null");

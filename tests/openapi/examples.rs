@@ -1,0 +1,163 @@
+//! Each request of the document with its own example, sent to a real server: it succeeds, and the answer has the
+//! status, the media type and the schema that the document says.
+
+use serde_json::{Value, json};
+
+use super::shape::example_of;
+use crate::support::{Answer, Server, fixture};
+
+/// A request as the document describes it.
+struct Operation<'a> {
+    document: &'a Value,
+    method: &'a str,
+    path: &'a str,
+    said: &'a Value,
+}
+
+impl Operation<'_> {
+    fn id(&self) -> &str {
+        self.said["operationId"].as_str().expect("an operationId")
+    }
+
+    fn parameters(&self, place: &str) -> impl Iterator<Item = (&str, &Value)> {
+        let all = self.said["parameters"].as_array().into_iter().flatten();
+        let named = all.filter(move |parameter| parameter["in"] == place);
+        named.map(|parameter| (parameter["name"].as_str().expect("a name"), parameter))
+    }
+
+    /// The path with its parameters' examples; a job is one that has ended.
+    fn target(&self, server: &Server) -> String {
+        let mut target = self.path.to_owned();
+        for (name, parameter) in self.parameters("path") {
+            let value = match (parameter["example"].as_str(), name) {
+                (Some(example), _) => example.to_owned(),
+                (None, "id") => ended_job(server),
+                (None, "pool") => "reports".to_owned(),
+                (None, _) => panic!("{}: its parameter {name} has no example", self.id()),
+            };
+            target = target.replace(&format!("{{{name}}}"), &value);
+        }
+        let given = self.parameters("query").filter(|(_, parameter)| parameter["required"] == true);
+        let query: Vec<String> = given
+            .map(|(name, parameter)| {
+                let example = parameter["example"].as_str();
+                format!("{name}={}", example.unwrap_or_else(|| panic!("{}: {name} has no example", self.id())))
+            })
+            .collect();
+        if query.is_empty() { target } else { format!("{target}?{}", query.join("&")) }
+    }
+
+    /// What must be there before: the thing that the path names, made by its own example.
+    fn prepare(&self, server: &Server) {
+        let _ = server.send("DELETE", "/v1/pools/reports", &[], None);
+        if self.path.starts_with("/v1/pools/{pool}") {
+            self.make(server, "post", "/v1/pools", "/v1/pools");
+        }
+        if self.id() == "joinPool" {
+            server.post_empty("/v1/pools/reports/close").value();
+        }
+        let thing: Vec<&str> = self.path.splitn(5, '/').take(4).collect();
+        let place = thing.join("/");
+        if self.document["paths"][&place]["put"].is_object() && self.method != "put" {
+            let maker = Operation { document: self.document, method: "put", path: &place, said: &self.document["paths"][&place]["put"] };
+            let target = maker.target(server);
+            let _ = server.send("DELETE", &target, &[], None);
+            self.make(server, "put", &place, &target);
+        }
+    }
+
+    fn make(&self, server: &Server, method: &str, path: &str, target: &str) {
+        let said = &self.document["paths"][path][method];
+        let body = example_of(self.document, &said["requestBody"]).map(|(_, body)| body.to_string());
+        let headers = [("content-type", "application/json")];
+        let answer = server.send(&method.to_uppercase(), target, &headers, Some(body.unwrap_or_default().as_bytes()));
+        assert!(answer.status < 300, "{method} {target}: {}", answer.text());
+    }
+
+    fn send(&self, server: &Server) -> Answer {
+        self.prepare(server);
+        let target = self.target(server);
+        let method = self.method.to_uppercase();
+        match example_of(self.document, &self.said["requestBody"]) {
+            Some((kind, body)) => {
+                let text = body.as_str().filter(|_| kind != "application/json").map(str::to_owned);
+                let text = text.unwrap_or_else(|| body.to_string());
+                server.send(&method, &target, &[("content-type", &kind)], Some(text.as_bytes()))
+            }
+            None => server.send(&method, &target, &[], (method == "POST").then_some(b"".as_slice())),
+        }
+    }
+
+    /// Whether the answer is the success that the document lists.
+    fn hold(&self, answer: &Answer) {
+        let id = self.id();
+        let responses = self.said["responses"].as_object().expect("responses");
+        let (status, response) = responses.iter().find(|(status, _)| status.starts_with('2')).expect("a success");
+        assert_eq!(answer.status.to_string(), *status, "{id}: {}", answer.text());
+        let Some(content) = response["content"].as_object() else {
+            assert_eq!(answer.text(), "", "{id}");
+            return;
+        };
+        let kind = answer.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().to_owned();
+        let listed = content.iter().find(|(listed, _)| {
+            **listed == kind || listed.strip_suffix('*').is_some_and(|group| kind.starts_with(group))
+        });
+        let (_, listed) = listed.unwrap_or_else(|| panic!("{id}: {kind} is not listed"));
+        if kind == "application/json" {
+            let schema = json!({"components": self.document["components"], "allOf": [listed["schema"]]});
+            let validator = jsonschema::draft202012::new(&schema).expect("a schema");
+            let value: Value = serde_json::from_str(&answer.text()).expect("JSON");
+            if let Err(error) = validator.validate(&value) {
+                panic!("{id}: {error} at {}: {value}", error.instance_path());
+            }
+        }
+        for name in response["headers"].as_object().into_iter().flat_map(|headers| headers.keys()) {
+            assert!(answer.header(&name.to_lowercase()).is_some(), "{id}: no header {name}");
+        }
+    }
+}
+
+fn ended_job(server: &Server) -> String {
+    let id = server.post("/v1/apply_async", &json!({"function": "tasks.square", "args": [20]})).accepted();
+    assert_eq!(server.result(&id, 10.0).value(), 400);
+    id
+}
+
+fn each(document: &Value, mut visit: impl FnMut(&Operation<'_>)) -> usize {
+    let mut count = 0;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, said) in item.as_object().expect("operations") {
+            visit(&Operation { document, method, path, said });
+            count += 1;
+        }
+    }
+    count
+}
+
+#[test]
+fn each_request_works_as_its_example_says() {
+    let server = Server::bare(&[&fixture("contract/tasks.py"), "--builtin"]);
+    let document = super::drift::document();
+    let count = each(&document, |operation| operation.hold(&operation.send(&server)));
+    assert!(count > 30, "{count} operations");
+}
+
+#[test]
+fn examples_of_answers_are_what_their_schemas_say() {
+    let document = super::drift::document();
+    each(&document, |operation| {
+        for (status, response) in operation.said["responses"].as_object().expect("responses") {
+            for content in response["content"].as_object().into_iter().flat_map(|content| content.values()) {
+                let named = content["schema"]["$ref"].as_str();
+                let named = named.and_then(|reference| document.pointer(reference.strip_prefix('#')?));
+                let examples = [Some(&content["example"]), named.map(|schema| &schema["example"])];
+                let schema = json!({"components": document["components"], "allOf": [content["schema"]]});
+                let validator = jsonschema::draft202012::new(&schema).expect("a schema");
+                for example in examples.into_iter().flatten().filter(|example| !example.is_null()) {
+                    let said = validator.validate(example);
+                    assert!(said.is_ok(), "{} {status}: {said:?}", operation.id());
+                }
+            }
+        }
+    });
+}
