@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::narrow;
-use super::options::{OPTIONS, Options};
+use super::options::{OPTIONS, Options, whole_number};
 use super::query::Invalid;
 use crate::jobs::State;
 use crate::json::{self, EnvelopeError, Kind, Member};
@@ -300,7 +300,7 @@ impl MapRequest {
             match members.raw("chunksize", Kind::Number, "a whole number from 1 to 1,000,000,000")? {
                 None => None,
                 Some((text, _)) => {
-                    let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<usize>().ok());
+                    let number = whole_number(&text).and_then(|number| usize::try_from(number).ok());
                     let number = number.filter(|number| (1..=CHUNKSIZE_MAX).contains(number));
                     Some(number.ok_or_else(|| {
                         invalid("chunksize", "chunksize must be a whole number from 1 to 1,000,000,000")

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::body::{BodyProblem, Members, invalid};
+use super::options::whole_number;
 use crate::json::Kind;
 
 /// Most workers of a pool.
@@ -36,12 +37,13 @@ pub struct NewPoolBody {
     /// Its positional arguments; none if left out.
     pub initargs: Option<Vec<serde_json::Value>>,
     /// Tasks (calls, or chunks of a map) that a worker runs before another takes its place.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 9007199254740992)]
     pub maxtasksperchild: Option<u64>,
     /// Up to so many more, drawn for each worker; 0 if left out.
+    #[schema(minimum = 0, maximum = 9007199254740992)]
     pub maxtasksperchild_jitter: Option<u64>,
     /// Bytes that a worker may hold: above it is replaced, and killed if it runs a task.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 9007199254740992)]
     pub max_rss: Option<u64>,
 }
 
@@ -149,7 +151,7 @@ fn processes(members: &Members<'_>) -> Result<Option<usize>, BodyProblem> {
 fn whole(members: &Members<'_>, name: &str, least: u64, most: u64) -> Result<Option<u64>, BodyProblem> {
     let what = format!("a whole number from {least} to {most}");
     let Some((text, _)) = members.raw(name, Kind::Number, &what)? else { return Ok(None) };
-    let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<u64>().ok());
+    let number = whole_number(&text).and_then(|number| u64::try_from(number).ok());
     match number.filter(|number| (least..=most).contains(number)) {
         Some(number) => Ok(Some(number)),
         None => Err(invalid(name, &format!("{name} must be {what}"))),

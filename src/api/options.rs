@@ -171,9 +171,17 @@ fn whole<T: TryFrom<i64>>(
     most: i64,
 ) -> Result<Option<T>, BodyProblem> {
     let what = format!("a whole number from {least} to {most}");
-    let Some(number) = value::<i64>(members, name, &what)? else { return Ok(None) };
+    let Some(text) = members.text(name) else { return Ok(None) };
+    let number = whole_number(&text).ok_or_else(|| invalid(name, &format!("{name} must be {what}")))?;
     let number = (least..=most).contains(&number).then(|| T::try_from(number).ok()).flatten();
     number.map(Some).ok_or_else(|| invalid(name, &format!("{name} must be {what}")))
+}
+
+/// A whole number, also one that is written with a point: JSON knows no difference (`2.0`).
+pub(super) fn whole_number(text: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(text).ok()?;
+    let number = || text.parse::<f64>().ok().filter(|number| number.fract() == 0.0);
+    text.parse::<i64>().ok().or_else(|| number().and_then(|number| format!("{number:.0}").parse().ok()))
 }
 
 fn retry_on(members: &Members<'_>) -> Result<Option<Vec<FailureCode>>, BodyProblem> {

@@ -76,6 +76,7 @@ pub fn document<'a>(functions: impl Iterator<Item = FunctionShown<'a>>, base_url
         let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
         finish::never_null(&mut document);
         finish::secure(&mut document);
+        finish::narrow(&mut document);
         document
     });
     let mut document = api.clone();

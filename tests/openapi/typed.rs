@@ -59,7 +59,7 @@ fn arguments_that_do_not_fit_are_refused_before_they_cost_a_worker() {
     ] {
         let answer = call(&server, name, &arguments);
         answer.problem(422, "invalid-arguments");
-        let problem: Value = serde_json::from_str(&answer.text()).expect("JSON");
+        let problem = answer.json();
         assert_eq!(problem["path"], path, "{name} {arguments}: {problem}");
         assert!(problem.get("instance").is_none(), "no job: {problem}");
     }
@@ -114,7 +114,7 @@ fn the_served_document_is_the_printed_one() {
     let server = serve();
     let tasks = fixture("contract/tasks.py");
     for (path, more) in [("/openapi.json", &[][..]), ("/openapi-3.0.json", &["--v3-0"][..])] {
-        let served = server.get(path).text();
+        let served = String::from_utf8(server.get(path).body).expect("text");
         let args = ["openapi", &tasks, "--builtin", "--command", "head=head -n {0}", "--function", "os.getpid"];
         let printed = Program::run(&[&args[..], more].concat(), std::time::Duration::from_secs(20), |_| ());
         assert!(printed.out == served, "{path}: {}", printed.errors);

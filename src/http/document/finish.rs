@@ -59,6 +59,14 @@ fn operations(document: &Value) -> impl Iterator<Item = (&str, &Value)> {
     })
 }
 
+/// Says what holds between the members of a body.
+pub fn narrow(document: &mut Value) {
+    let schemas = &mut document["components"]["schemas"];
+    schemas["CancelBody"]["minProperties"] = 1.into();
+    schemas["NewPoolBody"]["dependentRequired"] =
+        json!({"initargs": ["initializer"], "maxtasksperchild_jitter": ["maxtasksperchild"]});
+}
+
 /// Says of each operation behind the door that it takes a token, and what it answers without one.
 pub fn secure(document: &mut Value) {
     document["components"]["securitySchemes"] = json!({"bearer": {

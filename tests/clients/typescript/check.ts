@@ -2,7 +2,7 @@
 // It fails where anything is not so; the compiler checks the rest.
 
 import assert from "node:assert/strict";
-import createClient from "openapi-fetch";
+import createClient, { type Client } from "openapi-fetch";
 import type { components, paths } from "./schema.js";
 
 type Job = components["schemas"]["Job"];
@@ -61,8 +61,8 @@ assert.equal(wrong.error?.code, "invalid-arguments");
 assert.equal(wrong.error.path, "$.x");
 
 // the token
-for (const stranger of [{}, { Authorization: `Bearer not-${token}` }]) {
-  const outside = createClient<paths>({ baseUrl: url, headers: stranger });
+for (const stranger of [{}, { Authorization: `Bearer not-${token}` }] as HeadersInit[]) {
+  const outside: Client<paths> = createClient<paths>({ baseUrl: url, headers: stranger });
   const refused = await outside.POST("/v1/apply", { body: { function: "tasks.square", args: [1] } });
   assert.equal(refused.response.status, 401);
   assert.equal(refused.error?.code, "unauthorized");
