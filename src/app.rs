@@ -16,9 +16,11 @@ use tokio::sync::watch;
 
 use crate::config::{Bind, Config};
 use crate::http::{self, Listener, ServerOptions, Shared, Stage, StageValue};
-use crate::jobs::{Admission, MemoryStore, Retention};
+use crate::jobs::{Admission, KeyBounds, Keys, MemoryStore, Retention};
+use crate::objects::{ObjectLimits, Objects};
 use crate::pool::{BootFailure, Pool};
 use crate::process::Family;
+use crate::sys::reserve_blocks;
 use crate::telemetry;
 
 pub use runtimes::Offered;
@@ -29,6 +31,7 @@ const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 /// Serves until told to stop. Must be called on the main thread, before any other is there: workers live as long
 /// as it does.
 pub fn serve(config: Config) -> ExitCode {
+    reserve_blocks();
     let _rest_of_the_log = telemetry::start();
     match runtime().and_then(|runtime| runtime.block_on(run(config))) {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,10 +83,23 @@ async fn run(config: Config) -> io::Result<()> {
         finished_jobs_max: limits.finished_jobs_max,
         finished_bytes_max: limits.finished_bytes_max,
     };
+    let object_limits = ObjectLimits {
+        objects_max: limits.objects_max,
+        bytes_max: limits.object_bytes_max,
+        depth_max: limits.depth_max,
+        timeout_max: limits.timeout_max,
+    };
+    let keys = KeyBounds {
+        keys_max: limits.idempotency_keys_max,
+        bytes_max: limits.idempotency_bytes_max,
+        ttl: limits.idempotency_ttl,
+    };
     let shared = Arc::new(Shared {
         stage: Stage::default(),
         jobs: Arc::new(MemoryStore::new(retention)),
+        objects: Objects::new(object_limits),
         admission: Admission::new(limits.queue_jobs_max, limits.queue_bytes_max),
+        keys: Keys::new(keys),
         service: OnceLock::new(),
         base_url: config.public_url.as_ref().map(ToString::to_string).unwrap_or_default(),
         limits,
@@ -96,7 +112,7 @@ async fn run(config: Config) -> io::Result<()> {
         write_stall_timeout: config.limits.write_stall_timeout,
         grace: stop::LAST_ANSWERS,
     };
-    let service = http::guarded(http::router(Arc::clone(&shared)), http::Doors::of(&config));
+    let service = http::guarded(http::router(Arc::clone(&shared)), &shared, http::Doors::of(&config));
     let server = tokio::spawn(http::serve(listener, service, options, stage));
     tokio::spawn(expire(Arc::clone(&shared)));
 
@@ -141,7 +157,7 @@ fn raise_descriptor_limit() {
 /// Loads the code, makes the pools, waits until every worker takes tasks.
 async fn start(config: &Config, family: &Family, shared: &Shared) -> Result<(), String> {
     let loaded = runtimes::load(config, family).await?;
-    let service = loaded.into_service(config, &shared.jobs)?;
+    let service = loaded.into_service(config, &shared.jobs).await?;
     let ready = async {
         for pool in service.pools.all() {
             pool.made().await.map_err(|failure| why_not_made(&pool, failure.as_deref()))?;
@@ -204,5 +220,6 @@ async fn expire(shared: Arc<Shared>) {
     loop {
         period.tick().await;
         shared.jobs.expire();
+        shared.keys.expire();
     }
 }

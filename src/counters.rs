@@ -92,6 +92,17 @@ pub fn read(page: &MappedPage) -> Counters {
     }
 }
 
+/// The task that a worker runs and the items that it has done of it, if it runs one.
+///
+/// Read against the order of writing: a task's start is written last, and its number is the first to go.
+pub fn items_of_current(page: &MappedPage) -> Option<(u64, u64)> {
+    let word = |word: Word| page.word(word as usize).load(Ordering::Acquire);
+    let begun = word(Word::TaskStarted);
+    let items = word(Word::ItemsDone);
+    let current = word(Word::CurrentTask);
+    (begun != 0 && current != 0).then_some((current, items))
+}
+
 /// Writes a word of a page that this process mapped for writing.
 pub fn write(page: &MappedPage, word: Word, value: u64) {
     page.word(word as usize).store(value, Ordering::Release);

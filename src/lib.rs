@@ -64,6 +64,7 @@
 //! | [`http`] | axum: routes, one handler file per resource, the one map to statuses | work in a handler |
 //! | [`api`] | what travels in requests and answers | a value built from a client's arguments |
 //! | [`pool`] | the engine: one actor owns queue and workers; pure state beside it | a wait for a worker |
+//! | [`objects`] | queues, locks, values, dicts, …, shared by clients and workers | HTTP, a pipe, a held thread |
 //! | [`jobs`] | records: awaited, finished once, expired; the store trait | running anything |
 //! | [`process`] | zygotes and workers as processes | a task, a job; a fork of the server |
 //! | [`worker`] | child only: becoming a worker, its loop, the runtimes | tokio, a second thread |
@@ -84,6 +85,7 @@ pub mod counters;
 pub mod http;
 pub mod jobs;
 pub mod json;
+pub mod objects;
 pub mod pool;
 pub mod process;
 pub mod program;

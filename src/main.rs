@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: forkpool::sys::Blocks = forkpool::sys::Blocks;
+
 fn main() -> ExitCode {
     forkpool::program::run()
 }

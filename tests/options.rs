@@ -4,6 +4,7 @@ mod support;
 
 mod options {
     mod bad_input;
+    mod fair_turns;
     mod priority;
     mod queue_timeout;
     mod retries;

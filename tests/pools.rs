@@ -9,10 +9,13 @@ mod pools {
     mod initializers;
     mod life;
     mod made_again;
+    mod max_running;
     mod memory;
+    mod preload;
     mod quarantine;
     mod recycling;
     mod resizing;
+    mod rules;
 
     use serde_json::{Value, json};
 

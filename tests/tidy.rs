@@ -19,14 +19,15 @@ const LINE_COLUMNS_MAX: usize = 120;
 
 /// The rooms from top to bottom, and what each may import: rooms below it alone.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("main", &["program"]),
+    ("main", &["program", "sys"]),
     ("program", &["cli", "worker"]),
     ("cli", &["app", "http", "config"]),
-    ("app", &["telemetry", "http", "pool", "jobs", "process", "worker", "schema", "config"]),
+    ("app", &["telemetry", "http", "pool", "objects", "jobs", "process", "worker", "schema", "config", "sys"]),
     ("telemetry", &[]),
-    ("http", &["api", "pool", "jobs", "schema", "json", "config"]),
-    ("api", &["jobs", "json"]),
+    ("http", &["api", "pool", "objects", "jobs", "schema", "json", "config"]),
+    ("api", &["objects", "jobs", "json"]),
     ("pool", &["jobs", "process", "transport", "schema", "json", "counters"]),
+    ("objects", &["json", "sys"]),
     ("jobs", &[]),
     ("process", &["transport", "sys"]),
     ("worker", &["transport", "json", "counters", "sys"]),

@@ -35,6 +35,9 @@ pub struct ApplyBody {
     /// Larger first; 0 if left out.
     #[schema(minimum = -100, maximum = 100)]
     pub priority: Option<i64>,
+    /// Within one priority, jobs of different keys take turns. Jobs without one form one together.
+    #[schema(min_length = 1, max_length = 256)]
+    pub key: Option<String>,
     /// How often a task that ended without a value is run again; 0 if left out.
     #[schema(minimum = 0, maximum = 1000)]
     pub retries: Option<i64>,
@@ -81,6 +84,9 @@ pub struct MapBody {
     /// Larger first; 0 if left out.
     #[schema(minimum = -100, maximum = 100)]
     pub priority: Option<i64>,
+    /// Within one priority, jobs of different keys take turns. Jobs without one form one together.
+    #[schema(min_length = 1, max_length = 256)]
+    pub key: Option<String>,
     /// How often a task that ended without a value is run again; 0 if left out.
     #[schema(minimum = 0, maximum = 1000)]
     pub retries: Option<i64>,

@@ -75,7 +75,7 @@ pub struct Job {
 /// How far a job is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Progress {
-    /// Items done.
+    /// Items done; of a map, as they are done, also in chunks that run.
     pub done: u64,
     /// Items in all; 1 for an apply.
     pub total: u64,

@@ -4,6 +4,7 @@
 
 mod accepted;
 mod body;
+mod event;
 mod job;
 mod list;
 mod narrow;
@@ -21,6 +22,7 @@ pub use body::{
     ApplyBody, ApplyRequest, BodyProblem, CancelBody, CancelRequest, Cancelled, MapBody, MapRequest,
     arguments_of, no_arguments,
 };
+pub use event::{LogEvent, StateEvent};
 pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
 pub use new_pool::{JoinBody, NewPoolBody, NewPoolRequest, PoolChangeBody, join_timeout, pool_change};

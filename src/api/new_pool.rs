@@ -37,14 +37,17 @@ pub struct NewPoolBody {
     /// Its positional arguments; none if left out.
     pub initargs: Option<Vec<serde_json::Value>>,
     /// Tasks (calls, or chunks of a map) that a worker runs before another takes its place.
-    #[schema(minimum = 1, maximum = 9007199254740992)]
+    #[schema(minimum = 1, maximum = 9007199254740992i64)]
     pub maxtasksperchild: Option<u64>,
     /// Up to so many more, drawn for each worker; 0 if left out.
-    #[schema(minimum = 0, maximum = 9007199254740992)]
+    #[schema(minimum = 0, maximum = 9007199254740992i64)]
     pub maxtasksperchild_jitter: Option<u64>,
     /// Bytes that a worker may hold: above it is replaced, and killed if it runs a task.
-    #[schema(minimum = 1, maximum = 9007199254740992)]
+    #[schema(minimum = 1, maximum = 9007199254740992i64)]
     pub max_rss: Option<u64>,
+    /// `false`: each worker loads the modules itself, after its fork, so that they may start threads while they
+    /// load; true if left out. Python only.
+    pub preload: Option<bool>,
 }
 
 /// What of a pool can be changed.
@@ -86,6 +89,8 @@ pub struct NewPoolRequest {
     pub maxtasksperchild_jitter: u64,
     /// Bytes that a worker may hold.
     pub max_rss: Option<u64>,
+    /// Whether the code is loaded before workers are forked.
+    pub preload: bool,
 }
 
 impl NewPoolRequest {
@@ -103,6 +108,7 @@ impl NewPoolRequest {
                 "maxtasksperchild",
                 "maxtasksperchild_jitter",
                 "max_rss",
+                "preload",
             ]],
         )?;
         let name = members.string("name")?;
@@ -130,6 +136,7 @@ impl NewPoolRequest {
             maxtasksperchild,
             maxtasksperchild_jitter: jitter.unwrap_or(0),
             max_rss: whole(&members, "max_rss", 1, TASKS_MAX)?,
+            preload: preload(&members)?,
         })
     }
 }
@@ -141,6 +148,11 @@ fn initargs(members: &Members<'_>) -> Result<Option<String>, BodyProblem> {
         return Err(invalid("initargs", &detail));
     }
     Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
+fn preload(members: &Members<'_>) -> Result<bool, BodyProblem> {
+    let text = members.raw("preload", Kind::Bool, "true or false")?;
+    Ok(text.is_none_or(|(text, _)| &text[..] == b"true"))
 }
 
 fn processes(members: &Members<'_>) -> Result<Option<usize>, BodyProblem> {

@@ -1,5 +1,6 @@
 //! The options of submissions: read one by one, each wrong one named.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ pub const OPTIONS: &[&str] = &[
     "run_timeout",
     "queue_timeout",
     "priority",
+    "key",
     "retries",
     "retry_on",
     "retry_delay",
@@ -28,6 +30,7 @@ pub const OPTIONS: &[&str] = &[
 const SECONDS_MAX: f64 = 86_400.0;
 const RESULT_TTL_MAX: f64 = 31_622_400.0;
 const PRIORITY_MOST: i64 = 100;
+const KEY_CHARS_MAX: usize = 256;
 const RETRIES_MAX: i64 = 1_000;
 const TAGS_MAX: usize = 32;
 const TAG_CHARS_MAX: usize = 256;
@@ -55,6 +58,9 @@ pub struct CallOptions {
     /// Larger first; 0 if left out.
     #[param(minimum = -100, maximum = 100)]
     priority: Option<i64>,
+    /// Keys have turns: jobs of the same priority run key by key, not first come first served.
+    #[param(min_length = 1, max_length = 256)]
+    key: Option<String>,
     /// How often a task that ended without a value is run again; 0 if left out.
     #[param(minimum = 0, maximum = 1000)]
     retries: Option<i64>,
@@ -80,8 +86,8 @@ pub struct CallOptions {
 pub struct Options {
     /// The pool asked for.
     pub pool: Option<String>,
-    /// The rest.
-    pub terms: Terms,
+    retries: Option<u32>,
+    terms: Terms,
 }
 
 impl Options {
@@ -91,21 +97,31 @@ impl Options {
             run_timeout: seconds(members, "run_timeout", SECONDS_MAX)?,
             queue_timeout: seconds(members, "queue_timeout", SECONDS_MAX)?,
             priority: whole(members, "priority", -PRIORITY_MOST, PRIORITY_MOST)?.unwrap_or(0),
-            retries: whole(members, "retries", 0, RETRIES_MAX)?.unwrap_or(0),
-            retry_on: retry_on(members)?.unwrap_or(defaults.retry_on),
+            key: members.string("key")?.map(checked_key).transpose()?,
+            retry_on: retry_on(members)?.unwrap_or_else(|| defaults.retry_on.clone()),
             retry_delay: seconds(members, "retry_delay", SECONDS_MAX)?.unwrap_or_default(),
             result_ttl: seconds(members, "result_ttl", RESULT_TTL_MAX)?,
             tags: tags(members)?,
+            ..defaults
         };
         let durable: Option<bool> = value(members, "durable", "true or false")?;
         if durable == Some(true) {
             return Err(BodyProblem::NotDurable);
         }
-        Ok(Self { pool: members.string("pool")?, terms })
+        let retries = whole(members, "retries", 0, RETRIES_MAX)?;
+        Ok(Self { pool: members.string("pool")?, retries, terms })
     }
 }
 
 impl Options {
+    /// The terms of a job; what isn't given is as the configuration has it for the function.
+    pub fn into_terms(self, run_timeout: Option<Duration>, retries: u32) -> Terms {
+        let mut terms = self.terms;
+        terms.run_timeout = terms.run_timeout.or(run_timeout);
+        terms.retries = self.retries.unwrap_or(retries);
+        terms
+    }
+
     /// From the query of a stream.
     pub fn from_query(query: &Query<'_>) -> Result<Self, Invalid> {
         let day = Duration::from_secs_f64(SECONDS_MAX);
@@ -137,10 +153,13 @@ impl Options {
             tags: checked_tags(list("tags")).map_err(refused)?,
             queue_timeout: query.seconds("queue_timeout", day)?,
             priority: i8::try_from(whole("priority", -PRIORITY_MOST, PRIORITY_MOST)?).unwrap_or(0),
-            retries: u32::try_from(whole("retries", 0, RETRIES_MAX)?).unwrap_or(0),
+            key: query.text("key").map(str::to_owned).map(checked_key).transpose().map_err(refused)?,
             retry_delay: query.seconds("retry_delay", day)?.unwrap_or_default(),
+            ..Terms::default()
         };
-        Ok(Self { pool: query.text("pool").map(str::to_owned), terms })
+        let retries = query.text("retries").map(|_| whole("retries", 0, RETRIES_MAX)).transpose()?;
+        let retries = retries.and_then(|retries| u32::try_from(retries).ok());
+        Ok(Self { retries, pool: query.text("pool").map(str::to_owned), terms })
     }
 }
 
@@ -196,6 +215,11 @@ fn codes_of(names: &[String]) -> Result<Vec<FailureCode>, BodyProblem> {
     let code = |name: &String| RETRIABLE.iter().find(|code| code.as_str() == name).copied();
     let codes: Option<Vec<_>> = names.iter().map(code).collect();
     codes.ok_or_else(|| invalid("retry_on", &format!("retry_on must be a list of codes, of: {known}")))
+}
+
+fn checked_key(key: String) -> Result<Arc<str>, BodyProblem> {
+    let fits = (1..=KEY_CHARS_MAX).contains(&key.chars().count());
+    fits.then(|| key.into()).ok_or_else(|| invalid("key", "key must be a string of 1 to 256 characters"))
 }
 
 fn tags(members: &Members<'_>) -> Result<Vec<String>, BodyProblem> {

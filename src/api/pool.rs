@@ -73,6 +73,9 @@ pub struct PoolInfo {
     /// Bytes that a worker may hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_rss: Option<u64>,
+    /// Of a Python pool: whether the code is loaded once, before workers are forked; if not, each loads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preload: Option<bool>,
 }
 
 /// A worker process.

@@ -11,6 +11,17 @@ pub(super) struct Plan {
     pub pools: Vec<NewPool>,
 }
 
+/// Whether any Python pool made at start wants the code loaded before its workers are forked.
+pub(super) fn is_preloaded(config: &Config, is_only_runtime: bool) -> bool {
+    let is_python = |name: &str, said: &PoolConfig| match said.runtime.as_deref() {
+        Some(runtime) => runtime == "python",
+        None => name == "python" || is_only_runtime,
+    };
+    let own = config.pools.get("python").and_then(|said| said.preload);
+    let mut others = config.pools.iter().filter(|(name, said)| *name != "python" && is_python(name, said));
+    own != Some(false) || others.any(|(_, said)| said.preload != Some(false))
+}
+
 /// The pools, without their initializers: one named after each runtime, and those of the configuration.
 pub(super) fn pools(config: &Config, runtimes: &[&'static str]) -> Result<Vec<NewPool>, String> {
     let own: BTreeSet<&str> = runtimes.iter().copied().collect();
@@ -44,6 +55,9 @@ fn new_pool(
     if is_own && runtime != name {
         return Err(format!("the pool of this name is that of the runtime {name}"));
     }
+    if said.preload == Some(false) && runtime != "python" {
+        return Err("preload = false is for Python pools: nothing else is loaded".into());
+    }
     Ok(NewPool {
         name: name.into(),
         runtime,
@@ -53,6 +67,7 @@ fn new_pool(
             maxtasksperchild: said.maxtasksperchild.map(|tasks| tasks.0),
             maxtasksperchild_jitter: said.maxtasksperchild_jitter.map_or(0, |tasks| tasks.0),
             max_rss: said.max_rss.map(|bytes| bytes.0),
+            loads_in_workers: said.preload == Some(false),
         },
         permanent: true,
     })

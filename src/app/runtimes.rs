@@ -7,7 +7,7 @@ use super::plan::{self, Plan};
 use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::http::Service;
 use crate::jobs::Store;
-use crate::pool::{Function, Functions, Pools, Workshop};
+use crate::pool::{Function, Functions, Origin, Pools, Workshop};
 use crate::process::{CommandOutput, Family, FunctionTypes, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner};
 use crate::schema::Types;
 use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
@@ -32,6 +32,7 @@ pub(super) struct Loaded(Vec<Runtime>);
 
 struct Runtime {
     name: &'static str,
+    preloaded: bool,
     spawner: Spawner,
     generation: Arc<Generation>,
 }
@@ -50,13 +51,16 @@ pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, Str
         native(!config.commands.is_empty(), "command", commands).map_err(|error| error.to_string())?;
     let is_native = config.builtin || config.own_functions;
     let native = native(is_native, "native", own).map_err(|error| error.to_string())?;
-    let python = config.python.as_ref().map(|python| python_spec(config, python));
+    let python = config.python.as_ref().map(|python| RuntimeSpec {
+        preload: plan::is_preloaded(config, native.is_none() && command.is_none()),
+        ..python_spec(config, python)
+    });
     let start = async |spec: Option<RuntimeSpec>| match spec {
         None => Ok(None),
         Some(spec) => {
-            let name = spec.name;
+            let (name, preloaded) = (spec.name, spec.preload);
             let started = Spawner::start(spec, family.clone()).await.map_err(|error| error.to_string())?;
-            Ok::<_, String>(Some(Runtime { name, spawner: started.0, generation: started.1 }))
+            Ok::<_, String>(Some(Runtime { name, preloaded, spawner: started.0, generation: started.1 }))
         }
     };
     let (native, python, command) = tokio::try_join!(start(native), start(python), start(command))?;
@@ -103,6 +107,7 @@ fn native_spec(config: &Config, name: &'static str, load: LoadList) -> std::io::
         arguments: vec![ZYGOTE_ARGUMENT.into()],
         preamble: None,
         load,
+        preload: true,
         result_bytes_max: config.limits.result_bytes_max,
         tracebacks: config.tracebacks,
         start_timeout: config.limits.start_timeout,
@@ -123,6 +128,7 @@ fn python_spec(config: &Config, python: &PythonConfig) -> RuntimeSpec {
             functions: python.functions.clone(),
             commands: Vec::new(),
         },
+        preload: true,
         result_bytes_max: config.limits.result_bytes_max,
         tracebacks: config.tracebacks,
         start_timeout: config.limits.start_timeout,
@@ -165,6 +171,11 @@ impl Loaded {
                 let function = Function::new(&announced.name, runtime.name, doc, signature);
                 let mut function = function.with_types(types_of(announced.types.clone()));
                 let said = config.functions.get(&announced.name);
+                if let Some(said) = said {
+                    function.run_timeout = said.run_timeout.map(|timeout| timeout.0);
+                    function.retries = said.retries.and_then(|n| u32::try_from(n.0).ok()).unwrap_or(0);
+                    function = function.at_most(said.max_running.map(|most| most.get()));
+                }
                 if let Some(pool) = said.and_then(|said| said.pool.as_deref()) {
                     function = function.in_pool(pool);
                 }
@@ -176,9 +187,11 @@ impl Loaded {
     }
 
     /// Starts the pools.
-    pub fn into_service(self, config: &Config, store: &Arc<dyn Store>) -> Result<Service, String> {
+    pub async fn into_service(self, config: &Config, store: &Arc<dyn Store>) -> Result<Service, String> {
         let Plan { functions, pools: planned } = self.plan(config)?;
-        let spawners = self.0.into_iter().map(|runtime| (runtime.name, runtime.spawner)).collect();
+        let spawners = self.0.into_iter().map(|runtime| {
+            (Origin { runtime: runtime.name, in_workers: !runtime.preloaded }, runtime.spawner)
+        });
         let workshop = Workshop {
             processes: config.workers,
             store: Arc::clone(store),
@@ -187,9 +200,11 @@ impl Loaded {
             log_bytes_max: config.limits.log_bytes_max,
             output_to_stderr: config.worker_output == WorkerOutput::Stderr,
         };
-        let pools = Pools::new(workshop, spawners);
+        let pools = Pools::new(workshop, spawners.collect());
         for new in planned {
             let name = Arc::clone(&new.name);
+            let loaded = pools.load(new.runtime, new.options.loads_in_workers).await;
+            loaded.map_err(|failure| format!("the pool {name}: {}", failure.detail))?;
             pools.make(new).map_err(|error| format!("the pool {name}: {error}"))?;
         }
         Ok(Service { functions, pools, documents: OnceLock::new() })

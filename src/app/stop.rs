@@ -56,6 +56,7 @@ pub(super) async fn drain(shared: &Shared, signals: &mut Signals) {
     let draining = async {
         tokio::time::sleep(shared.limits.drain_delay).await;
         shared.stage.set(StageValue::Draining);
+        shared.objects.close();
         let all = async {
             // One after the other would end the second pool's waiting jobs too late.
             let drains: Vec<_> = pools(shared)
@@ -72,7 +73,10 @@ pub(super) async fn drain(shared: &Shared, signals: &mut Signals) {
     };
     tokio::select! {
         () = draining => {}
-        () = signals.first() => shared.stage.set(StageValue::Draining),
+        () = signals.first() => {
+            shared.stage.set(StageValue::Draining);
+            shared.objects.close();
+        }
     }
 }
 

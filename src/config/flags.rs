@@ -160,6 +160,10 @@ pub struct ServeFlags {
     #[arg(long, value_name = "TIME", env = "FORKPOOL_FAILURE_TTL", help_heading = "Clocks")]
     pub failure_ttl: Option<Life>,
 
+    /// How long an idempotency key is kept [default: 24h]
+    #[arg(long, value_name = "TIME", env = "FORKPOOL_IDEMPOTENCY_TTL", help_heading = "Clocks")]
+    pub idempotency_ttl: Option<Life>,
+
     /// From a request's first byte to the end of its head [default: 10s]
     #[arg(long, value_name = "TIME", env = "FORKPOOL_HEAD_TIMEOUT", help_heading = "Clocks")]
     pub head_timeout: Option<Patience>,
@@ -199,6 +203,22 @@ pub struct ServeFlags {
     /// Bytes of their values; beyond, the oldest expire early [default: 1GiB]
     #[arg(long, value_name = "SIZE", env = "FORKPOOL_FINISHED_BYTES", help_heading = "Limits")]
     pub finished_bytes: Option<Store>,
+
+    /// Shared objects of all kinds; beyond: 503 [default: 100000]
+    #[arg(long, value_name = "N", env = "FORKPOOL_OBJECTS", help_heading = "Limits")]
+    pub objects: Option<Count<1, 10_000_000>>,
+
+    /// Bytes that shared objects hold in all; beyond: 503 [default: 1GiB]
+    #[arg(long, value_name = "SIZE", env = "FORKPOOL_OBJECT_BYTES", help_heading = "Limits")]
+    pub object_bytes: Option<Store>,
+
+    /// Idempotency keys kept; one more is answered 503 [default: 1000000]
+    #[arg(long, value_name = "N", env = "FORKPOOL_IDEMPOTENCY_KEYS", help_heading = "Limits")]
+    pub idempotency_keys: Option<Count<1, 100_000_000>>,
+
+    /// Bytes of their answers; beyond, the oldest large ones are 410 [default: 1GiB]
+    #[arg(long, value_name = "SIZE", env = "FORKPOOL_IDEMPOTENCY_BYTES", help_heading = "Limits")]
+    pub idempotency_bytes: Option<Store>,
 
     /// Open connections; one more is answered 503 [default: 16384]
     #[arg(long, value_name = "N", env = "FORKPOOL_CONNECTIONS", help_heading = "Limits")]
@@ -285,7 +305,8 @@ impl ServeFlags {
             allow_host, public_url, workers, python, python_path, worker_output, tracebacks, log_limit,
             start_timeout, max_wait, drain_delay, drain_limit, result_ttl, failure_ttl, head_timeout,
             body_stall, write_stall, idle_timeout, body_limit, result_limit, queue_jobs, queue_bytes,
-            finished_jobs, finished_bytes, connections, depth, pools, functions)
+            finished_jobs, finished_bytes, idempotency_ttl, idempotency_keys, idempotency_bytes, objects,
+            object_bytes, connections, depth, pools, functions)
     }
 
     /// Paths that a file names count from the file's own folder.

@@ -84,6 +84,7 @@ fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
         ("drain-limit", show_duration(limits.drain_limit)),
         ("result-ttl", show_duration(limits.result_ttl)),
         ("failure-ttl", show_duration(limits.failure_ttl)),
+        ("idempotency-ttl", show_duration(limits.idempotency_ttl)),
         ("head-timeout", show_duration(limits.head_timeout)),
         ("body-stall", show_duration(limits.body_stall_timeout)),
         ("write-stall", show_duration(limits.write_stall_timeout)),
@@ -94,6 +95,10 @@ fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
         ("queue-bytes", size(limits.queue_bytes_max)),
         ("finished-jobs", count(limits.finished_jobs_max)),
         ("finished-bytes", size(limits.finished_bytes_max)),
+        ("objects", count(limits.objects_max)),
+        ("object-bytes", size(limits.object_bytes_max)),
+        ("idempotency-keys", count(limits.idempotency_keys_max)),
+        ("idempotency-bytes", size(limits.idempotency_bytes_max)),
         ("connections", count(limits.connections_max)),
         ("depth", count(limits.depth_max)),
     ]

@@ -28,6 +28,16 @@ pub struct Limits {
     pub finished_jobs_max: usize,
     /// Bytes of their values; beyond, the oldest expire early.
     pub finished_bytes_max: usize,
+    /// Shared objects of all kinds (503 `overloaded`).
+    pub objects_max: usize,
+    /// Bytes that they hold, with what each item and each call that waits costs (503 `overloaded`).
+    pub object_bytes_max: usize,
+    /// Idempotency keys kept; one more is 503 `overloaded`.
+    pub idempotency_keys_max: usize,
+    /// Bytes of their answers; beyond, the oldest large ones are 410 `expired`.
+    pub idempotency_bytes_max: usize,
+    /// How long an idempotency key is kept.
+    pub idempotency_ttl: Duration,
     /// From a request's first byte to the end of its head.
     pub head_timeout: Duration,
     /// A request body that brings no byte for so long ends its request.
@@ -65,6 +75,11 @@ impl Default for Limits {
             failure_ttl: Duration::from_secs(86_400),
             finished_jobs_max: 1_000_000,
             finished_bytes_max: GIB,
+            objects_max: 100_000,
+            object_bytes_max: GIB,
+            idempotency_keys_max: 1_000_000,
+            idempotency_bytes_max: GIB,
+            idempotency_ttl: Duration::from_secs(86_400),
             head_timeout: Duration::from_secs(10),
             body_stall_timeout: Duration::from_secs(30),
             write_stall_timeout: Duration::from_secs(30),
@@ -94,6 +109,11 @@ impl From<&ServeFlags> for Limits {
             failure_ttl: flags.failure_ttl.map_or(default.failure_ttl, |ttl| ttl.0),
             finished_jobs_max: flags.finished_jobs.map_or(default.finished_jobs_max, Count::get),
             finished_bytes_max: flags.finished_bytes.map_or(default.finished_bytes_max, Bytes::get),
+            objects_max: flags.objects.map_or(default.objects_max, Count::get),
+            object_bytes_max: flags.object_bytes.map_or(default.object_bytes_max, Bytes::get),
+            idempotency_keys_max: flags.idempotency_keys.map_or(default.idempotency_keys_max, Count::get),
+            idempotency_bytes_max: flags.idempotency_bytes.map_or(default.idempotency_bytes_max, Bytes::get),
+            idempotency_ttl: flags.idempotency_ttl.map_or(default.idempotency_ttl, |ttl| ttl.0),
             head_timeout: flags.head_timeout.map_or(default.head_timeout, |time| time.0),
             body_stall_timeout: flags.body_stall.map_or(default.body_stall_timeout, |time| time.0),
             write_stall_timeout: flags.write_stall.map_or(default.write_stall_timeout, |time| time.0),

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use super::quantity::{Bytes, Count};
+use super::quantity::{Bytes, Count, Seconds};
 
 /// Most tasks a worker may be limited to.
 const TASKS_MAX: u64 = 1 << 53;
+const DAY_MS: u64 = 86_400_000;
 
 /// `[pools.NAME]`, by name.
 pub type PoolTables = BTreeMap<String, PoolConfig>;
@@ -33,6 +34,8 @@ pub struct PoolConfig {
     pub maxtasksperchild_jitter: Option<Count<0, TASKS_MAX>>,
     /// What a worker may hold.
     pub max_rss: Option<Bytes<1, TASKS_MAX>>,
+    /// Whether the code is loaded before workers are forked.
+    pub preload: Option<bool>,
 }
 
 /// What is said of a function.
@@ -41,6 +44,12 @@ pub struct PoolConfig {
 pub struct FunctionConfig {
     /// The pool that runs it unless a request names another.
     pub pool: Option<String>,
+    /// How long a task of it may run unless a request says.
+    pub run_timeout: Option<Seconds<0, DAY_MS>>,
+    /// How often a task of it is run again unless a request says.
+    pub retries: Option<Count<0, 1_000>>,
+    /// How many tasks of it may run at once, over all pools.
+    pub max_running: Option<Count<1, 1_000_000>>,
 }
 
 /// Arguments, as the text of a JSON array.

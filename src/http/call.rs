@@ -88,7 +88,7 @@ async fn submit_call(
         total: 1,
         chunksize: None,
         retained,
-        terms: options.terms,
+        terms: options.into_terms(function.run_timeout, function.retries),
     };
     let work = Work::Call {
         arguments: kept(positional, &body, retained),

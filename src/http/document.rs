@@ -16,7 +16,7 @@ use utoipa::OpenApi;
 use super::negotiate::check_accept;
 use super::problem::Problem;
 use super::state::Shared;
-use super::{call, docs, functions, imap, jobs, operations, pool_life, pools, submit};
+use super::{call, docs, events, functions, idempotency, imap, jobs, objects, operations, pool_life, pools, submit};
 use crate::api::{Query, ReadProblems};
 pub use typed::FunctionShown;
 
@@ -37,7 +37,7 @@ a `code` for programs. Members that have no value are left out, never null.";
         submit::starmap_async, imap::imap, imap::imap_unordered, imap::imap_stream,
         imap::imap_unordered_stream,
         jobs::list_jobs, jobs::get_job, jobs::delete_job, jobs::get_result, jobs::cancel_job, jobs::cancel_jobs,
-        jobs::get_logs,
+        jobs::get_logs, events::get_events,
         functions::list_functions, functions::get_function, call::call_function, call::call_function_async,
         pools::list_pools, pool_life::create_pool, pools::get_pool, pool_life::resize_pool,
         pool_life::terminate_pool, pool_life::close_pool, pool_life::join_pool, pools::list_workers,
@@ -75,6 +75,8 @@ pub fn document<'a>(functions: impl Iterator<Item = FunctionShown<'a>>, base_url
         // Types that derive their schema always have a JSON text.
         let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
         finish::never_null(&mut document);
+        objects::describe(&mut document);
+        idempotency::describe(&mut document);
         finish::secure(&mut document);
         finish::narrow(&mut document);
         document

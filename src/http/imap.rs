@@ -158,7 +158,7 @@ fn start(
         total: 0,
         chunksize: Some(asked.chunksize as u64),
         retained: false,
-        terms: asked.options.terms,
+        terms: asked.options.into_terms(function.run_timeout, function.retries),
     };
     let record = Arc::new(Record::new(new));
     let (sender, receiver) = mpsc::unbounded_channel();

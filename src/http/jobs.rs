@@ -24,7 +24,7 @@ use crate::jobs::{Filter, JobId, Lookup, Record, State as JobState};
 const LIST_DEFAULT: usize = 100;
 const LIST_MAX: usize = 1_000;
 
-fn find(app: &Shared, id: &str) -> Result<Arc<Record>, Problem> {
+pub(super) fn find(app: &Shared, id: &str) -> Result<Arc<Record>, Problem> {
     app.service()?;
     let id = JobId::parse(id).ok_or_else(Problem::unknown_job)?;
     match app.jobs.get(id) {
@@ -32,6 +32,14 @@ fn find(app: &Shared, id: &str) -> Result<Arc<Record>, Problem> {
         Lookup::Expired => Err(Problem::expired()),
         Lookup::LostAtRestart => Err(Problem::lost_at_restart()),
         Lookup::Unknown => Err(Problem::unknown_job()),
+    }
+}
+
+/// Lets a running map's record know of the items that are done in running chunks.
+pub(super) async fn look(app: &Shared, record: &Record) {
+    let runs = record.state() == JobState::Running && record.new.chunksize.is_some();
+    if runs && let Some(pool) = app.service.get().and_then(|service| service.pools.get(&record.new.pool)) {
+        pool.look(record).await;
     }
 }
 
@@ -67,6 +75,7 @@ pub async fn get_job(
     if !wait.is_zero() {
         let _ = tokio::time::timeout(wait, record.ended()).await;
     }
+    look(&app, &record).await;
     Ok(Json(Job::of(&record, &app.base_url)))
 }
 

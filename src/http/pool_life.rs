@@ -51,6 +51,8 @@ pub async fn create_pool(
     let service = app.service_for_work()?;
     let new = resolved(service, wanted)?;
     let name = Arc::clone(&new.name);
+    let loaded = service.pools.load(new.runtime, new.options.loads_in_workers).await;
+    loaded.map_err(|failure| Problem::of_boot(&failure))?;
     let pool = service.pools.make(new).map_err(|error| match error {
         NotMade::AlreadyExists => Problem::pool_exists(&name),
         NotMade::UnknownRuntime => Invalid::new("runtime", "nothing of this runtime is served").into(),
@@ -72,6 +74,11 @@ fn resolved(service: &Service, wanted: NewPoolRequest) -> Result<NewPool, Proble
     }
     let runtime =
         service.pools.runtime(wanted.runtime.as_deref()).map_err(|misfit| of_misfit(service, &misfit))?;
+    if !wanted.preload && runtime != "python" {
+        return Err(
+            Invalid::new("preload", "preload: false is for Python pools: nothing else is loaded").into()
+        );
+    }
     let initializer = wanted.initializer.as_deref().map(|name| {
         pick_initializer(runtime, &service.functions, name, wanted.initargs.as_deref())
             .map_err(|misfit| of_misfit(service, &misfit))
@@ -85,6 +92,7 @@ fn resolved(service: &Service, wanted: NewPoolRequest) -> Result<NewPool, Proble
             maxtasksperchild: wanted.maxtasksperchild,
             maxtasksperchild_jitter: wanted.maxtasksperchild_jitter,
             max_rss: wanted.max_rss,
+            loads_in_workers: !wanted.preload,
         },
         permanent: false,
     })

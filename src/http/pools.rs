@@ -36,6 +36,7 @@ pub async fn shown(pool: &Pool) -> PoolInfo {
         maxtasksperchild: limited,
         maxtasksperchild_jitter: limited.map(|_| options.maxtasksperchild_jitter),
         max_rss: options.max_rss,
+        preload: (pool.runtime == "python").then_some(!options.loads_in_workers),
     }
 }
 

@@ -1,12 +1,14 @@
 //! The one map from what can go wrong to a status, a code and a sentence.
 
+mod objects;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::body::BodyError;
 use crate::api::{self, BodyProblem, Invalid};
 use crate::config::Limits;
-use crate::jobs::{Failure, FailureCode, Overloaded, Record};
+use crate::jobs::{Failure, FailureCode, KeyBounds, Overloaded, Record};
 use crate::pool::{BootFailure, BootReason, Function, Pool};
 use crate::schema::Misfit;
 
@@ -211,6 +213,45 @@ impl Problem {
         problem.retry_after(1)
     }
 
+    /// The key came with another request before.
+    pub fn idempotency_mismatch() -> Self {
+        let detail = "this Idempotency-Key came with another request before (the path, the query or a byte of the \
+                      body differs); take a new key for a new request. Nothing of this was run";
+        let title = "The key belongs to another request";
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-mismatch", title, detail);
+        problem.0.member = Some("Idempotency-Key".into());
+        problem
+    }
+
+    /// The key's answer was kept for its time.
+    pub fn answer_expired() -> Self {
+        let detail = "this request was answered before, and the answer has expired with its result (--result-ttl, \
+                      --failure-ttl, or the room of --idempotency-bytes); a key's request is never run again";
+        Self::new(StatusCode::GONE, "expired", "The answer has expired", detail)
+    }
+
+    /// The key's request was taken and the server failed to answer it.
+    pub fn answer_lost() -> Self {
+        let detail =
+            "this request was taken before, and its answer was lost; a key's request is never run again";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "interrupted", "The answer was lost", detail)
+    }
+
+    /// No more keys are taken.
+    pub fn keys_full(bounds: &KeyBounds) -> Self {
+        let hours = bounds.ttl.as_secs_f64() / 3_600.0;
+        let detail = format!(
+            "no more idempotency keys are taken: they are kept for {hours} h, {} of them (--idempotency-keys) with \
+             {} bytes of answers (--idempotency-bytes); nothing of this was run, try again later or without a key",
+            bounds.keys_max, bounds.bytes_max
+        );
+        let title = "There is no room for more keys";
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", title, detail);
+        problem.0.limit = Some(bounds.keys_max as u64);
+        problem.0.knob = Some("--idempotency-keys".into());
+        problem.retry_after(60)
+    }
+
     /// The function kills its workers.
     pub fn function_quarantined(function: &Function, rest: std::time::Duration) -> Self {
         let seconds = u32::try_from(rest.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
@@ -266,9 +307,12 @@ impl Problem {
     pub fn of_boot(failure: &BootFailure) -> Self {
         match failure.reason {
             BootReason::Memory => Invalid::new("max_rss", failure.detail.as_str()).into(),
-            BootReason::Initializer => {
+            BootReason::Initializer | BootReason::Loading => {
                 let detail = format!("{}; no pool was made", failure.detail);
-                let title = "The initializer failed";
+                let title = match failure.reason {
+                    BootReason::Loading => "The code could not be loaded",
+                    BootReason::Initializer | BootReason::Memory => "The initializer failed",
+                };
                 let mut problem =
                     Self::new(StatusCode::UNPROCESSABLE_ENTITY, "initializer-failed", title, detail);
                 problem.0.exception = failure.exception.as_ref().map(api::ExceptionInfo::from);

@@ -7,8 +7,9 @@ use axum::routing::{get, post};
 use tower::Layer;
 
 use super::guard::{Doors, Guard, GuardLayer};
+use super::idempotency::Keyed;
 use super::state::Shared;
-use super::{call, docs, document, functions, imap, jobs, operations, pool_life, pools, submit};
+use super::{call, docs, document, events, functions, imap, jobs, objects, operations, pool_life, pools, submit};
 
 /// The routes, without what stands before them.
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -29,6 +30,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/jobs/{id}/result", get(jobs::get_result))
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel_job))
         .route("/v1/jobs/{id}/logs", get(jobs::get_logs))
+        .route("/v1/jobs/{id}/events", get(events::get_events))
         .route("/v1/functions", get(functions::list_functions))
         .route("/v1/functions/{name}", get(functions::get_function))
         .route("/v1/functions/{name}/call", post(call::call_function))
@@ -41,6 +43,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/pools/{pool}/close", post(pool_life::close_pool))
         .route("/v1/pools/{pool}/join", post(pool_life::join_pool))
         .route("/v1/pools/{pool}/workers", get(pools::list_workers))
+        // /v1/queues, /v1/queues/{name}, /v1/queues/{name}/{method}, and so for each kind of object.
+        .merge(objects::routes())
         .route("/livez", get(operations::livez))
         .route("/readyz", get(operations::readyz))
         .route("/version", get(operations::version))
@@ -53,7 +57,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// What stands before every route: Host, Origin and tokens.
-pub fn guarded(router: Router, doors: Doors) -> Guard<Router> {
-    GuardLayer::new(doors).layer(router)
+/// What stands before every route: Host, Origin and tokens, then idempotency keys.
+pub fn guarded(router: Router, shared: &Arc<Shared>, doors: Doors) -> Guard<Keyed<Router>> {
+    GuardLayer::new(doors).layer(Keyed::new(router, Arc::clone(shared)))
 }

@@ -7,7 +7,8 @@ use std::time::Instant;
 use super::document::Documents;
 use super::problem::Problem;
 use crate::config::Limits;
-use crate::jobs::{Admission, Store};
+use crate::jobs::{Admission, Keys, Store};
+use crate::objects::Objects;
 use crate::pool::{Function, Functions, Pool, PoolState, Pools};
 
 /// How far the server is in its life.
@@ -67,8 +68,12 @@ pub struct Shared {
     pub stage: Stage,
     /// Job records.
     pub jobs: Arc<dyn Store>,
+    /// Queues, locks and their kin.
+    pub objects: Objects,
     /// How much may be queued.
     pub admission: Admission,
+    /// Idempotency keys.
+    pub keys: Arc<Keys>,
     /// What is there once all code is loaded.
     pub service: OnceLock<Service>,
 }

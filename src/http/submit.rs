@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
 
 use super::body::read_body;
+use super::idempotency::ResultLife;
 use super::negotiate::{check_accept, check_content_type};
 use super::problem::Problem;
 use super::state::{Shared, StageValue};
@@ -112,7 +113,7 @@ async fn submit_apply(app: &Shared, request: Request, retained: bool) -> Result<
         total: 1,
         chunksize: None,
         retained,
-        terms: wanted.options.terms,
+        terms: wanted.options.into_terms(function.run_timeout, function.retries),
     };
     let work = Work::Call {
         arguments: kept(wanted.arguments, &body, retained),
@@ -141,7 +142,7 @@ async fn submit_map(
         total: wanted.count as u64,
         chunksize: Some(chunksize as u64),
         retained,
-        terms: wanted.options.terms,
+        terms: wanted.options.into_terms(function.run_timeout, function.retries),
     };
     let collect = wanted.collect.then_some(api::failure_text as _);
     let work = Work::Map { items: kept(wanted.items, &body, retained), chunksize, spread, collect };
@@ -222,6 +223,9 @@ pub(super) async fn answer(app: Arc<Shared>, job: Submitted, raw: bool) -> Resul
     drop(attended);
     let mut response = outcome_response(&app, &job.record, outcome, raw)?;
     response.headers_mut().insert(JOB_HEADER, id_value(&job.record));
+    if let Some(ttl) = job.record.new.terms.result_ttl {
+        response.extensions_mut().insert(ResultLife(ttl));
+    }
     Ok(response)
 }
 

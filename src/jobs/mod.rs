@@ -4,7 +4,9 @@
 //! told.
 
 mod admission;
+mod follow;
 mod id;
+mod keys;
 mod memory;
 mod outcome;
 mod record;
@@ -12,7 +14,9 @@ mod store;
 mod terms;
 
 pub use admission::{Admission, Overloaded, Permit, Reservation};
+pub use follow::{Following, Moment};
 pub use id::JobId;
+pub use keys::{Answer, Begun, Fingerprint, KeyBounds, Keys, Recalled, Told, Turn};
 pub use memory::{MemoryStore, Retention};
 pub use outcome::{Exception, Failure, FailureCode, Outcome, Value};
 pub use record::{JobKind, NewJob, Record, Snapshot, State};

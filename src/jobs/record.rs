@@ -1,8 +1,8 @@
 //! One job: what was asked, how far it is, how it ended.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -111,22 +111,27 @@ pub struct Record {
     pub new: NewJob,
     /// When it was accepted.
     pub created_at: SystemTime,
-    live: Mutex<Live>,
-    changed: Notify,
+    pub(super) live: Mutex<Live>,
+    /// Its end; while somebody follows it, its start and its output too.
+    pub(super) changed: Notify,
+    pub(super) followers: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
-struct Live {
-    started_at: Option<SystemTime>,
-    finished_at: Option<SystemTime>,
+pub(super) struct Live {
+    pub started_at: Option<SystemTime>,
+    pub finished_at: Option<SystemTime>,
     expires_at: Option<SystemTime>,
-    done: u64,
+    pub done: u64,
+    /// Items done at the last look, those of running chunks included.
+    pub seen_done: u64,
+    pub looked_at: Option<Instant>,
     /// Items of a stream so far.
-    expected: u64,
-    attempts: u32,
-    outcome: Option<Outcome>,
-    log: Vec<u8>,
-    log_cut: bool,
+    pub expected: u64,
+    pub attempts: u32,
+    pub outcome: Option<Outcome>,
+    pub log: Vec<u8>,
+    pub log_cut: bool,
 }
 
 /// A record at one moment.
@@ -140,7 +145,7 @@ pub struct Snapshot {
     pub finished_at: Option<SystemTime>,
     /// When its outcome will be forgotten.
     pub expires_at: Option<SystemTime>,
-    /// Items done.
+    /// Items done, those of running chunks that were last looked at included.
     pub done: u64,
     /// Items in all; of a stream, so far.
     pub total: u64,
@@ -160,6 +165,7 @@ impl Record {
             created_at: SystemTime::now(),
             live: Mutex::default(),
             changed: Notify::new(),
+            followers: AtomicUsize::new(0),
         }
     }
 
@@ -169,6 +175,8 @@ impl Record {
         if live.started_at.is_none() {
             live.started_at = Some(SystemTime::now());
             live.attempts = 1;
+            drop(live);
+            self.tell_followers();
         }
     }
 
@@ -178,6 +186,8 @@ impl Record {
         if live.outcome.is_none() {
             live.started_at = None;
             live.attempts = 0;
+            drop(live);
+            self.tell_followers();
         }
     }
 
@@ -195,6 +205,8 @@ impl Record {
     pub fn attempt(&self, attempt: u32) {
         let mut live = self.live.lock();
         live.attempts = live.attempts.max(attempt);
+        drop(live);
+        self.tell_followers();
     }
 
     /// Ends it, once; `false` if it had ended. A kept record expires after `kept_for`.
@@ -235,6 +247,14 @@ impl Record {
         let room = bytes_max.saturating_sub(live.log.len());
         live.log_cut |= output.len() > room;
         live.log.extend_from_slice(&output[..output.len().min(room)]);
+        drop(live);
+        self.tell_followers();
+    }
+
+    fn tell_followers(&self) {
+        if self.followers.load(Ordering::Relaxed) > 0 {
+            self.changed.notify_waiters();
+        }
     }
 
     /// What its tasks printed, and whether more was dropped.
@@ -266,7 +286,7 @@ impl Record {
             started_at: live.started_at,
             finished_at: live.finished_at,
             expires_at: live.expires_at,
-            done: live.done,
+            done: live.shown_done(),
             total: self.new.total + live.expected,
             attempts: live.attempts,
             outcome: live.outcome.clone(),
@@ -286,7 +306,12 @@ impl Record {
 }
 
 impl Live {
-    fn state(&self) -> State {
+    /// Items done; while it runs, those that were seen done too.
+    pub fn shown_done(&self) -> u64 {
+        if self.outcome.is_none() { self.done.max(self.seen_done) } else { self.done }
+    }
+
+    pub fn state(&self) -> State {
         match &self.outcome {
             Some(Outcome::Value(_)) => State::Succeeded,
             Some(Outcome::Failure(failure)) if failure.code == FailureCode::Cancelled => State::Cancelled,

@@ -1,5 +1,6 @@
 //! On which terms a job is run: what a client asks for besides a function and its arguments.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::outcome::FailureCode;
@@ -16,6 +17,8 @@ pub struct Terms {
     pub queue_timeout: Option<Duration>,
     /// Larger first.
     pub priority: i8,
+    /// Within one priority, jobs of different keys take turns.
+    pub key: Option<Arc<str>>,
     /// How often a task that ended without a value is run again.
     pub retries: u32,
     /// After which endings.
@@ -34,6 +37,7 @@ impl Default for Terms {
             run_timeout: None,
             queue_timeout: None,
             priority: 0,
+            key: None,
             retries: 0,
             retry_on: vec![FailureCode::WorkerDied, FailureCode::Interrupted, FailureCode::FunctionRaised],
             retry_delay: Duration::ZERO,

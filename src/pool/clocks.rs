@@ -56,7 +56,7 @@ impl Engine {
     /// Does what is due.
     pub(super) fn mind_clocks(&mut self) {
         while let Some(task) = self.clocks.due_again(self.now) {
-            self.give_back(task);
+            self.run_again(task);
         }
         while let Some(job) = self.clocks.waited_out(self.now) {
             self.on_waited_out(job);

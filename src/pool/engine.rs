@@ -18,6 +18,7 @@ use super::pace::Pace;
 use super::queue::Queue;
 use super::roster::{Roster, SeatId};
 use super::run::Run;
+use super::share::Apart;
 use super::task::Task;
 use crate::counters;
 use crate::jobs::{Failure, Outcome, Record};
@@ -73,6 +74,8 @@ pub(super) struct Engine {
     pub replaces: bool,
     /// Jobs with work that wait for their function's rest to end.
     pub aside: BTreeSet<u64>,
+    /// Jobs with work that wait until their function may run once more, by function.
+    pub apart: BTreeMap<Arc<str>, Apart>,
     /// When the workers' memory is looked at.
     pub next_weighing: Instant,
     pub drained: Option<oneshot::Sender<()>>,
@@ -101,6 +104,7 @@ impl Engine {
             terminated: false,
             replaces: false,
             aside: BTreeSet::new(),
+            apart: BTreeMap::new(),
             next_weighing: Instant::now(),
             drained: None,
             stopped: None,
@@ -151,9 +155,12 @@ impl Engine {
             Event::Abandon(job) => self.on_abandon(job),
             Event::Feed(job, more) => self.on_feed(job, more),
             Event::Nudge(job) => self.on_nudge(job),
+            // What follows from it comes with the hand-out.
+            Event::Vacancy => {}
             Event::Inspect(reply) => {
                 let _ = reply.send(self.view());
             }
+            Event::Look(job, reply) => self.on_look(job, reply),
             Event::Drain(reply) => self.on_drain(reply),
             Event::Stop(reply) => self.on_stop(reply),
             Event::Resize(processes) => self.on_resize(processes),
@@ -205,7 +212,7 @@ impl Engine {
     pub fn end(&mut self, job: u64, outcome: Outcome) {
         if let Some(run) = self.runs.remove(&job) {
             self.spec.store.finish(&run.record, outcome);
-            self.queue.tidy(self.runs.len(), |job| self.runs.contains_key(&job));
+            self.tidy_queues();
         }
     }
 

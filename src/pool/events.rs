@@ -26,8 +26,12 @@ pub(super) enum Event {
     Feed(u64, Option<(Bytes, usize)>),
     /// The client of a stream took records.
     Nudge(u64),
+    /// Another pool gave back a slot of a function that jobs of this one wait for.
+    Vacancy,
     /// Somebody looks.
     Inspect(oneshot::Sender<PoolView>),
+    /// Somebody looks how far a job is (its number).
+    Look(u64, oneshot::Sender<()>),
     /// No more work comes: end what hasn't started, answer when the rest has ended.
     Drain(oneshot::Sender<()>),
     /// End everything, answer when no worker is left.

@@ -107,6 +107,8 @@ struct Said {
     #[serde(default)]
     path: Option<String>,
     #[serde(default)]
+    loading: Option<String>,
+    #[serde(default)]
     index: Option<u64>,
     #[serde(default)]
     bytes: Option<u64>,
@@ -216,22 +218,28 @@ fn command_failed(said: &Said, task: &Task) -> Failure {
     failure
 }
 
-/// Why a pool's workers can't become ready, from what one of them said of its initializer.
-pub(super) fn of_initializer(name: &str, payload: &[u8]) -> BootFailure {
-    let said: Option<Said> = serde_json::from_slice(payload).ok();
+/// Why a pool's workers can't become ready, from what one of them said of its initializer, or of loading the
+/// code.
+pub(super) fn of_boot(initializer: &str, payload: &[u8]) -> BootFailure {
+    let mut said: Option<Said> = serde_json::from_slice(payload).ok();
+    let loading = said.as_mut().and_then(|said| said.loading.take());
     let exception = said.map(|said| Exception {
         kind: said.kind,
         message: said.message,
         args: said.args.filter(|args| is_tame(args)),
         traceback: said.traceback,
     });
-    let detail = match &exception {
-        Some(exception) => {
-            format!("the initializer {name} raised {}: {}", exception.kind, exception.message)
+    let detail = match (&exception, &loading) {
+        (Some(exception), Some(what)) => {
+            format!("{what} could not be loaded in a worker: {}: {}", exception.kind, exception.message)
         }
-        None => format!("the initializer {name} failed"),
+        (Some(exception), None) => {
+            format!("the initializer {initializer} raised {}: {}", exception.kind, exception.message)
+        }
+        (None, _) => format!("the initializer {initializer} failed"),
     };
-    BootFailure { reason: BootReason::Initializer, detail, exception }
+    let reason = if loading.is_some() { BootReason::Loading } else { BootReason::Initializer };
+    BootFailure { reason, detail, exception }
 }
 
 /// Whether an exception's arguments are an array that any JSON reader takes; if not they are left out.

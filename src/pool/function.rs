@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::quarantine::Quarantine;
+use super::share::Share;
 use crate::schema::Types;
 
 /// A function that is offered.
@@ -33,6 +34,12 @@ pub struct Function {
     /// Whether a worker ever died under it: until then nobody looks further.
     suspect: AtomicBool,
     quarantine: Mutex<Quarantine>,
+    /// How long a task of it may run unless a request says.
+    pub run_timeout: Option<Duration>,
+    /// How often a task of it is run again unless a request says.
+    pub retries: u32,
+    /// How many tasks of it may run at once, if not any number.
+    pub(super) share: Option<Arc<Share>>,
 }
 
 impl Function {
@@ -50,6 +57,9 @@ impl Function {
             prints: AtomicBool::new(false),
             suspect: AtomicBool::new(false),
             quarantine: Mutex::default(),
+            run_timeout: None,
+            retries: 0,
+            share: None,
         }
     }
 
@@ -58,6 +68,11 @@ impl Function {
     pub fn with_types(mut self, types: Types) -> Self {
         self.types = types;
         self
+    }
+
+    /// What bounds the tasks of it that run at once.
+    pub(super) fn share(&self) -> Option<&Arc<Share>> {
+        self.share.as_ref()
     }
 
     /// Until when it rests for having killed its workers, if it does.

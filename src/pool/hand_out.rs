@@ -16,21 +16,45 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 impl Engine {
     pub(super) fn hand_out(&mut self) {
+        self.rejoin();
         while let Some(job) = self.queue.front() {
             if !self.roster.has_room(self.now) {
                 return;
             }
-            if self.set_aside(job) {
+            if self.set_aside(job) || self.set_apart(job) {
                 continue;
             }
             let next = self.runs.get_mut(&job).and_then(|run| run.next_task(&mut self.next_sequence));
-            let Some(task) = next else {
+            let Some(mut task) = next else {
                 self.queue.pop();
                 continue;
             };
+            if let Some(share) = task.function.share() {
+                // No slot is taken for nothing: giving it back would wake other pools.
+                if !self.roster.would_take(&task, self.now) {
+                    return self.give_back(task);
+                }
+                task.slot = share.take(&self.spec.name);
+                if task.slot.is_none() {
+                    self.give_back(task);
+                    continue;
+                }
+            }
             if let Err(task) = self.hand(task) {
                 self.give_back(task);
                 return;
+            }
+            self.end_turn(job);
+        }
+    }
+
+    /// A task of the job in front was handed out: another key's turn comes.
+    fn end_turn(&mut self, job: u64) {
+        if self.queue.front() == Some(job) {
+            if self.runs.get(&job).is_some_and(|run| run.has_waiting()) {
+                self.queue.turn();
+            } else {
+                self.queue.take();
             }
         }
     }
@@ -154,13 +178,23 @@ impl Engine {
         }
     }
 
+    /// A task that ended without a value is run again, in its key's turn.
+    pub(super) fn run_again(&mut self, task: Task) {
+        let job = task.job;
+        if let Some(run) = self.runs.get_mut(&job) {
+            let place = run.place();
+            run.give_back(task);
+            self.queue.push_next(job, &place);
+        }
+    }
+
     /// A task goes back to the front of the queue.
     pub(super) fn give_back(&mut self, task: Task) {
         let job = task.job;
         if let Some(run) = self.runs.get_mut(&job) {
-            let priority = run.record.new.terms.priority;
+            let place = run.place();
             run.give_back(task);
-            self.queue.push_front(job, priority);
+            self.queue.push_front(job, &place);
         }
     }
 }

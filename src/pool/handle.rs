@@ -181,6 +181,13 @@ impl Pool {
         answer.await.ok()
     }
 
+    /// Tells a job's record of the items that are done in chunks that run.
+    pub async fn look(&self, record: &Record) {
+        let (reply, answer) = oneshot::channel();
+        self.send(Event::Look(record.number, reply));
+        let _ = answer.await;
+    }
+
     /// Worker processes that it should have.
     pub fn processes(&self) -> usize {
         self.shared.processes.load(Ordering::Relaxed)

@@ -74,14 +74,19 @@ impl Engine {
     pub(super) fn boot_ended(&mut self, how: &str) {
         self.replaces = false;
         self.pace.boot_failed(self.now);
-        if let Some(initializer) = &self.spec.options.initializer {
-            let detail = format!("a worker {how} while it ran the initializer {}", initializer.function);
-            self.boot_failed_for_good(BootFailure {
-                reason: BootReason::Initializer,
-                detail,
-                exception: None,
-            });
-        }
+        let options = &self.spec.options;
+        let (reason, what) = match &options.initializer {
+            Some(initializer) if options.loads_in_workers => {
+                (BootReason::Loading, format!("loaded the code or ran {}", initializer.function))
+            }
+            Some(initializer) => {
+                (BootReason::Initializer, format!("ran the initializer {}", initializer.function))
+            }
+            None if options.loads_in_workers => (BootReason::Loading, "loaded the code".to_owned()),
+            None => return,
+        };
+        let detail = format!("a worker {how} while it {what}");
+        self.boot_failed_for_good(BootFailure { reason, detail, exception: None });
     }
 
     pub(super) fn tell_vitals(&mut self) {

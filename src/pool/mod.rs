@@ -3,7 +3,8 @@
 //! [`registry`] knows the pools by name. Of each, [`engine`] (with [`requests`], [`lifecycle`], [`hand_out`],
 //! [`size`] and [`worker_events`]) does the I/O; [`roster`] (who
 //! has what), [`run`] (a job's tasks), [`queue`] (whose turn it is), [`fate`] (what an ending means) and
-//! [`pace`] (when a worker is replaced) are pure. Arguments and values stay raw bytes.
+//! [`pace`] (when a worker is replaced) are pure;
+//! [`share`] bounds what one function runs at once. Arguments and values stay raw bytes.
 //!
 //! Invariant: a task is in exactly one place: its run's queue, or one worker's flight. Only the head of a
 //! flight can have started.
@@ -21,6 +22,7 @@ mod lifecycle;
 mod options;
 mod output;
 mod pace;
+mod progress;
 mod quarantine;
 mod queue;
 mod recycle;
@@ -28,6 +30,7 @@ mod registry;
 mod requests;
 mod roster;
 mod run;
+mod share;
 mod size;
 mod task;
 mod worker_events;
@@ -37,6 +40,6 @@ pub use function::Function;
 pub use handle::{Pool, PoolSpec, PoolState, PoolView, WorkerView};
 pub use options::{BootFailure, BootReason, PoolOptions};
 pub use registry::{
-    Functions, Misfit, NewPool, NotMade, Pools, Workshop, is_name, pick_initializer, pick_runtime,
+    Functions, Misfit, NewPool, NotMade, Origin, Pools, Workshop, is_name, pick_initializer, pick_runtime,
 };
 pub use task::{Held, Render, Sink, Submission, Work};

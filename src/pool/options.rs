@@ -14,6 +14,8 @@ pub struct PoolOptions {
     pub maxtasksperchild_jitter: u64,
     /// Bytes that a worker may hold.
     pub max_rss: Option<u64>,
+    /// Each worker loads the code itself, after its fork.
+    pub loads_in_workers: bool,
 }
 
 /// Why workers can't become ready, however often they are started.
@@ -32,6 +34,8 @@ pub struct BootFailure {
 pub enum BootReason {
     /// The initializer raised, ended its worker, or did not end in time.
     Initializer,
+    /// The code could not be loaded, in a worker or for it.
+    Loading,
     /// A worker holds more than `max_rss` before its first task.
     Memory,
 }

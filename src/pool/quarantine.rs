@@ -71,7 +71,7 @@ impl Engine {
             if run.function().rests_until(self.now).is_some() {
                 self.aside.insert(job);
             } else {
-                self.queue.push(job, run.record.new.terms.priority);
+                self.queue.push(job, &run.place());
             }
         }
     }

@@ -1,89 +1,198 @@
-//! Whose turn it is: jobs with work to hand out, larger priority first, then first come first served.
+//! Whose turn it is: larger priority first; within one, the keys take turns, a task each; within a key, first
+//! come first served.
 //!
-//! What comes back goes to the front of its priority.
+//! Jobs without a key form one together. What comes back goes to the front of its key.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Where a job stands: its priority, and its client's key if it gave one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub priority: i8,
+    pub key: Option<Arc<str>>,
+}
 
 /// Job numbers in turn. A number may stand here that has no work any more; whoever takes it looks.
 #[derive(Debug, Default)]
-pub(super) struct Queue(BTreeMap<Reverse<i8>, VecDeque<u64>>);
+pub(super) struct Queue {
+    levels: BTreeMap<Reverse<i8>, Level>,
+    length: usize,
+}
+
+/// The jobs of one priority. Each key in `lines` has one turn, and at least one job.
+#[derive(Debug, Default)]
+struct Level {
+    turns: BTreeMap<i64, Option<Arc<str>>>,
+    lines: HashMap<Option<Arc<str>>, Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    turn: i64,
+    jobs: VecDeque<u64>,
+}
 
 impl Queue {
     /// A new job takes its place.
-    pub fn push(&mut self, job: u64, priority: i8) {
-        self.0.entry(Reverse(priority)).or_default().push_back(job);
+    pub fn push(&mut self, job: u64, place: &Place) {
+        self.line(place, false).push_back(job);
+        self.length += 1;
     }
 
     /// A job that has work again takes its place, if it isn't the last anyway.
-    pub fn push_once(&mut self, job: u64, priority: i8) {
-        let turn = self.0.entry(Reverse(priority)).or_default();
-        if turn.back() != Some(&job) && turn.front() != Some(&job) {
-            turn.push_back(job);
+    pub fn push_once(&mut self, job: u64, place: &Place) {
+        let jobs = self.line(place, false);
+        if jobs.back() != Some(&job) && jobs.front() != Some(&job) {
+            jobs.push_back(job);
+            self.length += 1;
         }
     }
 
-    /// A job whose work came back is next of its priority.
-    pub fn push_front(&mut self, job: u64, priority: i8) {
-        let turn = self.0.entry(Reverse(priority)).or_default();
-        if turn.front() != Some(&job) {
-            turn.push_front(job);
+    /// A job whose task came back unstarted is next of its priority: its key's turn was not used.
+    pub fn push_front(&mut self, job: u64, place: &Place) {
+        let jobs = self.line(place, true);
+        if jobs.front() != Some(&job) {
+            jobs.push_front(job);
+            self.length += 1;
         }
+    }
+
+    /// A job that is to go on is the next of its key, whose turn stays where it is.
+    pub fn push_next(&mut self, job: u64, place: &Place) {
+        let jobs = self.line(place, false);
+        if jobs.front() != Some(&job) {
+            jobs.push_front(job);
+            self.length += 1;
+        }
+    }
+
+    fn line(&mut self, place: &Place, first: bool) -> &mut VecDeque<u64> {
+        let level = self.levels.entry(Reverse(place.priority)).or_default();
+        &mut level.line(&place.key, first).jobs
     }
 
     /// Whose turn it is.
     pub fn front(&self) -> Option<u64> {
-        self.0.values().find_map(VecDeque::front).copied()
+        self.levels.first_key_value()?.1.front()
     }
 
     /// The one in front has no work left.
     pub fn pop(&mut self) {
-        if let Some(turn) = self.0.values_mut().find(|turn| !turn.is_empty()) {
-            turn.pop_front();
+        let Some(mut level) = self.levels.first_entry() else { return };
+        if level.get_mut().pop() {
+            self.length -= 1;
+        }
+        if level.get().turns.is_empty() {
+            level.remove();
+        }
+    }
+
+    /// Takes the one in front away; its key's turn is over.
+    pub fn take(&mut self) -> Option<u64> {
+        let mut level = self.levels.first_entry()?;
+        let job = level.get_mut().take();
+        if level.get().turns.is_empty() {
+            level.remove();
+        }
+        self.length -= usize::from(job.is_some());
+        job
+    }
+
+    /// A task of the one in front was handed out: its key's turn is over.
+    pub fn turn(&mut self) {
+        if let Some(mut level) = self.levels.first_entry() {
+            level.get_mut().turn();
         }
     }
 
     /// Forgets numbers without work once they are many.
     pub fn tidy(&mut self, jobs: usize, has_work: impl Fn(u64) -> bool) {
-        if self.0.values().map(VecDeque::len).sum::<usize>() > 2 * jobs + 1024 {
-            self.0.values_mut().for_each(|turn| turn.retain(|job| has_work(*job)));
-            self.0.retain(|_, turn| !turn.is_empty());
+        if self.length <= 2 * jobs + 1024 {
+            return;
         }
+        self.levels.retain(|_, level| {
+            level.retain(&has_work);
+            !level.turns.is_empty()
+        });
+        let lines = self.levels.values().flat_map(|level| level.lines.values());
+        self.length = lines.map(|line| line.jobs.len()).sum();
+    }
+}
+
+impl Level {
+    /// The line of a key. `first`: its turn is the next; else it stays, or comes last if the key had none.
+    fn line(&mut self, key: &Option<Arc<str>>, first: bool) -> &mut Line {
+        let turn = match self.lines.get(key) {
+            Some(line) if !first => line.turn,
+            Some(line) => {
+                self.turns.remove(&line.turn);
+                self.before_all()
+            }
+            None if first => self.before_all(),
+            None => self.behind_all(),
+        };
+        self.turns.entry(turn).or_insert_with(|| key.clone());
+        let line = self.lines.entry(key.clone()).or_insert_with(|| Line { turn, jobs: VecDeque::new() });
+        line.turn = turn;
+        line
+    }
+
+    fn before_all(&self) -> i64 {
+        self.turns.first_key_value().map_or(0, |(turn, _)| turn - 1)
+    }
+
+    fn behind_all(&self) -> i64 {
+        self.turns.last_key_value().map_or(0, |(turn, _)| turn + 1)
+    }
+
+    fn front(&self) -> Option<u64> {
+        let (_, key) = self.turns.first_key_value()?;
+        self.lines.get(key)?.jobs.front().copied()
+    }
+
+    fn pop(&mut self) -> bool {
+        let Some(first) = self.turns.first_entry() else { return false };
+        let Some(line) = self.lines.get_mut(first.get()) else { return false };
+        let popped = line.jobs.pop_front().is_some();
+        if line.jobs.is_empty() {
+            let key = first.remove();
+            self.lines.remove(&key);
+        }
+        popped
+    }
+
+    fn take(&mut self) -> Option<u64> {
+        let job = self.front()?;
+        let key = self.turns.first_key_value()?.1.clone();
+        self.pop();
+        if self.lines.contains_key(&key) {
+            self.turn();
+        }
+        Some(job)
+    }
+
+    fn turn(&mut self) {
+        if self.turns.len() < 2 {
+            return;
+        }
+        let behind = self.behind_all();
+        let Some((_, key)) = self.turns.pop_first() else { return };
+        if let Some(line) = self.lines.get_mut(&key) {
+            line.turn = behind;
+            self.turns.insert(behind, key);
+        }
+    }
+
+    fn retain(&mut self, has_work: impl Fn(u64) -> bool) {
+        self.lines.retain(|_, line| {
+            line.jobs.retain(|job| has_work(*job));
+            !line.jobs.is_empty()
+        });
+        self.turns.retain(|_, key| self.lines.contains_key(key));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn priority_first_then_first_come() {
-        let mut queue = Queue::default();
-        for (job, priority) in [(1, 0), (2, 5), (3, 0), (4, -1), (5, 5)] {
-            queue.push(job, priority);
-        }
-        queue.push_front(9, 0);
-        let mut turns = Vec::new();
-        while let Some(job) = queue.front() {
-            turns.push(job);
-            queue.pop();
-        }
-        assert_eq!(turns, [2, 5, 9, 1, 3, 4]);
-        for (job, priority) in [(7, -100), (8, 100), (9, 0)] {
-            queue.push(job, priority);
-            assert_eq!(queue.front(), Some(job));
-            queue.pop();
-            assert_eq!(queue.front(), None);
-        }
-    }
-
-    #[test]
-    fn numbers_without_work_do_not_pile_up() {
-        let mut queue = Queue::default();
-        (0..5_000).for_each(|job| queue.push(job, 0));
-        queue.tidy(1, |job| job == 4_999);
-        assert_eq!(queue.front(), Some(4_999));
-        queue.pop();
-        assert_eq!(queue.front(), None);
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 
 use super::function::Function;
 use super::handle::{Pool, PoolSpec};
-use super::options::PoolOptions;
+use super::options::{BootFailure, BootReason, PoolOptions};
 use crate::jobs::Store;
 use crate::process::{Initializer, Spawner};
 
@@ -85,30 +85,75 @@ pub enum Misfit {
 /// The functions that are offered, by name.
 pub type Functions = BTreeMap<Arc<str>, Arc<Function>>;
 
+/// Where a worker comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// Its runtime.
+    pub runtime: &'static str,
+    /// Whether it loads the code itself.
+    pub in_workers: bool,
+}
+
 /// The pools.
 #[derive(Debug)]
 pub struct Pools {
     workshop: Workshop,
-    /// Where the workers of each runtime come from; none any more once the server ends.
-    spawners: RwLock<BTreeMap<&'static str, Spawner>>,
+    /// Where the workers of each runtime come from, those that load the code themselves apart; none any more
+    /// once the server ends.
+    spawners: RwLock<BTreeMap<Origin, Spawner>>,
+    /// One kind of workers is made possible at a time.
+    loading: tokio::sync::Mutex<()>,
     by_name: RwLock<BTreeMap<Arc<str>, Pool>>,
 }
 
 impl Pools {
     /// None so far.
-    pub fn new(workshop: Workshop, spawners: BTreeMap<&'static str, Spawner>) -> Self {
-        Self { workshop, spawners: RwLock::new(spawners), by_name: RwLock::default() }
+    pub fn new(workshop: Workshop, spawners: BTreeMap<Origin, Spawner>) -> Self {
+        Self {
+            workshop,
+            spawners: RwLock::new(spawners),
+            loading: tokio::sync::Mutex::default(),
+            by_name: RwLock::default(),
+        }
+    }
+
+    /// Makes sure that workers of this kind can be had: the first time that is asked for, a zygote is started.
+    pub async fn load(&self, runtime: &'static str, in_workers: bool) -> Result<(), BootFailure> {
+        let origin = Origin { runtime, in_workers };
+        let _one_at_a_time = self.loading.lock().await;
+        let other = {
+            let spawners = self.spawners.read();
+            if spawners.contains_key(&origin) {
+                return Ok(());
+            }
+            spawners.get(&Origin { runtime, in_workers: !in_workers }).cloned()
+        };
+        // Without the other one the server ends, and no pool will be made.
+        let Some(other) = other else { return Ok(()) };
+        let started = other.start_sibling(!in_workers).await;
+        let spawner = started.map_err(|error| BootFailure {
+            reason: BootReason::Loading,
+            detail: error.to_string(),
+            exception: None,
+        })?;
+        let mut spawners = self.spawners.write();
+        if !spawners.is_empty() {
+            spawners.insert(origin, spawner);
+        }
+        Ok(())
     }
 
     /// The runtime that is asked for; it may be left out where there is only one.
     pub fn runtime(&self, asked: Option<&str>) -> Result<&'static str, Misfit> {
-        let known: Vec<_> = self.spawners.read().keys().copied().collect();
+        let mut known: Vec<_> = self.spawners.read().keys().map(|origin| origin.runtime).collect();
+        known.dedup();
         pick_runtime(&known, asked)
     }
 
     /// Starts a pool. It takes no work before [`Pool::open`].
     pub fn make(&self, new: NewPool) -> Result<Pool, NotMade> {
-        let spawner = self.spawners.read().get(new.runtime).cloned().ok_or(NotMade::UnknownRuntime)?;
+        let origin = Origin { runtime: new.runtime, in_workers: new.options.loads_in_workers };
+        let spawner = self.spawners.read().get(&origin).cloned().ok_or(NotMade::UnknownRuntime)?;
         let mut by_name = self.by_name.write();
         if by_name.contains_key(&new.name) {
             return Err(NotMade::AlreadyExists);

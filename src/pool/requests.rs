@@ -29,7 +29,7 @@ impl Engine {
             for id in self.roster.waiting_below(terms.priority) {
                 self.recall(id);
             }
-            self.queue.push(record.number, terms.priority);
+            self.queue.push(record.number, &run.place());
             if let Some(most) = terms.queue_timeout {
                 self.clocks.wait(self.now + most, record.number);
             }
@@ -101,7 +101,7 @@ impl Engine {
         if let Some(run) = self.runs.get(&job)
             && run.has_waiting()
         {
-            self.queue.push_once(job, run.record.new.terms.priority);
+            self.queue.push_once(job, &run.place());
         }
     }
 

@@ -159,10 +159,7 @@ impl Roster {
     /// Gives a task to a worker: an idle one, else behind a quick head if the task is quick and small. A tiny
     /// task goes behind other tiny ones even so: to wake another worker would take longer than they do.
     pub fn place(&mut self, task: Task, now: Instant) -> Result<SeatId, Task> {
-        let tiny = if task.is_tiny() { self.shortest_flight(&task, now, FLIGHT_TINY_MAX) } else { None };
-        let idle = tiny.or_else(|| self.idle.last().copied());
-        let chosen = idle.or_else(|| self.shortest_flight(&task, now, FLIGHT_EXPECTED_MAX));
-        let Some(id) = chosen else { return Err(task) };
+        let Some(id) = self.choose(&task, now) else { return Err(task) };
         self.idle.retain(|idle| *idle != id);
         let Some(seat) = self.get_mut(id) else { return Err(task) };
         if seat.flight.is_empty() {
@@ -174,6 +171,17 @@ impl Roster {
         seat.expected = seat.expected.zip(expected).map(|(flight, task)| flight + task);
         seat.flight.push_back(task);
         Ok(id)
+    }
+
+    /// Whether some worker would take this task now.
+    pub fn would_take(&self, task: &Task, now: Instant) -> bool {
+        self.choose(task, now).is_some()
+    }
+
+    fn choose(&self, task: &Task, now: Instant) -> Option<SeatId> {
+        let tiny = if task.is_tiny() { self.shortest_flight(task, now, FLIGHT_TINY_MAX) } else { None };
+        let idle = tiny.or_else(|| self.idle.last().copied());
+        idle.or_else(|| self.shortest_flight(task, now, FLIGHT_EXPECTED_MAX))
     }
 
     fn shortest_flight(&self, task: &Task, now: Instant, expected_max: Duration) -> Option<SeatId> {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::function::Function;
 use super::gather::Gather;
+use super::queue::Place;
 use super::task::{Submission, Task, Work};
 use crate::jobs::{Failure, FailureCode, Outcome, Permit, Record, Value};
 use crate::json::Splitter;
@@ -29,6 +30,10 @@ pub(super) struct Run {
     next_item: u64,
     exhausted: bool,
     lost_work: bool,
+    /// It has waited for a slot of its function before.
+    pub was_apart: bool,
+    /// It waits for one now.
+    pub is_apart: bool,
     /// Tasks in flight, or waiting to be run again.
     open: usize,
     gather: Gather,
@@ -68,6 +73,8 @@ impl Run {
             next_item: 0,
             exhausted,
             lost_work: false,
+            was_apart: false,
+            is_apart: false,
             open: 0,
             gather,
             failure: None,
@@ -146,6 +153,7 @@ impl Run {
             deliveries: 0,
             retries: 0,
             told: 0,
+            slot: None,
         };
         self.next_chunk += 1;
         self.next_item += items;
@@ -164,6 +172,7 @@ impl Run {
     /// A task that ended without a value waits for another attempt; it counts as in flight meanwhile.
     pub fn wait_again(&self, task: &mut Task) {
         task.retries += 1;
+        task.slot = None;
         debug_assert!(self.open > 0, "it was in flight");
     }
 
@@ -179,7 +188,8 @@ impl Run {
     }
 
     /// A task came back unstarted.
-    pub fn give_back(&mut self, task: Task) {
+    pub fn give_back(&mut self, mut task: Task) {
+        task.slot = None;
         self.open -= 1;
         self.returned.push_front(task);
         if self.open == 0 && self.gather.is_untouched() && self.failure.is_none() {
@@ -187,8 +197,14 @@ impl Run {
         }
     }
 
+    /// Where it stands in the queue.
+    pub fn place(&self) -> Place {
+        let terms = &self.record.new.terms;
+        Place { priority: terms.priority, key: terms.key.clone() }
+    }
+
     /// What it calls.
-    pub fn function(&self) -> &Function {
+    pub fn function(&self) -> &Arc<Function> {
         &self.function
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::function::Function;
 use super::roster::FLIGHT_TINY_MAX;
+use super::share::Slot;
 use crate::jobs::{Failure, Permit, Record};
 use crate::json::{self, Splitter};
 use crate::transport::{Codec, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES};
@@ -141,6 +142,8 @@ pub(super) struct Task {
     pub retries: u32,
     /// Items of which the record has come.
     pub told: u64,
+    /// Its share of what its function may run at once, from its hand-out on.
+    pub slot: Option<Slot>,
 }
 
 impl Task {
@@ -183,6 +186,7 @@ impl Task {
             deliveries: 0,
             retries: self.retries,
             told: 0,
+            slot: None,
         })
     }
 

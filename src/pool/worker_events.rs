@@ -70,7 +70,7 @@ impl Engine {
         self.pace.boot_failed(self.now);
         let initializer = self.spec.options.initializer.as_ref();
         let name = initializer.map_or_else(Default::default, |initializer| Arc::clone(&initializer.function));
-        self.boot_failed_for_good(fate::of_initializer(&name, payload));
+        self.boot_failed_for_good(fate::of_boot(&name, payload));
         self.kill(id, KillCause::Boot);
     }
 

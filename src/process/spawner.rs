@@ -61,7 +61,10 @@ struct Request {
 
 /// Asks for workers; clones ask the same zygote. The zygote goes when the last one is dropped.
 #[derive(Debug, Clone)]
-pub struct Spawner(mpsc::UnboundedSender<Request>);
+pub struct Spawner {
+    requests: mpsc::UnboundedSender<Request>,
+    made_of: Arc<(RuntimeSpec, Family)>,
+}
 
 impl Spawner {
     /// Starts the runtime's first zygote; its failure is the caller's to report.
@@ -69,9 +72,17 @@ impl Spawner {
         let (zygote, generation) = Zygote::start(&spec, &family, 1).await?;
         let generation = Arc::new(generation);
         let (sender, requests) = mpsc::unbounded_channel();
+        let made_of = Arc::new((spec.clone(), family.clone()));
         let keeper = Keeper { spec, family, requests, pending: HashMap::new(), next_worker: 1 };
         tokio::spawn(keeper.run(zygote, Arc::clone(&generation)));
-        Ok((Self(sender), generation))
+        Ok((Self { requests: sender, made_of }, generation))
+    }
+
+    /// The same with a zygote of its own, which loads the code before it forks, or leaves that to workers.
+    pub async fn start_sibling(&self, preload: bool) -> Result<Self, LoadError> {
+        let (spec, family) = &*self.made_of;
+        let spec = RuntimeSpec { preload, ..spec.clone() };
+        Self::start(spec, family.clone()).await.map(|(sibling, _)| sibling)
     }
 
     /// A new worker of the present generation.
@@ -82,7 +93,7 @@ impl Spawner {
     ) -> Result<Newborn, ForkError> {
         let (reply, answer) = oneshot::channel();
         let request = Request { descriptors, initializer, reply };
-        self.0.send(request).map_err(|_| ForkError::ZygoteLost)?;
+        self.requests.send(request).map_err(|_| ForkError::ZygoteLost)?;
         answer.await.unwrap_or(Err(ForkError::ZygoteLost))
     }
 }

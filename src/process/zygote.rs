@@ -37,6 +37,8 @@ pub struct RuntimeSpec {
     pub preamble: Option<&'static str>,
     /// Paths, files, modules and functions to load.
     pub load: LoadList,
+    /// Whether the zygote loads it; if not, each worker does.
+    pub preload: bool,
     /// Largest value of a task in bytes.
     pub result_bytes_max: usize,
     /// Whether errors carry tracebacks.
@@ -194,6 +196,7 @@ impl Zygote {
             modules: load.modules.clone(),
             functions: load.functions.clone(),
             commands: load.commands.clone(),
+            preload: spec.preload,
             tracebacks: spec.tracebacks,
             result_bytes_max: spec.result_bytes_max,
         };

@@ -1,16 +1,19 @@
-//! The only unsafe code: fork, descriptors, pidfds, the mapped page.
+//! The only unsafe code: fork, descriptors, pidfds, mapped memory.
 //!
 //! Each function is a safe wrapper of one system call (or of the one sequence that is safe as a whole). No
 //! policy here.
 #![allow(unsafe_code, reason = "the one room where it may stand")]
 
+mod blocks;
 mod fds;
 mod fork;
 mod page;
 mod pidfd;
 mod readiness;
+mod shared;
 mod socket;
 
+pub use blocks::{Blocks, reserve_blocks};
 pub use fds::{adopt, close_from, close_on_exec_from, place, reopen_for_reading, take_stdin};
 pub use fork::{
     Forked, default_signals, end_with_parent, exit_now, fork, ignore_broken_pipes, set_variable, thread_count,
@@ -18,4 +21,5 @@ pub use fork::{
 pub use page::{MappedPage, PAGE_BYTES, create_page};
 pub use pidfd::PidFd;
 pub use readiness::{watch_pidfd, watch_socket};
+pub use shared::{SharedBlock, Width};
 pub use socket::{packet_pair, receive_packet, send_packet, stream_pair};

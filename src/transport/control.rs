@@ -27,6 +27,9 @@ pub enum ToZygote {
         /// Programs offered as functions: a zygote that gets any offers these and nothing else.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         commands: Vec<LoadCommand>,
+        /// Whether the zygote loads it all before it forks; if not, each worker does.
+        #[serde(default = "preloads", skip_serializing_if = "Clone::clone")]
+        preload: bool,
         /// Whether errors carry the function's traceback.
         tracebacks: bool,
         /// Largest value in bytes of JSON.
@@ -40,6 +43,10 @@ pub enum ToZygote {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         initializer: Option<ForkInitializer>,
     },
+}
+
+fn preloads() -> bool {
+    true
 }
 
 /// A function that a worker runs before it is ready.

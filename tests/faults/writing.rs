@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{Server, proc, scaled};
 
 const MEGABYTES: u64 = 10;
 
@@ -28,6 +28,25 @@ fn f19_ten_megabytes_to_the_servers_stderr() {
 #[test]
 fn f19_ten_megabytes_to_the_jobs_log_alone() {
     writes_much(&["--worker-output", "job"]);
+}
+
+/// 1 GiB, or what `TEST_SCALE` makes of it: the job ends well, its log is cut and says so, nothing piles up.
+#[test]
+fn f19_a_gigabyte_is_cut_in_the_log_and_held_nowhere() {
+    let server = Server::start(&["--worker-output", "job", "--workers", "2"]);
+    server.apply("flood", &json!([1])).value();
+    let (before, megabytes) = (proc::peak_memory(server.pid()), scaled(1_024));
+    let id = server.submit("flood", &json!([megabytes]));
+    for i in 0..50 {
+        assert_eq!(server.apply("square", &json!([i])).value(), i * i, "beside it");
+    }
+    assert_eq!(server.result(&id, 120.0).value(), megabytes);
+    let log = server.get(&format!("/v1/jobs/{id}/logs")).text_whole();
+    let (kept, mark) = log.split_at(64 << 10);
+    assert!(kept.lines().all(|line| line.bytes().all(|byte| byte == b'x')), "what is kept is what it wrote");
+    assert_eq!(mark, "\n[cut: the job wrote more]\n");
+    let grown = proc::peak_memory(server.pid()) - before;
+    assert!(grown < 8 << 20, "the server grew by {} KiB", grown / 1024);
 }
 
 #[test]

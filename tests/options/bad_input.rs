@@ -63,6 +63,7 @@ const RETRY_ON: [&str; 14] = [
 const TAGS: [&str; 10] =
     ["null", "true", "1", "\"a\"", "{}", "{\"a\": 1}", "[1]", "[null]", "[\"a\", [\"b\"]]", "[\"\"]"];
 const DURABLE: [&str; 7] = ["null", "1", "0", "\"true\"", "\"\"", "[]", "{}"];
+const KEY: [&str; 6] = ["null", "1", "true", "\"\"", "[\"a\"]", "{}"];
 const POOL: [&str; 5] = ["null", "1", "true", "[\"python\"]", "{}"];
 const CHUNKSIZE: [&str; 2] = ["0", "-1"];
 const ON_ERROR: [&str; 9] =
@@ -86,6 +87,7 @@ fn table() -> Vec<(&'static str, Vec<String>)> {
         ("retry_on", own(&[&RETRY_ON])),
         ("tags", tags),
         ("durable", own(&[&DURABLE])),
+        ("key", own(&[&KEY])),
         ("pool", own(&[&POOL])),
     ]
 }

@@ -29,6 +29,13 @@ impl Answer {
         String::from_utf8_lossy(head).into_owned()
     }
 
+    /// The body as text, all of it.
+    #[track_caller]
+    pub fn text_whole(&self) -> String {
+        assert_eq!(self.status, 200, "{}", self.text());
+        String::from_utf8(self.body.clone()).expect("UTF-8")
+    }
+
     /// The body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {

@@ -29,7 +29,7 @@ pub fn hold(method: &str, target: &str, answer: &Answer) {
     if is_of_the_head && answer.body.is_empty() {
         return;
     }
-    let response = &operation["responses"][answer.status.to_string()];
+    let response = resolved(&operation["responses"][answer.status.to_string()]);
     assert!(
         response.is_object(),
         "{name} answered {}, which the document doesn't list: {}",
@@ -52,6 +52,12 @@ pub fn hold(method: &str, target: &str, answer: &Answer) {
             answer.status
         ),
     }
+}
+
+/// A response, or the one that it refers to.
+fn resolved(response: &'static Value) -> &'static Value {
+    let name = response["$ref"].as_str().and_then(|path| path.strip_prefix("#/components/responses/"));
+    name.map_or(response, |name| &DOCUMENT["components"]["responses"][name])
 }
 
 /// The operation of a request, as `METHOD /template`; HEAD is GET without a body.

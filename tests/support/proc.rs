@@ -84,8 +84,17 @@ pub fn threads(pid: i32) -> usize {
 
 /// The most memory that a process ever held, in bytes.
 pub fn peak_memory(pid: i32) -> u64 {
+    memory_line(pid, "VmHWM:")
+}
+
+/// The memory that a process holds, in bytes.
+pub fn memory(pid: i32) -> u64 {
+    memory_line(pid, "VmRSS:")
+}
+
+fn memory_line(pid: i32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0 kB");
     line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0) * 1024
 }
 

@@ -335,16 +335,21 @@ def explain_failure(failed_in, error, functions, which, *rest):
 
 # ---- the start of a worker (PROTOCOL.md, section 2)
 
-def become_worker(received, server_pid, control, initializer, functions, calls, result_bytes_max, tracebacks):
+def become_worker(zygote, received, initializer):
     """From the second fork to the end of the process."""
     try:
-        page = set_up_worker(received, server_pid, control)
+        asked = zygote.asked
+        tracebacks = asked["tracebacks"]
+        page = set_up_worker(received, asked["server_pid"], zygote.control)
+        if not zygote.preloads:
+            rarely("load_in_worker")(zygote)
+        functions, calls = zygote.functions, zygote.calls
         seed_generators()
         os.register_at_fork(after_in_child=forget_work)
         if initializer is not None:
             initialize(calls[initializer["function"]], initializer["args"], tracebacks)
         answer(READY, 0, b"")
-        serve(functions, calls, page, result_bytes_max, tracebacks)
+        serve(functions, calls, page, asked["result_bytes_max"], tracebacks)
     except BaseException as error:
         give_up("%s: %s while it started" % (type(error).__name__, error))
     finally:

@@ -52,7 +52,8 @@ class Zygote:
         self.control = take_places()
         self.asked, _ = receive(self.control)
         self.functions = []
-        self.names = set()
+        self.names = {}  # in the order of their announcement
+        self.preloads = self.asked.get("preload", True)
         if getppid() != self.asked["server_pid"]:
             _exit(70)
 
@@ -95,7 +96,7 @@ class Zygote:
             loaded = how(*arguments)
         except BaseException as error:
             self.refuse(what, "import-failed", rarely("line_of")(error), error)
-        if thread_count() != 1:
+        if self.preloads and thread_count() != 1:
             self.refuse(what, "thread-started", "it starts a thread while it loads" + thread_names() +
                         ": a process with threads cannot be forked safely; start it when it is first needed")
         return loaded
@@ -109,7 +110,7 @@ class Zygote:
     def offer(self, name, function):
         if name in self.names:
             return
-        self.names.add(name)
+        self.names[name] = None
         self.functions.append(function)
         packet = {"op": "function", "name": name}
         try:
@@ -130,10 +131,11 @@ class Zygote:
 
     def run(self):
         """Load, then fork a worker for each request."""
-        self.load()
-        self.calls = self.functions
-        if any(map(is_async, self.functions)):
-            self.calls = self.importing("asyncio", rarely("awaiting_calls"), self.functions)
+        if self.preloads:
+            self.load()
+            self.calls = self.calls_of_functions()
+        else:
+            rarely("announce_from_a_child")(self)
         gc.collect()
         gc.freeze()
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
@@ -145,6 +147,11 @@ class Zygote:
             packet, received = receive(self.control)
             if packet["op"] == "fork":
                 self.fork(packet["worker"], received, packet.get("initializer"))
+
+    def calls_of_functions(self):
+        if any(map(is_async, self.functions)):
+            return self.importing("asyncio", rarely("awaiting_calls"), self.functions)
+        return self.functions
 
     def fork(self, number, received, initializer):
         try:
@@ -175,9 +182,7 @@ class Zygote:
         try:
             worker = fork()
             if worker == 0:
-                asked = self.asked
-                become_worker(received, asked["server_pid"], self.control, initializer, self.functions,
-                              self.calls, asked["result_bytes_max"], asked["tracebacks"])
+                become_worker(self, received, initializer)
             self.send({"op": "forked", "worker": number, "pid": worker}, [pidfd_open(worker)])
             _exit(0)
         except OSError as error:

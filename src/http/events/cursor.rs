@@ -1,0 +1,261 @@
+//! What a follower of a job was told, and what it is to be told next. Pure.
+//!
+//! The id of an event is all that was told up to it, so that a follower who comes back is told the rest and
+//! nothing twice, and the server keeps nothing for it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use crate::api::{LogEvent, Progress, StateEvent, timestamp};
+use crate::jobs::{Moment, State};
+
+/// Bytes of output in one event.
+pub const LOG_EVENT_BYTES: usize = 8 << 10;
+
+/// How far the states were told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    Nothing = 0,
+    Queued = 1,
+    Running = 2,
+    Ended = 3,
+    Over = 4,
+}
+
+/// What was told so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    told: Told,
+    attempts: u32,
+    done: Option<u64>,
+    total: u64,
+    /// Bytes of output; one more once it was told that the rest was cut.
+    log: usize,
+}
+
+/// What is to be told.
+#[derive(Debug)]
+pub enum Next {
+    State(StateEvent),
+    Log(LogEvent),
+    Progress(Progress),
+    /// The last of a job that has ended.
+    End,
+}
+
+impl Cursor {
+    /// Nothing was told.
+    pub fn start() -> Self {
+        Self { told: Told::Nothing, attempts: 0, done: None, total: 0, log: 0 }
+    }
+
+    /// Bytes of output that were told.
+    pub fn log_bytes(&self) -> usize {
+        self.log
+    }
+
+    /// A client can't have been told more output than there is.
+    pub fn limit_log(&mut self, now: &Moment) {
+        self.log = self.log.min(now.log_bytes + usize::from(now.log_cut));
+    }
+
+    /// The next event, which counts as told; `None` when there is nothing new. Progress is told when `progress`
+    /// says that it may be, and at the end.
+    pub fn next(&mut self, created_at: SystemTime, now: &Moment, progress: bool) -> Option<Next> {
+        if self.told == Told::Nothing || (self.told == Told::Running && now.state == State::Queued) {
+            (self.told, self.attempts) = (Told::Queued, 0);
+            return Some(Next::State(state_of(State::Queued, created_at, 0)));
+        }
+        if let Some(started_at) = now.started_at
+            && (self.told == Told::Queued || (self.told == Told::Running && self.attempts != now.attempts))
+        {
+            (self.told, self.attempts) = (Told::Running, now.attempts);
+            return Some(Next::State(state_of(State::Running, started_at, now.attempts)));
+        }
+        if let Some(log) = self.next_log(now) {
+            return Some(Next::Log(log));
+        }
+        let ended = now.state.is_final();
+        let moved = self.done != Some(now.done) || self.total != now.total;
+        if moved && (progress || ended) {
+            (self.done, self.total) = (Some(now.done), now.total);
+            return Some(Next::Progress(Progress { done: now.done, total: now.total }));
+        }
+        if !ended {
+            return None;
+        }
+        if self.told >= Told::Ended {
+            self.told = Told::Over;
+            return Some(Next::End);
+        }
+        self.told = Told::Ended;
+        let at = now.finished_at.unwrap_or(created_at);
+        Some(Next::State(state_of(now.state, at, now.attempts)))
+    }
+
+    fn next_log(&mut self, now: &Moment) -> Option<LogEvent> {
+        if self.log < now.log_bytes {
+            let is_last = self.log + now.log.len() == now.log_bytes && (now.state.is_final() || now.log_cut);
+            let held = if is_last { 0 } else { unfinished_bytes(&now.log) };
+            let told = &now.log[..now.log.len() - held];
+            if told.is_empty() {
+                return None;
+            }
+            self.log += told.len();
+            return Some(LogEvent { text: String::from_utf8_lossy(told).into_owned(), cut: false });
+        }
+        let cut = now.log_cut && self.log == now.log_bytes;
+        self.log += usize::from(cut);
+        cut.then(|| LogEvent { text: String::new(), cut: true })
+    }
+}
+
+fn state_of(state: State, at: SystemTime, attempts: u32) -> StateEvent {
+    StateEvent { state: state.as_str(), at: timestamp(at), attempts }
+}
+
+/// Bytes at the end that begin a character of UTF-8 and don't end it.
+fn unfinished_bytes(text: &[u8]) -> usize {
+    for back in 1..=text.len().min(3) {
+        let byte = text[text.len() - back];
+        let needed = match byte {
+            0xC0..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xF7 => 4,
+            // Goes on what stands before it.
+            0x80..=0xBF => continue,
+            0x00..=0x7F | 0xF8..=0xFF => return 0,
+        };
+        return if needed > back { back } else { 0 };
+    }
+    0
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.", self.told as u8, self.attempts)?;
+        if let Some(done) = self.done {
+            write!(f, "{done}")?;
+        }
+        write!(f, ".{}.{}", self.total, self.log)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.split('.');
+        let mut part = || parts.next().filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+        let told = match part() {
+            Some("1") => Told::Queued,
+            Some("2") => Told::Running,
+            Some("3") => Told::Ended,
+            Some("4") => Told::Over,
+            Some(_) | None => return Err(()),
+        };
+        let attempts = part().and_then(|part| part.parse().ok()).ok_or(())?;
+        let done = match part() {
+            Some("") => None,
+            Some(part) => Some(part.parse().map_err(|_| ())?),
+            None => return Err(()),
+        };
+        let total = part().and_then(|part| part.parse().ok()).ok_or(())?;
+        let log = part().and_then(|part| part.parse().ok()).ok_or(())?;
+        if parts.next().is_some() { Err(()) } else { Ok(Self { told, attempts, done, total, log }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    fn moment(state: State, log: &[u8], from: usize) -> Moment {
+        let started = (state != State::Queued).then_some(UNIX_EPOCH);
+        Moment {
+            state,
+            started_at: started,
+            finished_at: state.is_final().then_some(UNIX_EPOCH),
+            attempts: u32::from(started.is_some()),
+            done: u64::from(state == State::Succeeded),
+            total: 1,
+            outcome: None,
+            log: log[from..].to_vec(),
+            log_bytes: log.len(),
+            log_cut: false,
+        }
+    }
+
+    /// All that is told, in short.
+    fn told(cursor: &mut Cursor, state: State, log: &[u8]) -> Vec<String> {
+        let mut all = Vec::new();
+        loop {
+            let now = moment(state, log, cursor.log_bytes().min(log.len()));
+            match cursor.next(UNIX_EPOCH, &now, true) {
+                Some(Next::State(event)) => all.push(event.state.to_owned()),
+                Some(Next::Log(event)) => all.push(format!("log {}", event.text)),
+                Some(Next::Progress(event)) => all.push(format!("{}/{}", event.done, event.total)),
+                Some(Next::End) => {
+                    all.push("end".to_owned());
+                    return all;
+                }
+                None => return all,
+            }
+        }
+    }
+
+    #[test]
+    fn a_life_is_told_in_order_and_once() {
+        let mut cursor = Cursor::start();
+        assert_eq!(told(&mut cursor, State::Queued, b""), ["queued", "0/1"]);
+        assert_eq!(told(&mut cursor, State::Queued, b""), [""; 0]);
+        assert_eq!(told(&mut cursor, State::Running, b"one\n"), ["running", "log one\n"]);
+        assert_eq!(told(&mut cursor, State::Succeeded, b"one\ntwo"), ["log two", "1/1", "succeeded", "end"]);
+        let mut late = Cursor::start();
+        let all = ["queued", "running", "log x", "1/1", "succeeded", "end"];
+        assert_eq!(told(&mut late, State::Succeeded, b"x"), all);
+    }
+
+    #[test]
+    fn who_comes_back_is_told_the_rest() {
+        let mut cursor = Cursor::start();
+        told(&mut cursor, State::Running, b"one");
+        let mut back: Cursor = cursor.to_string().parse().unwrap();
+        assert_eq!(back, cursor);
+        assert_eq!(told(&mut back, State::Running, b"onetwo"), ["log two"]);
+        told(&mut back, State::Succeeded, b"onetwo");
+        let mut after: Cursor = back.to_string().parse().unwrap();
+        assert_eq!(told(&mut after, State::Succeeded, b"onetwo"), ["end"]);
+    }
+
+    #[test]
+    fn a_task_that_came_back_unread_is_queued_again() {
+        let mut cursor = Cursor::start();
+        told(&mut cursor, State::Running, b"");
+        assert_eq!(told(&mut cursor, State::Queued, b""), ["queued"]);
+        assert_eq!(told(&mut cursor, State::Running, b""), ["running"]);
+    }
+
+    #[test]
+    fn characters_are_not_torn() {
+        let text = "a€".as_bytes();
+        let mut cursor = Cursor::start();
+        let first = told(&mut cursor, State::Running, &text[..3]);
+        assert_eq!(first.last().map(String::as_str), Some("0/1"), "{first:?}");
+        assert!(first.contains(&"log a".to_owned()), "{first:?}");
+        assert_eq!(told(&mut cursor, State::Running, text), ["log €"]);
+        let mut torn = Cursor::start();
+        assert!(told(&mut torn, State::Succeeded, &text[..3]).contains(&"log a\u{FFFD}".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused() {
+        for bad in ["", "x", "1", "0.0..0.0", "5.0..0.0", "1.0..0", "1.0..0.0.0", "1.0.-1.0.0", "1.+1..0.0"] {
+            assert_eq!(bad.parse::<Cursor>(), Err(()), "{bad}");
+        }
+        assert_eq!("1.0..0.99999999999999999999999".parse::<Cursor>(), Err(()));
+    }
+}

@@ -1,0 +1,326 @@
+//! `Idempotency-Key`: a POST sent again under its key is answered again, and never run again.
+//!
+//! One mechanism before all routes. A request with a key is run by a task of its own, so that a client which
+//! leaves loses its answer alone: it gets that under the same key. Streams aside, a route needs no code for it.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tower::Service;
+
+use super::body::read_body;
+use super::problem::Problem;
+use super::state::Shared;
+use super::submit::JOB_HEADER;
+use crate::api::Invalid;
+use crate::config::Limits;
+use crate::jobs::{Answer, Begun, Fingerprint, JobId, Lookup, Recalled, Turn};
+
+const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+/// As users write it.
+const KEY_NAME: &str = "Idempotency-Key";
+const KEY_BYTES_MAX: usize = 255;
+/// What is answered while it is made can't be answered twice.
+const STREAMS: [&str; 4] = ["/v1/imap", "/v1/imap_unordered", "/v1/imap/stream", "/v1/imap_unordered/stream"];
+/// A 422 that says that nothing was run.
+const NOTHING_RAN: &str = "unknown-ref";
+/// A 409 that says that something was.
+const SOMETHING_RAN: &str = "method-raised";
+
+/// How long a synchronous answer's result is kept, where its request says so.
+#[derive(Debug, Clone, Copy)]
+pub struct ResultLife(pub Duration);
+
+/// Runs each keyed POST once; hands on everything else.
+#[derive(Debug, Clone)]
+pub struct Keyed<S> {
+    inner: S,
+    app: Arc<Shared>,
+}
+
+impl<S> Keyed<S> {
+    /// Before this service.
+    pub fn new(inner: S, app: Arc<Shared>) -> Self {
+        Self { inner, app }
+    }
+}
+
+impl<S> Service<Request<Body>> for Keyed<S>
+where
+    S: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Unpin + Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = KeyedFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if request.method() != Method::POST || !request.headers().contains_key(KEY_HEADER) {
+            return KeyedFuture::Plain(self.inner.call(request));
+        }
+        let (inner, app) = (self.inner.clone(), Arc::clone(&self.app));
+        let answered =
+            async move { answer(inner, &app, request).await.unwrap_or_else(Problem::into_response) };
+        KeyedFuture::Keyed(Box::pin(answered))
+    }
+}
+
+/// The future of [`Keyed`].
+#[allow(missing_debug_implementations, reason = "a boxed future has nothing to show")]
+pub enum KeyedFuture<F> {
+    /// Without a key.
+    Plain(F),
+    /// With one.
+    Keyed(Pin<Box<dyn Future<Output = Response> + Send>>),
+}
+
+impl<F> Future for KeyedFuture<F>
+where
+    F: Future<Output = Result<Response, Infallible>> + Unpin,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match self.get_mut() {
+            Self::Plain(future) => Pin::new(future).poll(cx),
+            Self::Keyed(future) => future.as_mut().poll(cx).map(Ok),
+        }
+    }
+}
+
+/// Answers a request with a key: runs it, waits for the one that runs, or recalls what it was answered.
+async fn answer<S>(inner: S, app: &Arc<Shared>, request: Request<Body>) -> Result<Response, Problem>
+where
+    S: Service<Request<Body>, Response = Response, Error = Infallible> + Send + 'static,
+    S::Future: Send + 'static,
+{
+    let key = key_of(request.headers())?.to_owned();
+    if STREAMS.contains(&request.uri().path()) {
+        let detail = "a stream can't be answered twice: leave Idempotency-Key out, or take map or map_async";
+        return Err(Invalid::new(KEY_NAME, detail).into());
+    }
+    let (head, body) = request.into_parts();
+    let limits = &app.limits;
+    let mut room = app.admission.reserve();
+    let body =
+        read_body(body, &head.headers, limits.body_bytes_max, limits.body_stall_timeout, &mut room).await;
+    let body = body.map_err(|error| Problem::of_body(&error))?;
+    let recalled = match app.keys.begin(&key, fingerprint(&head.uri, &body)) {
+        Begun::First(turn, told) => {
+            let request = Request::from_parts(head, Body::from(body));
+            // The handler counts the same bytes.
+            drop(room);
+            tokio::spawn(run(inner, Arc::clone(app), request, turn));
+            told.answer().await
+        }
+        Begun::Running(told) => {
+            drop((room, body));
+            told.answer().await
+        }
+        Begun::Answered(recalled) => {
+            if let Recalled::Answer(answer) = &recalled
+                && !is_alive(app, answer)
+            {
+                return Err(Problem::answer_expired());
+            }
+            recalled
+        }
+        Begun::Mismatch => return Err(Problem::idempotency_mismatch()),
+        Begun::Full => return Err(Problem::keys_full(app.keys.bounds())),
+    };
+    match recalled {
+        Recalled::Answer(answer) => Ok(response_of(&answer)),
+        Recalled::Expired => Err(Problem::answer_expired()),
+        Recalled::Lost => Err(Problem::answer_lost()),
+    }
+}
+
+/// The key: 1 to 255 visible ASCII characters, given once.
+fn key_of(headers: &HeaderMap) -> Result<&str, Invalid> {
+    let mut values = headers.get_all(KEY_HEADER).iter();
+    let key = values.next().map(HeaderValue::as_bytes).unwrap_or_default();
+    if values.next().is_some() {
+        return Err(Invalid::new(KEY_NAME, "the header Idempotency-Key is given twice"));
+    }
+    let good = (1..=KEY_BYTES_MAX).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
+    let text = std::str::from_utf8(key).ok().filter(|_| good);
+    text.ok_or_else(|| {
+        Invalid::new(KEY_NAME, "Idempotency-Key must be 1 to 255 visible ASCII characters (a UUID, say)")
+    })
+}
+
+/// What makes a request the same: its path, its query and the bytes of its body.
+fn fingerprint(target: &Uri, body: &[u8]) -> Fingerprint {
+    let mut digest = Sha256::new();
+    for part in [target.path(), target.query().unwrap_or_default()] {
+        digest.update(part.as_bytes());
+        // Neither has a space.
+        digest.update(b" ");
+    }
+    digest.update(body);
+    digest.finalize().into()
+}
+
+/// Runs the request to its end, whoever waits for it.
+async fn run<S>(mut inner: S, app: Arc<Shared>, request: Request<Body>, turn: Turn)
+where
+    S: Service<Request<Body>, Response = Response, Error = Infallible>,
+{
+    let Ok(response) = inner.call(request).await;
+    let (head, body) = response.into_parts();
+    // Answers are whole by now; a turn that is dropped says that its answer was lost.
+    let Ok(body) = body.collect().await else { return };
+    let body = body.to_bytes();
+    let asked = head.extensions.get::<ResultLife>().map(|life| life.0);
+    let life = life_of(head.status, &head.headers, &body, asked, &app.limits);
+    let headers =
+        head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
+    turn.settle(Answer { status: head.status.as_u16(), headers: headers.collect(), body }, life);
+}
+
+/// How long an answer is kept; `None` if it says that nothing was run, so that the key stays free.
+fn life_of(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    result_ttl: Option<Duration>,
+    limits: &Limits,
+) -> Option<Duration> {
+    // A job's value or failure lives as long as with a job that can be asked for it; so does 202, whose job is
+    // looked for.
+    let of_job = headers.contains_key(JOB_HEADER) && status != StatusCode::ACCEPTED;
+    match status {
+        _ if status.is_success() && of_job => Some(result_ttl.unwrap_or(limits.result_ttl)),
+        _ if status.is_success() => Some(limits.idempotency_ttl),
+        StatusCode::UNPROCESSABLE_ENTITY if has_code(body, NOTHING_RAN) => None,
+        StatusCode::UNPROCESSABLE_ENTITY if of_job => Some(limits.failure_ttl),
+        StatusCode::UNPROCESSABLE_ENTITY => Some(limits.idempotency_ttl),
+        StatusCode::CONFLICT if has_code(body, SOMETHING_RAN) => Some(limits.idempotency_ttl),
+        _ => None,
+    }
+}
+
+/// Whether a problem is of this code.
+fn has_code(body: &[u8], code: &str) -> bool {
+    let problem: Option<Value> = serde_json::from_slice(body).ok();
+    problem.is_some_and(|problem| problem["code"] == code)
+}
+
+/// A job's acceptance lives as long as the job.
+fn is_alive(app: &Shared, answer: &Answer) -> bool {
+    if answer.status != StatusCode::ACCEPTED.as_u16() {
+        return true;
+    }
+    let id = answer.headers.iter().find(|(name, _)| name == JOB_HEADER.as_str());
+    let id = id.and_then(|(_, id)| JobId::parse(std::str::from_utf8(id).ok()?));
+    id.is_none_or(|id| matches!(app.jobs.get(id), Lookup::Found(_)))
+}
+
+fn response_of(answer: &Answer) -> Response {
+    let mut response = Response::new(Body::from(answer.body.clone()));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in &answer.headers {
+        let name = HeaderName::try_from(name.as_str());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    // The connection says how long this one is.
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response
+}
+
+/// Adds the key to every POST of the document that takes it.
+pub fn describe(document: &mut Value) {
+    let parameter = json!({
+        "name": KEY_NAME, "in": "header", "required": false,
+        "description": "The same key with the same request is answered again and never run again",
+        "schema": {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX, "pattern": "^[!-~]+$"},
+        "example": "9b2c3f6e-7a51-4c1e-8d0f-2f6a3b9f1c11",
+    });
+    let added = [
+        ("410", "`expired`: this key's answer, with its result"),
+        ("422", "`idempotency-mismatch`: the key came with another request before"),
+    ];
+    for (path, operations) in document["paths"].as_object_mut().into_iter().flatten() {
+        let Some(operation) = operations.get_mut("post").and_then(Value::as_object_mut) else { continue };
+        if STREAMS.contains(&path.as_str()) {
+            continue;
+        }
+        let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
+        parameters.as_array_mut().into_iter().for_each(|list| list.push(parameter.clone()));
+        let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
+        for (status, text) in added {
+            let problem = json!({"description": text, "content": {"application/problem+json": {
+                "schema": {"$ref": "#/components/schemas/Problem"}}}});
+            let response = responses.entry(status).or_insert(problem);
+            let said = response["description"].as_str().unwrap_or_default();
+            if said != text {
+                response["description"] = format!("{said}; {text}").into();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(values: &[&[u8]]) -> Result<String, String> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(KEY_HEADER, HeaderValue::from_bytes(value).unwrap());
+        }
+        key_of(&headers).map(str::to_owned).map_err(|invalid| invalid.member)
+    }
+
+    #[test]
+    fn a_key_is_visible_and_given_once() {
+        let longest = [b'~'; 255];
+        for good in [b"1".as_slice(), b"\"8e03978e\"", b"!~", &longest] {
+            assert_eq!(key(&[good]).as_deref(), Ok(std::str::from_utf8(good).unwrap()));
+        }
+        for bad in [b"".as_slice(), b"a b", b"\tx", b"\xc3\xa9", &[b'x'; 256]] {
+            assert_eq!(key(&[bad]), Err(KEY_NAME.into()), "{bad:?}");
+        }
+        assert_eq!(key(&[b"a", b"a"]), Err(KEY_NAME.into()));
+    }
+
+    #[test]
+    fn a_request_is_its_path_query_and_body() {
+        let print = |target: &str, body: &str| fingerprint(&target.parse().unwrap(), body.as_bytes());
+        let one = print("/v1/apply", "{}");
+        assert_eq!(one, print("http://127.0.0.1/v1/apply", "{}"));
+        for (target, body) in [("/v1/apply", "{} "), ("/v1/apply?x=1", "{}"), ("/v1/map", "{}")] {
+            assert_ne!(one, print(target, body), "{target} {body}");
+        }
+    }
+
+    #[test]
+    fn answers_that_say_that_nothing_ran_are_not_kept() {
+        let limits = Limits::default();
+        let life = |status: u16, body: &str| {
+            let status = StatusCode::from_u16(status).unwrap();
+            life_of(status, &HeaderMap::new(), body.as_bytes(), None, &limits)
+        };
+        for status in [400, 403, 404, 405, 406, 408, 409, 410, 413, 415, 421, 429, 503, 507] {
+            assert_eq!(life(status, "{}"), None, "{status}");
+        }
+        assert_eq!(life(422, r#"{"code":"unknown-ref"}"#), None);
+        assert!(life(409, r#"{"code":"method-raised"}"#).is_some());
+        assert!(life(422, r#"{"code":"worker-died"}"#).is_some() && life(201, "{}").is_some());
+    }
+}

@@ -1,0 +1,60 @@
+//! An answer that takes something with it: an item, a lock. If it is dropped before it went to the connection, that
+//! goes back.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::{Frame, SizeHint};
+
+use crate::http::value::value_response;
+use crate::jobs::Value;
+use crate::objects::Handed;
+
+/// 200 with this JSON.
+pub fn json(text: Bytes) -> Response {
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// 200 with what was handed over. `raw`: a bytes value is wanted as it is.
+pub fn handed(handed: Handed, raw: bool) -> Response {
+    if raw {
+        return value_response(Value { pieces: vec![handed.taken()] }, true);
+    }
+    let left = handed.text().len() as u64;
+    let mut response = Response::new(Body::new(UnsyncBoxBody::new(Once { handed: Some(handed), left })));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+struct Once {
+    handed: Option<Handed>,
+    left: u64,
+}
+
+impl hyper::body::Body for Once {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.left = 0;
+        Poll::Ready(self.handed.take().map(|handed| Ok(Frame::data(handed.taken()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.handed.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}

@@ -1,0 +1,329 @@
+//! The operations on shared objects in the OpenAPI document, read off the table of kinds and methods.
+
+use serde_json::{Map, Value, json};
+
+use crate::objects::Kind;
+use crate::objects::catalog::{Answer, KINDS, KindSpec, Method, Param, Takes};
+
+const PROBLEM: &str = "#/components/schemas/Problem";
+
+/// Problems that many operations share: name, status, description.
+const COMMON: [(&str, &str, &str); 8] = [
+    (
+        "InvalidArguments",
+        "400",
+        "`invalid-json`, or `invalid-request`: an argument is unknown or wrong (`member` names it)",
+    ),
+    ("WrongOrigin", "403", "`wrong-origin`: sent by a web page of another origin"),
+    ("MethodNotAllowed", "405", "`method-not-allowed`"),
+    ("NotAcceptable", "406", "`not-acceptable`: the Accept header allows nothing that can be answered"),
+    ("BodyTooLarge", "413", "`body-too-large` (`limit` in bytes, `knob` names the flag)"),
+    ("UnsupportedMediaType", "415", "`unsupported-media-type`: a body must be `application/json`"),
+    ("WrongHost", "421", "`wrong-host`: the Host header names another server"),
+    (
+        "Unavailable",
+        "503",
+        "`starting`, `draining`: it would have to wait, and the server goes down; `overloaded`: no room",
+    ),
+];
+/// Those of them that are about a body.
+const OF_BODY: [&str; 2] = ["413", "415"];
+
+/// Adds the operations to a document.
+pub fn describe(document: &mut Value) {
+    let mut responses = Map::new();
+    for (name, _, description) in COMMON {
+        responses.insert(name.into(), problem(description));
+    }
+    document["components"]["responses"] = responses.into();
+    let acquired = json!({"type": "object", "required": ["acquired"], "properties": {
+        "acquired": {"type": "boolean", "description": "Whether it has it."},
+        "token": {"type": "integer", "format": "int64",
+                  "description": "Grows with every hold; left out if not acquired."},
+        "recovered": {"type": "boolean", "description": "Whether the one before lost it without a release."},
+    }});
+    document["components"]["schemas"]["Acquired"] = acquired;
+    let renewed = json!({"type": "object", "required": ["token", "lease"], "properties": {
+        "token": {"type": "integer", "format": "int64", "description": "The hold's."},
+        "lease": {"type": "number", "description": "Seconds from now."},
+    }});
+    document["components"]["schemas"]["Renewed"] = renewed;
+    for spec in KINDS {
+        describe_kind(document, spec);
+    }
+}
+
+fn describe_kind(document: &mut Value, spec: &KindSpec) {
+    let name = noun(spec.kind);
+    if let Some(tags) = document["tags"].as_array_mut() {
+        tags.push(json!({"name": spec.kind.as_str(), "description": spec.about}));
+    }
+    let schemas = &mut document["components"]["schemas"];
+    schemas[&name] = shown_schema(spec);
+    schemas[format!("{name}List")] = json!({"type": "object", "required": ["items"], "properties": {
+        "items": {"type": "array", "items": {"$ref": format!("#/components/schemas/{name}")},
+                  "description": "In the order of their names, without their content."},
+        "next_cursor": {"type": "string",
+                        "description": "Give it as `cursor` to get the next page; left out on the last."},
+    }});
+    if !spec.constructor.is_empty() {
+        schemas[format!("New{name}")] = object_schema(spec.constructor);
+    }
+    let path = format!("/v1/{}", spec.kind);
+    document["paths"][&path] = json!({"get": list(spec, &name)});
+    document["paths"][format!("{path}/{{name}}")] = one(spec, &name);
+    let end = if spec.kind == Kind::Pipes { "/{end}" } else { "" };
+    for method in spec.methods {
+        let (path, operation) =
+            (format!("{path}/{{name}}{end}/{}", method.name), called(spec, method, &name));
+        if !method.params.is_empty() {
+            document["components"]["schemas"][format!("{name}{}", pascal(method.name))] =
+                object_schema(method.params);
+        }
+        document["paths"][path] = json!({"post": operation});
+    }
+}
+
+fn list(spec: &KindSpec, name: &str) -> Value {
+    let plural = pascal(spec.kind.as_str());
+    let mut operation = operation(
+        spec,
+        &format!("list{plural}"),
+        &format!("The {}, by name.", spec.kind.as_str().replace('_', " ")),
+    );
+    operation["parameters"] = json!([
+        {"name": "limit", "in": "query", "required": false, "description": "At most so many; 100 if left out",
+         "schema": {"type": "integer", "minimum": 1, "maximum": 1000}},
+        {"name": "cursor", "in": "query", "required": false,
+         "description": "Begins after this: `next_cursor` of a page",
+         "schema": {"type": "string"}},
+    ]);
+    let items = json!({"items": [summary_example(spec)]});
+    answers(
+        &mut operation,
+        "A page of them",
+        &json!({"$ref": format!("#/components/schemas/{name}List")}),
+        &items,
+        false,
+    );
+    operation
+}
+
+/// An object as a list shows it.
+fn summary_example(spec: &KindSpec) -> Value {
+    let mut shown = example(spec.shown);
+    if let Some(members) = shown.as_object_mut() {
+        let keep = |name: &str| spec.kind == Kind::Values || !matches!(name, "items" | "values");
+        members.retain(|name, _| keep(name));
+    }
+    shown
+}
+
+/// What a name is made of; dots alone are none.
+const NAME_PATTERN: &str = "^[A-Za-z0-9_.-]*[A-Za-z0-9_-][A-Za-z0-9_.-]*$";
+
+/// PUT, GET and DELETE of an object.
+fn one(spec: &KindSpec, name: &str) -> Value {
+    let schema = json!({"$ref": format!("#/components/schemas/{name}")});
+    let words = spec.kind.noun();
+    let shown = example(spec.shown);
+    let mut make = operation(
+        spec,
+        &format!("create{name}"),
+        &format!("Makes a {words}. The same arguments again change nothing."),
+    );
+    if !spec.constructor.is_empty() {
+        make["requestBody"] = body(&format!("New{name}"), spec.constructor, spec.made);
+    }
+    answers(&mut make, "It is there", &schema, &shown, true);
+    make["responses"]["200"]["headers"] =
+        json!({"Location": {"description": "The object", "schema": {"type": "string"}}});
+    make["responses"]["409"] = problem("`already-exists`: one of that name was made with other arguments");
+    let mut get = operation(spec, &format!("get{name}"), &format!("A {words} with its content."));
+    answers(&mut get, "The object", &schema, &shown, false);
+    get["responses"]["404"] = problem("`unknown-object`");
+    if matches!(spec.kind, Kind::Values | Kind::Arrays) {
+        get["responses"]["422"] = problem("`result-not-json`: it holds what is not a number, or infinite");
+        make["responses"]["422"] = problem("`result-not-json`: it holds what is not a number, or infinite");
+    }
+    let mut delete = operation(
+        spec,
+        &format!("delete{name}"),
+        &format!("Removes a {words}; who waits for it is told `unknown-object`."),
+    );
+    answers(&mut delete, "It is gone", &Value::Null, &Value::Null, false);
+    if let Some(responses) = delete["responses"].as_object_mut() {
+        responses.remove("200");
+        responses.insert("204".into(), json!({"description": "It is gone"}));
+    }
+    delete["responses"]["404"] = problem("`unknown-object`");
+    for each in [&mut make, &mut get, &mut delete] {
+        each["parameters"] = json!([name_parameter()]);
+    }
+    json!({"put": make, "get": get, "delete": delete})
+}
+
+fn called(spec: &KindSpec, method: &Method, name: &str) -> Value {
+    let id = format!("{}{}", camel(name), pascal(method.name));
+    let mut operation = operation(spec, &id, method.about);
+    let mut parameters = vec![name_parameter()];
+    if spec.kind == Kind::Pipes {
+        parameters
+            .push(json!({"name": "end", "in": "path", "required": true, "description": "Which end: 0 or 1",
+                               "example": 0, "schema": {"type": "integer", "minimum": 0, "maximum": 1}}));
+    }
+    operation["parameters"] = parameters.into();
+    if !method.params.is_empty() {
+        operation["requestBody"] =
+            body(&format!("{name}{}", pascal(method.name)), method.params, method.example.0);
+    }
+    answers(
+        &mut operation,
+        what(method.answer),
+        &answer_schema(method.answer),
+        &example(method.example.1),
+        true,
+    );
+    operation["responses"]["404"] = problem("`unknown-object`, or `unknown-method`");
+    for status in ["408", "409", "422"] {
+        let own: Vec<String> = method
+            .errors
+            .iter()
+            .filter(|(code, _)| code.status().as_str() == status)
+            .map(|(code, when)| format!("`{}`: {when}", code.as_str()))
+            .collect();
+        if !own.is_empty() {
+            operation["responses"][status] = problem(&own.join("; "));
+        }
+    }
+    operation
+}
+
+fn operation(spec: &KindSpec, id: &str, summary: &str) -> Value {
+    json!({"operationId": id, "summary": summary, "tags": [spec.kind.as_str()], "responses": {}})
+}
+
+fn answers(operation: &mut Value, description: &str, schema: &Value, shown: &Value, has_body: bool) {
+    let responses = &mut operation["responses"];
+    let content = json!({"application/json": {"schema": schema, "example": shown}});
+    responses["200"] = json!({"description": description, "content": content});
+    for (name, status, _) in COMMON {
+        if has_body || !OF_BODY.contains(&status) {
+            responses[status] = json!({"$ref": format!("#/components/responses/{name}")});
+        }
+    }
+}
+
+fn problem(description: &str) -> Value {
+    json!({"description": description, "content": {"application/problem+json": {"schema": {"$ref": PROBLEM}}}})
+}
+
+fn name_parameter() -> Value {
+    json!({"name": "name", "in": "path", "required": true,
+           "description": "Its name: 1 to 128 of A-Z, a-z, 0-9, _, . and -",
+           "example": "shared", 
+           "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": NAME_PATTERN}})
+}
+
+fn body(schema: &str, params: &[Param], shown: &str) -> Value {
+    let needed = params.iter().any(|param| param.needed);
+    let content =
+        json!({"schema": {"$ref": format!("#/components/schemas/{schema}")}, "example": example(shown)});
+    json!({"required": needed, "content": {"application/json": content}})
+}
+
+fn object_schema(params: &[Param]) -> Value {
+    let mut properties = Map::new();
+    for param in params {
+        let mut schema = match param.takes {
+            Takes::Any | Takes::Pairs => json!({}),
+            Takes::Bool => json!({"type": "boolean"}),
+            Takes::Integer => json!({"type": "integer", "format": "int64"}),
+            Takes::Seconds => json!({"type": "number", "minimum": 0, "maximum": 86400}),
+            Takes::Text => json!({"type": "string"}),
+            Takes::List => json!({"type": "array", "items": {}}),
+        };
+        schema["description"] = param.about.into();
+        properties.insert(param.name.into(), schema);
+    }
+    let needed: Vec<&str> = params.iter().filter(|param| param.needed).map(|param| param.name).collect();
+    let mut schema = json!({"type": "object", "properties": properties, "additionalProperties": false});
+    if !needed.is_empty() {
+        schema["required"] = needed.into();
+    }
+    schema
+}
+
+/// What GET shows, by its example.
+fn shown_schema(spec: &KindSpec) -> Value {
+    let mut properties = Map::new();
+    for (name, value) in example(spec.shown).as_object().into_iter().flatten() {
+        let is_any = spec.constructor.iter().any(|param| param.is(name) && param.takes == Takes::Any);
+        let schema = match value {
+            _ if is_any => json!({}),
+            Value::Bool(_) => json!({"type": "boolean"}),
+            Value::Number(_) => json!({"type": "integer", "format": "int64"}),
+            Value::String(_) => json!({"type": "string"}),
+            Value::Array(_) => json!({"type": "array", "items": {}}),
+            Value::Null | Value::Object(_) => json!({}),
+        };
+        properties.insert(name.clone(), schema);
+    }
+    if spec.constructor.iter().any(|param| param.takes == Takes::Seconds) {
+        properties.insert("timeout".into(), json!({"type": "number"}));
+    }
+    json!({"type": "object", "required": ["name"], "properties": properties})
+}
+
+fn answer_schema(answer: Answer) -> Value {
+    match answer {
+        Answer::Null | Answer::Any => json!({}),
+        Answer::Bool => json!({"type": "boolean"}),
+        Answer::Integer => json!({"type": "integer", "format": "int64"}),
+        Answer::List => json!({"type": "array", "items": {}}),
+        Answer::Pairs => json!({"type": "array", "items": {"type": "array", "items": {}}}),
+        Answer::Acquired => json!({"$ref": "#/components/schemas/Acquired"}),
+        Answer::Renewed => json!({"$ref": "#/components/schemas/Renewed"}),
+    }
+}
+
+fn what(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Null => "null: it is done",
+        Answer::Bool => "Whether it is so",
+        Answer::Integer => "The number",
+        Answer::Any => "The bare value",
+        Answer::List => "The bare array",
+        Answer::Pairs => "Pairs of key and value",
+        Answer::Acquired => "Whether it was acquired in time, and with which token",
+        Answer::Renewed => "The lease begins anew",
+    }
+}
+
+fn example(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| json!({}))
+}
+
+/// `Queue`, `BoundedSemaphore`, `RLock`.
+fn noun(kind: Kind) -> String {
+    let name = pascal(kind.as_str());
+    let name = name.strip_suffix('s').unwrap_or(&name);
+    if kind == Kind::RLocks { "RLock".to_owned() } else { name.to_owned() }
+}
+
+/// `task_done` → `TaskDone`, `__getitem__` → `Getitem`.
+fn pascal(name: &str) -> String {
+    let word = |word: &str| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_uppercase() + rest
+    };
+    name.split('_').filter(|part| !part.is_empty()).map(word).collect()
+}
+
+fn camel(name: &str) -> String {
+    if name == "RLock" {
+        return "rlock".to_owned();
+    }
+    let (first, rest) = name.split_at(name.len().min(1));
+    first.to_lowercase() + rest
+}

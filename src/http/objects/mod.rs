@@ -1,0 +1,188 @@
+//! Shared objects: three handlers for what is done to any object, one for every method of every kind. Which kinds and
+//! methods there are, the table of [`crate::objects::catalog`] says.
+
+mod answer;
+mod document;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{RawPathParams, RawQuery, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use hyper::body::Body as _;
+
+use self::answer::{handed, json};
+use super::body::read_body;
+use super::negotiate::{check_accept, check_content_type};
+use super::problem::Problem;
+use super::state::Shared;
+use super::value::wants_raw;
+use crate::api::Query;
+use crate::objects::{Address, Call, Caller, Kind};
+
+pub use document::describe;
+
+const LIST_DEFAULT: usize = 100;
+const LIST_MAX: usize = 1_000;
+
+type App = State<Arc<Shared>>;
+
+/// The routes of every kind.
+pub fn routes() -> Router<Arc<Shared>> {
+    let mut router = Router::new();
+    for kind in Kind::ALL {
+        let path = format!("/v1/{kind}");
+        let end = if kind == Kind::Pipes { "/{end}" } else { "" };
+        let one = get(
+            move |State(app): App, path: RawPathParams, query: RawQuery, headers: HeaderMap| async move {
+                show(&app, kind, &path, query, &headers)
+            },
+        );
+        let one =
+            one.put(move |State(app): App, path: RawPathParams, request| make(app, kind, path, request));
+        let one = one.delete(
+            move |State(app): App, path: RawPathParams, query: RawQuery, headers: HeaderMap| async move {
+                remove(&app, kind, &path, query, &headers)
+            },
+        );
+        let all = get(move |State(app): App, query: RawQuery, headers: HeaderMap| async move {
+            list(&app, kind, query, &headers)
+        });
+        let method =
+            post(move |State(app): App, path: RawPathParams, request| call(app, kind, path, request));
+        router = router
+            .route(&path, all)
+            .route(&format!("{path}/{{name}}"), one)
+            .route(&format!("{path}/{{name}}{end}/{{method}}"), method);
+    }
+    router
+}
+
+/// A part of the path by its name. What is no UTF-8 is a name that nothing has.
+fn part<'a>(path: &'a RawPathParams, name: &str) -> &'a str {
+    path.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+}
+
+fn address(kind: Kind, path: &RawPathParams) -> Address {
+    Address::new(kind, part(path, "name"))
+}
+
+fn list(
+    app: &Shared,
+    kind: Kind,
+    RawQuery(query): RawQuery,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    check_accept(headers)?;
+    let query = Query::parse(query.as_deref(), &["limit", "cursor"])?;
+    let limit = query.number("limit", 1..=LIST_MAX)?.unwrap_or(LIST_DEFAULT);
+    app.service()?;
+    let page = app.objects.list(kind, limit, query.text("cursor"));
+    let mut text = b"{\"items\":[".to_vec();
+    for (index, item) in page.items.iter().enumerate() {
+        if index > 0 {
+            text.push(b',');
+        }
+        text.extend_from_slice(item);
+    }
+    text.push(b']');
+    if let Some(cursor) = page.next_cursor {
+        // A name needs no escapes.
+        text.extend_from_slice(format!(",\"next_cursor\":\"{cursor}\"").as_bytes());
+    }
+    text.push(b'}');
+    Ok(json(text.into()))
+}
+
+fn show(
+    app: &Shared,
+    kind: Kind,
+    path: &RawPathParams,
+    RawQuery(query): RawQuery,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    check_accept(headers)?;
+    Query::parse(query.as_deref(), &[])?;
+    app.service()?;
+    Ok(json(app.objects.show(&address(kind, path))?))
+}
+
+fn remove(
+    app: &Shared,
+    kind: Kind,
+    path: &RawPathParams,
+    RawQuery(query): RawQuery,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    check_accept(headers)?;
+    Query::parse(query.as_deref(), &[])?;
+    app.service()?;
+    app.objects.remove(&address(kind, path))?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn make(
+    app: Arc<Shared>,
+    kind: Kind,
+    path: RawPathParams,
+    request: Request,
+) -> Result<Response, Problem> {
+    let at = address(kind, &path);
+    let body = arguments(&app, request).await?;
+    app.service_for_work()?;
+    app.objects.make(&at, body)?;
+    let mut response = json(app.objects.show(&at)?);
+    if let Ok(location) = HeaderValue::from_str(&at.to_string()) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// A method. Calls that need not wait are answered as long as there is a server: who holds a lock can release it.
+async fn call(
+    app: Arc<Shared>,
+    kind: Kind,
+    path: RawPathParams,
+    request: Request,
+) -> Result<Response, Problem> {
+    let raw = wants_raw(request.headers());
+    let body = arguments(&app, request).await?;
+    let end = match part(&path, "end") {
+        "" => None,
+        "0" => Some(0),
+        "1" => Some(1),
+        end => {
+            let path = format!("/v1/{kind}/{}/{end} (a pipe has the ends 0 and 1)", part(&path, "name"));
+            return Err(Problem::unknown_path(&path));
+        }
+    };
+    let at = Address { end, ..address(kind, &path) };
+    let call = Call {
+        at,
+        method: part(&path, "method").to_owned(),
+        arguments: body,
+        caller: Caller::default(),
+        max_wait: Some(app.limits.max_wait),
+    };
+    Ok(handed(app.objects.hand_over(call).await?, raw))
+}
+
+/// The body: a JSON object, or nothing.
+async fn arguments(app: &Shared, request: Request) -> Result<Bytes, Problem> {
+    if !request.body().is_end_stream() {
+        check_content_type(request.headers())?;
+    }
+    check_accept(request.headers())?;
+    Query::parse(request.uri().query(), &[])?;
+    app.service()?;
+    let (head, body) = request.into_parts();
+    let limits = &app.limits;
+    // Counted while it is read; what an object keeps of it is counted there.
+    let mut room = app.admission.reserve();
+    let read =
+        read_body(body, &head.headers, limits.body_bytes_max, limits.body_stall_timeout, &mut room).await;
+    read.map_err(|error| Problem::of_body(&error))
+}

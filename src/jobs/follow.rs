@@ -1,0 +1,107 @@
+//! A job as whoever follows it sees it: moments, compared with what was told before. Nothing is queued for a
+//! follower; the record holds all that there is to tell.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::futures::Notified;
+
+use super::outcome::Outcome;
+use super::record::{Record, State};
+
+/// A record at one moment, with what its tasks printed from some byte on.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// How far it is.
+    pub state: State,
+    /// When its first task started.
+    pub started_at: Option<SystemTime>,
+    /// When it ended.
+    pub finished_at: Option<SystemTime>,
+    /// How often it was started.
+    pub attempts: u32,
+    /// Items done, those of running chunks that were last looked at included.
+    pub done: u64,
+    /// Items in all; of a stream, so far.
+    pub total: u64,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Output from the byte asked for on; not more than asked for.
+    pub log: Vec<u8>,
+    /// Bytes of output that are kept.
+    pub log_bytes: usize,
+    /// Whether more was dropped.
+    pub log_cut: bool,
+}
+
+/// A record that somebody follows; without one, nothing but a job's end wakes anybody.
+#[derive(Debug)]
+pub struct Following(Arc<Record>);
+
+impl Following {
+    /// Follows a record until dropped.
+    pub fn new(record: Arc<Record>) -> Self {
+        record.followers.fetch_add(1, Ordering::Relaxed);
+        Self(record)
+    }
+}
+
+impl Deref for Following {
+    type Target = Arc<Record>;
+
+    fn deref(&self) -> &Arc<Record> {
+        &self.0
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.followers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Record {
+    /// The next change of state or output; to be enabled before the moment is looked at. Without a
+    /// [`Following`], its end alone.
+    pub fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// All of it at this moment, with at most so many bytes of output from `log_from` on.
+    pub fn moment(&self, log_from: usize, log_bytes_max: usize) -> Moment {
+        let live = self.live.lock();
+        let rest = live.log.get(log_from..).unwrap_or_default();
+        Moment {
+            state: live.state(),
+            started_at: live.started_at,
+            finished_at: live.finished_at,
+            attempts: live.attempts,
+            done: live.shown_done(),
+            total: self.new.total + live.expected,
+            outcome: live.outcome.clone(),
+            log: rest[..rest.len().min(log_bytes_max)].to_vec(),
+            log_bytes: live.log.len(),
+            log_cut: live.log_cut,
+        }
+    }
+
+    /// Whether the caller is to look at the running chunks: the last look was so long ago. One caller is told
+    /// so, however many ask.
+    pub fn claim_look(&self, period: Duration) -> bool {
+        let now = Instant::now();
+        let mut live = self.live.lock();
+        let due = live.looked_at.is_none_or(|at| now.duration_since(at) >= period);
+        if due {
+            live.looked_at = Some(now);
+        }
+        due
+    }
+
+    /// So many items of running chunks are done.
+    pub fn saw(&self, items: u64) {
+        let mut live = self.live.lock();
+        live.seen_done = live.done + items;
+    }
+}

@@ -1,0 +1,366 @@
+//! Idempotency keys: which request each belongs to, and the answer that it got.
+//!
+//! Answers are opaque here. A key is taken before its request is run and kept for its time, whatever becomes of
+//! the answer: what was run under it is never run again. A journal will write a key where it is taken and an
+//! answer where it is settled; both are one call.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// Answers of at most so many bytes are never let go early: jobs, pools and their like, which can't be had again.
+const SMALL_BYTES_MAX: usize = 4 << 10;
+
+/// How many keys and how much of their answers is kept.
+#[derive(Debug, Clone)]
+pub struct KeyBounds {
+    /// Keys; one more is refused.
+    pub keys_max: usize,
+    /// Bytes of their answers; beyond, the oldest large ones are let go, and then new keys are refused.
+    pub bytes_max: usize,
+    /// How long a key is kept once its request was answered.
+    pub ttl: Duration,
+}
+
+/// What a request tells apart from another under the same key: a digest.
+pub type Fingerprint = [u8; 32];
+
+/// An answer as it was given.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Names and values, in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// All of it.
+    pub body: Bytes,
+}
+
+impl Answer {
+    fn bytes(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        self.body.len() + headers.sum::<usize>()
+    }
+}
+
+/// What is known of a key's answer.
+#[derive(Debug, Clone)]
+pub enum Recalled {
+    /// It is here.
+    Answer(Arc<Answer>),
+    /// It was kept for its time.
+    Expired,
+    /// The request was taken and never answered.
+    Lost,
+}
+
+/// What a key means for the request that came with it.
+#[derive(Debug)]
+pub enum Begun {
+    /// It is the first: to be run, and its turn to be settled.
+    First(Turn, Told),
+    /// The same request is being run.
+    Running(Told),
+    /// The same request was answered.
+    Answered(Recalled),
+    /// The key belongs to another request.
+    Mismatch,
+    /// No more keys are taken.
+    Full,
+}
+
+/// The answer of a request that is being run.
+#[derive(Debug)]
+pub struct Told(watch::Receiver<Option<Recalled>>);
+
+impl Told {
+    /// Waits for it.
+    pub async fn answer(mut self) -> Recalled {
+        let told = self.0.wait_for(Option::is_some).await;
+        told.ok().and_then(|told| told.clone()).unwrap_or(Recalled::Lost)
+    }
+}
+
+/// The right to run a key's request, once. Dropped unsettled, its answer is lost.
+#[derive(Debug)]
+pub struct Turn {
+    keys: Arc<Keys>,
+    key: Arc<str>,
+    sender: watch::Sender<Option<Recalled>>,
+    settled: bool,
+}
+
+/// The keys.
+#[derive(Debug)]
+pub struct Keys {
+    bounds: KeyBounds,
+    tables: Mutex<Tables>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    entries: HashMap<Arc<str>, Entry>,
+    /// Those that were answered, oldest first, with when they are forgotten.
+    ages: VecDeque<(Instant, Arc<str>)>,
+    /// When each answer's time is over.
+    lives: BTreeSet<(Instant, Arc<str>)>,
+    /// Those whose answers may be let go early, oldest first.
+    large: VecDeque<Arc<str>>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    fingerprint: Fingerprint,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Running(watch::Receiver<Option<Recalled>>),
+    Settled(Recalled),
+}
+
+impl Keys {
+    /// None yet.
+    pub fn new(bounds: KeyBounds) -> Arc<Self> {
+        Arc::new(Self { bounds, tables: Mutex::default() })
+    }
+
+    /// How many there may be.
+    pub fn bounds(&self) -> &KeyBounds {
+        &self.bounds
+    }
+
+    /// A request came with a key.
+    pub fn begin(self: &Arc<Self>, key: &str, fingerprint: Fingerprint) -> Begun {
+        let now = Instant::now();
+        let mut tables = self.tables.lock();
+        tables.expire(now);
+        if let Some(entry) = tables.entries.get(key) {
+            return match &entry.state {
+                _ if entry.fingerprint != fingerprint => Begun::Mismatch,
+                State::Running(receiver) => Begun::Running(Told(receiver.clone())),
+                State::Settled(recalled) => Begun::Answered(recalled.clone()),
+            };
+        }
+        tables.shrink(self.bounds.bytes_max.saturating_sub(1));
+        if tables.entries.len() >= self.bounds.keys_max || tables.bytes >= self.bounds.bytes_max {
+            return Begun::Full;
+        }
+        let key: Arc<str> = key.into();
+        let (sender, receiver) = watch::channel(None);
+        let state = State::Running(receiver.clone());
+        tables.entries.insert(Arc::clone(&key), Entry { fingerprint, state });
+        Begun::First(Turn { keys: Arc::clone(self), key, sender, settled: false }, Told(receiver))
+    }
+
+    /// Forgets what has been kept for its time.
+    pub fn expire(&self) {
+        self.tables.lock().expire(Instant::now());
+    }
+
+    /// Tells who waits, and keeps the answer for `life` and the key for its time; without a life it was as if
+    /// the key had never been sent.
+    fn settle(
+        &self,
+        key: &Arc<str>,
+        sender: &watch::Sender<Option<Recalled>>,
+        recalled: Recalled,
+        life: Option<Duration>,
+    ) {
+        let mut tables = self.tables.lock();
+        match life {
+            None => drop(tables.entries.remove(key)),
+            Some(life) => tables.keep(key, recalled.clone(), life, &self.bounds),
+        }
+        drop(tables);
+        sender.send_replace(Some(recalled));
+    }
+}
+
+impl Turn {
+    /// The request was answered. The answer is kept for `life`, or, with none, only told to who waits for it.
+    pub fn settle(mut self, answer: Answer, life: Option<Duration>) {
+        self.settled = true;
+        self.keys.settle(&self.key, &self.sender, Recalled::Answer(Arc::new(answer)), life);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.keys.settle(&self.key, &self.sender, Recalled::Lost, Some(self.keys.bounds.ttl));
+        }
+    }
+}
+
+impl Tables {
+    fn keep(&mut self, key: &Arc<str>, recalled: Recalled, life: Duration, bounds: &KeyBounds) {
+        let now = Instant::now();
+        if let Recalled::Answer(answer) = &recalled {
+            self.bytes += answer.bytes();
+            if answer.bytes() > SMALL_BYTES_MAX {
+                self.large.push_back(Arc::clone(key));
+            }
+            if life < bounds.ttl {
+                self.lives.insert((now + life, Arc::clone(key)));
+            }
+        }
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.state = State::Settled(recalled);
+        }
+        self.ages.push_back((now + bounds.ttl, Arc::clone(key)));
+        self.shrink(bounds.bytes_max);
+        // Those that went in other ways must not pile up.
+        if self.large.len() > 2 * self.entries.len() + 1024 {
+            let entries = &self.entries;
+            self.large.retain(|key| entries.contains_key(key));
+        }
+    }
+
+    /// Lets large answers go, the oldest first, until no more bytes are held.
+    fn shrink(&mut self, bytes_max: usize) {
+        while self.bytes > bytes_max {
+            let Some(key) = self.large.pop_front() else { return };
+            // The key may be another's by now.
+            if self.entries.get(&key).is_some_and(|entry| bytes_of(&entry.state) > SMALL_BYTES_MAX) {
+                self.let_go(&key);
+            }
+        }
+    }
+
+    /// The key stays; its answer doesn't.
+    fn let_go(&mut self, key: &Arc<str>) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let before = std::mem::replace(&mut entry.state, State::Settled(Recalled::Expired));
+        self.bytes -= bytes_of(&before);
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while self.lives.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, key)) = self.lives.pop_first() else { break };
+            self.let_go(&key);
+        }
+        while self.ages.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, key)) = self.ages.pop_front() else { break };
+            if let Some(entry) = self.entries.remove(&key) {
+                self.bytes -= bytes_of(&entry.state);
+            }
+        }
+    }
+}
+
+fn bytes_of(state: &State) -> usize {
+    match state {
+        State::Settled(Recalled::Answer(answer)) => answer.bytes(),
+        State::Settled(Recalled::Expired | Recalled::Lost) | State::Running(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+    const PRINT: Fingerprint = [7; 32];
+
+    fn keys(keys_max: usize, bytes_max: usize, ttl: Duration) -> Arc<Keys> {
+        Keys::new(KeyBounds { keys_max, bytes_max, ttl })
+    }
+
+    fn answer(bytes: usize) -> Answer {
+        Answer { status: 200, headers: Vec::new(), body: Bytes::from(vec![b'1'; bytes]) }
+    }
+
+    fn turn(keys: &Arc<Keys>, key: &str) -> Turn {
+        let Begun::First(turn, _) = keys.begin(key, PRINT) else { panic!("{key} is new") };
+        turn
+    }
+
+    fn recalled_bytes(keys: &Arc<Keys>, key: &str) -> Option<usize> {
+        let Begun::Answered(recalled) = keys.begin(key, PRINT) else { panic!("{key} was answered") };
+        match recalled {
+            Recalled::Answer(answer) => Some(answer.body.len()),
+            Recalled::Expired => None,
+            Recalled::Lost => panic!("{key} is lost"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_second_waits_for_the_first_and_another_request_is_told() {
+        let keys = keys(10, 1 << 20, DAY);
+        let first = turn(&keys, "k");
+        assert!(matches!(keys.begin("k", [8; 32]), Begun::Mismatch));
+        let Begun::Running(told) = keys.begin("k", PRINT) else { panic!("it runs") };
+        let (_, told) = tokio::join!(async { first.settle(answer(3), Some(DAY)) }, told.answer());
+        assert!(matches!(told, Recalled::Answer(answer) if answer.body.len() == 3));
+        assert_eq!(recalled_bytes(&keys, "k"), Some(3));
+        assert!(matches!(keys.begin("k", [8; 32]), Begun::Mismatch), "answered or not");
+    }
+
+    #[tokio::test]
+    async fn what_ran_nothing_leaves_the_key_free() {
+        let keys = keys(10, 1 << 20, DAY);
+        let first = turn(&keys, "k");
+        let Begun::Running(told) = keys.begin("k", PRINT) else { panic!("it runs") };
+        first.settle(answer(3), None);
+        assert!(matches!(told.answer().await, Recalled::Answer(_)), "who waited is told the same");
+        assert!(matches!(keys.begin("k", [8; 32]), Begun::First(..)));
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_is_never_run_again() {
+        let keys = keys(10, 1 << 20, DAY);
+        let first = turn(&keys, "k");
+        let Begun::Running(told) = keys.begin("k", PRINT) else { panic!("it runs") };
+        drop(first);
+        assert!(matches!(told.answer().await, Recalled::Lost));
+        assert!(matches!(keys.begin("k", PRINT), Begun::Answered(Recalled::Lost)));
+    }
+
+    #[test]
+    fn a_full_table_takes_no_more_and_forgets_nothing() {
+        let keys = keys(2, 1 << 20, DAY);
+        turn(&keys, "a").settle(answer(1), Some(DAY));
+        let running = turn(&keys, "b");
+        assert!(matches!(keys.begin("c", PRINT), Begun::Full));
+        assert_eq!(recalled_bytes(&keys, "a"), Some(1));
+        running.settle(answer(1), None);
+        turn(&keys, "c").settle(answer(1), Some(DAY));
+    }
+
+    #[test]
+    fn large_answers_go_first_and_small_ones_never() {
+        let keys = keys(100, 20_000, DAY);
+        turn(&keys, "small").settle(answer(100), Some(DAY));
+        turn(&keys, "old").settle(answer(9_000), Some(DAY));
+        turn(&keys, "new").settle(answer(9_000), Some(DAY));
+        turn(&keys, "newest").settle(answer(9_000), Some(DAY));
+        let kept = ["small", "old", "new", "newest"].map(|key| recalled_bytes(&keys, key));
+        assert_eq!(kept, [Some(100), None, Some(9_000), Some(9_000)]);
+        for number in 0..5 {
+            turn(&keys, &number.to_string()).settle(answer(4_000), Some(DAY));
+        }
+        assert!(matches!(keys.begin("more", PRINT), Begun::Full), "small ones fill it for good");
+        assert_eq!(recalled_bytes(&keys, "newest"), None);
+        assert_eq!(recalled_bytes(&keys, "small"), Some(100));
+    }
+
+    #[test]
+    fn a_key_outlives_its_answer_and_ends_with_its_time() {
+        let keys = keys(10, 1 << 20, Duration::from_millis(40));
+        turn(&keys, "k").settle(answer(10), Some(Duration::ZERO));
+        assert_eq!(recalled_bytes(&keys, "k"), None);
+        std::thread::sleep(Duration::from_millis(60));
+        keys.expire();
+        let tables = keys.tables.lock();
+        assert_eq!((tables.bytes, tables.ages.len(), tables.lives.len()), (0, 0, 0));
+        drop(tables);
+        assert!(matches!(keys.begin("k", [8; 32]), Begun::First(..)));
+    }
+}

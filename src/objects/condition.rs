@@ -1,0 +1,181 @@
+//! `Condition`: a lock of its own, and those who sleep until they are notified.
+//!
+//! Who is notified lines up for the lock and has his answer once he holds it again, as deep as before.
+
+use std::time::Instant;
+
+use super::address::{Caller, HolderId};
+use super::error::{ErrorCode, ObjectError};
+use super::line::{Line, Outcome, Ticket, Undo};
+use super::lock::{acquire, acquired, not_acquired, release, renew};
+use super::permits::{Grant, Permits, PutDown, Rule, Want, not_owner};
+use super::room::WAITER_BYTES;
+use super::thing::{Context, Members, Step, Thing, Turn, truth_text};
+
+/// What the lock is waited for.
+#[derive(Debug, Clone, Copy)]
+enum Purpose {
+    Acquire,
+    /// To wake up: whether by a notify, and how deep.
+    WakeUp {
+        notified: bool,
+        depth: u32,
+    },
+}
+
+#[derive(Debug)]
+struct Sleeper {
+    caller: Caller,
+    put_down: PutDown,
+}
+
+#[derive(Debug)]
+pub(super) struct Condition {
+    lock: Permits<Purpose>,
+    sleepers: Line<Sleeper>,
+}
+
+impl Condition {
+    pub fn new() -> Self {
+        Self { lock: Permits::new(Rule::Owned, 1), sleepers: Line::default() }
+    }
+
+    fn settle(&mut self, context: Context<'_>) {
+        while let Some((slot, purpose, grant)) = self.lock.next(context) {
+            slot.fill(Ok(match purpose {
+                Purpose::Acquire => acquired(grant),
+                Purpose::WakeUp { notified, depth } => {
+                    let Grant { token, .. } = grant;
+                    (truth_text(notified), Some(Undo::Hold { token, depth }))
+                }
+            }));
+        }
+    }
+
+    fn check_mine(&self, turn: &Turn<'_>, message: &str) -> Result<(), ObjectError> {
+        self.lock.check_owner(turn.caller)?;
+        if self.lock.is_mine(turn.caller) { Ok(()) } else { Err(not_mine(message)) }
+    }
+
+    fn wait(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let patience = turn.patience()?;
+        self.check_mine(turn, "must acquire() condition before using wait()")?;
+        turn.context.room.bytes(WAITER_BYTES)?;
+        let put_down = self.lock.put_down(turn.caller).ok_or_else(not_owner)?;
+        let sleeper = Sleeper { caller: turn.caller.clone(), put_down };
+        turn.wait(&mut self.sleepers, sleeper, patience)
+    }
+
+    /// Wakes so many: they line up for the lock.
+    fn notify(&mut self, count: usize) {
+        let mut left = count;
+        let woken = self.sleepers.take_if(|_| {
+            let chosen = left > 0;
+            left = left.saturating_sub(1);
+            chosen
+        });
+        for (ticket, sleeper) in woken {
+            self.wake(ticket, sleeper, true);
+        }
+    }
+
+    fn wake(&mut self, ticket: Ticket, waiter: super::line::Waiter<Sleeper>, notified: bool) {
+        let Sleeper { caller, put_down: PutDown { depth, lease } } = waiter.wants;
+        let purpose = Purpose::WakeUp { notified, depth };
+        self.lock.queue(ticket, waiter.slot, Want { caller, lease, depth, purpose });
+    }
+}
+
+fn not_mine(message: &str) -> ObjectError {
+    ObjectError::new(ErrorCode::NotOwner, "this owner does not hold the condition; acquire it first")
+        .of_exception("AssertionError", message)
+}
+
+impl Thing for Condition {
+    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let step = match method {
+            "acquire" => acquire(&mut self.lock, Purpose::Acquire, turn),
+            "release" => release(&mut self.lock, turn),
+            "renew" => renew(&mut self.lock, turn),
+            "wait" => self.wait(turn),
+            "notify" => {
+                let count = turn.arguments.integer("n").unwrap_or(1);
+                self.check_mine(turn, "lock is not owned").map(|()| {
+                    self.notify(usize::try_from(count).unwrap_or(0));
+                    Step::null()
+                })
+            }
+            "notify_all" => self.check_mine(turn, "lock is not owned").map(|()| {
+                self.notify(usize::MAX);
+                Step::null()
+            }),
+            _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
+        };
+        self.settle(turn.context);
+        step
+    }
+
+    fn late(&mut self, ticket: Ticket, context: Context<'_>) -> Option<Outcome> {
+        if let Some(sleeper) = self.sleepers.remove(ticket) {
+            self.wake(ticket, sleeper, false);
+            self.settle(context);
+            return None;
+        }
+        self.lock.remove(ticket).map(|want| match want.purpose {
+            Purpose::Acquire => Ok((not_acquired(), None)),
+            Purpose::WakeUp { .. } => {
+                let detail = "the wait is over, but somebody else held the condition all the time: this owner does \
+                              not hold it; acquire it again";
+                Err(ObjectError::new(ErrorCode::NotOwner, detail))
+            }
+        })
+    }
+
+    fn withdraw(&mut self, ticket: Ticket, _: Context<'_>) {
+        if self.sleepers.remove(ticket).is_none() {
+            self.lock.remove(ticket);
+        }
+    }
+
+    fn undo(&mut self, undo: Undo, context: Context<'_>) {
+        if let Undo::Hold { token, depth } = undo {
+            self.lock.give_back(token, depth);
+            self.settle(context);
+        }
+    }
+
+    fn died(&mut self, holder: HolderId, context: Context<'_>) {
+        self.sleepers.take_if(|waiter| waiter.holder == Some(holder));
+        self.lock.line().take_if(|waiter| waiter.holder == Some(holder));
+        self.lock.died(holder);
+        self.settle(context);
+    }
+
+    fn is_held(&self) -> bool {
+        true
+    }
+
+    fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool) {
+        self.sleepers.end_if(outcome, |waiter| !over_http_only || waiter.holder.is_none());
+        self.lock.line().end_if(outcome, |waiter| !over_http_only || waiter.holder.is_none());
+    }
+
+    fn show(&self, _: bool, out: &mut Members) -> Result<(), ObjectError> {
+        self.lock.show(out);
+        out.number("sleeping", self.sleepers.len());
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.lock.bytes() + self.sleepers.len() * WAITER_BYTES
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.lock.due()
+    }
+
+    fn expire(&mut self, context: Context<'_>) {
+        self.lock.expire(context.now);
+        self.settle(context);
+    }
+}

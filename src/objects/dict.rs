@@ -1,0 +1,195 @@
+//! `Manager().dict`: keys and values are the texts that came in; equal keys are one.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+
+use super::arguments::Arguments;
+use super::error::{ErrorCode, ObjectError};
+use super::line::{Outcome, Ticket};
+use super::python::{Key, members, shown};
+use super::room::ITEM_BYTES;
+use super::thing::{Context, Members, Step, Thing, Turn, array};
+use crate::json;
+
+/// Counted for an entry besides its texts.
+const ENTRY_BYTES: usize = 2 * ITEM_BYTES;
+
+#[derive(Debug, Default)]
+pub(super) struct Dict {
+    /// Where in the order each key stands.
+    places: HashMap<Key, u64>,
+    entries: BTreeMap<u64, (Bytes, Bytes)>,
+    next_place: u64,
+    text_bytes: usize,
+}
+
+impl Dict {
+    pub fn new(arguments: &Arguments, _: usize) -> Result<Self, ObjectError> {
+        let mut dict = Self::default();
+        let pairs = arguments.raw("items").map(pairs).transpose()?;
+        for (key, value) in pairs.into_iter().flatten() {
+            let key_read = read_key(&key).map_err(|error| ObjectError::invalid("items", error.detail))?;
+            dict.insert(key_read, &key, Bytes::copy_from_slice(&value));
+        }
+        Ok(dict)
+    }
+
+    fn find(&self, key: &Key) -> Option<&Bytes> {
+        self.places.get(key).and_then(|place| self.entries.get(place)).map(|(_, value)| value)
+    }
+
+    /// The key that was there first stays; the value is the new one.
+    fn insert(&mut self, key: Key, text: &[u8], value: Bytes) {
+        if let Some((_, old)) = self.places.get(&key).and_then(|place| self.entries.get_mut(place)) {
+            self.text_bytes = self.text_bytes + value.len() - old.len();
+            *old = value;
+            return;
+        }
+        self.text_bytes += text.len() + value.len() + key.bytes();
+        self.entries.insert(self.next_place, (Bytes::copy_from_slice(text), value));
+        self.places.insert(key, self.next_place);
+        self.next_place += 1;
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Bytes> {
+        let place = self.places.remove(key)?;
+        let (text, value) = self.entries.remove(&place)?;
+        self.text_bytes -= text.len() + value.len() + key.bytes();
+        Some(value)
+    }
+
+    fn pop_last(&mut self) -> Result<Step, ObjectError> {
+        let Some((_, (text, value))) = self.entries.last_key_value() else {
+            return Err(key_error("popitem(): dictionary is empty".to_owned(), None));
+        };
+        let pair = array([&text[..], &value[..]].into_iter());
+        if let Ok(key) = Key::read(&text.clone()) {
+            self.remove(&key);
+        }
+        Ok(Step::text(pair))
+    }
+
+    fn keys(&self) -> Vec<u8> {
+        array(self.entries.values().map(|(key, _)| &key[..]))
+    }
+
+    fn pairs(&self) -> Vec<u8> {
+        let pairs: Vec<Vec<u8>> =
+            self.entries.values().map(|(key, value)| array([&key[..], &value[..]].into_iter())).collect();
+        array(pairs.iter().map(Vec::as_slice))
+    }
+
+    fn update(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let Some(given) = turn.arguments.raw("items") else { return Ok(Step::null()) };
+        let mut read = Vec::new();
+        for (key, value) in pairs(given)? {
+            read.push((read_key(&key)?, key, value));
+        }
+        for (key, text, value) in read {
+            self.insert(key, &text, Bytes::copy_from_slice(&value));
+        }
+        Ok(Step::null())
+    }
+
+    /// The methods of one key.
+    fn of_key(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let text = turn.arguments.raw("key").unwrap_or_default();
+        let key = read_key(text)?;
+        let missing = || key_error(shown(text), Some(text));
+        match method {
+            "__contains__" => Ok(Step::bool(self.places.contains_key(&key))),
+            "__getitem__" => self.find(&key).cloned().map(Step::text).ok_or_else(missing),
+            "get" => Ok(Step::text(self.find(&key).cloned().unwrap_or_else(|| turn.kept("default")))),
+            "__delitem__" => self.remove(&key).map(|_| Step::null()).ok_or_else(missing),
+            "pop" => {
+                let value = self.remove(&key).or_else(|| turn.arguments.kept("default"));
+                value.map(Step::text).ok_or_else(missing)
+            }
+            "setdefault" => {
+                if let Some(value) = self.find(&key) {
+                    return Ok(Step::text(value.clone()));
+                }
+                let value = turn.kept("default");
+                self.insert(key, text, value.clone());
+                Ok(Step::text(value))
+            }
+            _ => {
+                self.insert(key, text, turn.kept("value"));
+                Ok(Step::null())
+            }
+        }
+    }
+}
+
+/// Texts of a key and its value.
+type Pair = (Vec<u8>, Vec<u8>);
+
+/// The pairs of an array of pairs, or the members of an object.
+pub(super) fn pairs(text: &[u8]) -> Result<Vec<Pair>, ObjectError> {
+    if text.first() == Some(&b'{') {
+        return Ok(members(text).into_iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect());
+    }
+    let pair = |text: &[u8]| {
+        let mut parts = json::elements(text).map(<[u8]>::to_vec);
+        let pair = (parts.next(), parts.next(), parts.next());
+        match (text.first(), pair) {
+            (Some(b'['), (Some(key), Some(value), None)) => Ok((key, value)),
+            _ => Err(ObjectError::invalid("items", "items must be pairs: [[key, value], …]")),
+        }
+    };
+    json::elements(text).map(pair).collect()
+}
+
+fn read_key(text: &[u8]) -> Result<Key, ObjectError> {
+    Key::read(text).map_err(|kind| ObjectError::raised("TypeError", format!("unhashable type: '{kind}'")))
+}
+
+fn key_error(message: String, key: Option<&[u8]>) -> ObjectError {
+    let error = ObjectError::raised("KeyError", message);
+    match key.and_then(|key| std::str::from_utf8(key).ok()) {
+        Some(key) => error.with_args(format!("[{key}]")),
+        None => error,
+    }
+}
+
+impl Thing for Dict {
+    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        match method {
+            "__len__" => Ok(Step::number(self.entries.len())),
+            "__iter__" | "keys" => Ok(Step::text(self.keys())),
+            "values" => Ok(Step::text(array(self.entries.values().map(|(_, value)| &value[..])))),
+            "items" | "copy" => Ok(Step::text(self.pairs())),
+            "popitem" => self.pop_last(),
+            "update" => self.update(turn),
+            "clear" => {
+                *self = Self { next_place: self.next_place, ..Self::default() };
+                Ok(Step::null())
+            }
+            "__contains__" | "__getitem__" | "get" | "__delitem__" | "pop" | "setdefault" | "__setitem__" => {
+                self.of_key(method, turn)
+            }
+            _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
+        }
+    }
+
+    fn late(&mut self, _: Ticket, _: Context<'_>) -> Option<Outcome> {
+        None
+    }
+
+    fn withdraw(&mut self, _: Ticket, _: Context<'_>) {}
+
+    fn end_waits(&mut self, _: &Outcome, _: bool) {}
+
+    fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
+        out.number("length", self.entries.len());
+        if whole {
+            out.raw("items", &self.pairs());
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.text_bytes + self.entries.len() * ENTRY_BYTES
+    }
+}

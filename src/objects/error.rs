@@ -1,0 +1,162 @@
+//! Why a call has no answer: a code for programs, a sentence for people, and what the library would have raised.
+
+use serde_json::value::RawValue;
+
+/// One of the documented codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// The arguments are no JSON that is taken here.
+    InvalidJson,
+    /// An argument is unknown, missing or wrong.
+    InvalidRequest,
+    /// No such object, or no longer.
+    UnknownObject,
+    /// The kind has no such method.
+    UnknownMethod,
+    /// The name is taken by another one.
+    AlreadyExists,
+    /// Released more often than acquired.
+    OverRelease,
+    /// Somebody else's.
+    NotOwner,
+    /// The hold that the token names is over.
+    StaleToken,
+    /// `BrokenBarrierError`.
+    BrokenBarrier,
+    /// `queue.Full`.
+    Full,
+    /// `queue.Empty`.
+    Empty,
+    /// `ValueError`, `EOFError`, `BrokenPipeError` or `OSError` of what is closed.
+    Closed,
+    /// What else the library raises.
+    MethodRaised,
+    /// A lock that the method takes was not had in time.
+    ResultTimeout,
+    /// A join that was not over in time.
+    JoinTimeout,
+    /// The content can't be said in JSON: not a number, or infinite.
+    ResultNotJson,
+    /// No room: too many objects or bytes.
+    Overloaded,
+    /// The server goes down.
+    Draining,
+}
+
+impl ErrorCode {
+    /// As answers have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidJson => "invalid-json",
+            Self::InvalidRequest => "invalid-request",
+            Self::UnknownObject => "unknown-object",
+            Self::UnknownMethod => "unknown-method",
+            Self::AlreadyExists => "already-exists",
+            Self::OverRelease => "over-release",
+            Self::NotOwner => "not-owner",
+            Self::StaleToken => "stale-token",
+            Self::BrokenBarrier => "broken-barrier",
+            Self::Full => "full",
+            Self::Empty => "empty",
+            Self::Closed => "closed",
+            Self::MethodRaised => "method-raised",
+            Self::ResultTimeout => "result-timeout",
+            Self::JoinTimeout => "join-timeout",
+            Self::ResultNotJson => "result-not-json",
+            Self::Overloaded => "overloaded",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// What the library raises.
+#[derive(Debug, Clone)]
+pub struct Exception {
+    /// The class's name, without its module: `Empty`, `KeyError`, `BrokenBarrierError`.
+    pub kind: String,
+    /// `str(exception)`.
+    pub message: String,
+    /// Its arguments, a JSON array.
+    pub args: Box<RawValue>,
+}
+
+/// A call, or the making of an object, that failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{detail}")]
+pub struct ObjectError {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people: what is wrong and what to do.
+    pub detail: String,
+    /// What the library would have raised, where it would have.
+    pub exception: Option<Box<Exception>>,
+    /// The argument that is wrong.
+    pub member: Option<String>,
+    /// The limit that was met and the flag that sets it.
+    pub limit: Option<(usize, &'static str)>,
+}
+
+impl ObjectError {
+    /// An error with nothing but a code and a sentence.
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), exception: None, member: None, limit: None }
+    }
+
+    /// A wrong argument.
+    pub fn invalid(member: &str, detail: impl Into<String>) -> Self {
+        let member = Some(member.chars().take(200).collect());
+        Self { member, ..Self::new(ErrorCode::InvalidRequest, detail) }
+    }
+
+    /// What the library raises, with its message.
+    pub fn raised(kind: &str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self::new(ErrorCode::MethodRaised, format!("{kind}: {message}")).of_exception(kind, message)
+    }
+
+    /// The same error, with the library's exception.
+    #[must_use]
+    pub fn of_exception(mut self, kind: &str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        let args = if message.is_empty() { Vec::new() } else { vec![message.as_str()] };
+        let args = serde_json::value::to_raw_value(&args).unwrap_or_else(|_| empty_array());
+        self.exception = Some(Box::new(Exception { kind: kind.to_owned(), message, args }));
+        self
+    }
+
+    /// The same error with these arguments of the exception, a JSON array.
+    #[must_use]
+    pub fn with_args(mut self, args: String) -> Self {
+        if let (Some(exception), Ok(args)) = (&mut self.exception, RawValue::from_string(args)) {
+            exception.args = args;
+        }
+        self
+    }
+
+    /// `queue.Empty`.
+    pub fn empty() -> Self {
+        Self::new(ErrorCode::Empty, "nothing was there within the time given; nothing was taken")
+            .of_exception("Empty", "")
+    }
+
+    /// `queue.Full`.
+    pub fn full() -> Self {
+        Self::new(ErrorCode::Full, "there was no free slot within the time given; nothing was put")
+            .of_exception("Full", "")
+    }
+
+    /// `threading.BrokenBarrierError`.
+    pub fn broken_barrier() -> Self {
+        Self::new(ErrorCode::BrokenBarrier, "the barrier is broken, or was reset; reset makes it whole")
+            .of_exception("BrokenBarrierError", "")
+    }
+
+    /// The wait ends because the server does.
+    pub fn draining() -> Self {
+        Self::new(ErrorCode::Draining, "the server is going down and waits no longer; nothing was done")
+    }
+}
+
+fn empty_array() -> Box<RawValue> {
+    RawValue::from_string("[]".to_owned()).unwrap_or_default()
+}

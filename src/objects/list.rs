@@ -1,0 +1,229 @@
+//! `Manager().list`.
+
+use bytes::Bytes;
+
+use super::arguments::Arguments;
+use super::error::{ErrorCode, ObjectError};
+use super::line::{Outcome, Ticket};
+use super::python::{NoOrder, Value, shown, sorted};
+use super::room::ITEM_BYTES;
+use super::slice::Slice;
+use super::thing::{Context, Members, Step, Thing, Turn, array};
+use crate::json;
+
+#[derive(Debug, Default)]
+pub(super) struct List {
+    items: Vec<Bytes>,
+    item_bytes: usize,
+}
+
+/// Each element as a text of its own.
+fn copied(text: &[u8]) -> Vec<Bytes> {
+    json::elements(text).map(Bytes::copy_from_slice).collect()
+}
+
+impl List {
+    pub fn new(arguments: &Arguments) -> Self {
+        let mut list = Self::default();
+        list.extend(arguments.raw("values").map(copied).unwrap_or_default());
+        list
+    }
+
+    fn extend(&mut self, items: Vec<Bytes>) {
+        self.item_bytes += items.iter().map(Bytes::len).sum::<usize>();
+        self.items.extend(items);
+    }
+
+    fn recount(&mut self) {
+        self.item_bytes = self.items.iter().map(Bytes::len).sum();
+    }
+
+    fn all(&self) -> Vec<u8> {
+        array(self.items.iter().map(|item| &item[..]))
+    }
+
+    /// Which item, with this message if there is none.
+    fn at(&self, index: i64, message: &str) -> Result<usize, ObjectError> {
+        let length = i64::try_from(self.items.len()).unwrap_or(i64::MAX);
+        let at = if index < 0 { index.saturating_add(length) } else { index };
+        let at = usize::try_from(at).ok().filter(|at| *at < self.items.len());
+        at.ok_or_else(|| ObjectError::raised("IndexError", message))
+    }
+
+    fn get(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        if let Some(slice) = Slice::of(turn.arguments, self.items.len())? {
+            return Ok(Step::text(array(slice.places().map(|at| &self.items[at][..]))));
+        }
+        let index = turn.arguments.integer("index").unwrap_or(0);
+        Ok(Step::text(self.items[self.at(index, "list index out of range")?].clone()))
+    }
+
+    fn set(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        if let Some(slice) = Slice::of(turn.arguments, self.items.len())? {
+            let value = turn.arguments.raw("value").unwrap_or_default();
+            if value.first() != Some(&b'[') {
+                return Err(ObjectError::raised("TypeError", "can only assign an iterable"));
+            }
+            let values = copied(value);
+            if let Some(range) = slice.range() {
+                self.items.splice(range, values);
+            } else {
+                let places: Vec<usize> = slice.places().collect();
+                if places.len() != values.len() {
+                    let (given, wanted) = (values.len(), places.len());
+                    let message = format!(
+                        "attempt to assign sequence of size {given} to extended slice of size {wanted}"
+                    );
+                    return Err(ObjectError::raised("ValueError", message));
+                }
+                for (at, value) in places.into_iter().zip(values) {
+                    self.items[at] = value;
+                }
+            }
+            self.recount();
+            return Ok(Step::null());
+        }
+        let index = turn.arguments.integer("index").unwrap_or(0);
+        let at = self.at(index, "list assignment index out of range")?;
+        let value = turn.kept("value");
+        self.item_bytes = self.item_bytes + value.len() - self.items[at].len();
+        self.items[at] = value;
+        Ok(Step::null())
+    }
+
+    fn delete(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        if let Some(slice) = Slice::of(turn.arguments, self.items.len())? {
+            let mut gone = vec![false; self.items.len()];
+            slice.places().for_each(|at| gone[at] = true);
+            let mut gone = gone.into_iter();
+            self.items.retain(|_| !gone.next().unwrap_or(false));
+            self.recount();
+            return Ok(Step::null());
+        }
+        let index = turn.arguments.integer("index").unwrap_or(0);
+        let at = self.at(index, "list assignment index out of range")?;
+        self.item_bytes -= self.items.remove(at).len();
+        Ok(Step::null())
+    }
+
+    fn pop(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        if self.items.is_empty() {
+            return Err(ObjectError::raised("IndexError", "pop from empty list"));
+        }
+        let at = self.at(turn.arguments.integer("index").unwrap_or(-1), "pop index out of range")?;
+        let item = self.items.remove(at);
+        self.item_bytes -= item.len();
+        Ok(Step::text(item))
+    }
+
+    fn insert(&mut self, turn: &Turn<'_>) {
+        let length = i64::try_from(self.items.len()).unwrap_or(i64::MAX);
+        let index = turn.arguments.integer("index").unwrap_or(0);
+        let at = if index < 0 { index.saturating_add(length) } else { index }.clamp(0, length);
+        let item = turn.kept("object");
+        self.item_bytes += item.len();
+        self.items.insert(usize::try_from(at).unwrap_or(0), item);
+    }
+
+    fn find(&self, turn: &Turn<'_>, mut range: std::ops::Range<usize>) -> Option<usize> {
+        let wanted = Value::read(turn.arguments.raw("value").unwrap_or_default());
+        range.find(|at| Value::read(&self.items[*at]) == wanted)
+    }
+
+    fn index(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let found = self.find(turn, Slice::bounds(turn.arguments, self.items.len()));
+        let text = turn.arguments.raw("value").unwrap_or_default();
+        let missing = || ObjectError::raised("ValueError", format!("{} is not in list", shown(text)));
+        found.map(Step::number).ok_or_else(missing)
+    }
+
+    fn remove(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let missing = || ObjectError::raised("ValueError", "list.remove(x): x not in list");
+        let at = self.find(turn, 0..self.items.len()).ok_or_else(missing)?;
+        self.item_bytes -= self.items.remove(at).len();
+        Ok(Step::null())
+    }
+
+    fn count(&self, turn: &Turn<'_>) -> usize {
+        let wanted = Value::read(turn.arguments.raw("value").unwrap_or_default());
+        self.items.iter().filter(|item| Value::read(item) == wanted).count()
+    }
+
+    fn sort(&mut self, reverse: bool) -> Result<Step, ObjectError> {
+        let values: Vec<Value> = self.items.iter().map(|item| Value::read(item)).collect();
+        let order = sorted(&values, reverse).map_err(|NoOrder(one, other)| {
+            let message = format!("'<' not supported between instances of '{one}' and '{other}'");
+            ObjectError::raised("TypeError", message)
+        })?;
+        self.items = order.into_iter().map(|at| self.items[at].clone()).collect();
+        Ok(Step::null())
+    }
+
+    /// The items so often, if there is room for that.
+    fn times(&self, turn: &Turn<'_>) -> Result<Vec<Bytes>, ObjectError> {
+        let times = usize::try_from(turn.arguments.integer("value").unwrap_or(0)).unwrap_or(0);
+        let each = self.item_bytes + self.items.len() * ITEM_BYTES;
+        turn.context.room.bytes(each.saturating_mul(times))?;
+        let times = if self.items.is_empty() { 0 } else { times };
+        Ok(std::iter::repeat_n(&self.items, times).flatten().cloned().collect())
+    }
+}
+
+impl Thing for List {
+    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        match method {
+            "__len__" => return Ok(Step::number(self.items.len())),
+            "__getitem__" => return self.get(turn),
+            "__setitem__" => return self.set(turn),
+            "__delitem__" => return self.delete(turn),
+            "__contains__" => return Ok(Step::bool(self.find(turn, 0..self.items.len()).is_some())),
+            "__add__" => {
+                let other = turn.arguments.raw("value").unwrap_or_default();
+                let both = self.items.iter().map(|item| &item[..]).chain(json::elements(other));
+                return Ok(Step::text(array(both)));
+            }
+            "__mul__" | "__rmul__" => {
+                let items = self.times(turn)?;
+                return Ok(Step::text(array(items.iter().map(|item| &item[..]))));
+            }
+            "__reversed__" => return Ok(Step::text(array(self.items.iter().rev().map(|item| &item[..])))),
+            "copy" => return Ok(Step::text(self.all())),
+            "count" => return Ok(Step::number(self.count(turn))),
+            "index" => return self.index(turn),
+            "pop" => return self.pop(turn),
+            "remove" => return self.remove(turn),
+            "sort" => return self.sort(turn.arguments.bool("reverse").unwrap_or(false)),
+            "__imul__" => {
+                self.items = self.times(turn)?;
+                self.recount();
+            }
+            "append" => self.extend(vec![turn.kept("object")]),
+            "extend" => self.extend(turn.arguments.raw("iterable").map(copied).unwrap_or_default()),
+            "insert" => self.insert(turn),
+            "clear" => *self = Self::default(),
+            "reverse" => self.items.reverse(),
+            _ => return Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
+        }
+        Ok(Step::null())
+    }
+
+    fn late(&mut self, _: Ticket, _: Context<'_>) -> Option<Outcome> {
+        None
+    }
+
+    fn withdraw(&mut self, _: Ticket, _: Context<'_>) {}
+
+    fn end_waits(&mut self, _: &Outcome, _: bool) {}
+
+    fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
+        out.number("length", self.items.len());
+        if whole {
+            out.raw("values", &self.all());
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.item_bytes + self.items.len() * ITEM_BYTES
+    }
+}

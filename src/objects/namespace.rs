@@ -1,0 +1,91 @@
+//! `Manager().Namespace`: attributes by name.
+
+use super::arguments::Arguments;
+use super::dict::pairs;
+use super::error::{ErrorCode, ObjectError};
+use super::line::{Outcome, Ticket};
+use super::room::ITEM_BYTES;
+use super::thing::{Context, Members, Step, Thing, Turn, array};
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+#[derive(Debug, Default)]
+pub(super) struct Namespace {
+    attributes: BTreeMap<String, Bytes>,
+    text_bytes: usize,
+}
+
+impl Namespace {
+    pub fn new(arguments: &Arguments, _: usize) -> Result<Self, ObjectError> {
+        let mut namespace = Self::default();
+        let pairs = arguments.raw("items").map(pairs).transpose()?;
+        for (name, value) in pairs.into_iter().flatten() {
+            let name: String = serde_json::from_slice(&name)
+                .map_err(|_| ObjectError::invalid("items", "the name of an attribute must be a string"))?;
+            namespace.set(name, Bytes::copy_from_slice(&value));
+        }
+        Ok(namespace)
+    }
+
+    fn set(&mut self, name: String, value: Bytes) {
+        let length = name.len();
+        self.text_bytes += value.len();
+        match self.attributes.insert(name, value) {
+            Some(old) => self.text_bytes -= old.len(),
+            None => self.text_bytes += length,
+        }
+    }
+
+    fn delete(&mut self, name: &str) -> Option<()> {
+        let value = self.attributes.remove(name)?;
+        self.text_bytes -= value.len() + name.len();
+        Some(())
+    }
+}
+
+fn attribute_error(name: &str) -> ObjectError {
+    let name: String = name.chars().take(200).collect();
+    ObjectError::raised("AttributeError", format!("'Namespace' object has no attribute '{name}'"))
+}
+
+impl Thing for Namespace {
+    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let name = turn.arguments.text("name")?.unwrap_or_default();
+        match method {
+            "__getattribute__" | "__getattr__" => {
+                self.attributes.get(&name).cloned().map(Step::text).ok_or_else(|| attribute_error(&name))
+            }
+            "__setattr__" => {
+                self.set(name, turn.kept("value"));
+                Ok(Step::null())
+            }
+            "__delattr__" => self.delete(&name).map(|()| Step::null()).ok_or_else(|| attribute_error(&name)),
+            _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
+        }
+    }
+
+    fn late(&mut self, _: Ticket, _: Context<'_>) -> Option<Outcome> {
+        None
+    }
+
+    fn withdraw(&mut self, _: Ticket, _: Context<'_>) {}
+
+    fn end_waits(&mut self, _: &Outcome, _: bool) {}
+
+    fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
+        out.number("length", self.attributes.len());
+        if whole {
+            let pair = |(name, value): (&String, &Bytes)| {
+                array([serde_json::to_vec(name).unwrap_or_default().as_slice(), &value[..]].into_iter())
+            };
+            let pairs: Vec<Vec<u8>> = self.attributes.iter().map(pair).collect();
+            out.raw("items", &array(pairs.iter().map(Vec::as_slice)));
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.text_bytes + self.attributes.len() * 2 * ITEM_BYTES
+    }
+}

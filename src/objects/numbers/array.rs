@@ -1,0 +1,192 @@
+//! `Array`.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use super::SharedMemory;
+use super::locked::Locked;
+use super::typecode::Typecode;
+use crate::json;
+use crate::objects::address::HolderId;
+use crate::objects::arguments::Arguments;
+use crate::objects::error::{ErrorCode, ObjectError};
+use crate::objects::line::{Outcome, Ticket, Undo};
+use crate::objects::lock::{acquire, acquired, not_acquired, release, renew};
+use crate::objects::thing::{Context, Members, Step, Thing, Turn};
+
+/// Most items.
+const LENGTH_MAX: i64 = 1 << 24;
+
+#[derive(Debug)]
+pub(in crate::objects) struct SharedArray(Locked<()>);
+
+/// One item, or some.
+enum Which {
+    One(usize),
+    Some(Range<usize>),
+}
+
+impl SharedArray {
+    pub fn new(arguments: &Arguments) -> Result<Self, ObjectError> {
+        let typecode = Typecode::read(arguments.text("typecode")?.as_deref())?;
+        let values = arguments.raw("values");
+        let length = match (values, arguments.integer("length")) {
+            (Some(_), None) => arguments.elements("values"),
+            (None, Some(length)) => {
+                usize::try_from(length).ok().filter(|_| length <= LENGTH_MAX).ok_or_else(|| {
+                    ObjectError::invalid(
+                        "length",
+                        format!("length must be a whole number from 0 to {LENGTH_MAX}"),
+                    )
+                })?
+            }
+            (Some(_), Some(_)) => {
+                return Err(ObjectError::invalid("length", "give values or length, not both"));
+            }
+            (None, None) => {
+                return Err(ObjectError::invalid("values", "give values, or length for so many zeros"));
+            }
+        };
+        let shared = Locked::new(typecode, length)?;
+        for (index, value) in values.map(json::elements).into_iter().flatten().enumerate() {
+            let bits = typecode.bits(value).map_err(|error| ObjectError::invalid("values", error.detail))?;
+            shared.store(index, bits);
+        }
+        Ok(Self(shared))
+    }
+
+    fn which(&self, arguments: &Arguments) -> Result<Which, ObjectError> {
+        let (start, stop) = (arguments.integer("start"), arguments.integer("stop"));
+        let length = i64::try_from(self.0.length).unwrap_or(i64::MAX);
+        let Some(index) = arguments.integer("index") else {
+            let clamp = |at: i64| {
+                let from_start = if at < 0 { at.saturating_add(length) } else { at };
+                usize::try_from(from_start.clamp(0, length)).unwrap_or(0)
+            };
+            let start = clamp(start.unwrap_or(0));
+            return Ok(Which::Some(start..clamp(stop.unwrap_or(length)).max(start)));
+        };
+        if start.is_some() || stop.is_some() {
+            return Err(ObjectError::invalid("index", "give index, or start and stop"));
+        }
+        let at = if index < 0 { index.saturating_add(length) } else { index };
+        let at = usize::try_from(at).ok().filter(|at| *at < self.0.length);
+        at.map(Which::One).ok_or_else(|| ObjectError::raised("IndexError", "invalid index"))
+    }
+
+    fn slice(&self, range: Range<usize>) -> Result<Vec<u8>, ObjectError> {
+        let mut text = vec![b'['];
+        for index in range {
+            text.extend_from_slice(self.0.text(index)?.as_bytes());
+            text.push(b',');
+        }
+        if text.len() > 1 {
+            text.pop();
+        }
+        text.push(b']');
+        Ok(text)
+    }
+
+    fn get(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        match self.which(turn.arguments)? {
+            Which::One(index) => self.0.text(index).map(Step::text),
+            Which::Some(range) => self.slice(range).map(Step::text),
+        }
+    }
+
+    fn set(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let value = turn.arguments.raw("value").unwrap_or_default();
+        match self.which(turn.arguments)? {
+            Which::One(index) => self.0.store(index, self.0.typecode.bits(value)?),
+            Which::Some(range) => {
+                if value.first() != Some(&b'[') {
+                    return Err(ObjectError::invalid("value", "value must be an array where a slice is set"));
+                }
+                let bits = json::elements(value).map(|value| self.0.typecode.bits(value));
+                let bits = bits.collect::<Result<Vec<_>, _>>()?;
+                if bits.len() != range.len() {
+                    return Err(ObjectError::raised("ValueError", "Can only assign sequence of same size"));
+                }
+                for (index, bits) in range.zip(bits) {
+                    self.0.store(index, bits);
+                }
+            }
+        }
+        Ok(Step::null())
+    }
+
+    fn settle(&mut self, context: Context<'_>) {
+        while let Some((slot, (), grant)) = self.0.lock.next(context) {
+            slot.fill(Ok(acquired(grant)));
+        }
+    }
+}
+
+impl Thing for SharedArray {
+    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let step = match method {
+            "get" => self.get(turn),
+            "set" => self.set(turn),
+            "acquire" => acquire(&mut self.0.lock, (), turn),
+            "release" => release(&mut self.0.lock, turn),
+            "renew" => renew(&mut self.0.lock, turn),
+            _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
+        };
+        self.settle(turn.context);
+        step
+    }
+
+    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Outcome> {
+        self.0.lock.remove(ticket).map(|_| Ok((not_acquired(), None)))
+    }
+
+    fn withdraw(&mut self, ticket: Ticket, _: Context<'_>) {
+        self.0.lock.remove(ticket);
+    }
+
+    fn undo(&mut self, undo: Undo, context: Context<'_>) {
+        if let Undo::Hold { token, depth } = undo {
+            self.0.lock.give_back(token, depth);
+            self.settle(context);
+        }
+    }
+
+    fn died(&mut self, holder: HolderId, context: Context<'_>) {
+        self.0.forget(holder);
+        self.settle(context);
+    }
+
+    fn is_held(&self) -> bool {
+        true
+    }
+
+    fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool) {
+        self.0.end_waits(outcome, over_http_only);
+    }
+
+    fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
+        out.text("typecode", &self.0.typecode.letter.to_string());
+        out.number("length", self.0.length);
+        if whole {
+            out.raw("values", &self.slice(0..self.0.length)?);
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.0.lock.due()
+    }
+
+    fn expire(&mut self, context: Context<'_>) {
+        self.0.lock.expire(context.now);
+        self.settle(context);
+    }
+
+    fn memory(&self) -> Option<SharedMemory> {
+        self.0.memory()
+    }
+}

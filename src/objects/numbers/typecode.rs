@@ -1,0 +1,256 @@
+//! What a typecode means: how wide it is, what fits into it and what comes out, as ctypes has it.
+
+use base64::Engine as _;
+
+use crate::objects::error::{ErrorCode, ObjectError};
+use crate::objects::python::{Number, Value};
+use crate::sys::Width;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Signed,
+    Unsigned,
+    Float,
+    /// One byte.
+    Char,
+    /// One code point.
+    Unicode,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Typecode {
+    pub letter: char,
+    pub width: Width,
+    sort: Sort,
+}
+
+impl Typecode {
+    pub fn read(text: Option<&str>) -> Result<Self, ObjectError> {
+        let (sort, width) = match text {
+            Some("c") => (Sort::Char, Width::One),
+            Some("u") => (Sort::Unicode, Width::Four),
+            Some("b") => (Sort::Signed, Width::One),
+            Some("B") => (Sort::Unsigned, Width::One),
+            Some("h") => (Sort::Signed, Width::Two),
+            Some("H") => (Sort::Unsigned, Width::Two),
+            Some("i") => (Sort::Signed, Width::Four),
+            Some("I") => (Sort::Unsigned, Width::Four),
+            Some("l" | "q") => (Sort::Signed, Width::Eight),
+            Some("L" | "Q") => (Sort::Unsigned, Width::Eight),
+            Some("f") => (Sort::Float, Width::Four),
+            Some("d") => (Sort::Float, Width::Eight),
+            _ => {
+                let detail = "typecode must be one of c u b B h H i I l L q Q f d";
+                return Err(ObjectError::invalid("typecode", detail));
+            }
+        };
+        let letter = text.and_then(|text| text.chars().next()).unwrap_or('i');
+        Ok(Self { letter, width, sort })
+    }
+
+    /// The bits of a JSON value.
+    pub fn bits(self, text: &[u8]) -> Result<u64, ObjectError> {
+        let value = Value::read(text);
+        match (self.sort, &value) {
+            (Sort::Signed | Sort::Unsigned, Value::Number { number, type_name: "int" | "bool" }) => {
+                Ok(wrapped(number))
+            }
+            (Sort::Signed | Sort::Unsigned, other) => {
+                Err(type_error(format!("an integer is required, not {}", other.type_name())))
+            }
+            (Sort::Float, Value::Number { .. }) => Ok(self.float_bits(float(text))),
+            (Sort::Float, other) => {
+                Err(type_error(format!("must be real number, not {}", other.type_name())))
+            }
+            (Sort::Unicode, Value::Text(text)) => one_character(text),
+            (Sort::Unicode, other) => {
+                Err(type_error(format!("unicode string expected instead of {} instance", other.type_name())))
+            }
+            (Sort::Char, Value::Number { number: Number::Small(byte @ 0..=255), type_name: "int" }) => {
+                Ok(u64::try_from(*byte).unwrap_or(0))
+            }
+            (Sort::Char, Value::Dict(members)) => one_byte(members),
+            (Sort::Char, _) => Err(not_one_byte()),
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "`f` is a double cut to a float")]
+    fn float_bits(self, double: f64) -> u64 {
+        if self.width == Width::Four { u64::from((double as f32).to_bits()) } else { double.to_bits() }
+    }
+
+    fn float_of(self, bits: u64) -> f64 {
+        if self.width == Width::Four {
+            f64::from(f32::from_bits(u32::try_from(bits).unwrap_or(0)))
+        } else {
+            f64::from_bits(bits)
+        }
+    }
+
+    /// What the bits are, as JSON.
+    pub fn text(self, bits: u64) -> Result<String, ObjectError> {
+        match self.sort {
+            Sort::Unsigned => Ok(bits.to_string()),
+            Sort::Signed => {
+                let unused = 64 - 8 * self.width.bytes();
+                Ok(((bits << unused).cast_signed() >> unused).to_string())
+            }
+            Sort::Float => {
+                let double = self.float_of(bits);
+                if double.is_finite() {
+                    return Ok(serde_json::to_string(&double).unwrap_or_default());
+                }
+                Err(ObjectError::new(ErrorCode::ResultNotJson, format!("JSON has no number for {double}")))
+            }
+            Sort::Unicode => {
+                let character = u32::try_from(bits).ok().and_then(char::from_u32).unwrap_or('\u{fffd}');
+                Ok(serde_json::to_string(&character).unwrap_or_default())
+            }
+            Sort::Char => {
+                let byte = u8::try_from(bits & 0xff).unwrap_or(0);
+                let base64 = base64::engine::general_purpose::STANDARD.encode([byte]);
+                Ok(format!("{{\"$bytes\":\"{base64}\"}}"))
+            }
+        }
+    }
+
+    /// What the bits are once `amount` is added.
+    pub fn added(self, bits: u64, amount: &[u8]) -> Result<u64, ObjectError> {
+        match self.sort {
+            Sort::Signed | Sort::Unsigned => Ok(bits.wrapping_add(self.bits(amount)?) & self.mask()),
+            Sort::Float => {
+                let value = Value::read(amount);
+                if matches!(value, Value::Number { .. }) {
+                    return Ok(self.float_bits(self.float_of(bits) + float(amount)));
+                }
+                Err(type_error(format!("must be real number, not {}", value.type_name())))
+            }
+            Sort::Char | Sort::Unicode => {
+                Err(type_error(format!("a value of typecode {} can't be added to", self.letter)))
+            }
+        }
+    }
+
+    fn mask(self) -> u64 {
+        u64::MAX >> (64 - 8 * self.width.bytes())
+    }
+}
+
+/// A whole number of any size, its low 64 bits.
+#[expect(clippy::cast_possible_truncation, reason = "whole numbers wrap, as in ctypes")]
+#[expect(clippy::cast_sign_loss, reason = "two's complement is what is asked for")]
+fn wrapped(number: &Number) -> u64 {
+    match number {
+        Number::Small(small) => *small as u64,
+        Number::Large(negative, digits) => {
+            let digit = |low: u64, byte: u8| low.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+            let low = digits.bytes().filter(u8::is_ascii_digit).fold(0_u64, digit);
+            if *negative { low.wrapping_neg() } else { low }
+        }
+        Number::Broken(_) => 0,
+    }
+}
+
+fn float(text: &[u8]) -> f64 {
+    match text.trim_ascii() {
+        b"true" => 1.0,
+        b"false" => 0.0,
+        text => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0),
+    }
+}
+
+fn one_character(text: &[u8]) -> Result<u64, ObjectError> {
+    let text = String::from_utf8_lossy(text);
+    let mut characters = text.chars();
+    match (characters.next(), characters.next()) {
+        (Some(character), None) => Ok(u64::from(u32::from(character))),
+        _ => Err(type_error("one character unicode string expected".to_owned())),
+    }
+}
+
+fn one_byte(members: &[(Vec<u8>, Value)]) -> Result<u64, ObjectError> {
+    let [(name, Value::Text(base64))] = members else { return Err(not_one_byte()) };
+    let decoded = base64::engine::general_purpose::STANDARD.decode(base64).unwrap_or_default();
+    match decoded.as_slice() {
+        [byte] if name == b"$bytes" => Ok(u64::from(*byte)),
+        _ => Err(not_one_byte()),
+    }
+}
+
+fn not_one_byte() -> ObjectError {
+    type_error("one character bytes, bytearray or integer expected".to_owned())
+}
+
+fn type_error(message: String) -> ObjectError {
+    ObjectError::raised("TypeError", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn through(letter: &str, text: &str) -> Result<String, ObjectError> {
+        let typecode = Typecode::read(Some(letter))?;
+        typecode.text(typecode.bits(text.as_bytes())? & typecode.mask())
+    }
+
+    #[test]
+    fn whole_numbers_wrap_as_in_ctypes() {
+        for (letter, given, want) in [
+            ("i", "1099511627781", "5"),
+            ("i", "2147483648", "-2147483648"),
+            ("b", "200", "-56"),
+            ("B", "-1", "255"),
+            ("h", "32768", "-32768"),
+            ("H", "65537", "1"),
+            ("I", "-1", "4294967295"),
+            ("q", "9223372036854775808", "-9223372036854775808"),
+            ("Q", "-1", "18446744073709551615"),
+            ("L", "340282366920938463463374607431768211457", "1"),
+            ("l", "-99999999999999999999999999999999999999999999", "-1"),
+            ("i", "true", "1"),
+            ("d", "3.1415927", "3.1415927"),
+            ("d", "1", "1.0"),
+            ("f", "0.1", "0.10000000149011612"),
+            ("u", "\"é\"", "\"é\""),
+            ("c", "{\"$bytes\":\"YQ==\"}", "{\"$bytes\":\"YQ==\"}"),
+            ("c", "97", "{\"$bytes\":\"YQ==\"}"),
+        ] {
+            if given.starts_with("-9999") {
+                // -(10**44 - 1) mod 2**64, as a signed number.
+                assert!(through(letter, given).is_ok());
+                continue;
+            }
+            assert_eq!(through(letter, given).unwrap(), want, "{letter} {given}");
+        }
+    }
+
+    #[test]
+    fn wrong_types_are_type_errors() {
+        for (letter, given) in [
+            ("i", "1.5"),
+            ("i", "1.0"),
+            ("i", "\"1\""),
+            ("i", "null"),
+            ("d", "\"1\""),
+            ("d", "[]"),
+            ("u", "1"),
+            ("u", "\"ab\""),
+            ("u", "\"\""),
+            ("c", "\"a\""),
+            ("c", "256"),
+            ("c", "{\"$bytes\":\"YWI=\"}"),
+        ] {
+            let error = through(letter, given).unwrap_err();
+            assert_eq!(
+                error.exception.map(|exception| exception.kind),
+                Some("TypeError".to_owned()),
+                "{letter} {given}"
+            );
+        }
+        assert_eq!(through("f", "1e300").unwrap_err().code, ErrorCode::ResultNotJson);
+        for letter in ["x", "", "ii", "D"] {
+            assert_eq!(Typecode::read(Some(letter)).unwrap_err().member.as_deref(), Some("typecode"));
+        }
+    }
+}

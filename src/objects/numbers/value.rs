@@ -1,0 +1,147 @@
+//! `Value`.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::SharedMemory;
+use super::locked::Locked;
+use super::typecode::Typecode;
+use crate::objects::address::HolderId;
+use crate::objects::arguments::Arguments;
+use crate::objects::error::{ErrorCode, ObjectError};
+use crate::objects::line::{Outcome, Ticket, Undo};
+use crate::objects::lock::{acquire, acquired, not_acquired, release, renew};
+use crate::objects::thing::{Context, Members, Step, Thing, Turn};
+
+/// What the lock is waited for.
+#[derive(Debug)]
+enum Purpose {
+    Acquire,
+    Add(Bytes),
+}
+
+#[derive(Debug)]
+pub(in crate::objects) struct SharedValue(Locked<Purpose>);
+
+impl SharedValue {
+    pub fn new(arguments: &Arguments) -> Result<Self, ObjectError> {
+        let typecode = Typecode::read(arguments.text("typecode")?.as_deref())?;
+        let bits = match arguments.raw("value") {
+            Some(value) => {
+                typecode.bits(value).map_err(|error| ObjectError::invalid("value", error.detail))?
+            }
+            None => 0,
+        };
+        let shared = Locked::new(typecode, 1)?;
+        shared.store(0, bits);
+        Ok(Self(shared))
+    }
+
+    fn settle(&mut self, context: Context<'_>) {
+        while let Some((slot, purpose, grant)) = self.0.lock.next(context) {
+            match purpose {
+                Purpose::Acquire => slot.fill(Ok(acquired(grant))),
+                Purpose::Add(amount) => {
+                    slot.fill(self.0.add(0, &amount).map(|text| (text.into(), None)));
+                    self.0.lock.give_back(grant.token, 1);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let patience = turn.patience()?;
+        let amount = turn.arguments.kept("amount").unwrap_or_else(|| Bytes::from_static(b"1"));
+        // What can't be added is told at once.
+        self.0.typecode.added(0, &amount)?;
+        if self.0.lock.free() > 0 || self.0.lock.is_mine(turn.caller) {
+            return self.0.add(0, &amount).map(Step::text);
+        }
+        if patience.is_some_and(|time| time.is_zero()) {
+            return Err(not_had());
+        }
+        self.0.lock.wait(turn, None, Purpose::Add(amount), patience)
+    }
+}
+
+fn not_had() -> ObjectError {
+    let detail = "the value's lock was held until the time was up; nothing was added";
+    ObjectError::new(ErrorCode::ResultTimeout, detail).of_exception("TimeoutError", "")
+}
+
+impl Thing for SharedValue {
+    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let step = match method {
+            "get" => self.0.text(0).map(Step::text),
+            "set" => {
+                let value = turn.arguments.raw("value").unwrap_or_default();
+                self.0.typecode.bits(value).map(|bits| {
+                    self.0.store(0, bits);
+                    Step::null()
+                })
+            }
+            "add" => self.add(turn),
+            "acquire" => acquire(&mut self.0.lock, Purpose::Acquire, turn),
+            "release" => release(&mut self.0.lock, turn),
+            "renew" => renew(&mut self.0.lock, turn),
+            _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
+        };
+        self.settle(turn.context);
+        step
+    }
+
+    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Outcome> {
+        self.0.lock.remove(ticket).map(|want| match want.purpose {
+            Purpose::Acquire => Ok((not_acquired(), None)),
+            Purpose::Add(_) => Err(not_had()),
+        })
+    }
+
+    fn withdraw(&mut self, ticket: Ticket, _: Context<'_>) {
+        self.0.lock.remove(ticket);
+    }
+
+    fn undo(&mut self, undo: Undo, context: Context<'_>) {
+        if let Undo::Hold { token, depth } = undo {
+            self.0.lock.give_back(token, depth);
+            self.settle(context);
+        }
+    }
+
+    fn died(&mut self, holder: HolderId, context: Context<'_>) {
+        self.0.forget(holder);
+        self.settle(context);
+    }
+
+    fn is_held(&self) -> bool {
+        true
+    }
+
+    fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool) {
+        self.0.end_waits(outcome, over_http_only);
+    }
+
+    fn show(&self, _: bool, out: &mut Members) -> Result<(), ObjectError> {
+        out.text("typecode", &self.0.typecode.letter.to_string());
+        out.raw("value", self.0.text(0)?.as_bytes());
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.0.lock.due()
+    }
+
+    fn expire(&mut self, context: Context<'_>) {
+        self.0.lock.expire(context.now);
+        self.settle(context);
+    }
+
+    fn memory(&self) -> Option<SharedMemory> {
+        self.0.memory()
+    }
+}

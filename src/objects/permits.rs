@@ -1,0 +1,306 @@
+//! Holds on what there is a number of: one for a lock, some for a semaphore.
+//!
+//! Each hold has a token that is greater than every token before it. A hold ends by a release, by the death of its
+//! process or by the end of its lease; after the latter two the next to get the permit is told.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::address::{Caller, HolderId};
+use super::error::{ErrorCode, ObjectError};
+use super::line::{Line, Slot, Ticket, Waiter};
+use super::room::WAITER_BYTES;
+use super::thing::{Context, Members, Turn};
+
+/// Most free permits, as the library's `SEM_VALUE_MAX`.
+const FREE_MAX: u64 = 2_147_483_647;
+/// Counted for each hold.
+const HOLD_BYTES: usize = 128;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// One; anyone may release.
+    Lock,
+    /// One, for an owner, who may take it again.
+    Owned,
+    /// Some; released without bound.
+    Semaphore,
+    /// Some; never more than at first.
+    Bounded,
+}
+
+#[derive(Debug)]
+struct Hold {
+    token: u64,
+    caller: Caller,
+    depth: u32,
+    lease: Option<Duration>,
+    until: Option<Instant>,
+}
+
+/// What a waiting call wants.
+#[derive(Debug)]
+pub(super) struct Want<P> {
+    pub caller: Caller,
+    pub lease: Option<Duration>,
+    pub depth: u32,
+    pub purpose: P,
+}
+
+/// A hold just begun.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grant {
+    pub token: u64,
+    pub recovered: bool,
+}
+
+/// A hold put down, to be taken up again.
+#[derive(Debug)]
+pub(super) struct PutDown {
+    pub depth: u32,
+    pub lease: Option<Duration>,
+}
+
+#[derive(Debug)]
+pub(super) struct Permits<P> {
+    rule: Rule,
+    at_first: u64,
+    free: u64,
+    holds: Vec<Hold>,
+    line: Line<Want<P>>,
+    /// Permits that came back without a release.
+    recovered: u64,
+}
+
+fn is_same(one: &Caller, other: &Caller) -> bool {
+    one.owner.is_some() && one.owner == other.owner && one.holder == other.holder
+}
+
+impl<P> Permits<P> {
+    pub fn new(rule: Rule, at_first: u64) -> Self {
+        Self { rule, at_first, free: at_first, holds: Vec::new(), line: Line::default(), recovered: 0 }
+    }
+
+    /// An owned lock needs to know whose it is.
+    pub fn check_owner(&self, caller: &Caller) -> Result<(), ObjectError> {
+        if self.rule != Rule::Owned || caller.owner.is_some() {
+            return Ok(());
+        }
+        let detail = "the member owner is missing: any string that tells this client from others";
+        Err(ObjectError::invalid("owner", detail))
+    }
+
+    /// Takes a permit at once, if that can be.
+    pub fn take(&mut self, caller: &Caller, lease: Option<Duration>, context: Context<'_>) -> Option<Grant> {
+        if self.rule == Rule::Owned
+            && let Some(hold) = self.holds.iter_mut().find(|hold| is_same(&hold.caller, caller))
+        {
+            hold.depth = hold.depth.saturating_add(1);
+            if let Some(lease) = lease {
+                hold.lease = Some(lease);
+                hold.until = Some(context.now + lease);
+            }
+            return Some(Grant { token: hold.token, recovered: false });
+        }
+        (self.free > 0).then(|| self.begin(caller.clone(), lease, 1, context))
+    }
+
+    fn begin(&mut self, caller: Caller, lease: Option<Duration>, depth: u32, context: Context<'_>) -> Grant {
+        let token = context.numbers.token();
+        self.free -= 1;
+        let recovered = self.recovered > 0;
+        self.recovered -= u64::from(recovered);
+        let until = lease.map(|lease| context.now + lease);
+        self.holds.push(Hold { token, caller, depth, lease, until });
+        Grant { token, recovered }
+    }
+
+    /// Waits for a permit.
+    pub fn wait(
+        &mut self,
+        turn: &Turn<'_>,
+        lease: Option<Duration>,
+        purpose: P,
+        timeout: Option<Duration>,
+    ) -> Result<super::thing::Step, ObjectError> {
+        turn.wait(&mut self.line, Want { caller: turn.caller.clone(), lease, depth: 1, purpose }, timeout)
+    }
+
+    /// Lines up somebody who waited for something else until now.
+    pub fn queue(&mut self, ticket: Ticket, slot: Arc<Slot>, want: Want<P>) {
+        let holder = want.caller.holder;
+        self.line.push(ticket, Waiter { slot, holder, wants: want });
+    }
+
+    /// The next in line gets a permit, if there is one.
+    pub fn next(&mut self, context: Context<'_>) -> Option<(Arc<Slot>, P, Grant)> {
+        if self.free == 0 {
+            return None;
+        }
+        let Waiter { slot, wants, .. } = self.line.first()?;
+        let grant = self.begin(wants.caller, wants.lease, wants.depth, context);
+        Some((slot, wants.purpose, grant))
+    }
+
+    /// `release`.
+    pub fn release(&mut self, caller: &Caller, token: Option<u64>) -> Result<(), ObjectError> {
+        if let Some(token) = token
+            && !self.holds.iter().any(|hold| hold.token == token)
+        {
+            return Err(stale());
+        }
+        let chosen = match (self.rule, token) {
+            (Rule::Owned, token) => {
+                let own = self.holds.iter().position(|hold| is_same(&hold.caller, caller));
+                let own = own.filter(|at| token.is_none_or(|token| self.holds[*at].token == token));
+                Some(own.ok_or_else(not_owner)?)
+            }
+            (_, Some(token)) => self.holds.iter().position(|hold| hold.token == token),
+            (_, None) => self.oldest_of(caller),
+        };
+        match chosen {
+            Some(at) => self.let_go(at, 1),
+            None => self.add_one()?,
+        }
+        Ok(())
+    }
+
+    /// Anyone may release: best their own hold, else one that no living process answers for.
+    fn oldest_of(&self, caller: &Caller) -> Option<usize> {
+        let holds = &self.holds;
+        let own = holds.iter().position(|hold| is_same(&hold.caller, caller));
+        let own = own.or_else(|| {
+            let holder = caller.holder?;
+            holds.iter().position(|hold| hold.caller.holder == Some(holder))
+        });
+        let own = own.or_else(|| holds.iter().position(|hold| hold.caller.holder.is_none()));
+        own.or(if holds.is_empty() { None } else { Some(0) })
+    }
+
+    /// A release without an acquire.
+    fn add_one(&mut self) -> Result<(), ObjectError> {
+        let most = if self.rule == Rule::Semaphore { FREE_MAX } else { self.at_first };
+        if self.free >= most {
+            let message = "semaphore or lock released too many times";
+            return Err(ObjectError::new(
+                ErrorCode::OverRelease,
+                "it is released more often than it was acquired",
+            )
+            .of_exception("ValueError", message));
+        }
+        self.free += 1;
+        Ok(())
+    }
+
+    fn let_go(&mut self, at: usize, times: u32) {
+        let Some(hold) = self.holds.get_mut(at) else { return };
+        hold.depth = hold.depth.saturating_sub(times);
+        if hold.depth == 0 {
+            self.holds.remove(at);
+            self.free += 1;
+        }
+    }
+
+    /// A hold whose call has left.
+    pub fn give_back(&mut self, token: u64, depth: u32) {
+        if let Some(at) = self.holds.iter().position(|hold| hold.token == token) {
+            self.let_go(at, depth);
+        }
+    }
+
+    /// Ends a caller's own hold, whatever its depth.
+    pub fn put_down(&mut self, caller: &Caller) -> Option<PutDown> {
+        let at = self.holds.iter().position(|hold| is_same(&hold.caller, caller))?;
+        let hold = self.holds.remove(at);
+        self.free += 1;
+        Some(PutDown { depth: hold.depth, lease: hold.lease })
+    }
+
+    /// Whether it is this caller's.
+    pub fn is_mine(&self, caller: &Caller) -> bool {
+        self.holds.iter().any(|hold| is_same(&hold.caller, caller))
+    }
+
+    /// `renew`.
+    pub fn renew(
+        &mut self,
+        token: u64,
+        lease: Option<Duration>,
+        now: Instant,
+    ) -> Result<Duration, ObjectError> {
+        let hold = self.holds.iter_mut().find(|hold| hold.token == token).ok_or_else(stale)?;
+        let Some(lease) = lease.or(hold.lease) else {
+            return Err(ObjectError::invalid("lease", "the hold has no lease yet: say how many seconds"));
+        };
+        hold.lease = Some(lease);
+        hold.until = Some(now + lease);
+        Ok(lease)
+    }
+
+    /// A process has died: its holds end.
+    pub fn died(&mut self, holder: HolderId) {
+        self.lose(|hold| hold.caller.holder == Some(holder));
+    }
+
+    /// Leases that are over end their holds.
+    pub fn expire(&mut self, now: Instant) {
+        self.lose(|hold| hold.until.is_some_and(|until| until <= now));
+    }
+
+    fn lose(&mut self, lost: impl Fn(&Hold) -> bool) {
+        let before = self.holds.len();
+        self.holds.retain(|hold| !lost(hold));
+        let count = (before - self.holds.len()) as u64;
+        self.free += count;
+        self.recovered += count;
+    }
+
+    pub fn due(&self) -> Option<Instant> {
+        self.holds.iter().filter_map(|hold| hold.until).min()
+    }
+
+    pub fn free(&self) -> u64 {
+        self.free
+    }
+
+    pub fn remove(&mut self, ticket: Ticket) -> Option<Want<P>> {
+        self.line.remove(ticket).map(|waiter| waiter.wants)
+    }
+
+    pub fn line(&mut self) -> &mut Line<Want<P>> {
+        &mut self.line
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.line.len() * WAITER_BYTES + self.holds.len() * HOLD_BYTES
+    }
+
+    /// Who has it, of those that one can have.
+    pub fn show(&self, out: &mut Members) {
+        match self.rule {
+            Rule::Lock | Rule::Owned => out.bool("locked", self.free == 0),
+            Rule::Semaphore | Rule::Bounded => {
+                out.raw("value", self.at_first.to_string().as_bytes());
+                out.raw("free", self.free.to_string().as_bytes());
+            }
+        }
+        out.number("waiting", self.line.len());
+        if let (Rule::Owned, Some(hold)) = (self.rule, self.holds.first()) {
+            if let Some(owner) = &hold.caller.owner {
+                out.text("owner", owner);
+            }
+            out.raw("depth", hold.depth.to_string().as_bytes());
+        }
+    }
+}
+
+pub(super) fn stale() -> ObjectError {
+    let detail = "the hold that the token names is over (released, or its lease ended); acquire it anew";
+    ObjectError::new(ErrorCode::StaleToken, detail)
+}
+
+pub(super) fn not_owner() -> ObjectError {
+    let message = "attempt to release recursive lock not owned by thread";
+    ObjectError::new(ErrorCode::NotOwner, "this owner does not hold it; nothing was released")
+        .of_exception("AssertionError", message)
+}

@@ -1,0 +1,189 @@
+//! A JSON value, read for one comparison.
+
+use std::cmp::Ordering;
+
+use super::number::Number;
+use super::string::{repr, unescaped};
+use crate::json;
+
+/// A value. Recursion ends with the depth that arguments may have.
+#[derive(Debug, Clone)]
+pub(in crate::objects) enum Value {
+    None,
+    /// A number or a truth: those are the numbers 0 and 1.
+    Number {
+        number: Number,
+        type_name: &'static str,
+    },
+    Text(Vec<u8>),
+    List(Vec<Self>),
+    /// In the order of its keys, each once.
+    Dict(Vec<(Vec<u8>, Self)>),
+}
+
+/// Two values of these types have no order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::objects) struct NoOrder(pub &'static str, pub &'static str);
+
+impl Value {
+    /// Of a checked text.
+    pub fn read(text: &[u8]) -> Self {
+        let text = text.trim_ascii();
+        match text.first() {
+            Some(b'n') | None => Self::None,
+            Some(b't') => Self::Number { number: Number::Small(1), type_name: "bool" },
+            Some(b'f') => Self::Number { number: Number::Small(0), type_name: "bool" },
+            Some(b'"') => Self::Text(unescaped(text)),
+            Some(b'[') => Self::List(json::elements(text).map(Self::read).collect()),
+            Some(b'{') => Self::dict(text),
+            Some(_) => {
+                let text = std::str::from_utf8(text).unwrap_or("0");
+                let is_float = text.contains(['.', 'e', 'E']);
+                Self::Number { number: Number::read(text), type_name: if is_float { "float" } else { "int" } }
+            }
+        }
+    }
+
+    fn dict(text: &[u8]) -> Self {
+        let mut members: Vec<(Vec<u8>, Self)> =
+            members(text).into_iter().map(|(name, value)| (unescaped(name), Self::read(value))).collect();
+        // Of a name that stands twice the last value counts.
+        members.reverse();
+        members.sort_by(|one, other| one.0.cmp(&other.0));
+        members.dedup_by(|one, other| one.0 == other.0);
+        Self::Dict(members)
+    }
+
+    /// As `type(value).__name__`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::None => "NoneType",
+            Self::Number { type_name, .. } => type_name,
+            Self::Text(_) => "str",
+            Self::List(_) => "list",
+            Self::Dict(_) => "dict",
+        }
+    }
+
+    /// `self < other`, as Python decides it.
+    pub fn is_less(&self, other: &Self) -> Result<bool, NoOrder> {
+        match (self, other) {
+            (Self::Number { number: one, .. }, Self::Number { number: other, .. }) => Ok(one < other),
+            (Self::Text(one), Self::Text(other)) => Ok(one < other),
+            (Self::List(one), Self::List(other)) => {
+                match one.iter().zip(other).find(|(one, other)| one != other) {
+                    Some((one, other)) => one.is_less(other),
+                    None => Ok(one.len() < other.len()),
+                }
+            }
+            _ => Err(NoOrder(self.type_name(), other.type_name())),
+        }
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None, Self::None) => true,
+            (Self::Number { number: one, .. }, Self::Number { number: other, .. }) => {
+                one.cmp(other) == Ordering::Equal
+            }
+            (Self::Text(one), Self::Text(other)) => one == other,
+            (Self::List(one), Self::List(other)) => one == other,
+            (Self::Dict(one), Self::Dict(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+/// The members of a checked object: names with their quotes, and values. Nothing is built but the list.
+pub(in crate::objects) fn members(text: &[u8]) -> Vec<(&[u8], &[u8])> {
+    // With its colons outside of strings and inner brackets turned to commas, an object is a list of names and values.
+    let mut list = text.trim_ascii().to_vec();
+    let (mut depth, mut at) = (0_usize, 0);
+    while at < list.len() {
+        match list[at] {
+            b'"' => at += json_string_length(&list[at..]).saturating_sub(1),
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b':' if depth == 1 => list[at] = b',',
+            _ => {}
+        }
+        at += 1;
+    }
+    if let [first, .., last] = list.as_mut_slice() {
+        (*first, *last) = (b'[', b']');
+    }
+    let base = text.trim_ascii();
+    let mut parts = json::elements(&list).map(|part| {
+        let start = part.as_ptr() as usize - list.as_ptr() as usize;
+        base.get(start..start + part.len()).unwrap_or_default()
+    });
+    let mut members = Vec::new();
+    while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
+        members.push((name, value));
+    }
+    members
+}
+
+/// The length of a string with its quotes.
+fn json_string_length(text: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+/// What can be a key of a dict: equal ones are the same key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::objects) enum Key {
+    None,
+    Number(Number),
+    Text(Box<[u8]>),
+    /// The text of `{"$bytes":…}`.
+    Bytes(Box<[u8]>),
+}
+
+impl Key {
+    /// Of a checked text; the error is the name of a type that has no hash.
+    pub fn read(text: &[u8]) -> Result<Self, &'static str> {
+        match Value::read(text) {
+            Value::None => Ok(Self::None),
+            Value::Number { number, .. } => Ok(Self::Number(number)),
+            Value::Text(text) => Ok(Self::Text(text.into())),
+            Value::List(_) => Err("list"),
+            Value::Dict(members) => match members.as_slice() {
+                [(name, Value::Text(base64))] if name == b"$bytes" => {
+                    Ok(Self::Bytes(base64.as_slice().into()))
+                }
+                _ => Err("dict"),
+            },
+        }
+    }
+
+    /// What it holds besides itself, in bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::None | Self::Number(Number::Small(_) | Number::Broken(_)) => 0,
+            Self::Number(Number::Large(_, digits)) => digits.len(),
+            Self::Text(text) | Self::Bytes(text) => text.len(),
+        }
+    }
+}
+
+/// `repr` of a checked text, for messages.
+pub(in crate::objects) fn shown(text: &[u8]) -> String {
+    let all = match text.trim_ascii() {
+        b"null" => "None".to_owned(),
+        b"true" => "True".to_owned(),
+        b"false" => "False".to_owned(),
+        text if text.starts_with(b"\"") => repr(&unescaped(text)),
+        text => String::from_utf8_lossy(text).into_owned(),
+    };
+    all.chars().take(200).collect()
+}

@@ -1,0 +1,252 @@
+//! `Queue`, `JoinableQueue`, `SimpleQueue`.
+//!
+//! An item goes straight to the getter who has waited longest, a free slot to the putter. An item whose getter has left
+//! goes back to its place.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::arguments::Arguments;
+use super::error::{ErrorCode, ObjectError};
+use super::line::{Line, Outcome, Ticket, Undo};
+use super::room::{ITEM_BYTES, WAITER_BYTES};
+use super::thing::{Context, Members, Step, Thing, Turn};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Plain,
+    Joinable,
+    Simple,
+}
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    shape: Shape,
+    maxsize: i64,
+    items: VecDeque<(u64, Bytes)>,
+    item_bytes: usize,
+    next_place: u64,
+    getters: Line<()>,
+    putters: Line<Bytes>,
+    joiners: Line<()>,
+    unfinished: u64,
+    closed: bool,
+}
+
+impl Queue {
+    pub fn new(arguments: &Arguments) -> Result<Self, ObjectError> {
+        let shape = match arguments.text("kind")?.as_deref() {
+            None | Some("queue") => Shape::Plain,
+            Some("joinable") => Shape::Joinable,
+            Some("simple") => Shape::Simple,
+            Some(_) => return Err(ObjectError::invalid("kind", "kind must be queue, joinable or simple")),
+        };
+        let maxsize = arguments.integer("maxsize").unwrap_or(0);
+        if shape == Shape::Simple && maxsize > 0 {
+            return Err(ObjectError::invalid("maxsize", "a simple queue has no maxsize"));
+        }
+        Ok(Self {
+            shape,
+            maxsize,
+            items: VecDeque::new(),
+            item_bytes: 0,
+            next_place: 0,
+            getters: Line::default(),
+            putters: Line::default(),
+            joiners: Line::default(),
+            unfinished: 0,
+            closed: false,
+        })
+    }
+
+    fn is_full(&self) -> bool {
+        usize::try_from(self.maxsize).is_ok_and(|most| most > 0 && self.items.len() >= most)
+    }
+
+    fn put(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let patience = turn.patience()?;
+        self.check_open()?;
+        let item = turn.kept("obj");
+        if !self.is_full() {
+            self.add(item);
+            return Ok(Step::null());
+        }
+        if patience.is_some_and(|time| time.is_zero()) {
+            return Err(ObjectError::full());
+        }
+        self.item_bytes += item.len();
+        turn.wait(&mut self.putters, item, patience)
+    }
+
+    fn get(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let patience = turn.patience()?;
+        self.check_open()?;
+        if let Some((place, item)) = self.items.pop_front() {
+            self.item_bytes -= item.len();
+            self.fill_slot();
+            return Ok(Step::Done(item.clone(), Some(Undo::Item { place, item, end: 0 })));
+        }
+        if patience.is_some_and(|time| time.is_zero()) {
+            return Err(ObjectError::empty());
+        }
+        turn.wait(&mut self.getters, (), patience)
+    }
+
+    /// An item comes in: to the first getter, else to the end.
+    fn add(&mut self, item: Bytes) {
+        let place = self.next_place;
+        self.next_place += 1;
+        self.unfinished += 1;
+        match self.getters.first() {
+            Some(getter) => {
+                getter.slot.fill(Ok((item.clone(), Some(Undo::Item { place, item, end: 0 }))));
+            }
+            None => {
+                self.item_bytes += item.len();
+                self.items.push_back((place, item));
+            }
+        }
+    }
+
+    /// There may be a free slot: the first putter's item comes in.
+    fn fill_slot(&mut self) {
+        while !self.is_full()
+            && let Some(putter) = self.putters.first()
+        {
+            self.item_bytes -= putter.wants.len();
+            self.add(putter.wants);
+            putter.slot.fill(Ok((Bytes::from_static(b"null"), None)));
+        }
+    }
+
+    fn task_done(&mut self) -> Result<Step, ObjectError> {
+        if self.unfinished == 0 {
+            return Err(ObjectError::raised("ValueError", "task_done() called too many times"));
+        }
+        self.unfinished -= 1;
+        if self.unfinished == 0 {
+            self.joiners.end_all(&Ok((Bytes::from_static(b"null"), None)));
+        }
+        Ok(Step::null())
+    }
+
+    fn join(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let patience = turn.patience()?;
+        if self.unfinished == 0 {
+            return Ok(Step::null());
+        }
+        if patience.is_some_and(|time| time.is_zero()) {
+            return Err(not_joined());
+        }
+        turn.wait(&mut self.joiners, (), patience)
+    }
+
+    fn check_open(&self) -> Result<(), ObjectError> {
+        if self.closed { Err(closed()) } else { Ok(()) }
+    }
+}
+
+fn closed() -> ObjectError {
+    ObjectError::new(ErrorCode::Closed, "the queue is closed; it takes and gives nothing more")
+        .of_exception("ValueError", "Queue is closed")
+}
+
+fn not_joined() -> ObjectError {
+    ObjectError::new(ErrorCode::JoinTimeout, "items were still being dealt with when the time was up")
+        .of_exception("TimeoutError", "")
+}
+
+impl Thing for Queue {
+    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        match (method, self.shape) {
+            ("put", _) => self.put(turn),
+            ("get", _) => self.get(turn),
+            ("empty", _) => Ok(Step::bool(self.items.is_empty())),
+            ("qsize", Shape::Plain | Shape::Joinable) => Ok(Step::number(self.items.len())),
+            ("full", Shape::Plain | Shape::Joinable) => Ok(Step::bool(self.is_full())),
+            ("task_done", Shape::Joinable) => self.task_done(),
+            ("join", Shape::Joinable) => self.join(turn),
+            ("close", _) => {
+                self.closed = true;
+                self.getters.end_all(&Err(closed()));
+                for (_, putter) in self.putters.take_if(|_| true) {
+                    self.item_bytes -= putter.wants.len();
+                    putter.slot.fill(Err(closed()));
+                }
+                Ok(Step::null())
+            }
+            _ => {
+                let what = if self.shape == Shape::Simple { "simple" } else { "plain" };
+                let detail = format!("a {what} queue has no method {method}; see `kind` of its making");
+                Err(ObjectError::new(ErrorCode::UnknownMethod, detail))
+            }
+        }
+    }
+
+    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Outcome> {
+        if self.getters.remove(ticket).is_some() {
+            return Some(Err(ObjectError::empty()));
+        }
+        if let Some(putter) = self.putters.remove(ticket) {
+            self.item_bytes -= putter.wants.len();
+            return Some(Err(ObjectError::full()));
+        }
+        self.joiners.remove(ticket).map(|_| Err(not_joined()))
+    }
+
+    fn withdraw(&mut self, ticket: Ticket, context: Context<'_>) {
+        let _ = self.late(ticket, context);
+    }
+
+    fn undo(&mut self, undo: Undo, _: Context<'_>) {
+        let Undo::Item { place, item, .. } = undo else { return };
+        if self.closed {
+            return;
+        }
+        // Nobody waits while there are items: one that comes back to a line goes to its first.
+        match self.getters.first() {
+            Some(getter) => {
+                getter.slot.fill(Ok((item.clone(), Some(Undo::Item { place, item, end: 0 }))));
+            }
+            None => {
+                self.item_bytes += item.len();
+                let at = self.items.iter().position(|(other, _)| *other > place).unwrap_or(self.items.len());
+                self.items.insert(at, (place, item));
+            }
+        }
+    }
+
+    fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool) {
+        let left = |holder: Option<_>| !over_http_only || holder.is_none();
+        self.getters.end_if(outcome, |waiter| left(waiter.holder));
+        self.joiners.end_if(outcome, |waiter| left(waiter.holder));
+        for (_, putter) in self.putters.take_if(|waiter| left(waiter.holder)) {
+            self.item_bytes -= putter.wants.len();
+            putter.slot.fill(outcome.clone());
+        }
+    }
+
+    fn show(&self, _: bool, out: &mut Members) -> Result<(), ObjectError> {
+        let kind = match self.shape {
+            Shape::Plain => "queue",
+            Shape::Joinable => "joinable",
+            Shape::Simple => "simple",
+        };
+        out.text("kind", kind);
+        out.raw("maxsize", self.maxsize.to_string().as_bytes());
+        out.number("size", self.items.len());
+        out.number("getters", self.getters.len());
+        out.number("putters", self.putters.len());
+        if self.shape == Shape::Joinable {
+            out.raw("unfinished", self.unfinished.to_string().as_bytes());
+        }
+        out.bool("closed", self.closed);
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        let waiting = self.getters.len() + self.putters.len() + self.joiners.len();
+        self.item_bytes + self.items.len() * ITEM_BYTES + waiting * WAITER_BYTES
+    }
+}

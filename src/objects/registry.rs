@@ -1,0 +1,289 @@
+//! All objects, by kind and name.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::address::{Address, Caller, HolderId, is_name};
+use super::arguments::Arguments;
+use super::call::{Calling, Handed};
+use super::error::{ErrorCode, ObjectError};
+use super::object::{Common, Object, made, unknown};
+use super::room::{OBJECT_BYTES, Room};
+use super::thing::{Context, Members, Numbers, Step, Turn};
+use super::{Kind, ObjectLimits, SharedMemory};
+
+/// All objects; a clone is the same ones.
+#[derive(Debug, Clone)]
+pub struct Objects(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    common: Arc<Common>,
+    named: Mutex<[BTreeMap<Arc<str>, Arc<Object>>; Kind::ALL.len()]>,
+    /// What each process may hold something of.
+    held: Mutex<HashMap<HolderId, HashMap<u64, Weak<Object>>>>,
+    hashers: [RandomState; 2],
+    closed: AtomicBool,
+}
+
+/// One method called.
+#[derive(Debug)]
+pub struct Call {
+    /// Of which object, or end of a pipe.
+    pub at: Address,
+    /// Its name.
+    pub method: String,
+    /// Its arguments by name: a JSON object; empty is `{}`.
+    pub arguments: Bytes,
+    /// Who calls.
+    pub caller: Caller,
+    /// How long a call may wait that names no timeout; `None`: for ever.
+    pub max_wait: Option<Duration>,
+}
+
+/// Some objects of a kind, by name.
+#[derive(Debug)]
+pub struct Page {
+    /// Each as GET shows it, without its content.
+    pub items: Vec<Bytes>,
+    /// Where the next page begins; `None` on the last.
+    pub next_cursor: Option<String>,
+}
+
+impl Objects {
+    /// No objects yet.
+    pub fn new(limits: ObjectLimits) -> Self {
+        let common = Common { numbers: Numbers::new(), room: Room::new(&limits), limits };
+        Self(Arc::new(Inner {
+            common: Arc::new(common),
+            named: Mutex::default(),
+            held: Mutex::default(),
+            hashers: [RandomState::new(), RandomState::new()],
+            closed: AtomicBool::new(false),
+        }))
+    }
+
+    pub(super) fn common(&self) -> Arc<Common> {
+        Arc::clone(&self.0.common)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.closed.load(Ordering::Relaxed)
+    }
+
+    fn find(&self, at: &Address) -> Result<Arc<Object>, ObjectError> {
+        let found = self.0.named.lock()[at.kind as usize].get(&*at.name).map(Arc::clone);
+        found.ok_or_else(|| unknown(at))
+    }
+
+    /// Makes an object (PUT). The same arguments again change nothing.
+    ///
+    /// # Errors
+    /// A name or argument that can't be; another object of that name; no room.
+    pub fn make(&self, at: &Address, arguments: Bytes) -> Result<(), ObjectError> {
+        if !is_name(&at.name) {
+            let detail = "a name must be 1 to 128 of A-Z, a-z, 0-9, _, . and -, and not . or ..";
+            return Err(ObjectError::invalid("name", detail));
+        }
+        let common = &self.0.common;
+        let spec = at.kind.spec();
+        let arguments = Arguments::read(arguments, spec.constructor, common.limits.depth_max)?;
+        let made_with = self.fingerprint(&arguments, at.kind);
+        if let Ok(there) = self.find(at) {
+            return same(&there, made_with);
+        }
+        common.room.object()?;
+        common.room.bytes(arguments.cost() + OBJECT_BYTES)?;
+        let thing = made(at.kind, &arguments, &common.limits)?;
+        common.room.bytes(thing.bytes() + OBJECT_BYTES)?;
+        let mut named = self.0.named.lock();
+        if let Some(there) = named[at.kind as usize].get(&*at.name) {
+            return same(there, made_with);
+        }
+        let address = Address { end: None, ..at.clone() };
+        let object = Arc::new(Object::new(address, made_with, thing, common));
+        named[at.kind as usize].insert(Arc::clone(&at.name), object);
+        Ok(())
+    }
+
+    /// The arguments of a constructor, whatever their order and white space around them.
+    fn fingerprint(&self, arguments: &Arguments, kind: Kind) -> [u64; 2] {
+        let mut words = Vec::new();
+        for param in kind.spec().constructor {
+            words.push(arguments.raw(param.name).unwrap_or_else(|| default_text(kind, param.name)));
+        }
+        [0, 1].map(|at| self.0.hashers[at].hash_one(&words))
+    }
+
+    /// An object's arguments and content (GET).
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn show(&self, at: &Address) -> Result<Bytes, ObjectError> {
+        self.shown(&self.find(at)?, true)
+    }
+
+    fn shown(&self, object: &Arc<Object>, whole: bool) -> Result<Bytes, ObjectError> {
+        let mut members = Members::default();
+        members.text("name", &object.address.name);
+        object.with(&self.0.common, |thing, _| thing.show(whole, &mut members))??;
+        Ok(members.finish())
+    }
+
+    /// Removes an object (DELETE); those who wait for it are told.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn remove(&self, at: &Address) -> Result<(), ObjectError> {
+        let removed = self.0.named.lock()[at.kind as usize].remove(&*at.name);
+        removed.ok_or_else(|| unknown(at))?.end(&self.0.common);
+        Ok(())
+    }
+
+    /// The objects of a kind in the order of their names, after the one that `cursor` names.
+    pub fn list(&self, kind: Kind, limit: usize, cursor: Option<&str>) -> Page {
+        let from = cursor.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut found: Vec<Arc<Object>> = {
+            let named = self.0.named.lock();
+            let range = named[kind as usize].range::<str, _>((from, Bound::Unbounded));
+            range.take(limit.saturating_add(1)).map(|(_, object)| Arc::clone(object)).collect()
+        };
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next_cursor = found.last().filter(|_| more).map(|object| object.address.name.to_string());
+        let items = found.iter().filter_map(|object| self.shown(object, false).ok()).collect();
+        Page { items, next_cursor }
+    }
+
+    /// Calls a method. What can be done at once is done in the first poll; a future that is dropped before it is ready
+    /// has withdrawn, and what was handed over to it at that moment goes back.
+    pub fn call(
+        &self,
+        call: Call,
+    ) -> impl Future<Output = Result<Bytes, ObjectError>> + Send + 'static + use<> {
+        let calling = self.hand_over(call);
+        async move { calling.await.map(Handed::taken) }
+    }
+
+    /// The same, for a caller who may not be there any more: what was handed over goes back unless
+    /// [`Handed::taken`] is called.
+    pub fn hand_over(&self, call: Call) -> Calling {
+        Calling::new(self.clone(), call)
+    }
+
+    pub(super) fn begin(&self, mut call: Call) -> Result<(Arc<Object>, Step), ObjectError> {
+        let object = self.find(&call.at)?;
+        let kind = call.at.kind;
+        let method = kind.spec().method(&call.method).ok_or_else(|| unknown_method(kind, &call.method))?;
+        let end = match (kind, call.at.end) {
+            (Kind::Pipes, None) => return Err(ObjectError::new(ErrorCode::UnknownMethod, AN_END)),
+            (_, end) => usize::from(end.unwrap_or(0)),
+        };
+        let common = &self.0.common;
+        let over_http = call.caller.holder.is_none();
+        let arguments =
+            Arguments::read(std::mem::take(&mut call.arguments), method.params, common.limits.depth_max)?;
+        if let Some(owner) = arguments.text("owner")? {
+            call.caller.owner = Some(owner.into());
+        }
+        let cost = if method.grows { arguments.cost() } else { 0 };
+        let timeout_max = over_http.then_some(common.limits.timeout_max);
+        let caller = &call.caller;
+        let step = object.with(common, |thing, context: Context<'_>| {
+            if cost > 0 {
+                context.room.bytes(cost)?;
+            }
+            let turn = Turn { context, arguments: &arguments, caller, end, timeout_max };
+            let step = thing.call(method.name, &turn);
+            step.map(|step| (step, thing.is_held()))
+        });
+        let (step, is_held) = step??;
+        if let (Some(holder), true) = (call.caller.holder, is_held) {
+            let mut held = self.0.held.lock();
+            let held = held.entry(holder).or_default();
+            held.entry(object.id).or_insert_with(|| Arc::downgrade(&object));
+            // A process that lives long may see many objects come and go.
+            if held.len() >= HELD_PRUNED_FROM && held.len().is_power_of_two() {
+                held.retain(|_, object| object.strong_count() > 0);
+            }
+        }
+        Ok((object, step))
+    }
+
+    /// A process has died: what it held comes back, what waits for it is told.
+    pub fn died(&self, holder: HolderId) {
+        let held = self.0.held.lock().remove(&holder).unwrap_or_default();
+        for object in held.into_values().filter_map(|object| object.upgrade()) {
+            let _ = object.with(&self.0.common, |thing, context| thing.died(holder, context));
+        }
+    }
+
+    /// The memory of a value or an array, for a process to map.
+    ///
+    /// # Errors
+    /// There is none, or it is of another kind; or the process has no descriptor left.
+    pub fn memory(&self, at: &Address) -> Result<SharedMemory, ObjectError> {
+        let memory = self.find(at)?.with(&self.0.common, |thing, _| thing.memory())?;
+        memory.ok_or_else(|| {
+            let detail = format!("{at} has no memory of its own, or no descriptor is left");
+            ObjectError::new(ErrorCode::Overloaded, detail)
+        })
+    }
+
+    /// The server drains: calls over HTTP wait no longer. Calls of workers go on: they are part of running work.
+    pub fn close(&self) {
+        self.0.closed.store(true, Ordering::Relaxed);
+        let all: Vec<Arc<Object>> =
+            self.0.named.lock().iter().flat_map(BTreeMap::values).map(Arc::clone).collect();
+        for object in all {
+            let _ =
+                object.with(&self.0.common, |thing, _| thing.end_waits(&Err(ObjectError::draining()), true));
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn taken(&self) -> (usize, usize) {
+        self.0.common.room.taken()
+    }
+}
+
+/// From so many objects on, those that are gone are forgotten now and then.
+const HELD_PRUNED_FROM: usize = 1_024;
+
+const AN_END: &str = "methods are those of a pipe's end: /v1/pipes/NAME/0/METHOD, or 1";
+
+/// What a constructor's argument is when it is left out, as text, where that is the same object.
+fn default_text(kind: Kind, name: &str) -> &'static [u8] {
+    match (kind, name) {
+        (Kind::Queues, "kind") => b"\"queue\"",
+        (Kind::Queues, "maxsize") => b"0",
+        (Kind::Pipes, "duplex") => b"true",
+        (Kind::Semaphores | Kind::BoundedSemaphores, "value") => b"1",
+        (Kind::Values, "value") => b"0",
+        (Kind::Dicts | Kind::Lists | Kind::Namespaces, _) => b"[]",
+        _ => b"",
+    }
+}
+
+fn same(there: &Object, made_with: [u64; 2]) -> Result<(), ObjectError> {
+    if there.made_with == made_with {
+        return Ok(());
+    }
+    let address = &there.address;
+    let detail = format!("{address} was made with other arguments; DELETE it, or take another name");
+    Err(ObjectError::new(ErrorCode::AlreadyExists, detail))
+}
+
+fn unknown_method(kind: Kind, method: &str) -> ObjectError {
+    let names: Vec<&str> = kind.spec().methods.iter().map(|method| method.name).collect();
+    let method: String = method.chars().take(200).collect();
+    let detail = format!("{kind} have no method {method:?}; they have: {}", names.join(", "));
+    ObjectError::new(ErrorCode::UnknownMethod, detail)
+}

@@ -1,0 +1,289 @@
+//! What only workers do: they hold, wait and die. And what a call gives back that is dropped.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{Address, Call, Caller, Calling, ErrorCode, HolderId, ObjectError, ObjectLimits, Objects};
+
+fn objects() -> Objects {
+    Objects::new(ObjectLimits {
+        objects_max: 100,
+        bytes_max: 1 << 20,
+        depth_max: 64,
+        timeout_max: Duration::from_secs(86_400),
+    })
+}
+
+fn at(path: &str) -> Address {
+    Address::parse(&format!("/v1/{path}")).expect("an address")
+}
+
+fn make(objects: &Objects, path: &str, arguments: &Value) {
+    objects.make(&at(path), arguments.to_string().into()).expect("it can be made");
+}
+
+/// A thread of this process; none is a client over HTTP.
+fn worker(process: Option<u64>, thread: &str) -> Caller {
+    Caller { holder: process.map(HolderId), owner: Some(thread.into()) }
+}
+
+fn calling(objects: &Objects, path: &str, arguments: &Value, caller: Caller) -> Pin<Box<Calling>> {
+    let (at_path, method) = path.rsplit_once('/').expect("a method");
+    let call = Call {
+        at: at(at_path),
+        method: method.to_owned(),
+        arguments: if *arguments == json!({}) { Bytes::new() } else { arguments.to_string().into() },
+        caller,
+        max_wait: None,
+    };
+    Box::pin(objects.hand_over(call))
+}
+
+fn poll(calling: &mut Pin<Box<Calling>>) -> Poll<Result<Value, ObjectError>> {
+    let polled = calling.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    polled.map(|handed| handed.map(|handed| serde_json::from_slice(&handed.taken()).expect("JSON")))
+}
+
+/// A call that needn't wait.
+fn now(objects: &Objects, path: &str, arguments: &Value, caller: Caller) -> Result<Value, ObjectError> {
+    match poll(&mut calling(objects, path, arguments, caller)) {
+        Poll::Ready(result) => result,
+        Poll::Pending => panic!("{path} waits"),
+    }
+}
+
+/// A call that waits.
+fn waiting(objects: &Objects, path: &str, arguments: &Value, caller: Caller) -> Pin<Box<Calling>> {
+    let mut calling = calling(objects, path, arguments, caller);
+    assert!(poll(&mut calling).is_pending(), "{path} does not wait");
+    calling
+}
+
+fn is_recovered(result: Poll<Result<Value, ObjectError>>) -> bool {
+    let Poll::Ready(Ok(value)) = result else { panic!("not acquired: {result:?}") };
+    assert_eq!(value["acquired"], true);
+    value["recovered"] == true
+}
+
+fn shown(objects: &Objects, path: &str) -> Value {
+    serde_json::from_slice(&objects.show(&at(path)).expect("it is there")).expect("JSON")
+}
+
+#[tokio::test]
+async fn a_dead_holders_locks_come_back_and_the_next_is_told() {
+    let objects = objects();
+    for path in ["locks/l", "rlocks/r", "semaphores/s", "bounded_semaphores/b", "conditions/c"] {
+        make(&objects, path, &json!({}));
+        let acquire = format!("{path}/acquire");
+        now(&objects, &acquire, &json!({}), worker(Some(1), "1:1")).expect("free");
+        if path == "rlocks/r" {
+            now(&objects, &acquire, &json!({}), worker(Some(1), "1:1")).expect("again");
+        }
+        let mut next = waiting(&objects, &acquire, &json!({}), worker(Some(2), "2:1"));
+        objects.died(HolderId(3));
+        assert!(poll(&mut next).is_pending(), "{path}: another death");
+        objects.died(HolderId(1));
+        assert!(is_recovered(poll(&mut next)), "{path}");
+        now(&objects, &format!("{path}/release"), &json!({}), worker(Some(2), "2:1")).expect("its own");
+        let after = now(&objects, &acquire, &json!({}), worker(None, "http")).expect("free");
+        assert_eq!(after["recovered"], false, "{path}: told once");
+    }
+}
+
+#[tokio::test]
+async fn what_was_released_by_another_does_not_come_back() {
+    let objects = objects();
+    make(&objects, "locks/l", &json!({}));
+    now(&objects, "locks/l/acquire", &json!({}), worker(Some(1), "1:1")).expect("free");
+    now(&objects, "locks/l/release", &json!({}), worker(Some(2), "2:1")).expect("anyone may");
+    now(&objects, "locks/l/acquire", &json!({}), worker(Some(2), "2:1")).expect("free");
+    objects.died(HolderId(1));
+    assert_eq!(shown(&objects, "locks/l")["locked"], true);
+    let error =
+        now(&objects, "locks/l/acquire", &json!({"block": false}), worker(None, "x")).expect("an answer");
+    assert_eq!(error, json!({"acquired": false}));
+}
+
+#[tokio::test]
+async fn a_barrier_breaks_when_one_who_waits_dies() {
+    for is_dropped in [false, true] {
+        let objects = objects();
+        make(&objects, "barriers/b", &json!({"parties": 3}));
+        let dying = waiting(&objects, "barriers/b/wait", &json!({}), worker(Some(1), "1:1"));
+        let mut other = waiting(&objects, "barriers/b/wait", &json!({}), worker(Some(2), "2:1"));
+        if is_dropped {
+            drop(dying);
+        } else {
+            objects.died(HolderId(1));
+        }
+        let Poll::Ready(Err(error)) = poll(&mut other) else { panic!("it goes on waiting") };
+        assert_eq!(error.code, ErrorCode::BrokenBarrier);
+    }
+}
+
+#[tokio::test]
+async fn conditions_forget_the_dead() {
+    let objects = objects();
+    make(&objects, "conditions/c", &json!({}));
+    let mut sleepers = Vec::new();
+    for process in 1..=2 {
+        let caller = worker(Some(process), "t");
+        now(&objects, "conditions/c/acquire", &json!({}), caller.clone()).expect("free");
+        sleepers.push(waiting(&objects, "conditions/c/wait", &json!({}), caller));
+    }
+    objects.died(HolderId(1));
+    now(&objects, "conditions/c/acquire", &json!({}), worker(None, "n")).expect("free");
+    now(&objects, "conditions/c/notify", &json!({}), worker(None, "n")).expect("its own");
+    now(&objects, "conditions/c/release", &json!({}), worker(None, "n")).expect("its own");
+    assert_eq!(shown(&objects, "conditions/c")["depth"], 1, "the living one was notified");
+    let Poll::Ready(Ok(Value::Bool(true))) = poll(&mut sleepers[1]) else { panic!("it goes on sleeping") };
+}
+
+#[tokio::test]
+async fn a_pipes_end_closes_with_its_only_user() {
+    let objects = objects();
+    make(&objects, "pipes/p", &json!({}));
+    now(&objects, "pipes/p/1/send", &json!({"obj": 1}), worker(Some(1), "1:1")).expect("sent");
+    let mut parent = waiting(&objects, "pipes/p/1/recv", &json!({}), worker(Some(1), "1:1"));
+    objects.died(HolderId(2));
+    assert_eq!(now(&objects, "pipes/p/0/recv", &json!({}), worker(None, "h")).expect("it is there"), 1);
+    let mut waits = waiting(&objects, "pipes/p/0/recv", &json!({}), worker(None, "h"));
+    objects.died(HolderId(1));
+    let Poll::Ready(Err(error)) = poll(&mut waits) else { panic!("it goes on waiting") };
+    assert_eq!(error.exception.map(|exception| exception.kind).as_deref(), Some("EOFError"));
+    assert!(poll(&mut parent).is_pending(), "the dead get no answer");
+}
+
+#[tokio::test]
+async fn what_was_handed_to_a_call_that_is_dropped_goes_back() {
+    let objects = objects();
+    make(&objects, "queues/q", &json!({}));
+    make(&objects, "locks/l", &json!({}));
+    let (one, two) = (worker(Some(1), "1:1"), worker(Some(2), "2:1"));
+    // Handed over while it waited, never polled again.
+    let leaver = waiting(&objects, "queues/q/get", &json!({}), one.clone());
+    for item in 1..=2 {
+        now(&objects, "queues/q/put", &json!({"obj": item}), two.clone()).expect("put");
+    }
+    drop(leaver);
+    // Answered, but the answer got nowhere.
+    let mut answered = calling(&objects, "queues/q/get", &json!({}), one.clone());
+    let polled = answered.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(Ok(handed)) = polled else { panic!("it waits") };
+    assert_eq!(&handed.text()[..], b"1");
+    drop(handed);
+    for item in 1..=2 {
+        assert_eq!(
+            now(&objects, "queues/q/get", &json!({}), two.clone()).expect("there"),
+            item,
+            "in their order"
+        );
+    }
+    now(&objects, "locks/l/acquire", &json!({}), two.clone()).expect("free");
+    let leaver = waiting(&objects, "locks/l/acquire", &json!({}), one);
+    let mut next = waiting(&objects, "locks/l/acquire", &json!({}), worker(None, "h"));
+    now(&objects, "locks/l/release", &json!({}), two).expect("held");
+    assert!(poll(&mut next).is_pending());
+    drop(leaver);
+    assert!(!is_recovered(poll(&mut next)));
+}
+
+#[tokio::test]
+async fn workers_wait_on_in_a_drain_and_clients_do_not() {
+    let objects = objects();
+    make(&objects, "events/e", &json!({}));
+    let mut in_worker = waiting(&objects, "events/e/wait", &json!({}), worker(Some(1), "1:1"));
+    let mut over_http = waiting(&objects, "events/e/wait", &json!({}), worker(None, "h"));
+    objects.close();
+    let Poll::Ready(Err(error)) = poll(&mut over_http) else { panic!("it goes on waiting") };
+    assert_eq!(error.code, ErrorCode::Draining);
+    let late = now(&objects, "events/e/wait", &json!({}), worker(None, "h")).expect_err("it would wait");
+    assert_eq!(late.code, ErrorCode::Draining);
+    now(&objects, "events/e/set", &json!({}), worker(None, "h")).expect("it needn't wait");
+    let Poll::Ready(Ok(Value::Bool(true))) = poll(&mut in_worker) else { panic!("it goes on waiting") };
+}
+
+#[tokio::test]
+async fn timeouts_of_workers_are_the_librarys() {
+    let objects = objects();
+    make(&objects, "queues/q", &json!({}));
+    let one = worker(Some(1), "1:1");
+    let error = now(&objects, "queues/q/get", &json!({"timeout": -5}), one.clone()).expect_err("at once");
+    assert_eq!(error.code, ErrorCode::Empty);
+    drop(waiting(&objects, "queues/q/get", &json!({"timeout": 1e30}), one));
+    let error =
+        now(&objects, "queues/q/get", &json!({"timeout": -5}), worker(None, "h")).expect_err("refused");
+    assert_eq!(error.member.as_deref(), Some("timeout"));
+}
+
+#[tokio::test]
+async fn the_memory_of_a_value_is_the_servers() {
+    let objects = objects();
+    make(&objects, "values/v", &json!({"typecode": "i", "value": 258}));
+    make(&objects, "dicts/d", &json!({}));
+    let memory = objects.memory(&at("values/v")).expect("a value has memory");
+    assert_eq!((memory.typecode, memory.item_bytes, memory.length), ('i', 4, 1));
+    let mut bytes = [0; 4];
+    let file = std::fs::File::from(memory.fd);
+    std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, 0).expect("it can be read");
+    assert_eq!(i32::from_ne_bytes(bytes), 258);
+    std::os::unix::fs::FileExt::write_all_at(&file, &77_i32.to_ne_bytes(), 0).expect("it can be written");
+    assert_eq!(now(&objects, "values/v/get", &json!({}), worker(None, "h")).expect("there"), 77);
+    assert!(file.set_len(0).is_err(), "its size is sealed");
+    assert!(objects.memory(&at("dicts/d")).is_err());
+}
+
+#[tokio::test]
+async fn everything_that_was_taken_is_given_back() {
+    let objects = objects();
+    make(&objects, "queues/q", &json!({"maxsize": 1}));
+    make(&objects, "dicts/d", &json!({}));
+    make(&objects, "lists/l", &json!({}));
+    make(&objects, "namespaces/n", &json!({}));
+    let at_first = objects.taken();
+    let caller = || worker(Some(1), "1:1");
+    let run = |path: &str, arguments: Value| now(&objects, path, &arguments, caller()).expect(path);
+    run("queues/q/put", json!({"obj": "x".repeat(100)}));
+    let mut putter = waiting(&objects, "queues/q/put", &json!({"obj": "y"}), caller());
+    let mut getters = Vec::new();
+    for _ in 0..2 {
+        run("queues/q/get", json!({}));
+    }
+    assert!(poll(&mut putter).is_ready());
+    getters.push(waiting(&objects, "queues/q/get", &json!({}), caller()));
+    drop(getters);
+    for key in [json!(1), json!(1.0), json!("a"), json!(123_456_789_012_345_678_i64)] {
+        run("dicts/d/__setitem__", json!({"key": key, "value": [1, 2]}));
+    }
+    run("dicts/d/pop", json!({"key": true}));
+    run("dicts/d/popitem", json!({}));
+    run("dicts/d/popitem", json!({}));
+    run("lists/l/extend", json!({"iterable": [1, 22, 333, 4]}));
+    run("lists/l/__setitem__", json!({"index": 0, "value": "longer"}));
+    run("lists/l/__imul__", json!({"value": 3}));
+    run("lists/l/__delitem__", json!({"start": 1}));
+    run("lists/l/pop", json!({}));
+    run("namespaces/n/__setattr__", json!({"name": "x", "value": 1}));
+    run("namespaces/n/__setattr__", json!({"name": "x", "value": "longer"}));
+    run("namespaces/n/__delattr__", json!({"name": "x"}));
+    assert_eq!(objects.taken(), at_first);
+    for path in ["queues/q", "dicts/d", "lists/l", "namespaces/n"] {
+        objects.remove(&at(path)).expect("it is there");
+    }
+    assert_eq!(objects.taken(), (0, 0));
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_its_time_is_up() {
+    let objects = objects();
+    make(&objects, "queues/q", &json!({}));
+    let call = calling(&objects, "queues/q/get", &json!({"timeout": 0.05}), worker(None, "h"));
+    let error = call.await.map(|handed| handed.taken()).expect_err("nothing comes");
+    assert_eq!(error.code, ErrorCode::Empty);
+    assert_eq!(shown(&objects, "queues/q")["getters"], 0);
+}
