@@ -22,7 +22,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("main", &["program", "sys"]),
     ("program", &["cli", "worker"]),
     ("cli", &["app", "http", "config"]),
-    ("app", &["telemetry", "http", "pool", "objects", "jobs", "process", "worker", "schema", "config", "sys"]),
+    (
+        "app",
+        &["telemetry", "http", "pool", "objects", "jobs", "process", "worker", "schema", "config", "sys"],
+    ),
     ("telemetry", &[]),
     ("http", &["api", "pool", "objects", "jobs", "schema", "json", "config"]),
     ("api", &["objects", "jobs", "json"]),

@@ -16,8 +16,7 @@ pub fn on_error() -> Object {
 
 /// `retry_on`.
 pub fn retry_on() -> Schema {
-    let codes =
-        ["worker-died", "interrupted", "function-raised", "run-timeout", "worker-protocol-error"];
+    let codes = ["worker-died", "interrupted", "function-raised", "run-timeout", "worker-protocol-error"];
     let text = "After which codes; `worker-died`, `interrupted` and `function-raised` if left out.";
     ArrayBuilder::new().items(words(&codes)).description(Some(text)).into()
 }

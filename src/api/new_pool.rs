@@ -25,7 +25,11 @@ const TASKS_MAX: u64 = 1 << 53;
 }))]
 pub struct NewPoolBody {
     /// Its name: 1 to 128 of `A-Z a-z 0-9 _ . -`, but not `.` or `..`.
-    #[schema(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.-]*[A-Za-z0-9_-][A-Za-z0-9_.-]*$|^[.]{3,}$")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[A-Za-z0-9_.-]*[A-Za-z0-9_-][A-Za-z0-9_.-]*$|^[.]{3,}$"
+    )]
     pub name: String,
     /// `python`, `native` or `command`; may be left out where only one is served.
     pub runtime: Option<String>,

@@ -8,7 +8,9 @@ use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::http::Service;
 use crate::jobs::Store;
 use crate::pool::{Function, Functions, Origin, Pools, Workshop};
-use crate::process::{CommandOutput, Family, FunctionTypes, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner};
+use crate::process::{
+    CommandOutput, Family, FunctionTypes, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner,
+};
 use crate::schema::Types;
 use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
 

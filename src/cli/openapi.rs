@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::http::{self, FunctionShown};
 use crate::config::ServeFlags;
+use crate::http::{self, FunctionShown};
 
 #[derive(Debug, clap::Args)]
 pub struct Openapi {

@@ -47,7 +47,8 @@ pub async fn page(RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Respo
 /// A file of that page.
 #[utoipa::path(get, path = "/docs/{file}", operation_id = "docsFile", tag = "operations",
     params(("file" = String, Path, description = "Its name", example = "start.js")),
-    responses((status = 200, description = "The file, of its own type", body = String, content_type = "text/*"),
+    responses((status = 200, description = "The file, of its own type",
+               content((String = "text/javascript"), (String = "text/css"), (String = "text/plain"))),
               (status = 404, description = "`not-found`", body = crate::api::Problem,
                content_type = "application/problem+json"),
               ReadProblems))]

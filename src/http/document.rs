@@ -16,7 +16,9 @@ use utoipa::OpenApi;
 use super::negotiate::check_accept;
 use super::problem::Problem;
 use super::state::Shared;
-use super::{call, docs, events, functions, idempotency, imap, jobs, objects, operations, pool_life, pools, submit};
+use super::{
+    call, docs, events, functions, idempotency, imap, jobs, objects, operations, pool_life, pools, submit,
+};
 use crate::api::{Query, ReadProblems};
 pub use typed::FunctionShown;
 

@@ -18,7 +18,8 @@ use super::problem::Problem;
 use super::state::Shared;
 use super::submit::{JOB_HEADER, body_of};
 use crate::api::{
-    self, CallOptions, Invalid, MapBody, MapRequest, OPTIONS, Options, OutcomeProblems, Query, ReadProblems, SubmitProblems,
+    self, CallOptions, Invalid, MapBody, MapRequest, OPTIONS, Options, OutcomeProblems, Query, ReadProblems,
+    SubmitProblems,
 };
 use crate::jobs::{JobKind, NewJob, Record, Reservation};
 use crate::json::Splitter;

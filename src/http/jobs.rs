@@ -119,7 +119,8 @@ pub async fn get_result(
            ("tag" = Option<String>, Query, description = "Only with this tag"),
            ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000,
             description = "At most so many, 1 to 1,000; 100 if left out"),
-           ("cursor" = Option<String>, Query, pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
+           ("cursor" = Option<String>, Query,
+            pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
             description = "`next_cursor` of the page before")),
     responses((status = 200, description = "A page of jobs", body = JobList), ReadProblems))]
 pub async fn list_jobs(

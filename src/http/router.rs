@@ -9,7 +9,9 @@ use tower::Layer;
 use super::guard::{Doors, Guard, GuardLayer};
 use super::idempotency::Keyed;
 use super::state::Shared;
-use super::{call, docs, document, events, functions, imap, jobs, objects, operations, pool_life, pools, submit};
+use super::{
+    call, docs, document, events, functions, imap, jobs, objects, operations, pool_life, pools, submit,
+};
 
 /// The routes, without what stands before them.
 pub fn router(shared: Arc<Shared>) -> Router {

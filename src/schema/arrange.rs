@@ -41,7 +41,10 @@ impl Types {
                 return Err(Misfit::new(member(name), "it must be an array: its items are arguments"));
             }
             if let Some(gap) = self.positional.get(items.len()).filter(|_| members[at].elements > 0) {
-                return Err(Misfit::new(member(gap), format!("the argument is missing, which {name} follow")));
+                return Err(Misfit::new(
+                    member(gap),
+                    format!("the argument is missing, which {name} follow"),
+                ));
             }
             taken[at] = true;
             items.extend(json::elements(text(at)));
@@ -86,9 +89,7 @@ mod tests {
     fn arranged(types: &Types, body: &str) -> (String, String) {
         let body = Bytes::from(body.to_owned());
         let members = json::envelope(&body, 64).expect("an object");
-        let made = types.arrange(&body, &members).expect(
-            "it can be laid out",
-        );
+        let made = types.arrange(&body, &members).expect("it can be laid out");
         let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).expect("text");
         (text(made.positional), made.keywords.map(text).unwrap_or_default())
     }

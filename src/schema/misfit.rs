@@ -44,12 +44,11 @@ impl Misfit {
         } else {
             None
         };
-        let unexpected =
-            if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
-                unexpected.first()
-            } else {
-                None
-            };
+        let unexpected = if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
+            unexpected.first()
+        } else {
+            None
+        };
         let message = match (missing, unexpected) {
             (Some(name), _) => {
                 push(&mut path, name, false);

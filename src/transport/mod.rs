@@ -9,7 +9,8 @@ mod parent;
 
 pub use child::{AnswerWriter, TaskReader};
 pub use control::{
-    CommandOutput, ForkInitializer, FromZygote, FunctionTypes, LoadCommand, LoadFile, PACKET_BYTES_MAX, ToZygote,
+    CommandOutput, ForkInitializer, FromZygote, FunctionTypes, LoadCommand, LoadFile, PACKET_BYTES_MAX,
+    ToZygote,
 };
 pub use frame::{Codec, Frame, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES, ProtocolError};
 pub use parent::{ChildDescriptors, Link, ParentEnds, WriteOutcome};

@@ -11,6 +11,7 @@ use crate::transport::FunctionTypes;
 
 /// `builtin.echo`, `builtin.square`, `builtin.sleep`, `builtin.getpid`, `builtin.fail`.
 pub fn builtins() -> Functions {
+    let any = json!({});
     let number = json!({"type": "number"});
     let seconds = json!({"type": "number", "minimum": 0});
     let message = json!({"type": "string"});
@@ -19,21 +20,21 @@ pub fn builtins() -> Functions {
             "builtin.echo",
             "(value)",
             "Returns its argument as it came.",
-            takes("value", json!({}), json!({})),
+            takes("value", &any, &any),
             echo,
         )
         .with_raw(
             "builtin.square",
             "(x)",
             "Returns x * x; exact for integers up to 2**63.",
-            takes("x", number.clone(), number),
+            takes("x", &number, &number),
             square,
         )
         .with_raw(
             "builtin.sleep",
             "(seconds)",
             "Sleeps, then returns null.",
-            takes("seconds", seconds, json!({"type": "null"})),
+            takes("seconds", &seconds, &json!({"type": "null"})),
             sleep,
         )
         .with_raw("builtin.getpid", "()", "Returns the process id of the worker.", nothing(), getpid)
@@ -41,19 +42,19 @@ pub fn builtins() -> Functions {
             "builtin.fail",
             "(message)",
             "Fails with this message.",
-            takes("message", message, json!({})),
+            takes("message", &message, &any),
             fail,
         )
 }
 
 /// One argument, by position.
-fn takes(name: &str, schema: Value, returns: Value) -> FunctionTypes {
+fn takes(name: &str, schema: &Value, returns: &Value) -> FunctionTypes {
     let parameters = json!({
         "type": "object", "properties": {(name): schema}, "required": [name], "additionalProperties": false
     });
     FunctionTypes {
         parameters: Some(parameters),
-        returns: Some(returns),
+        returns: Some(returns.clone()),
         positional: vec![name.to_owned()],
         rest: None,
     }

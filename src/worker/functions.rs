@@ -73,8 +73,7 @@ impl Functions {
         if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
             self.refuse(format!("{name}: two of its parameters are named {:?}", names[twice]));
         }
-        let (signature, types) =
-            (signature::<M, F>(Some(names)), schemas::untyped::<M, F>(Some(names)));
+        let (signature, types) = (signature::<M, F>(Some(names)), schemas::untyped::<M, F>(Some(names)));
         self.push(name, signature, types, function.body(Some(parameters)))
     }
 

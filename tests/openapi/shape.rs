@@ -49,7 +49,9 @@ fn every_operation_says_what_it_is() {
 #[test]
 fn jobs_are_linked_from_what_makes_them() {
     let document = document();
-    for (path, status) in [("/v1/apply_async", "202"), ("/v1/map_async", "202"), ("/v1/functions/{name}/call_async", "202")] {
+    for (path, status) in
+        [("/v1/apply_async", "202"), ("/v1/map_async", "202"), ("/v1/functions/{name}/call_async", "202")]
+    {
         let links = &document["paths"][path]["post"]["responses"][status]["links"];
         for target in ["getJob", "getResult", "cancelJob"] {
             assert_eq!(links[target]["operationId"], target, "{path}: {links}");
@@ -70,7 +72,9 @@ fn jobs_are_linked_from_what_makes_them() {
 /// The example of a request's body: its own, or its schema's.
 pub fn example_of(document: &Value, body: &Value) -> Option<(String, Value)> {
     let (kind, content) = body["content"].as_object()?.iter().next()?;
-    let named = content["schema"]["$ref"].as_str().and_then(|reference| document.pointer(reference.strip_prefix('#')?));
+    let named = content["schema"]["$ref"]
+        .as_str()
+        .and_then(|reference| document.pointer(reference.strip_prefix('#')?));
     let all = [Some(&content["example"]), named.map(|schema| &schema["example"])];
     let found = all.into_iter().flatten().find(|example| !example.is_null())?;
     Some((kind.clone(), found.clone()))

@@ -5,7 +5,14 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Program, Server, fixture};
 
 fn serve() -> Server {
-    Server::bare(&[&fixture("contract/tasks.py"), "--builtin", "--command", "head=head -n {0}", "--function", "os.getpid"])
+    Server::bare(&[
+        &fixture("contract/tasks.py"),
+        "--builtin",
+        "--command",
+        "head=head -n {0}",
+        "--function",
+        "os.getpid",
+    ])
 }
 
 fn call(server: &Server, name: &str, arguments: &Value) -> Answer {
@@ -35,7 +42,8 @@ fn a_call_by_name_answers_the_value() {
 #[test]
 fn a_worker_gets_what_the_annotations_say() {
     let server = serve();
-    let arguments = json!({"image": "cat", "size": {"width": 3, "height": 4}, "fit": "contain", "on": "2026-02-03"});
+    let arguments =
+        json!({"image": "cat", "size": {"width": 3, "height": 4}, "fit": "contain", "on": "2026-02-03"});
     let value = json!({"name": "cat.png", "size": {"width": 3, "height": 4}, "fit": "contain", "made_on": "2026-02-03"});
     assert_eq!(call(&server, "tasks.thumbnail", &arguments).value(), value);
     let raw = server.post("/v1/apply", &json!({"function": "tasks.thumbnail", "kwargs": arguments}));
@@ -63,7 +71,8 @@ fn arguments_that_do_not_fit_are_refused_before_they_cost_a_worker() {
         assert_eq!(problem["path"], path, "{name} {arguments}: {problem}");
         assert!(problem.get("instance").is_none(), "no job: {problem}");
     }
-    let started: u64 = server.workers().iter().filter_map(|worker| worker.all["tasks_started"].as_u64()).sum();
+    let started: u64 =
+        server.workers().iter().filter_map(|worker| worker.all["tasks_started"].as_u64()).sum();
     assert_eq!(started, 0, "no worker has seen any of it");
 }
 
@@ -88,10 +97,14 @@ fn the_worker_has_the_last_word() {
 fn what_is_no_call_is_refused() {
     let server = serve();
     call(&server, "tasks.sqare", &json!({})).problem(404, "unknown-function");
-    for (body, code) in [("[1]", "invalid-request"), ("{", "invalid-json"), (r#"{"x":1,"x":2}"#, "invalid-request")] {
+    for (body, code) in
+        [("[1]", "invalid-request"), ("{", "invalid-json"), (r#"{"x":1,"x":2}"#, "invalid-request")]
+    {
         server.post_text("/v1/functions/tasks.square/call", body).problem(400, code);
     }
-    server.post("/v1/functions/tasks.square/call?priority=101", &json!({"x": 1})).problem(400, "invalid-request");
+    server
+        .post("/v1/functions/tasks.square/call?priority=101", &json!({"x": 1}))
+        .problem(400, "invalid-request");
     server.post("/v1/functions/tasks.square/call?pool=native", &json!({"x": 1})).problem(400, "wrong-pool");
     server.post("/v1/functions/tasks.fail/call", &json!({"message": "no"})).problem(422, "function-raised");
 }
@@ -104,7 +117,10 @@ fn a_function_tells_its_schemas() {
                             "additionalProperties": false});
     assert_eq!((&square["parameters"], &square["returns"]), (&parameters, &json!({"type": "integer"})));
     let thumbnail = server.get("/v1/functions/tasks.thumbnail").value();
-    assert_eq!(thumbnail["parameters"]["properties"]["fit"], json!({"type": "string", "enum": ["cover", "contain"]}));
+    assert_eq!(
+        thumbnail["parameters"]["properties"]["fit"],
+        json!({"type": "string", "enum": ["cover", "contain"]})
+    );
     assert_eq!(thumbnail["parameters"]["$defs"]["Size"]["required"], json!(["width", "height"]));
     assert!(server.get("/v1/functions/tasks.untyped").value().get("returns").is_none());
 }
@@ -115,7 +131,8 @@ fn the_served_document_is_the_printed_one() {
     let tasks = fixture("contract/tasks.py");
     for (path, more) in [("/openapi.json", &[][..]), ("/openapi-3.0.json", &["--v3-0"][..])] {
         let served = String::from_utf8(server.get(path).body).expect("text");
-        let args = ["openapi", &tasks, "--builtin", "--command", "head=head -n {0}", "--function", "os.getpid"];
+        let args =
+            ["openapi", &tasks, "--builtin", "--command", "head=head -n {0}", "--function", "os.getpid"];
         let printed = Program::run(&[&args[..], more].concat(), std::time::Duration::from_secs(20), |_| ());
         assert!(printed.out == served, "{path}: {}", printed.errors);
     }

@@ -15,40 +15,39 @@ const LINKS: &[(&str, &[&str], &str, &str)] = &[
 
 /// Links each answer that makes something to the operations on it.
 pub fn link(document: &mut Value) {
-    let operations: Vec<(String, String)> = operations(document)
-        .map(|(path, operation)| (path.to_owned(), operation["operationId"].as_str().unwrap_or("").to_owned()))
-        .collect();
-    for item in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
-        for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            for (schema, statuses, place, path) in LINKS {
-                let reference = format!("#/components/schemas/{schema}");
-                let parameter = path.split(['{', '}']).nth(1).unwrap_or_default();
-                let links: Map<String, Value> = operations
-                    .iter()
-                    .filter(|(other, _)| {
-                        let after = other.strip_prefix(path);
-                        after.is_some_and(|after| (after.is_empty() || after.starts_with('/')) && !after.contains('{'))
-                    })
-                    .map(|(_, id)| {
-                        let parameters = json!({(parameter): format!("$response.body#/{place}")});
-                        (id.clone(), json!({"operationId": id, "parameters": parameters}))
-                    })
-                    .collect();
+    let named = |(path, operation): (&str, &Value)| {
+        (path.to_owned(), operation["operationId"].as_str().unwrap_or_default().to_owned())
+    };
+    let known: Vec<(String, String)> = operations(document).map(named).collect();
+    for (schema, statuses, place, path) in LINKS {
+        let reference = Value::from(format!("#/components/schemas/{schema}"));
+        let links = links(&known, path, place);
+        for item in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+            for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
                 for status in *statuses {
-                    let response = &mut operation["responses"][*status];
-                    let made = &response["content"]["application/json"]["schema"]["$ref"];
-                    if made == &Value::from(reference.as_str()) {
+                    let response = operation["responses"].get_mut(*status);
+                    let made = |response: &&mut Value| {
+                        response["content"]["application/json"]["schema"]["$ref"] == reference
+                    };
+                    if let Some(response) = response.filter(made) {
                         response["links"] = links.clone().into();
-                    } else if response.is_null() {
-                        // Asking made the place.
-                        if let Some(responses) = operation["responses"].as_object_mut() {
-                            responses.remove(*status);
-                        }
                     }
                 }
             }
         }
     }
+}
+
+/// To the operations at this path and below it that take no other parameter in theirs.
+fn links(known: &[(String, String)], path: &str, place: &str) -> Map<String, Value> {
+    let parameter = path.split(['{', '}']).nth(1).unwrap_or_default();
+    let is_on_it = |other: &str| {
+        let after = other.strip_prefix(path);
+        after.is_some_and(|after| (after.is_empty() || after.starts_with('/')) && !after.contains('{'))
+    };
+    let targets = known.iter().filter(|(other, _)| is_on_it(other));
+    let link = |id: &str| json!({"operationId": id, "parameters": {(parameter): format!("$response.body#/{place}")}});
+    targets.map(|(_, id)| (id.clone(), link(id))).collect()
 }
 
 /// Each path with each of its operations.

@@ -77,9 +77,8 @@ fn free_id(name: &str, taken: &BTreeSet<String>) -> String {
     // Generators write a name's words together in many ways: what only differs in that is taken, too.
     let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
     let known: BTreeSet<String> = taken.iter().map(|name| plain(name)).collect();
-    let is_free = |name: &str| {
-        !known.contains(&plain(name)) && !known.contains(&plain(&format!("{name}_async")))
-    };
+    let is_free =
+        |name: &str| !known.contains(&plain(name)) && !known.contains(&plain(&format!("{name}_async")));
     let numbered = (2..).map(|number| format!("{wanted}_{number}"));
     std::iter::once(wanted.clone())
         .chain([format!("function_{wanted}")])

@@ -5,9 +5,23 @@ use serde_json::{Map, Value, json};
 
 /// Members of a schema that 3.0 has no word for and that only narrow or describe it.
 const WITHOUT_A_WORD: &[&str] = &[
-    "$schema", "$id", "$comment", "$anchor", "patternProperties", "propertyNames", "unevaluatedProperties",
-    "unevaluatedItems", "dependentRequired", "dependentSchemas", "contains", "minContains", "maxContains", "if",
-    "then", "else", "contentMediaType",
+    "$schema",
+    "$id",
+    "$comment",
+    "$anchor",
+    "patternProperties",
+    "propertyNames",
+    "unevaluatedProperties",
+    "unevaluatedItems",
+    "dependentRequired",
+    "dependentSchemas",
+    "contains",
+    "minContains",
+    "maxContains",
+    "if",
+    "then",
+    "else",
+    "contentMediaType",
 ];
 
 /// The document in version 3.0.
@@ -130,7 +144,8 @@ fn of_kinds(kinds: Vec<Value>, made: &mut Map<String, Value>) {
         0 => {}
         1 => drop(made.insert("type".into(), named.remove(0))),
         _ => {
-            let choices: Vec<Value> = named.into_iter().map(|kind| of_schema(json!({"type": kind}))).collect();
+            let choices: Vec<Value> =
+                named.into_iter().map(|kind| of_schema(json!({"type": kind}))).collect();
             made.insert("anyOf".into(), choices.into());
         }
     }
@@ -190,7 +205,10 @@ mod tests {
     #[test]
     fn schemas_say_the_same_in_older_words() {
         for (new, old) in [
-            (json!({"type": ["integer", "null"], "minimum": 1}), json!({"type": "integer", "nullable": true, "minimum": 1})),
+            (
+                json!({"type": ["integer", "null"], "minimum": 1}),
+                json!({"type": "integer", "nullable": true, "minimum": 1}),
+            ),
             (json!({"type": "null"}), json!({"nullable": true, "enum": [null]})),
             (json!({"const": 3}), json!({"enum": [3]})),
             (json!({"exclusiveMinimum": 0}), json!({"minimum": 0, "exclusiveMinimum": true})),
@@ -199,7 +217,10 @@ mod tests {
                 json!({"type": "array", "items": {"type": "integer"}}),
             ),
             (json!({"$ref": "#/a"}), json!({"$ref": "#/a"})),
-            (json!({"$ref": "#/a", "description": "b"}), json!({"allOf": [{"$ref": "#/a"}], "description": "b"})),
+            (
+                json!({"$ref": "#/a", "description": "b"}),
+                json!({"allOf": [{"$ref": "#/a"}], "description": "b"}),
+            ),
             (
                 json!({"anyOf": [{"$ref": "#/a"}, {"type": "null"}]}),
                 json!({"allOf": [{"$ref": "#/a"}], "nullable": true}),

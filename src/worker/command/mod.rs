@@ -57,9 +57,8 @@ pub(super) fn add(
     signature.truncate(signature.floor_char_boundary(SIGNATURE_BYTES_MAX));
     let offered = Offered { program, named, template, output, result_bytes_max };
     let types = types(&offered);
-    Ok(functions.with_raw(&name, &signature, &doc, types, move |arguments, value| {
-        offered.call(arguments, value)
-    }))
+    Ok(functions
+        .with_raw(&name, &signature, &doc, types, move |arguments, value| offered.call(arguments, value)))
 }
 
 /// What a command takes by name: its placeholders, and `stdin` for what stands in none.

@@ -8,8 +8,8 @@ use std::ops::Deref;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
-use super::{names, schemas};
 use super::write::{self, Written};
+use super::{names, schemas};
 use crate::worker::native::Raised;
 
 /// What a function may return. `M` tells the implementations apart and is inferred:
