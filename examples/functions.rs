@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use forkpool::{Bytes, Functions};
+use forkpool::{Array, Bytes, Dict, Functions, ObjectError, Queue, Value};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize, Serialize)]
@@ -27,6 +27,36 @@ fn word_count(text: String) -> BTreeMap<String, usize> {
     })
 }
 
+/// Adds to a number that all workers share, under its lock.
+#[expect(clippy::needless_pass_by_value, reason = "an argument belongs to the function")]
+fn count_up(value: Value<i64>, times: u32) -> Result<(), ObjectError> {
+    for _ in 0..times {
+        let _guard = value.lock()?;
+        value.set(value.get() + 1);
+    }
+    Ok(())
+}
+
+/// How often each word was ever seen.
+#[expect(clippy::needless_pass_by_value, reason = "an argument belongs to the function")]
+fn tally(counts: Dict<String, u64>, words: Vec<String>) -> Result<Vec<(String, u64)>, ObjectError> {
+    for word in words {
+        let before = counts.get(&word)?.unwrap_or(0);
+        counts.insert(&word, &(before + 1))?;
+    }
+    counts.items()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "an argument belongs to the function")]
+fn scale_all(numbers: Array<f64>, factor: f64) -> Vec<f64> {
+    for index in 0..numbers.len() {
+        if let Some(number) = numbers.get(index) {
+            let _ = numbers.set(index, number * factor);
+        }
+    }
+    numbers.to_vec()
+}
+
 fn main() -> ExitCode {
     let functions = Functions::new()
         .register("square", |x: f64| x * x)
@@ -46,6 +76,17 @@ fn main() -> ExitCode {
             Point { x: point.x * factor, y: point.y * factor }
         })
         .describe("Moves a point away from the origin.")
+        // The server's shared objects are arguments like any others: `{"$forkpool": "/v1/queues/q"}`.
+        .register("enqueue", |queue: Queue<i64>, items: Vec<i64>| {
+            items.iter().try_for_each(|item| queue.put(item))?;
+            queue.qsize()
+        })
+        .register("dequeue", |queue: Queue<i64>, seconds: f64| {
+            queue.get_timeout(Duration::from_secs_f64(seconds))
+        })
+        .register("count_up", count_up)
+        .register("tally", tally)
+        .register("scale_all", scale_all)
         .register("reverse", |bytes: Bytes| Bytes(bytes.0.into_iter().rev().collect()));
     forkpool::serve(functions)
 }

@@ -112,7 +112,7 @@ async fn run(config: Config) -> io::Result<()> {
         write_stall_timeout: config.limits.write_stall_timeout,
         grace: stop::LAST_ANSWERS,
     };
-    let service = http::guarded(http::router(Arc::clone(&shared)), &shared, http::Doors::of(&config));
+    let service = http::guarded(http::router(Arc::clone(&shared)), http::Doors::of(&config), &shared);
     let server = tokio::spawn(http::serve(listener, service, options, stage));
     tokio::spawn(expire(Arc::clone(&shared)));
 
@@ -157,7 +157,7 @@ fn raise_descriptor_limit() {
 /// Loads the code, makes the pools, waits until every worker takes tasks.
 async fn start(config: &Config, family: &Family, shared: &Shared) -> Result<(), String> {
     let loaded = runtimes::load(config, family).await?;
-    let service = loaded.into_service(config, &shared.jobs).await?;
+    let service = loaded.into_service(config, &shared.jobs, &shared.objects).await?;
     let ready = async {
         for pool in service.pools.all() {
             pool.made().await.map_err(|failure| why_not_made(&pool, failure.as_deref()))?;
@@ -221,5 +221,8 @@ async fn expire(shared: Arc<Shared>) {
         period.tick().await;
         shared.jobs.expire();
         shared.keys.expire();
+        if let Some(service) = shared.service.get() {
+            service.processes.expire();
+        }
     }
 }

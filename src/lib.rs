@@ -40,6 +40,21 @@
 //! - **Errors are values**: of a `Result`, the error is the job's, `function-raised` with the name of its
 //!   type and its message. A panic is an error, too; under `panic = "abort"` it ends the worker
 //!   (`worker-died`).
+//! - **Shared objects** of the server are arguments like any others: [`Queue`], [`Connection`], [`Lock`], [`RLock`],
+//!   [`Semaphore`], [`BoundedSemaphore`], [`Condition`], [`Event`], [`Barrier`], [`Value`] and [`Array`] (memory that
+//!   all workers map), [`Dict`], [`List`], [`Namespace`]. A client refers to one as `{"$forkpool": "/v1/queues/q"}`,
+//!   and what isn't there is `unknown-ref`. Their errors are values ([`ObjectError`]); a [`Guard`] releases its lock.
+//!   They live in functions alone, in any of their threads:
+//!
+//!   ```
+//!   let functions = forkpool::Functions::new()
+//!       .register("enqueue", |queue: forkpool::Queue<i64>, item: i64| queue.put(&item))
+//!       .register("count_up", |value: forkpool::Value<i64>| {
+//!           let _guard = value.lock()?;
+//!           value.set(value.get() + 1);
+//!           Ok::<_, forkpool::ObjectError>(value.get())
+//!       });
+//!   ```
 //! - **Processes**: workers are forked from a *zygote*, which is the program executed once more, so that
 //!   [`serve`] must come before anything that starts a thread. A function may do what it likes to its
 //!   process: that is its own, and is replaced when it dies.
@@ -63,7 +78,9 @@
 //! | [`telemetry`] | log lines | standard output |
 //! | [`http`] | axum: routes, one handler file per resource, the one map to statuses | work in a handler |
 //! | [`api`] | what travels in requests and answers | a value built from a client's arguments |
+//! | [`processes`] | Process: one call in a process of its own, remembered for a while | a job, a pool |
 //! | [`pool`] | the engine: one actor owns queue and workers; pure state beside it | a wait for a worker |
+//! | [`calls`] | serves workers the objects, over their call sockets | a wait for a worker; unbounded memory for one |
 //! | [`objects`] | queues, locks, values, dicts, …, shared by clients and workers | HTTP, a pipe, a held thread |
 //! | [`jobs`] | records: awaited, finished once, expired; the store trait | running anything |
 //! | [`process`] | zygotes and workers as processes | a task, a job; a fork of the server |
@@ -79,6 +96,7 @@
 
 pub mod api;
 pub mod app;
+pub mod calls;
 pub mod cli;
 pub mod config;
 pub mod counters;
@@ -88,6 +106,7 @@ pub mod json;
 pub mod objects;
 pub mod pool;
 pub mod process;
+pub mod processes;
 pub mod program;
 pub mod schema;
 pub mod sys;
@@ -97,4 +116,8 @@ pub mod worker;
 
 pub use program::serve;
 pub use schemars::{self, JsonSchema};
+pub use worker::objects::{
+    Array, Barrier, BoundedSemaphore, Cell, Condition, Connection, Dict, Event, Guard, List, Lock, Namespace,
+    ObjectError, Queue, RLock, Semaphore, Value,
+};
 pub use worker::{Bytes, Functions};

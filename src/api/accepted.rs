@@ -69,8 +69,8 @@ problems! {
     /// A job that ended without a value, whatever ended it.
     OutcomeProblems {
         422 NoValue "`function-raised`, `worker-died`, `result-not-json`, `result-too-large`, \
-            `worker-protocol-error`, `invalid-arguments`, `command-failed`, `cancelled`, `interrupted` or \
-            `pool-terminated`",
+            `worker-protocol-error`, `invalid-arguments`, `unknown-ref`, `command-failed`, `cancelled`, \
+            `interrupted` or `pool-terminated`",
     }
 }
 
@@ -78,5 +78,22 @@ problems! {
     /// A job that is here no more.
     AcceptedProblems {
         410 Gone "`expired`, or `lost-at-restart`: the job was in memory when the server restarted",
+    }
+}
+
+problems! {
+    /// The start of a Process.
+    StartProblems {
+        404 NotFound "`unknown-function` (with near names)",
+        413 TooLarge "`body-too-large` (`limit` in bytes, `knob` names the flag)",
+        415 UnsupportedMediaType "`unsupported-media-type`: the body must be `application/json`",
+        422 NoBegin "`invalid-arguments` or `unknown-ref`: they can't be given to the function; nothing was run",
+    }
+}
+
+problems! {
+    /// Operations on one Process by its id.
+    ProcessProblems {
+        404 NotFound "`unknown-process`",
     }
 }

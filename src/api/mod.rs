@@ -12,11 +12,12 @@ mod new_pool;
 mod options;
 mod pool;
 mod problem;
+mod process;
 mod query;
 
 pub use accepted::{
-    AcceptedProblems, EmptyBodyProblems, JobProblems, OutcomeProblems, ProbeProblems, ReadProblems,
-    SubmitProblems,
+    AcceptedProblems, EmptyBodyProblems, JobProblems, OutcomeProblems, ProbeProblems, ProcessProblems,
+    ReadProblems, StartProblems, SubmitProblems,
 };
 pub use body::{
     ApplyBody, ApplyRequest, BodyProblem, CancelBody, CancelRequest, Cancelled, MapBody, MapRequest,
@@ -29,4 +30,5 @@ pub use new_pool::{JoinBody, NewPoolBody, NewPoolRequest, PoolChangeBody, join_t
 pub use options::{CallOptions, OPTIONS, Options};
 pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
 pub use problem::{ExceptionInfo, Problem, failure_text};
+pub use process::{ProcessBody, ProcessInfo, ProcessList, ProcessRequest};
 pub use query::{Invalid, Query};

@@ -39,3 +39,9 @@ pub fn durable() -> Object {
 pub fn open_state() -> Object {
     words(&["queued", "running"]).description(Some("In this state.")).build()
 }
+
+/// `runtime` of a new pool.
+pub fn runtime() -> Object {
+    let text = "Of which functions; may be left out where those of only one are served.";
+    words(&["python", "native", "command"]).description(Some(text)).build()
+}

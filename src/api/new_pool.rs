@@ -31,7 +31,8 @@ pub struct NewPoolBody {
         pattern = "^[A-Za-z0-9_.-]*[A-Za-z0-9_-][A-Za-z0-9_.-]*$|^[.]{3,}$"
     )]
     pub name: String,
-    /// `python`, `native` or `command`; may be left out where only one is served.
+    /// May be left out where only one is served.
+    #[schema(schema_with = super::narrow::runtime)]
     pub runtime: Option<String>,
     /// Worker processes, 1 to 1,024; as the server's `--workers` if left out.
     #[schema(minimum = 1, maximum = 1024)]

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use super::plan::{self, Plan};
+use crate::calls::Calls;
 use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::http::Service;
 use crate::jobs::Store;
+use crate::objects::Objects;
 use crate::pool::{Function, Functions, Origin, Pools, Workshop};
 use crate::process::{
     CommandOutput, Family, FunctionTypes, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner,
 };
+use crate::processes::{Processes, Rules};
 use crate::schema::Types;
 use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
 
@@ -189,14 +192,32 @@ impl Loaded {
     }
 
     /// Starts the pools.
-    pub async fn into_service(self, config: &Config, store: &Arc<dyn Store>) -> Result<Service, String> {
+    pub async fn into_service(
+        self,
+        config: &Config,
+        store: &Arc<dyn Store>,
+        objects: &Objects,
+    ) -> Result<Service, String> {
         let Plan { functions, pools: planned } = self.plan(config)?;
+        let limits = &config.limits;
+        let rules = Rules {
+            alive_max: limits.processes_max,
+            ended_max: limits.ended_processes_max,
+            ended_ttl: limits.process_ttl,
+            output_bytes_max: limits.log_bytes_max,
+            output_to_stderr: config.worker_output == WorkerOutput::Stderr,
+            start_timeout: limits.start_timeout,
+        };
+        let calls = Calls::new(objects.clone(), limits.result_bytes_max);
+        let sources = self.0.iter().map(|runtime| (runtime.name, runtime.spawner.clone()));
+        let processes = Processes::new(rules, calls.clone(), sources.collect());
         let spawners = self.0.into_iter().map(|runtime| {
             (Origin { runtime: runtime.name, in_workers: !runtime.preloaded }, runtime.spawner)
         });
         let workshop = Workshop {
             processes: config.workers,
             store: Arc::clone(store),
+            calls,
             start_timeout: config.limits.start_timeout,
             result_bytes_max: config.limits.result_bytes_max,
             log_bytes_max: config.limits.log_bytes_max,
@@ -209,7 +230,7 @@ impl Loaded {
             loaded.map_err(|failure| format!("the pool {name}: {}", failure.detail))?;
             pools.make(new).map_err(|error| format!("the pool {name}: {error}"))?;
         }
-        Ok(Service { functions, pools, documents: OnceLock::new() })
+        Ok(Service { functions, pools, processes, documents: OnceLock::new() })
     }
 }
 

@@ -63,12 +63,16 @@ pub(super) async fn drain(shared: &Shared, signals: &mut Signals) {
                 .into_iter()
                 .map(|pool| tokio::spawn(async move { pool.drain().await }))
                 .collect();
+            if let Some(service) = shared.service.get() {
+                service.processes.drain().await;
+            }
             for drain in drains {
                 let _ = drain.await;
             }
         };
         if tokio::time::timeout(shared.limits.drain_limit, all).await.is_err() {
-            tracing::warn!(unfinished = shared.admission.jobs(), "the drain limit is over");
+            let processes = shared.service.get().map_or(0, |service| service.processes.alive());
+            tracing::warn!(unfinished = shared.admission.jobs(), processes, "the drain limit is over");
         }
     };
     tokio::select! {
@@ -83,10 +87,14 @@ pub(super) async fn drain(shared: &Shared, signals: &mut Signals) {
 /// Ends the pools, lets the last answers go out, leaves no process behind.
 pub(super) async fn close(server: JoinHandle<()>, shared: &Shared, family: &Family, signals: &mut Signals) {
     let closing = async {
+        if let Some(service) = shared.service.get() {
+            let _ = tokio::time::timeout(LAST_DEATHS, service.processes.stop()).await;
+        }
         for pool in pools(shared) {
             let _ = tokio::time::timeout(LAST_DEATHS, pool.stop()).await;
         }
         if let Some(service) = shared.service.get() {
+            service.processes.end();
             service.pools.end();
         }
         let _ = server.await;

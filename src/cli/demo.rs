@@ -17,7 +17,15 @@ use super::tour::{Outcome, Tour};
 use crate::config::quantity::Count;
 
 /// The seed document's functions, as they are in `examples/seed`.
-const POOL_PY: &str = include_str!("../../examples/seed/pool.py");
+const EXAMPLES: [(&str, &str); 7] = [
+    ("pool.py", include_str!("../../examples/seed/pool.py")),
+    ("process.py", include_str!("../../examples/seed/process.py")),
+    ("queue_example.py", include_str!("../../examples/seed/queue_example.py")),
+    ("pipe.py", include_str!("../../examples/seed/pipe.py")),
+    ("lock.py", include_str!("../../examples/seed/lock.py")),
+    ("shared_state.py", include_str!("../../examples/seed/shared_state.py")),
+    ("manager.py", include_str!("../../examples/seed/manager.py")),
+];
 const GONE: &str =
     "The server is gone; `forkpool demo --keep` keeps it, so that the curl lines can be copied.\n";
 /// Ended by Ctrl-C, as shells count it.
@@ -77,9 +85,11 @@ impl Interrupts {
 async fn conduct(demo: &Demo) -> Result<ExitCode, String> {
     let mut interrupts = Interrupts::listen().map_err(|error| error.to_string())?;
     let folder = Folder::new().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
-    let pool =
-        folder.write("pool.py", POOL_PY).map_err(|error| format!("cannot write the examples: {error}"))?;
-    let mut args: Vec<String> = vec![pool.display().to_string(), "--builtin".to_owned()];
+    let mut args = vec!["--builtin".to_owned()];
+    for (name, text) in EXAMPLES {
+        let file = folder.write(name, text).map_err(|error| format!("cannot write the examples: {error}"))?;
+        args.push(file.display().to_string());
+    }
     let workers = demo.workers.get().to_string();
     for (flag, value) in [
         ("--function", "os.getpid"),

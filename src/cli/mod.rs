@@ -61,8 +61,9 @@ Loads what would be served and lists it, with every knob that differs from its d
 The exit status is 0 when all is well, 2 when something is wrong.";
 
 const AFTER_HEALTHCHECK: &str = "\
-For a container's HEALTHCHECK and for scripts: it asks /readyz where --bind (FORKPOOL_BIND) says that
-the server listens. The exit status is 0 when it is ready, 1 when it is not or does not answer.";
+For a container's HEALTHCHECK and for scripts: it asks /readyz where --bind (or FORKPOOL_BIND)
+says that the server listens, and needs no token.
+The exit status is 0 when it is ready, 1 when it is not or does not answer.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

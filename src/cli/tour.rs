@@ -1,5 +1,7 @@
-//! The tour: the Pool part of the multiprocessing introduction as HTTP requests, each with the
-//! answer that is right.
+//! The tour: the multiprocessing introduction as HTTP requests, each with the answer that is right. Here its
+//! Pool.
+
+mod seed;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -53,6 +55,7 @@ impl Tour {
         self.asynchronous(out)?;
         self.impatient(out)?;
         self.beyond(out)?;
+        self.seed(out)?;
         match self.wrong {
             0 => writeln!(out, "\nAll {} answers are right.", self.asked)?,
             wrong => writeln!(out, "\n{wrong} of {} answers are wrong.", self.asked)?,
@@ -201,7 +204,9 @@ impl Tour {
         out.flush()?;
         let answer = self.client.request(step.method, step.path, step.body)?;
         self.asked += 1;
-        let value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+        // What is no JSON is output, a text.
+        let text = || String::from_utf8_lossy(&answer.body).into_owned();
+        let value = serde_json::from_slice(&answer.body).unwrap_or_else(|_| Value::String(text()));
         let right = answer.status == step.status && (step.right)(&value);
         self.wrong += usize::from(!right);
         let verdict = match right {
@@ -234,7 +239,8 @@ fn curl(base: &str, step: &Step<'_>) -> String {
     let status = if step.status == 200 { "" } else { " -w ' %{http_code}\\n'" };
     let how = match (step.body, step.method) {
         // No quote occurs in what the tour sends.
-        (Some(body), _) => format!(" --json '{body}'"),
+        (Some(body), "POST") => format!(" --json '{body}'"),
+        (Some(body), method) => format!(" -X {method} --json '{body}'"),
         (None, "GET") => String::new(),
         (None, method) => format!(" -X {method}"),
     };

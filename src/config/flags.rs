@@ -132,7 +132,7 @@ pub struct ServeFlags {
     #[arg(long, value_name = "on|off", env = "FORKPOOL_TRACEBACKS", help_heading = "Workers")]
     pub tracebacks: Option<Switch>,
 
-    /// Output kept per job; what is beyond is cut and marked [default: 64KiB]
+    /// Output kept per job and Process; what is beyond is cut and marked [default: 64KiB]
     #[arg(long, value_name = "SIZE", env = "FORKPOOL_LOG_LIMIT", help_heading = "Workers")]
     pub log_limit: Option<Bytes<0, GIB>>,
 
@@ -159,6 +159,10 @@ pub struct ServeFlags {
     /// How long a job that ended without a value is kept [default: 24h]
     #[arg(long, value_name = "TIME", env = "FORKPOOL_FAILURE_TTL", help_heading = "Clocks")]
     pub failure_ttl: Option<Life>,
+
+    /// How long a Process that has ended is kept [default: 1h]
+    #[arg(long, value_name = "TIME", env = "FORKPOOL_PROCESS_TTL", help_heading = "Clocks")]
+    pub process_ttl: Option<Life>,
 
     /// How long an idempotency key is kept [default: 24h]
     #[arg(long, value_name = "TIME", env = "FORKPOOL_IDEMPOTENCY_TTL", help_heading = "Clocks")]
@@ -203,6 +207,14 @@ pub struct ServeFlags {
     /// Bytes of their values; beyond, the oldest expire early [default: 1GiB]
     #[arg(long, value_name = "SIZE", env = "FORKPOOL_FINISHED_BYTES", help_heading = "Limits")]
     pub finished_bytes: Option<Store>,
+
+    /// Processes (POST /v1/processes) alive at once; beyond: 503 [default: 1024]
+    #[arg(long, value_name = "N", env = "FORKPOOL_PROCESSES", help_heading = "Limits")]
+    pub processes: Option<Count<1, 100_000>>,
+
+    /// Processes kept that have ended; beyond, the oldest are forgotten early [default: 1000]
+    #[arg(long, value_name = "N", env = "FORKPOOL_ENDED_PROCESSES", help_heading = "Limits")]
+    pub ended_processes: Option<Count<1, 1_000_000>>,
 
     /// Shared objects of all kinds; beyond: 503 [default: 100000]
     #[arg(long, value_name = "N", env = "FORKPOOL_OBJECTS", help_heading = "Limits")]
@@ -306,7 +318,7 @@ impl ServeFlags {
             start_timeout, max_wait, drain_delay, drain_limit, result_ttl, failure_ttl, head_timeout,
             body_stall, write_stall, idle_timeout, body_limit, result_limit, queue_jobs, queue_bytes,
             finished_jobs, finished_bytes, idempotency_ttl, idempotency_keys, idempotency_bytes, objects,
-            object_bytes, connections, depth, pools, functions)
+            object_bytes, processes, ended_processes, process_ttl, connections, depth, pools, functions)
     }
 
     /// Paths that a file names count from the file's own folder.

@@ -56,8 +56,14 @@ pub struct Limits {
     pub drain_delay: Duration,
     /// After that: how long running work may go on.
     pub drain_limit: Duration,
-    /// Output kept per job.
+    /// Output kept per job, and per Process.
     pub log_bytes_max: usize,
+    /// Processes (`/v1/processes`) alive at once (503 `overloaded`).
+    pub processes_max: usize,
+    /// Ended ones kept; beyond, the oldest are forgotten early.
+    pub ended_processes_max: usize,
+    /// How long an ended one is kept.
+    pub process_ttl: Duration,
 }
 
 impl Default for Limits {
@@ -90,6 +96,9 @@ impl Default for Limits {
             drain_delay: Duration::ZERO,
             drain_limit: Duration::from_secs(20),
             log_bytes_max: 64 << 10,
+            processes_max: 1_024,
+            ended_processes_max: 1_000,
+            process_ttl: Duration::from_secs(3_600),
         }
     }
 }
@@ -124,6 +133,9 @@ impl From<&ServeFlags> for Limits {
             drain_delay: flags.drain_delay.map_or(default.drain_delay, |time| time.0),
             drain_limit: flags.drain_limit.map_or(default.drain_limit, |time| time.0),
             log_bytes_max: flags.log_limit.map_or(default.log_bytes_max, Bytes::get),
+            processes_max: flags.processes.map_or(default.processes_max, Count::get),
+            ended_processes_max: flags.ended_processes.map_or(default.ended_processes_max, Count::get),
+            process_ttl: flags.process_ttl.map_or(default.process_ttl, |ttl| ttl.0),
         }
     }
 }

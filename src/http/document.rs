@@ -17,7 +17,8 @@ use super::negotiate::check_accept;
 use super::problem::Problem;
 use super::state::Shared;
 use super::{
-    call, docs, events, functions, idempotency, imap, jobs, objects, operations, pool_life, pools, submit,
+    call, docs, events, functions, idempotency, imap, jobs, objects, operations, pool_life, pools, processes,
+    submit,
 };
 use crate::api::{Query, ReadProblems};
 pub use typed::FunctionShown;
@@ -43,6 +44,9 @@ a `code` for programs. Members that have no value are left out, never null.";
         functions::list_functions, functions::get_function, call::call_function, call::call_function_async,
         pools::list_pools, pool_life::create_pool, pools::get_pool, pool_life::resize_pool,
         pool_life::terminate_pool, pool_life::close_pool, pool_life::join_pool, pools::list_workers,
+        processes::start_process, processes::list_processes, processes::get_process,
+        processes::join_process, processes::terminate_process, processes::kill_process,
+        processes::get_process_output,
         operations::livez, operations::readyz, operations::version, openapi, openapi_30, docs::page, docs::file,
     ),
     tags(
@@ -50,6 +54,7 @@ a `code` for programs. Members that have no value are left out, never null.";
         (name = "jobs", description = "AsyncResult"),
         (name = "functions", description = "What is offered"),
         (name = "pools", description = "Pools and their workers"),
+        (name = "processes", description = "Process: one call in a process of its own"),
         (name = "operations", description = "For those who run the server"),
     )
 )]

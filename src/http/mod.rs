@@ -21,6 +21,7 @@ mod operations;
 mod pool_life;
 mod pools;
 pub mod problem;
+mod processes;
 mod router;
 mod segment;
 mod server;

@@ -252,7 +252,8 @@ async fn temporary(app: &Shared, name: &str, query: Option<&str>, request: Reque
     if pool.permanent { Err(Problem::pool_permanent(&pool)) } else { Ok(pool) }
 }
 
-async fn small_body(app: &Shared, request: Request) -> Result<Bytes, Problem> {
+/// A body that holds no work.
+pub(super) async fn small_body(app: &Shared, request: Request) -> Result<Bytes, Problem> {
     let (head, body) = request.into_parts();
     let stall = app.limits.body_stall_timeout;
     let body = read_small_body(body, &head.headers, stall).await.map_err(|error| Problem::of_body(&error))?;

@@ -10,7 +10,8 @@ use super::guard::{Doors, Guard, GuardLayer};
 use super::idempotency::Keyed;
 use super::state::Shared;
 use super::{
-    call, docs, document, events, functions, imap, jobs, objects, operations, pool_life, pools, submit,
+    call, docs, document, events, functions, imap, jobs, objects, operations, pool_life, pools, processes,
+    submit,
 };
 
 /// The routes, without what stands before them.
@@ -45,6 +46,12 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/pools/{pool}/close", post(pool_life::close_pool))
         .route("/v1/pools/{pool}/join", post(pool_life::join_pool))
         .route("/v1/pools/{pool}/workers", get(pools::list_workers))
+        .route("/v1/processes", get(processes::list_processes).post(processes::start_process))
+        .route("/v1/processes/{id}", get(processes::get_process))
+        .route("/v1/processes/{id}/join", post(processes::join_process))
+        .route("/v1/processes/{id}/terminate", post(processes::terminate_process))
+        .route("/v1/processes/{id}/kill", post(processes::kill_process))
+        .route("/v1/processes/{id}/output", get(processes::get_process_output))
         // /v1/queues, /v1/queues/{name}, /v1/queues/{name}/{method}, and so for each kind of object.
         .merge(objects::routes())
         .route("/livez", get(operations::livez))
@@ -60,6 +67,6 @@ pub fn router(shared: Arc<Shared>) -> Router {
 }
 
 /// What stands before every route: Host, Origin and tokens, then idempotency keys.
-pub fn guarded(router: Router, shared: &Arc<Shared>, doors: Doors) -> Guard<Keyed<Router>> {
+pub fn guarded(router: Router, doors: Doors, shared: &Arc<Shared>) -> Guard<Keyed<Router>> {
     GuardLayer::new(doors).layer(Keyed::new(router, Arc::clone(shared)))
 }

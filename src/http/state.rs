@@ -10,6 +10,7 @@ use crate::config::Limits;
 use crate::jobs::{Admission, Keys, Store};
 use crate::objects::Objects;
 use crate::pool::{Function, Functions, Pool, PoolState, Pools};
+use crate::processes::Processes;
 
 /// How far the server is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub struct Service {
     pub pools: Pools,
     /// The API's documents, once they were asked for.
     pub documents: OnceLock<Arc<Documents>>,
+    /// Those of `/v1/processes`.
+    pub processes: Processes,
 }
 
 /// All that handlers share.

@@ -58,6 +58,8 @@ pub enum FailureCode {
     InvalidArguments,
     /// The command ended with another exit status than 0, or by a signal.
     CommandFailed,
+    /// The arguments refer to a shared object that there is not, or to one of another kind than the function's.
+    UnknownRef,
 }
 
 impl FailureCode {
@@ -76,6 +78,7 @@ impl FailureCode {
             Self::WorkerProtocolError => "worker-protocol-error",
             Self::InvalidArguments => "invalid-arguments",
             Self::CommandFailed => "command-failed",
+            Self::UnknownRef => "unknown-ref",
         }
     }
 
@@ -94,6 +97,7 @@ impl FailureCode {
             Self::WorkerProtocolError => "The worker broke the protocol",
             Self::InvalidArguments => "The arguments don't fit the function",
             Self::CommandFailed => "The command failed",
+            Self::UnknownRef => "The arguments refer to an object that there is not",
         }
     }
 }

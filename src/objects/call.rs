@@ -37,6 +37,11 @@ impl Handed {
         &self.text
     }
 
+    /// Whether something would go back.
+    pub fn goes_back(&self) -> bool {
+        self.back.is_some()
+    }
+
     /// The answer has got to whoever called: nothing goes back any more.
     pub fn taken(mut self) -> Bytes {
         if let Some(back) = &mut self.back {

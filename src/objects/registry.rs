@@ -130,6 +130,14 @@ impl Objects {
         self.shown(&self.find(at)?, true)
     }
 
+    /// An object's arguments and state, without its content: whether it is there costs no more.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn glance(&self, at: &Address) -> Result<Bytes, ObjectError> {
+        self.shown(&self.find(at)?, false)
+    }
+
     fn shown(&self, object: &Arc<Object>, whole: bool) -> Result<Bytes, ObjectError> {
         let mut members = Members::default();
         members.text("name", &object.address.name);

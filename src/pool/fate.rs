@@ -182,6 +182,7 @@ fn of_said(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> 
         }
         Kind::NotJson => Failure::new(FailureCode::ResultNotJson, said.message),
         Kind::InvalidArguments => Failure::new(FailureCode::InvalidArguments, said.message),
+        Kind::UnknownRef => Failure::new(FailureCode::UnknownRef, said.message),
         Kind::TooLarge => too_large(said.bytes, result_bytes_max),
         Kind::CommandFailed => command_failed(&said, task),
         Kind::Call
@@ -295,7 +296,7 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
                 failure.signal = Some(Signal::as_str(signal));
                 failure.oom = oom || (by_kill && matches!(killed, Some(KillCause::Memory(_))));
             }
-            Exit::Unknown => {}
+            Exit::RealTime(_) | Exit::Unknown => {}
         }
         failure.index = task.is_map().then(|| task.first_item + items_done.min(task.items - 1));
     }

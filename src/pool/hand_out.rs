@@ -60,6 +60,10 @@ impl Engine {
     }
 
     /// Hands a task to a worker, or gives it back to the caller.
+    #[expect(
+        clippy::result_large_err,
+        reason = "what comes back is the task itself; a box for each costs more"
+    )]
     pub(super) fn hand(&mut self, task: Task) -> Result<(), Task> {
         let packet = task.fits_packet();
         let id = self.roster.place(task, self.now)?;

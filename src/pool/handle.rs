@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::events::Event;
 use super::options::{BootFailure, PoolOptions};
 use super::task::Submission;
+use crate::calls::Calls;
 use crate::counters::Counters;
 use crate::jobs::{JobId, Record, Store};
 use crate::process::Spawner;
@@ -30,6 +31,8 @@ pub struct PoolSpec {
     pub permanent: bool,
     /// Where workers come from.
     pub spawner: Spawner,
+    /// What serves them the shared objects.
+    pub calls: Calls,
     /// Where jobs end.
     pub store: Arc<dyn Store>,
     /// From a fork to the worker's first word.

@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 use super::function::Function;
 use super::handle::{Pool, PoolSpec};
 use super::options::{BootFailure, BootReason, PoolOptions};
+use crate::calls::Calls;
 use crate::jobs::Store;
 use crate::process::{Initializer, Spawner};
 
@@ -17,6 +18,8 @@ use crate::process::{Initializer, Spawner};
 pub struct Workshop {
     /// Worker processes of a pool that does not say how many.
     pub processes: usize,
+    /// What serves workers the shared objects.
+    pub calls: Calls,
     /// Where jobs end.
     pub store: Arc<dyn Store>,
     /// From a fork to the worker's first word.
@@ -166,6 +169,7 @@ impl Pools {
             options: Arc::new(new.options),
             permanent: new.permanent,
             spawner,
+            calls: workshop.calls.clone(),
             store: Arc::clone(&workshop.store),
             start_timeout: workshop.start_timeout,
             result_bytes_max: workshop.result_bytes_max,

@@ -7,7 +7,7 @@ use super::events::Event;
 use super::fate::KillCause;
 use super::output::Lines;
 use super::roster::{Phase, SeatId};
-use crate::process::{ForkError, attend};
+use crate::process::{ForkError, Purpose, WorkerEvent, attend};
 use crate::transport::{ChildDescriptors, ParentEnds};
 
 impl Engine {
@@ -53,7 +53,7 @@ impl Engine {
     pub(super) fn start_worker(&mut self, (ends, descriptors): (ParentEnds, ChildDescriptors)) {
         let budget = self.spec.options.budget();
         let id = self.roster.seat(self.now, self.now + self.spec.start_timeout, budget);
-        let ParentEnds { link, results, log } = ends;
+        let ParentEnds { link, results, log, calls } = ends;
         let body = Body {
             link: Arc::new(link),
             process: None,
@@ -71,6 +71,7 @@ impl Engine {
         };
         self.bodies.insert(id, body);
         let (spawner, sender) = (self.spec.spawner.clone(), self.sender.clone());
+        let server = self.spec.calls.clone();
         let start_timeout = self.spec.start_timeout;
         let initializer = self.spec.options.initializer.clone();
         let payload_bytes_max = self.spec.result_bytes_max + (1 << 20);
@@ -81,13 +82,20 @@ impl Engine {
                 }
             };
             // The clock here as well: a request that waits for a new zygote must not outlive its seat.
-            match tokio::time::timeout(start_timeout, spawner.fork(descriptors, initializer)).await {
+            match tokio::time::timeout(start_timeout, spawner.fork(descriptors, Purpose::Worker(initializer)))
+                .await
+            {
                 Err(_) => report(Event::NotBorn(id, ForkError::ZygoteLost)),
                 Ok(Err(error)) => report(Event::NotBorn(id, error)),
                 Ok(Ok(newborn)) => {
                     let process = Arc::new(newborn.process);
+                    let mut attended = Some(server.attend(calls, process.pid()));
                     report(Event::Born(id, Arc::clone(&process), newborn.generation));
                     attend(process, results, log, payload_bytes_max, |event| {
+                        if matches!(event, WorkerEvent::Died(_)) {
+                            // Reaped: what it held comes back before anybody is told of its tasks' end.
+                            attended = None;
+                        }
                         report(Event::Worker(id, event));
                     })
                     .await;

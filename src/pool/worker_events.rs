@@ -101,6 +101,7 @@ impl Engine {
             | Kind::Raised
             | Kind::NotJson
             | Kind::InvalidArguments
+            | Kind::UnknownRef
             | Kind::TooLarge
             | Kind::CommandFailed => {
                 let twice = self.bodies.get(&id).is_some_and(|body| body.answered == frame.header.sequence);

@@ -1,7 +1,8 @@
 //! How a process ended.
 
 use nix::sys::signal::Signal;
-use nix::sys::wait::WaitStatus;
+
+use crate::sys::Ended;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,23 +16,21 @@ pub enum Exit {
         /// Whether the memory killer was seen at work.
         oom: bool,
     },
+    /// A real-time signal of this number, which has no name, ended it.
+    RealTime(i32),
     /// Its status was lost.
     Unknown,
 }
 
 impl Exit {
     /// Reads a status; the memory killer is known by the kernel's count of its kills.
-    pub fn from_status(status: WaitStatus, oom_kills: &mut OomKills) -> Self {
-        let killed = |signal| Self::Signal { signal, oom: signal == Signal::SIGKILL && oom_kills.grew() };
-        let mut killed = killed;
+    pub fn from_status(status: Ended, oom_kills: &mut OomKills) -> Self {
         match status {
-            WaitStatus::Exited(_, code) => Self::Code(code),
-            WaitStatus::Signaled(_, signal, _) => killed(signal),
-            WaitStatus::Stopped(..)
-            | WaitStatus::Continued(_)
-            | WaitStatus::StillAlive
-            | WaitStatus::PtraceEvent(..)
-            | WaitStatus::PtraceSyscall(_) => Self::Unknown,
+            Ended::Code(code) => Self::Code(code),
+            Ended::Signal(number) => match Signal::try_from(number) {
+                Ok(signal) => Self::Signal { signal, oom: signal == Signal::SIGKILL && oom_kills.grew() },
+                Err(_) => Self::RealTime(number),
+            },
         }
     }
 }
@@ -42,6 +41,7 @@ impl std::fmt::Display for Exit {
             Self::Code(code) => write!(f, "exit status {code}"),
             Self::Signal { signal, oom: false } => write!(f, "{signal}"),
             Self::Signal { signal, oom: true } => write!(f, "{signal}, out of memory"),
+            Self::RealTime(number) => write!(f, "signal {number}"),
             Self::Unknown => write!(f, "an unknown cause"),
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use parking_lot::Mutex;
 
@@ -100,10 +100,8 @@ impl Family {
     }
 
     fn reap_strangers(&self) {
-        let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        while let Ok(status) = waitid(Id::All, peek) {
-            let Some(pid) = status.pid() else { return };
-            if status == WaitStatus::StillAlive || self.0.lock().known.contains(&pid) {
+        while let Ok(Some(pid)) = sys::peek_ended_child() {
+            if self.0.lock().known.contains(&pid) {
                 // Its watcher reaps it and then calls this again.
                 return;
             }

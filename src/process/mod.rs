@@ -4,6 +4,7 @@
 
 mod exit;
 mod family;
+mod lines;
 mod spawner;
 mod worker;
 mod zygote;
@@ -11,6 +12,7 @@ mod zygote;
 pub use crate::transport::{CommandOutput, FunctionTypes, LoadCommand};
 pub use exit::Exit;
 pub use family::Family;
-pub use spawner::{ForkError, Initializer, Newborn, Spawner};
+pub use lines::Lines;
+pub use spawner::{ForkError, Initializer, Newborn, Purpose, Spawner};
 pub use worker::{WorkerEvent, WorkerProcess, attend};
 pub use zygote::{Announced, Generation, LoadError, LoadList, RuntimeSpec};

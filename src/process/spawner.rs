@@ -13,7 +13,7 @@ use super::family::Family;
 use super::worker::WorkerProcess;
 use super::zygote::{Generation, LoadError, RuntimeSpec, Zygote};
 use crate::sys::PidFd;
-use crate::transport::{ChildDescriptors, ForkInitializer, FromZygote};
+use crate::transport::{ChildDescriptors, ForkInitializer, ForkProcess, FromZygote};
 
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MOST: Duration = Duration::from_secs(5);
@@ -52,10 +52,19 @@ pub struct Initializer {
     pub arguments: Arc<str>,
 }
 
+/// What a process is forked for.
+#[derive(Debug, Clone)]
+pub enum Purpose {
+    /// To be a pool's worker, which first runs this.
+    Worker(Option<Initializer>),
+    /// To run one call under this name, and to end.
+    Process(Arc<str>),
+}
+
 #[derive(Debug)]
 struct Request {
     descriptors: ChildDescriptors,
-    initializer: Option<Initializer>,
+    purpose: Purpose,
     reply: oneshot::Sender<Result<Newborn, ForkError>>,
 }
 
@@ -85,14 +94,10 @@ impl Spawner {
         Self::start(spec, family.clone()).await.map(|(sibling, _)| sibling)
     }
 
-    /// A new worker of the present generation.
-    pub async fn fork(
-        &self,
-        descriptors: ChildDescriptors,
-        initializer: Option<Initializer>,
-    ) -> Result<Newborn, ForkError> {
+    /// A new process of the present generation.
+    pub async fn fork(&self, descriptors: ChildDescriptors, purpose: Purpose) -> Result<Newborn, ForkError> {
         let (reply, answer) = oneshot::channel();
-        let request = Request { descriptors, initializer, reply };
+        let request = Request { descriptors, purpose, reply };
         self.requests.send(request).map_err(|_| ForkError::ZygoteLost)?;
         answer.await.unwrap_or(Err(ForkError::ZygoteLost))
     }
@@ -184,17 +189,21 @@ impl Keeper {
         if request.reply.is_closed() {
             return true;
         }
-        let initializer = match request.initializer.map(|wanted| resolved(&wanted, generation)).transpose() {
-            Ok(initializer) => initializer,
-            Err(error) => {
-                let _ = request.reply.send(Err(error));
-                return true;
-            }
+        let (initializer, process) = match request.purpose {
+            Purpose::Worker(None) => (None, None),
+            Purpose::Process(name) => (None, Some(ForkProcess { name: name.to_string() })),
+            Purpose::Worker(Some(wanted)) => match resolved(&wanted, generation) {
+                Ok(initializer) => (Some(initializer), None),
+                Err(error) => {
+                    let _ = request.reply.send(Err(error));
+                    return true;
+                }
+            },
         };
         let worker = self.next_worker;
         self.next_worker += 1;
         let deadline = Instant::now() + self.spec.start_timeout;
-        let asked = zygote.request_fork(worker, initializer, &request.descriptors);
+        let asked = zygote.request_fork(worker, initializer, process, &request.descriptors);
         let sent = tokio::time::timeout_at(deadline, asked).await;
         self.pending.insert(worker, Pending { reply: request.reply, deadline });
         matches!(sent, Ok(Ok(())))

@@ -76,6 +76,13 @@ impl WorkerProcess {
         }
     }
 
+    /// Sends it a signal; none if it has ended.
+    pub fn signal(&self, signal: Signal) {
+        if let Err(error) = self.pidfd.get_ref().signal(signal) {
+            tracing::error!(pid = self.pid.as_raw(), %signal, %error, "a process could not be signalled");
+        }
+    }
+
     /// Memory that it holds, in bytes (`VmRSS`: what it shares with its zygote counts too); `None` when it has
     /// ended.
     pub fn resident_bytes(&self) -> Option<u64> {

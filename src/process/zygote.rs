@@ -21,7 +21,8 @@ use tokio::time::Instant;
 use super::family::Family;
 use crate::sys::{self, PidFd};
 use crate::transport::{
-    ChildDescriptors, ForkInitializer, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX, ToZygote,
+    ChildDescriptors, ForkInitializer, ForkProcess, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX,
+    ToZygote,
 };
 
 /// How the zygotes of one runtime are made.
@@ -249,9 +250,11 @@ impl Zygote {
         &self,
         worker: u64,
         initializer: Option<ForkInitializer>,
+        process: Option<ForkProcess>,
         descriptors: &ChildDescriptors,
     ) -> io::Result<()> {
-        self.send(&serde_json::to_vec(&ToZygote::Fork { worker, initializer })?, Some(descriptors)).await
+        let packet = serde_json::to_vec(&ToZygote::Fork { worker, initializer, process })?;
+        self.send(&packet, Some(descriptors)).await
     }
 
     async fn send(&self, packet: &[u8], descriptors: Option<&ChildDescriptors>) -> io::Result<()> {

@@ -19,7 +19,7 @@ pub use fork::{
     Forked, default_signals, end_with_parent, exit_now, fork, ignore_broken_pipes, set_variable, thread_count,
 };
 pub use page::{MappedPage, PAGE_BYTES, create_page};
-pub use pidfd::PidFd;
+pub use pidfd::{Ended, PidFd, peek_ended_child};
 pub use readiness::{watch_pidfd, watch_socket};
-pub use shared::{SharedBlock, Width};
-pub use socket::{packet_pair, receive_packet, send_packet, stream_pair};
+pub use shared::{SharedBlock, SharedItems, Width};
+pub use socket::{packet_pair, receive_packet, send_packet, send_some, stream_pair, unread_bytes};

@@ -6,7 +6,6 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 /// A process that a number can't be mistaken for. Readable once the process has ended.
@@ -60,10 +59,38 @@ impl PidFd {
     }
 
     /// Reaps the process if it has ended and is our child; `None` while it lives.
-    pub fn reap(&self) -> io::Result<Option<WaitStatus>> {
-        let status = waitid(Id::PIDFd(self.0.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG)?;
-        Ok((status != WaitStatus::StillAlive).then_some(status))
+    pub fn reap(&self) -> io::Result<Option<Ended>> {
+        let id = libc::id_t::try_from(self.0.as_raw_fd()).map_err(io::Error::other)?;
+        let seen = wait(libc::P_PIDFD, id, libc::WEXITED | libc::WNOHANG)?;
+        Ok(seen.map(|(_, ended)| ended))
     }
+}
+
+/// How a process ended, in the kernel's numbers: signals that have no name are among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It left with this status.
+    Code(i32),
+    /// This signal ended it.
+    Signal(i32),
+}
+
+/// A child that has ended and has not been reaped; it stays so.
+pub fn peek_ended_child() -> io::Result<Option<Pid>> {
+    let seen = wait(libc::P_ALL, 0, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)?;
+    Ok(seen.map(|(pid, _)| pid))
+}
+
+fn wait(kind: libc::idtype_t, id: libc::id_t, flags: i32) -> io::Result<Option<(Pid, Ended)>> {
+    // SAFETY: siginfo_t is plain numbers and pointers that nobody follows; all zero is a value of it.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: waitid writes to `info` during the call and keeps nothing of it.
+    let done = unsafe { libc::waitid(kind, id, &raw mut info, flags) };
+    Errno::result(done)?;
+    // SAFETY: waitid has filled in the members of a child's end, or left them zero.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    let ended = if info.si_code == libc::CLD_EXITED { Ended::Code(status) } else { Ended::Signal(status) };
+    Ok((pid != 0).then_some((Pid::from_raw(pid), ended)))
 }
 
 impl AsFd for PidFd {

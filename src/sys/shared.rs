@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -10,6 +11,7 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::libc::c_void;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::stat::fstat;
 
 /// How many bytes an item has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,14 +43,20 @@ impl Width {
 #[derive(Debug)]
 pub struct SharedBlock {
     fd: OwnedFd,
+    items: SharedItems,
+}
+
+/// A mapping of shared memory, unmapped at drop; it holds no descriptor.
+#[derive(Debug)]
+pub struct SharedItems {
     address: NonNull<c_void>,
     length: NonZeroUsize,
 }
 
 // SAFETY: the mapping belongs to the process, not to a thread, and is only reached through atomics.
-unsafe impl Send for SharedBlock {}
+unsafe impl Send for SharedItems {}
 // SAFETY: as above.
-unsafe impl Sync for SharedBlock {}
+unsafe impl Sync for SharedItems {}
 
 impl SharedBlock {
     /// Makes one of `length` bytes (at least 1 and a multiple of 8 are taken), its size sealed, so that no holder can
@@ -60,16 +68,36 @@ impl SharedBlock {
         nix::unistd::ftruncate(&fd, i64::try_from(length.get()).map_err(io::Error::other)?)?;
         let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
         fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
-        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a fresh mapping at an address of the kernel's choice overlaps nothing; the file is `length` bytes
-        // long and sealed against shrinking, so every access inside stays backed.
-        let address = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, &fd, 0) }?;
-        Ok(Self { fd, address, length })
+        let items = SharedItems::map(fd.as_fd(), length)?;
+        Ok(Self { fd, items })
     }
 
     /// The memfd, to be passed on.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+impl Deref for SharedBlock {
+    type Target = SharedItems;
+
+    fn deref(&self) -> &SharedItems {
+        &self.items
+    }
+}
+
+impl SharedItems {
+    /// Maps the first `length` bytes of a memfd whose size is sealed.
+    pub fn map(fd: BorrowedFd<'_>, length: NonZeroUsize) -> io::Result<Self> {
+        let size = usize::try_from(fstat(fd)?.st_size).unwrap_or(0);
+        if size < length.get() {
+            return Err(io::Error::other(format!("the memory has {size} bytes instead of {length}")));
+        }
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a fresh mapping at an address of the kernel's choice overlaps nothing; the file is at least `length`
+        // bytes long (checked) and sealed against shrinking, so every access inside stays backed.
+        let address = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, fd, 0) }?;
+        Ok(Self { address, length })
     }
 
     /// A pointer to item `index` of this width.
@@ -105,7 +133,7 @@ impl SharedBlock {
     /// Writes an item: the low bytes of `bits`.
     ///
     /// # Panics
-    /// As [`SharedBlock::load`].
+    /// As [`SharedItems::load`].
     #[expect(clippy::cast_possible_truncation, reason = "the low bytes are what is asked for")]
     pub fn store(&self, index: usize, width: Width, bits: u64) {
         // SAFETY: as in `load`; the mapping is writable.
@@ -128,7 +156,7 @@ impl SharedBlock {
     /// Writes an item if it still is what it was.
     ///
     /// # Panics
-    /// As [`SharedBlock::load`].
+    /// As [`SharedItems::load`].
     #[expect(clippy::cast_possible_truncation, reason = "the low bytes are what is asked for")]
     pub fn replace(&self, index: usize, width: Width, old: u64, new: u64) -> bool {
         const ORDER: Ordering = Ordering::SeqCst;
@@ -156,9 +184,9 @@ impl SharedBlock {
     }
 }
 
-impl Drop for SharedBlock {
+impl Drop for SharedItems {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made by `create` with this length, and no reference into it outlives self. An error
+        // SAFETY: the mapping was made by `map` with this length, and no reference into it outlives self. An error
         // could only mean that it isn't mapped; nothing is left to do then.
         let _ = unsafe { munmap(self.address, self.length.get()) };
     }

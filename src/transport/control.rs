@@ -42,11 +42,21 @@ pub enum ToZygote {
         /// What it runs before its first task.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         initializer: Option<ForkInitializer>,
+        /// It is no worker of a pool but a Process: one call, and then its end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        process: Option<ForkProcess>,
     },
 }
 
 fn preloads() -> bool {
     true
+}
+
+/// A process that runs one call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkProcess {
+    /// Its name, for what it says of itself.
+    pub name: String,
 }
 
 /// A function that a worker runs before it is ready.

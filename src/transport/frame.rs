@@ -51,6 +51,8 @@ pub enum Kind {
     Part = 25,
     /// Answers [`Kind::Ping`].
     Pong = 24,
+    /// The arguments refer to a shared object that there is not.
+    UnknownRef = 26,
 }
 
 impl Kind {
@@ -75,6 +77,7 @@ impl Kind {
             23 => Self::BootFailed,
             24 => Self::Pong,
             25 => Self::Part,
+            26 => Self::UnknownRef,
             _ => return None,
         })
     }

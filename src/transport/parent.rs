@@ -40,6 +40,17 @@ pub struct ParentEnds {
     pub results: pipe::Receiver,
     /// Where output comes from.
     pub log: pipe::Receiver,
+    /// Where the calls of shared objects come from.
+    pub calls: CallEnd,
+}
+
+/// Both ends of a call socket. The worker's is kept to know what it hasn't read.
+#[derive(Debug)]
+pub struct CallEnd {
+    /// The server's.
+    pub own: OwnedFd,
+    /// The worker's.
+    pub theirs: OwnedFd,
 }
 
 /// What became of a packet.
@@ -51,13 +62,11 @@ pub enum WriteOutcome {
     Full,
 }
 
-/// The way to a worker: its task pipe (both ends), call socket and page.
+/// The way to a worker: its task pipe (both ends) and page.
 #[derive(Debug)]
 pub struct Link {
     tasks: pipe::Sender,
     unread: OwnedFd,
-    /// Kept open for the shared objects' calls.
-    _call: OwnedFd,
     page: MappedPage,
     /// Bytes of streams written so far.
     streamed: AtomicU64,
@@ -76,7 +85,6 @@ impl ParentEnds {
         let link = Link {
             unread: sys::reopen_for_reading(task_read.as_fd())?,
             tasks: pipe::Sender::from_owned_fd(task_write)?,
-            _call: call,
             page: MappedPage::map(&page, false)?,
             streamed: AtomicU64::new(0),
         };
@@ -84,6 +92,7 @@ impl ParentEnds {
             link,
             results: pipe::Receiver::from_owned_fd(result_read)?,
             log: pipe::Receiver::from_owned_fd(log_read)?,
+            calls: CallEnd { own: call, theirs: call_child.try_clone()? },
         };
         let child = ChildDescriptors {
             task: task_read,

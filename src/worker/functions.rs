@@ -1,5 +1,7 @@
 //! The functions of a program, as it registers them; their indexes are their order.
 
+use std::process::Command;
+
 use super::builtin;
 use super::native::{Arguments, Body, Function, Raised};
 use super::typed::{Described, Typed, schemas, signature};
@@ -137,7 +139,19 @@ impl Functions {
         body: impl Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Raised> + 'static,
     ) -> Self {
         let (name, doc, signature) = (name.into(), Some(doc.into()), Some(signature.into()));
-        self.list.push(Function { name, doc, signature, types, body: Box::new(body) });
+        self.list.push(Function { name, doc, signature, types, body: Box::new(body), program: None });
+        self
+    }
+
+    /// The function added last is a command: in a process of its own, this program takes that process's place.
+    #[must_use]
+    pub(super) fn with_program(
+        mut self,
+        program: impl Fn(Arguments<'_>) -> Result<Command, Raised> + 'static,
+    ) -> Self {
+        if let Some(function) = self.list.last_mut() {
+            function.program = Some(Box::new(program));
+        }
         self
     }
 
@@ -166,7 +180,7 @@ impl Functions {
             self.refuse(problem);
         }
         let signature = Some(signature).filter(|signature| signature.len() <= SIGNATURE_BYTES_MAX);
-        self.list.push(Function { name, doc: None, signature, types, body });
+        self.list.push(Function { name, doc: None, signature, types, body, program: None });
         self
     }
 

@@ -8,8 +8,10 @@ mod command;
 mod each;
 mod functions;
 mod native;
+pub mod objects;
 mod run;
 mod sanitize;
+mod single;
 mod typed;
 mod zygote;
 

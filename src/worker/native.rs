@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 
 use crate::json;
 use crate::transport::FunctionTypes;
@@ -21,6 +22,13 @@ pub enum Raised {
     /// It was called wrongly.
     InvalidArguments {
         /// What does not fit.
+        message: String,
+        /// Where (`$.args[0]`).
+        path: String,
+    },
+    /// An argument refers to a shared object that there is not, or to one of another kind.
+    UnknownRef {
+        /// What is wrong.
         message: String,
         /// Where (`$.args[0]`).
         path: String,
@@ -90,6 +98,9 @@ impl std::fmt::Debug for Function {
 
 pub(super) type Body = Box<dyn Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Raised>>;
 
+/// The program that a call of a command would run, ready to take this process's place.
+pub(super) type Program = Box<dyn Fn(Arguments<'_>) -> Result<Command, Raised>>;
+
 /// A function and what is said of it.
 pub struct Function {
     /// Public name.
@@ -101,6 +112,8 @@ pub struct Function {
     /// What its arguments and its value must be.
     pub types: FunctionTypes,
     pub(super) body: Body,
+    /// Of a command.
+    pub(super) program: Option<Program>,
 }
 
 impl Function {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::each;
 use super::functions::Functions;
 use super::native::{Function, Raised};
+use super::objects;
 use super::sanitize::{self, WorkerEnds};
 use crate::counters::{self, Word, monotonic_nanoseconds, state};
 use crate::json;
@@ -49,6 +50,7 @@ pub(super) fn run(
     let page = ends.page;
     counters::write(&page, Word::Pid, u64::try_from(own.as_raw()).unwrap_or(0));
     counters::write(&page, Word::State, state::IDLE);
+    objects::take_line(ends.calls);
     let mut tasks = TaskReader::new(ends.tasks);
     let answers = AnswerWriter::new(ends.results);
     let mut answer = vec![0; HEADER_BYTES];
@@ -99,6 +101,9 @@ fn initialize(initializer: &ForkInitializer, functions: &Functions, answer: &mut
         Err(Raised::Error { kind, message }) => (kind, message),
         Err(Raised::InvalidArguments { message, path }) => {
             ("InvalidArguments".to_owned(), format!("{path}: {message}"))
+        }
+        Err(Raised::UnknownRef { message, path }) => {
+            ("UnknownReference".to_owned(), format!("{path}: {message}"))
         }
         Err(Raised::CommandFailed { message, stderr, .. }) => {
             ("CommandFailed".to_owned(), format!("the command {message}\n{stderr}").trim_end().to_owned())
@@ -192,6 +197,7 @@ fn dispatch(
         | Kind::Raised
         | Kind::NotJson
         | Kind::InvalidArguments
+        | Kind::UnknownRef
         | Kind::TooLarge
         | Kind::BootFailed
         | Kind::CommandFailed
@@ -213,6 +219,9 @@ pub(super) fn write_problem(answer: &mut Vec<u8>, index: Option<u64>, raised: &R
         }
         Raised::InvalidArguments { message, path } => {
             (Kind::InvalidArguments, Problem { path: Some(path), ..said(message) })
+        }
+        Raised::UnknownRef { message, path } => {
+            (Kind::UnknownRef, Problem { path: Some(path), ..said(message) })
         }
         Raised::TooLarge { bytes } => {
             (Kind::TooLarge, Problem { bytes: *bytes, index, ..Problem::default() })

@@ -12,8 +12,8 @@ use nix::unistd::{Pid, getppid, setsid};
 
 use crate::sys::{self, MappedPage};
 
-const TASK: i32 = 3;
-const RESULT: i32 = 4;
+pub(super) const TASK: i32 = 3;
+pub(super) const RESULT: i32 = 4;
 const CALL: i32 = 5;
 const FIRST_FREE: i32 = 6;
 const PARENT_POLL: Duration = Duration::from_micros(50);
@@ -32,6 +32,7 @@ pub(super) struct Descriptors {
 pub(super) struct WorkerEnds {
     pub tasks: OwnedFd,
     pub results: OwnedFd,
+    pub calls: OwnedFd,
     pub page: MappedPage,
 }
 
@@ -73,7 +74,7 @@ pub(super) fn become_worker(server: Pid, descriptors: Descriptors) -> io::Result
     // The memory killer takes a worker before the server; refused in some sandboxes, and then so be it.
     let _ = std::fs::write("/proc/self/oom_score_adj", "500");
     reset_signals()?;
-    Ok(WorkerEnds { tasks: sys::adopt(TASK)?, results: sys::adopt(RESULT)?, page })
+    Ok(WorkerEnds { tasks: sys::adopt(TASK)?, results: sys::adopt(RESULT)?, calls: sys::adopt(CALL)?, page })
 }
 
 fn wait_for_parent(server: Pid) -> io::Result<()> {

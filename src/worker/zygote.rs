@@ -12,8 +12,11 @@ use super::command;
 use super::functions::Functions;
 use super::run;
 use super::sanitize::{self, Descriptors};
+use super::single;
 use crate::sys::{self, Forked, PidFd};
-use crate::transport::{ForkInitializer, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX, ToZygote};
+use crate::transport::{
+    ForkInitializer, ForkProcess, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX, ToZygote,
+};
 
 /// The hidden argument that makes this binary a zygote.
 pub const ZYGOTE_ARGUMENT: &str = "__zygote";
@@ -63,6 +66,12 @@ fn bounded(types: &FunctionTypes) -> FunctionTypes {
     if bytes <= TYPES_BYTES_MAX { types.clone() } else { FunctionTypes::default() }
 }
 
+/// What a fork is for.
+struct Purpose {
+    initializer: Option<ForkInitializer>,
+    process: Option<ForkProcess>,
+}
+
 struct Zygote {
     control: OwnedFd,
     server: Pid,
@@ -103,9 +112,10 @@ impl Zygote {
                     }
                     self.announce(&functions)?;
                 }
-                ToZygote::Fork { worker, initializer } => {
+                ToZygote::Fork { worker, initializer, process } => {
                     let descriptors = Descriptors::from_received(fds)?;
-                    self.fork_worker(worker, descriptors, &functions, initializer.as_ref())?;
+                    let purpose = Purpose { initializer, process };
+                    self.fork_worker(worker, descriptors, &functions, &purpose)?;
                 }
             }
         }
@@ -146,7 +156,7 @@ impl Zygote {
         worker: u64,
         descriptors: Descriptors,
         functions: &Functions,
-        initializer: Option<&ForkInitializer>,
+        purpose: &Purpose,
     ) -> io::Result<()> {
         match sys::fork() {
             Ok(Forked::Parent(intermediate)) => {
@@ -154,9 +164,7 @@ impl Zygote {
                 waitpid(intermediate, None)?;
                 Ok(())
             }
-            Ok(Forked::Child) => {
-                sanitize::leave(self.intermediate(worker, descriptors, functions, initializer))
-            }
+            Ok(Forked::Child) => sanitize::leave(self.intermediate(worker, descriptors, functions, purpose)),
             Err(error) => self.say_failed(worker, &error),
         }
     }
@@ -167,7 +175,7 @@ impl Zygote {
         worker: u64,
         descriptors: Descriptors,
         functions: &Functions,
-        initializer: Option<&ForkInitializer>,
+        purpose: &Purpose,
     ) -> i32 {
         let told = match sys::fork() {
             Ok(Forked::Parent(pid)) => PidFd::open(pid).and_then(|pidfd| {
@@ -175,9 +183,13 @@ impl Zygote {
                 sys::send_packet(self.control.as_fd(), &packet, &[pidfd.as_fd()])
             }),
             Ok(Forked::Child) => {
-                let done = sanitize::become_worker(self.server, descriptors)
-                    .and_then(|ends| run::run(ends, functions, initializer, self.result_bytes_max));
-                sanitize::leave(i32::from(done.is_err()) * 70);
+                let done = sanitize::become_worker(self.server, descriptors).and_then(|ends| {
+                    if purpose.process.is_some() {
+                        return single::run(ends, functions);
+                    }
+                    run::run(ends, functions, purpose.initializer.as_ref(), self.result_bytes_max).map(|()| 0)
+                });
+                sanitize::leave(done.unwrap_or(70));
             }
             Err(error) => self.say_failed(worker, &error),
         };

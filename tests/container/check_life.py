@@ -77,7 +77,7 @@ class Life(unittest.TestCase):
 
     def test_ready(self):
         """From `docker run` to ready, in five starts: under 10 s; what it took is told"""
-        times, own = [], []
+        times = []
         for _ in range(5):
             with Box(options=[*OPEN, *GREEDY]) as box:
                 times.append(time.monotonic() - box.began)

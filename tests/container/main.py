@@ -1,7 +1,7 @@
 """Builds the images as the README says and holds them to what it promises. `tests/run` calls it, as root.
 
 Base images, layers and validators stay in scratch/container for the next run; remove that folder to begin anew.
-Containers end, and images that no name leads to go, however it ends.
+Containers end, and layers of older builds go, however it ends.
 """
 
 import os
@@ -49,7 +49,7 @@ def main():
     try:
         result = unittest.TextTestRunner(verbosity=2, resultclass=Result, stream=sys.stderr).run(suite)
     finally:
-        podman.finish()
+        podman.finish(readme.COPY)
     for test, reason in result.skipped:
         print(f"NOT CHECKED: {result.getDescription(test)}: {reason}")
     passed = result.testsRun - len(result.failures) - len(result.errors) - len(result.skipped)

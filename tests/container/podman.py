@@ -58,17 +58,17 @@ def environment():
     return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
 
 
-def docker(*arguments, check=True, timeout=60):
-    """Runs `docker`; its output is in what is returned."""
+def docker(*arguments, check=True, timeout=60, folder=TOP):
+    """Runs `docker` in a folder; its output is in what is returned."""
     ended = subprocess.run([str(BIN / "docker"), *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
-                           text=True, timeout=timeout)
+                           text=True, timeout=timeout, cwd=folder)
     if check and ended.returncode != 0:
         what = f"docker {' '.join(map(str, arguments))}: {ended.returncode}"
         raise AssertionError(f"{what}\n{ended.stdout}{ended.stderr}")
     return ended
 
 
-def build(*arguments, folder, timeout=900):
+def build(*arguments, folder, timeout=1500):
     """Builds an image; what it says is shown when it fails."""
     ended = docker("build", *arguments, folder, check=False, timeout=timeout)
     if ended.returncode != 0:
@@ -88,8 +88,12 @@ def remove_containers():
     docker("rm", "--all", "--force", "--volumes", "--time", "1", check=False)
 
 
-def finish():
-    """Ends what runs; images stay for the next run, but for those that no name leads to."""
+def finish(folder):
+    """Ends what runs. The layers of the build in this folder stay for the next run; those of older ones go."""
     remove_containers()
-    docker("image", "prune", "--force", check=False)
+    # Without a name its layers, the dependencies' among them, would be nobody's.
+    kept = docker("build", "--target", "build", "--tag", "forkpool-tests:build", "--file", "docker/Dockerfile", ".",
+                  check=False, timeout=1500, folder=folder)
+    if kept.returncode == 0:
+        docker("image", "prune", "--force", check=False)
     shutil.rmtree(RUN, ignore_errors=True)

@@ -55,7 +55,7 @@ class Readme(unittest.TestCase):
         script = "".join(
             f"{command.replace('127.0.0.1:8080', f'127.0.0.1:{port}')}\nprintf '\\n@@%s@@\\n' $?\n"
             for command, _ in commands)
-        said, errors = shell.communicate(script, timeout=900)
+        said, errors = shell.communicate(script, timeout=1500)
         answers = re.findall(r"(.*?)\n@@(\d+)@@\n", said, re.S)
         self.assertEqual(len(answers), len(commands), f"{said[-3000:]}{errors[-3000:]}")
         for (command, wanted), (answer, status) in zip(commands, answers):

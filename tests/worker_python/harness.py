@@ -19,6 +19,7 @@ PARTS = ("values", "worker", "zygote")
 
 CALL, CALL_KEYWORDS, MAP, PING, READY = 1, 2, 3, 8, 16
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE, PONG = 17, 18, 19, 20, 21, 24
+UNKNOWN_REF = 26
 HEADER = struct.Struct("<BBBBIQQ")
 ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1",
                    NUMEXPR_NUM_THREADS="1")
@@ -32,7 +33,8 @@ def text_of(name):
 
 def bootstrap():
     hot = "".join(text_of("bootstrap/%s.py" % part) for part in PARTS)
-    return b"\0".join(text.encode() for text in (hot, text_of("bootstrap/rare.py"), text_of("bootstrap/types.py")))
+    objects = text_of("bootstrap/line.py") + text_of("bootstrap/objects.py")
+    return "\0".join((hot, text_of("bootstrap/rare.py"), objects, text_of("bootstrap/types.py"))).encode()
 
 
 def become_subreaper():
@@ -190,7 +192,7 @@ class Worker:
 
     def read(self):
         magic, version, kind, codec, took, sequence, length = HEADER.unpack(self.read_bytes(24))
-        assert (magic, version) == (0xF0, 1) and (took > 0) == (17 <= kind <= 21), (magic, version, kind, took)
+        assert (magic, version) == (0xF0, 1) and (took > 0) == (17 <= kind <= 21 or kind == 26), (magic, version, kind, took)
         assert codec == (1 if length else 0)
         return kind, sequence, self.read_bytes(length)
 

@@ -8,13 +8,14 @@ import traceback
 import bench
 import checks_faults
 import checks_loading
+import checks_objects
 import checks_tasks
 import harness
 from stage import python, shared
 
 
 def tests():
-    for module in (checks_loading, checks_tasks, checks_faults):
+    for module in (checks_loading, checks_tasks, checks_objects, checks_faults):
         for name, value in list(vars(module).items()):
             if name.startswith("test_"):
                 yield name, value
@@ -22,6 +23,7 @@ def tests():
 
 def end_shared():
     """A failed test may have left the worker in the middle of something."""
+    checks_objects.end()
     if "worker" in shared:
         worker = shared.pop("worker")
         worker.reap() if worker.dead() else worker.kill()

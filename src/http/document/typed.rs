@@ -17,6 +17,8 @@ const OF_ANY: [(&str, &str); 2] =
 pub struct FunctionShown<'a> {
     /// Public name.
     pub name: &'a str,
+    /// Its runtime.
+    pub runtime: &'a str,
     /// Its documentation.
     pub doc: Option<&'a str>,
     /// How it is called.
@@ -30,6 +32,7 @@ impl<'a> FunctionShown<'a> {
     pub fn of(function: &'a Function) -> Self {
         Self {
             name: &function.name,
+            runtime: function.runtime,
             doc: function.doc.as_deref(),
             signature: function.signature.as_deref(),
             types: &function.types,
@@ -41,7 +44,9 @@ impl<'a> FunctionShown<'a> {
 pub fn add<'a>(document: &mut Value, functions: impl Iterator<Item = FunctionShown<'a>>) {
     let mut taken: BTreeSet<String> = ids(document).collect();
     let generic = OF_ANY.map(|(path, suffix)| (path, suffix, document["paths"][path]["post"].clone()));
+    let mut runtimes: BTreeSet<String> = BTreeSet::new();
     for function in functions {
+        runtimes.insert(function.runtime.to_owned());
         let mut definitions = Definitions::of(&function, document);
         let body = definitions.moved(function.types.body());
         let value = definitions.moved(function.types.returns().cloned().unwrap_or_else(|| json!({})));
@@ -56,6 +61,16 @@ pub fn add<'a>(document: &mut Value, functions: impl Iterator<Item = FunctionSho
         if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
             schemas.extend(definitions.schemas);
         }
+    }
+    // A pool is of a runtime that is served, which goes without saying where there is one.
+    let new_pool = &mut document["components"]["schemas"]["NewPoolBody"];
+    if !runtimes.is_empty() {
+        new_pool["properties"]["runtime"]["enum"] = json!(runtimes);
+    }
+    if runtimes.len() > 1
+        && let Some(required) = new_pool["required"].as_array_mut()
+    {
+        required.push("runtime".into());
     }
 }
 

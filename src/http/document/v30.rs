@@ -122,9 +122,14 @@ fn of_member(name: &str, member: Value, made: &mut Map<String, Value>) {
                 Some(Value::Array(before)) => before,
                 Some(_) | None => Vec::new(),
             };
-            all.extend(parts.into_iter().map(of_schema));
-            made.insert("allOf".into(), all.into());
+            // A part that was nothing but a condition says nothing now.
+            all.extend(parts.into_iter().map(of_schema).filter(|part| *part != json!({})));
+            if !all.is_empty() {
+                made.insert("allOf".into(), all.into());
+            }
         }
+        // In 3.1 it speaks of null, which is no type in 3.0.
+        ("not", schema) if schema.to_string().contains("\"null\"") => {}
         ("items" | "not", schema) => drop(made.insert(name.to_owned(), of_schema(schema))),
         ("additionalProperties", schema @ Value::Object(_)) => {
             made.insert(name.to_owned(), of_schema(schema));

@@ -68,6 +68,7 @@ fn describe_kind(document: &mut Value, spec: &KindSpec) {
     }});
     if !spec.constructor.is_empty() {
         schemas[format!("New{name}")] = object_schema(spec.constructor);
+        narrow(&mut schemas[format!("New{name}")], spec.kind);
     }
     let path = format!("/v1/{}", spec.kind);
     document["paths"][&path] = json!({"get": list(spec, &name)});
@@ -236,7 +237,9 @@ fn object_schema(params: &[Param]) -> Value {
     let mut properties = Map::new();
     for param in params {
         let mut schema = match param.takes {
-            Takes::Any | Takes::Pairs => json!({}),
+            Takes::Any => json!({}),
+            Takes::Pairs => json!({"type": ["array", "object"], "items": {"type": "array", "items": {},
+                                                                           "minItems": 2, "maxItems": 2}}),
             Takes::Bool => json!({"type": "boolean"}),
             Takes::Integer => json!({"type": "integer", "format": "int64"}),
             Takes::Seconds => json!({"type": "number", "minimum": 0, "maximum": 86400}),
@@ -244,6 +247,21 @@ fn object_schema(params: &[Param]) -> Value {
             Takes::List => json!({"type": "array", "items": {}}),
         };
         schema["description"] = param.about.into();
+        if let Some(words) = words_of(param) {
+            schema["enum"] = json!(words);
+        }
+        // None is the default of whatever may be left out.
+        if !param.needed && param.takes != Takes::Any {
+            let mut kinds = match schema["type"].take() {
+                Value::Array(kinds) => kinds,
+                kind => vec![kind],
+            };
+            kinds.push("null".into());
+            schema["type"] = kinds.into();
+            if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+                words.push(Value::Null);
+            }
+        }
         properties.insert(param.name.into(), schema);
     }
     let needed: Vec<&str> = params.iter().filter(|param| param.needed).map(|param| param.name).collect();
@@ -252,6 +270,48 @@ fn object_schema(params: &[Param]) -> Value {
         schema["required"] = needed.into();
     }
     schema
+}
+
+/// The words that a parameter takes, where those are few.
+fn words_of(param: &Param) -> Option<&'static [&'static str]> {
+    match param.name {
+        "typecode" => Some(&["c", "u", "b", "B", "h", "H", "i", "I", "l", "L", "q", "Q", "f", "d"]),
+        "kind" => Some(&["queue", "joinable", "simple"]),
+        _ => None,
+    }
+}
+
+/// What holds between the arguments of a constructor.
+fn narrow(schema: &mut Value, kind: Kind) {
+    match kind {
+        Kind::Arrays => {
+            schema["not"] = json!({"properties": {"values": {"type": "null"}, "length": {"type": "null"}}});
+        }
+        Kind::Values => {
+            let of = |letters: &[&str], value: Value| {
+                json!({"if": {"properties": {"typecode": {"enum": letters}}},
+                       "then": {"properties": {"value": value}}})
+            };
+            schema["allOf"] = json!([
+                of(&["f", "d"], json!({"type": "number"})),
+                of(&["b", "B", "h", "H", "i", "I", "l", "L", "q", "Q"], json!({"type": "integer"})),
+                of(&["u"], json!({"type": "string", "minLength": 1, "maxLength": 1})),
+                of(&["c"], json!({"type": "integer", "minimum": 0, "maximum": 255})),
+            ]);
+        }
+        Kind::Queues
+        | Kind::Pipes
+        | Kind::Locks
+        | Kind::RLocks
+        | Kind::Semaphores
+        | Kind::BoundedSemaphores
+        | Kind::Conditions
+        | Kind::Events
+        | Kind::Barriers
+        | Kind::Dicts
+        | Kind::Lists
+        | Kind::Namespaces => {}
+    }
 }
 
 /// What GET shows, by its example.

@@ -135,7 +135,7 @@ async fn make(
     app.service_for_work()?;
     app.objects.make(&at, body)?;
     let mut response = json(app.objects.show(&at)?);
-    if let Ok(location) = HeaderValue::from_str(&at.to_string()) {
+    if let Ok(location) = HeaderValue::from_str(&format!("{}{at}", app.base_url)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)

@@ -8,13 +8,16 @@ mod child;
 mod program;
 mod template;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Seek, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
+use std::rc::Rc;
 
 use base64::Engine as _;
 use nix::libc;
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal;
 use serde_json::{Map, Value, json};
 
@@ -55,10 +58,11 @@ pub(super) fn add(
     let doc = format!("Runs the program {shown}.");
     let mut signature = template.signature();
     signature.truncate(signature.floor_char_boundary(SIGNATURE_BYTES_MAX));
-    let offered = Offered { program, named, template, output, result_bytes_max };
-    let types = types(&offered);
-    Ok(functions
-        .with_raw(&name, &signature, &doc, types, move |arguments, value| offered.call(arguments, value)))
+    let offered = Rc::new(Offered { program, named, template, output, result_bytes_max });
+    let (alone, types) = (Rc::clone(&offered), types(&offered));
+    let called = functions
+        .with_raw(&name, &signature, &doc, types, move |arguments, value| offered.call(arguments, value));
+    Ok(called.with_program(move |arguments| alone.program(arguments)))
 }
 
 /// What a command takes by name: its placeholders, and `stdin` for what stands in none.
@@ -118,6 +122,15 @@ impl Offered {
         }
     }
 
+    /// What takes the place of a process: its input in a file of memory, its output the process's own.
+    fn program(&self, arguments: Arguments<'_>) -> Result<Command, Raised> {
+        let call = self.template.fill(arguments)?;
+        let mut command = Command::new(&self.program);
+        command.arg0(&self.named).args(&call.words);
+        command.stdin(stdin_of(&call.input).map_err(|error| not_run(format!("has no input: {error}")))?);
+        Ok(command)
+    }
+
     /// Appends the value that this output stands for.
     fn say(&self, stdout: &[u8], value: &mut Vec<u8>) -> Result<(), Raised> {
         match self.output {
@@ -145,6 +158,16 @@ impl Offered {
         }
         Ok(())
     }
+}
+
+fn stdin_of(input: &[u8]) -> io::Result<Stdio> {
+    if input.is_empty() {
+        return Ok(Stdio::null());
+    }
+    let mut file = File::from(memfd_create(c"forkpool-input", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(input)?;
+    file.rewind()?;
+    Ok(file.into())
 }
 
 fn failed(status: ExitStatus, stderr: String) -> Raised {

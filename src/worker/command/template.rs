@@ -274,6 +274,7 @@ mod tests {
         match result.expect_err("refused") {
             Raised::InvalidArguments { path, .. } => path,
             other @ (Raised::Error { .. }
+            | Raised::UnknownRef { .. }
             | Raised::NotJson { .. }
             | Raised::TooLarge { .. }
             | Raised::CommandFailed { .. }) => panic!("{other:?}"),

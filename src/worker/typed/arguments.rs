@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::write::Path;
 use crate::worker::native::{Arguments, Raised};
+use crate::worker::objects;
 
 /// What was given for one parameter.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +81,10 @@ pub fn read<T: DeserializeOwned>(slot: &Slot<'_>) -> Result<T, Raised> {
             Some(name) if slot.by_name => Path::keyword(name),
             _ => format!("$.args[{}]", slot.at),
         };
-        Raised::invalid(&path, words(&error, given))
+        match objects::refused() {
+            Some(message) => Raised::UnknownRef { message, path },
+            None => Raised::invalid(&path, words(&error, given)),
+        }
     })
 }
 

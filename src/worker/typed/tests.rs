@@ -23,7 +23,9 @@ fn call<M, F: Typed<M>>(
         Err(Raised::Error { kind, message }) => format!("raised {kind}: {message}"),
         Err(Raised::InvalidArguments { message, path }) => format!("invalid {path}: {message}"),
         Err(Raised::NotJson { message, path }) => format!("not JSON {path}: {message}"),
-        Err(other @ (Raised::TooLarge { .. } | Raised::CommandFailed { .. })) => format!("{other:?}"),
+        Err(other @ (Raised::TooLarge { .. } | Raised::CommandFailed { .. } | Raised::UnknownRef { .. })) => {
+            format!("{other:?}")
+        }
     }
 }
 

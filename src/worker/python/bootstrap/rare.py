@@ -1,4 +1,4 @@
-# forkpool's Python side, part 4 of 5: what few tasks need. Compiled when it is first needed (see part 1).
+# forkpool's Python side, part 4 of 7: what few tasks need. Compiled when it is first needed (see part 1).
 #
 # Failures in words (which answer it is, the traceback, the path of what does not fit), bytes, `async def`.
 # The modules traceback and inspect would cost 9 and 20 ms to import; inspect is asked for C functions alone.
@@ -12,7 +12,7 @@ def explain(failed_in, error, function, word, args, kwargs, value, tracebacks):
     """
     index = None
     if failed_in == READING:
-        kind = INVALID_ARGUMENTS
+        kind = UNKNOWN_REF if isinstance(error, UnknownReference) else INVALID_ARGUMENTS
         index, told = unreadable(error, word, value)
     elif failed_in == SAYING and not isinstance(error, (KeyboardInterrupt, SystemExit)):
         kind = NOT_JSON
@@ -144,7 +144,7 @@ def one_traceback(error):
 
 def is_foreign(path):
     """Whether code of this file is the machinery's, not the user's."""
-    return path == "<forkpool>" or path.startswith("<frozen importlib") or path in loop_files
+    return path in ("<forkpool>", "<forkpool.objects>") or path.startswith("<frozen importlib") or path in loop_files
 
 
 def source_line(path, number):
@@ -213,8 +213,13 @@ def unreadable(error, word, payload):
         message = "the arguments are not JSON"
     elif isinstance(error, RecursionError):
         message = "the arguments are nested too deeply"
+    is_bad = is_bad_bytes
+    if isinstance(error, UnknownReference):
+        wrong = error.args[0]
+        message = "there is no object %s" % wrong if isinstance(wrong, str) else "a reference is a text"
+        is_bad = {"$forkpool": wrong}.__eq__
     try:
-        steps = bad_bytes(scan(payload.decode(), 0)[0]) or []
+        steps = steps_to(scan(payload.decode(), 0)[0], is_bad) or []
     except BaseException:
         pass
     index = steps.pop(0) if word in (MAP, STARMAP) and steps else None
@@ -245,17 +250,23 @@ def to_bytes(text):
     raise ValueError("$bytes is not base64 (RFC 4648, section 4, padded)")
 
 
-def bad_bytes(value):
-    """The steps to the first `$bytes` object that is not base64, or None."""
-    if isinstance(value, dict) and len(value) == 1 and "$bytes" in value:
-        try:
+def is_bad_bytes(value):
+    """Whether this is a `$bytes` object that is not base64."""
+    try:
+        if len(value) == 1 and "$bytes" in value:
             to_bytes(value["$bytes"])
-            return None
-        except ValueError:
-            return []
+        return False
+    except ValueError:
+        return True
+
+
+def steps_to(value, is_bad):
+    """The steps to the first object that is so, or None."""
+    if isinstance(value, dict) and is_bad(value) is True:
+        return []
     members = enumerate(value) if isinstance(value, list) else ()
     for step, member in value.items() if isinstance(value, dict) else members:
-        steps = bad_bytes(member)
+        steps = steps_to(member, is_bad)
         if steps is not None:
             return [step] + steps
     return None
@@ -434,3 +445,82 @@ def boot_failed(zygote, what, reason, message, error=None):
     flush_streams()
     answer(BOOT_FAILED, 0, to_json(told).encode())
     _exit(0)
+
+
+# ---- a Process: one call, and then its end (PROTOCOL.md, section 2)
+
+def run_process(name, functions, calls, page, tracebacks):
+    """Read the one call, run it, leave with the exit code that the library would give."""
+    begun = os.read(3, 4096)
+    if not begun:
+        _exit(0)
+    word, which, _, length = unpack(begun)
+    payload = begun[24:]
+    if length != len(payload):
+        payload = read_rest(payload, length)
+    kwargs = {}
+    try:
+        text = payload.decode()
+        args, _ = (scan if "$" not in text else scan_marked)(text, 0)
+        if word == CALL_KEYWORDS:
+            args, kwargs = args
+        call = calls[which]
+    except BaseException as error:
+        kind, told = explain(READING, error, functions[which], word, None, None, payload, tracebacks)
+        answer(kind, 0, told)
+        _exit(1)
+    put_one(page, 8, 2)
+    library = sys.modules.get("multiprocessing.process")
+    if library is not None:
+        library.current_process().name = name
+    payload = text = begun = None
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+    answer(READY, 0, b"")
+    # What the call does with these numbers is no protocol any more.
+    dup2(0, 3, inheritable=False)
+    dup2(0, 4, inheritable=False)
+    code = 1
+    try:
+        try:
+            call(*args, **kwargs)
+            code = 0
+        finally:
+            end_children()
+    except SystemExit as error:
+        code = exit_code_of(error)
+    except BaseException as error:
+        say_last("Process %s:\n%s" % (name, tracebacks and traceback_of(error) or line_of(error) + "\n"))
+    finally:
+        try:
+            threading = sys.modules.get("threading")
+            if threading is not None:
+                threading._shutdown()  # as the library: threads that are no daemons end first
+        finally:
+            flush_streams()
+            _exit(code)
+
+
+def end_children():
+    """What the library does for the processes that this one started with it: daemons end, others are joined."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util._exit_function()
+
+
+def exit_code_of(error):
+    """sys.exit(None) is 0, sys.exit(3) is 3, sys.exit("words") says them and is 1."""
+    code = error.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 255
+    say_last(str(code) + "\n")
+    return 1
+
+
+def say_last(text):
+    """To descriptor 2, whatever the call did to sys.stderr; after what it printed."""
+    flush_streams()
+    rest = text.encode("utf-8", "replace")
+    while rest:
+        rest = rest[write(2, rest):]

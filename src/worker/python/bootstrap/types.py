@@ -1,4 +1,4 @@
-# forkpool's Python side, part 5 of 5: the types that functions say. Compiled when the first is met (see part 1).
+# forkpool's Python side, part 7 of 7: the types that functions say. Compiled when the first is met (see part 1).
 #
 # From annotations to JSON Schemas (in the zygote, while it loads), and from JSON to what they say (in a worker,
 # for typed calls). Nothing is imported: a type of `typing`, `datetime` or pydantic is there only if the user's

@@ -1,8 +1,8 @@
-# forkpool's Python side, part 1 of 5: what is imported, and values from and to JSON.
+# forkpool's Python side, part 1 of 7: what is imported, and values from and to JSON.
 #
 # The server sends one packet: parts 1 to 3 (values, worker, zygote) one after the other, a NUL, part 4 (rare),
-# a NUL, and part 5 (types). The stub executes parts 1 to 3 as one namespace; the others are compiled there when
-# they are first needed.
+# a NUL, parts 5 and 6 (line, objects), a NUL, and part 7 (types). The stub executes parts 1 to 3 as one
+# namespace; the others are compiled there when they are first needed.
 #
 # Start-up: only modules that cost next to nothing are imported here. `json`, `socket`, `signal` and `ctypes`
 # pull in `re` and `enum` (8 ms); the C modules beneath them do not.
@@ -39,7 +39,8 @@ from time import monotonic_ns as now, sleep
 
 # ---- from JSON
 
-BYTES = '"$bytes"'  # a payload without this text holds no bytes, and is read by the plain scanner
+# A payload without a dollar holds neither bytes nor references, and is read by the plain scanner.
+BYTES, REFERENCE = '"$bytes"', '"$forkpool"'
 
 
 class Reading:
@@ -59,16 +60,27 @@ class Reading:
 scan = _json.make_scanner(Reading)
 
 
-def scan_with_bytes(text, start):
-    """As scan; an object with the single member `$bytes` becomes bytes."""
+class UnknownReference(Exception):
+    """A reference in a task's arguments to what there is not; its only argument is what the reference holds."""
+
+
+def scan_marked(text, start, hook_of="argument_hook"):
+    """As scan; an object with the single member `$bytes` becomes bytes, with `$forkpool` a shared object."""
+    if REFERENCE in text:
+        hook = shared(hook_of)()
+    elif BYTES in text:
+        hook = rarely("bytes_hook")
+    else:
+        return scan(text, start)
     hooked = Reading()
-    hooked.object_hook = rarely("bytes_hook")
+    hooked.object_hook = hook
     return _json.make_scanner(hooked)(text, start)
 
 
 # ---- to JSON
 
 b2a = None
+PROXIES = ()  # the classes of shared objects, once there are any
 
 
 def plain(value):
@@ -79,6 +91,8 @@ def plain(value):
         if b2a is None:
             from binascii import b2a_base64 as b2a
         return {"$bytes": b2a(bytes(value), newline=False).decode()}
+    if issubclass(kind, PROXIES):
+        return {"$forkpool": path_of_proxy(value)}
     dump = getattr(kind, "model_dump", None)
     if dump is not None:
         return dump(value, mode="json")
@@ -133,8 +147,16 @@ def rarely(name):
     return space[name]
 
 
+def shared(name):
+    """A function of parts 5 and 6, likewise."""
+    space = globals()
+    if name not in space:
+        exec(compile(OBJECTS, "<forkpool.objects>", "exec"), space)
+    return space[name]
+
+
 def typed(name):
-    """A function of part 5, likewise."""
+    """A function of part 7, likewise."""
     space = globals()
     if name not in space:
         exec(compile(TYPES, "<forkpool>", "exec"), space)

@@ -1,4 +1,4 @@
-# forkpool's Python side, part 2 of 5: a worker, from its fork to its last task.
+# forkpool's Python side, part 2 of 7: a worker, from its fork to its last task.
 
 # ---- C functions (the C library is in the process already; ctypes itself would cost 5 ms more)
 
@@ -53,7 +53,7 @@ CALL, CALL_KEYWORDS, MAP, STARMAP = word_of(1, 1), word_of(2, 1), word_of(3, 1),
 MAP_EACH, STARMAP_EACH, CALL_TYPED, PING = word_of(5, 1), word_of(6, 1), word_of(7, 1), word_of(8, 0)
 READY, PONG, PART = word_of(16, 0), word_of(24, 0), word_of(25, 1)
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE = (word_of(kind, 1) for kind in range(17, 22))
-BOOT_FAILED = word_of(23, 1)
+BOOT_FAILED, UNKNOWN_REF = word_of(23, 1), word_of(26, 1)
 
 header = _struct.Struct("<IIQQ")
 pack, unpack = header.pack, header.unpack_from
@@ -251,7 +251,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                 args = kwargs = value = None
                 try:
                     text = payload.decode()
-                    args, _ = (scan if BYTES not in text else scan_with_bytes)(text, 0)
+                    args, _ = (scan if "$" not in text else scan_marked)(text, 0)
                     call = calls[which]
                     if word == CALL:
                         stage = CALLING
@@ -335,17 +335,25 @@ def explain_failure(failed_in, error, functions, which, *rest):
 
 # ---- the start of a worker (PROTOCOL.md, section 2)
 
-def become_worker(zygote, received, initializer):
-    """From the second fork to the end of the process."""
+worker_pid = None  # of the process that may use shared objects
+
+
+def become_worker(zygote, received, wanted):
+    """From the second fork to the end of the process. `wanted` is the fork packet."""
+    global worker_pid
     try:
         asked = zygote.asked
         tracebacks = asked["tracebacks"]
         page = set_up_worker(received, asked["server_pid"], zygote.control)
+        worker_pid = getpid()
         if not zygote.preloads:
             rarely("load_in_worker")(zygote)
         functions, calls = zygote.functions, zygote.calls
         seed_generators()
         os.register_at_fork(after_in_child=forget_work)
+        if "process" in wanted:
+            rarely("run_process")(wanted["process"]["name"], functions, calls, page, tracebacks)
+        initializer = wanted.get("initializer")
         if initializer is not None:
             initialize(calls[initializer["function"]], initializer["args"], tracebacks)
         answer(READY, 0, b"")
@@ -361,7 +369,7 @@ def initialize(call, text, tracebacks):
     me = getpid()
     failure = None
     try:
-        args, _ = (scan if BYTES not in text else scan_with_bytes)(text, 0)
+        args, _ = (scan if "$" not in text else scan_marked)(text, 0)
         call(*args)
     except BaseException as error:
         failure = error

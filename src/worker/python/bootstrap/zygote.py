@@ -1,4 +1,4 @@
-# forkpool's Python side, part 3 of 5: the zygote. It loads the modules, says what they offer, forks workers.
+# forkpool's Python side, part 3 of 7: the zygote. It loads the modules, says what they offer, forks workers.
 
 CONTROL = 6  # descriptors 0 to 5 have their meaning in a worker: nothing else may take them
 FUNCTION = type(word_of)
@@ -30,8 +30,9 @@ def receive(control):
     try:
         data, ancillary, _, _ = control.recvmsg(131072, 256, _socket.MSG_CMSG_CLOEXEC)
     except BlockingIOError:
-        # Nothing to do for a while: spare later workers the compilation of part 4.
+        # Nothing to do for a while: spare later workers the compilation of parts 4 to 6.
         rarely("explain")
+        shared("reference_hook")
         gc.freeze()
         control.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, bytes(16))
         return receive(control)
@@ -43,6 +44,28 @@ def receive(control):
             count = len(raw) // 4
             descriptors += _struct.unpack("%di" % count, raw[:4 * count])
     return scan(data.decode(), 0)[0], descriptors
+
+
+def connect(path):
+    """The shared object at a path of the API, such as /v1/queues/q or /v1/pipes/p/0."""
+    if not isinstance(path, str):
+        raise TypeError("the path of an object is a text, such as /v1/queues/q")
+    return shared("opened")(path)
+
+
+def make_module():
+    """The module `forkpool`, without a file: `connect`, and the classes once they are asked for."""
+    def lazily(name):
+        if not name.startswith("_"):
+            shared("opened")  # which puts them there
+            if name in vars(module):
+                return vars(module)[name]
+        raise AttributeError("module 'forkpool' has no attribute %r" % name)
+
+    module = sys.modules["forkpool"] = type(sys)("forkpool", "The server's shared objects, in its workers.")
+    connect.__module__ = "forkpool"
+    module.connect = connect
+    module.__getattr__ = lazily
 
 
 class Zygote:
@@ -81,6 +104,7 @@ class Zygote:
         if asked["protocol"] != 1:
             self.refuse("python", "unsupported", "the protocol's version is not 1")
         sys.path[:0] = asked["paths"]
+        make_module()
         for file in asked["files"]:
             self.offer_module(self.importing(file["module"], load_file, file["module"], file["path"], self))
         for name in asked["modules"]:
@@ -146,14 +170,14 @@ class Zygote:
         while True:
             packet, received = receive(self.control)
             if packet["op"] == "fork":
-                self.fork(packet["worker"], received, packet.get("initializer"))
+                self.fork(packet["worker"], received, packet)
 
     def calls_of_functions(self):
         if any(map(is_async, self.functions)):
             return self.importing("asyncio", rarely("awaiting_calls"), self.functions)
         return self.functions
 
-    def fork(self, number, received, initializer):
+    def fork(self, number, received, asked):
         try:
             if len(received) != 5:
                 self.fork_failed(number, "fork", "%d descriptors came instead of 5" % len(received))
@@ -164,7 +188,7 @@ class Zygote:
             flush_streams()
             child = fork()
             if child == 0:
-                self.fork_again(number, received, initializer)
+                self.fork_again(number, received, asked)
             _, status = waitpid(child, 0)
             if status != 0:
                 self.fork_failed(number, "fork", "the intermediate process ended with status %d" % status)
@@ -176,13 +200,13 @@ class Zygote:
             for descriptor in received:
                 close(descriptor)
 
-    def fork_again(self, number, received, initializer):
+    def fork_again(self, number, received, wanted):
         """In the intermediate process: fork the worker, tell of it, end, so that the server inherits it."""
         worker = 0
         try:
             worker = fork()
             if worker == 0:
-                become_worker(self, received, initializer)
+                become_worker(self, received, wanted)
             self.send({"op": "forked", "worker": number, "pid": worker}, [pidfd_open(worker)])
             _exit(0)
         except OSError as error:

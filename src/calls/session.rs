@@ -1,0 +1,304 @@
+//! One life of a worker process: its requests read, answered, withdrawn.
+
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::outbox::Outbox;
+use crate::objects::{
+    Address, Call, Caller, Calling, ErrorCode, Handed, HolderId, Kind, ObjectError, Objects,
+};
+use crate::transport::{CallEnd, CallFrame, CallKind, ProtocolError};
+
+const READ_BYTES: usize = 16 << 10;
+/// Calls that one process may have open at once: its threads.
+const OPEN_CALLS_MAX: usize = 256;
+/// How often is looked whether the answers that handed something over have been read.
+const FORGET_PERIOD: Duration = Duration::from_secs(1);
+
+/// From so many on it is looked at once.
+const HANDED_MAX: usize = 64;
+
+type Answer = Result<Handed, ObjectError>;
+
+/// A call that waits.
+struct Open {
+    number: u64,
+    calling: Calling,
+}
+
+/// What is served of one process.
+pub(super) struct Session {
+    objects: Objects,
+    holder: HolderId,
+    pid: i32,
+    request_bytes_max: usize,
+    socket: UnixStream,
+    theirs: OwnedFd,
+    input: BytesMut,
+    /// Whether its requests are still read: not after one that is none.
+    reads: bool,
+    open: Vec<Open>,
+    outbox: Outbox,
+    /// The thread that asked last, as owner.
+    owner: (u32, Arc<str>),
+}
+
+impl Session {
+    pub fn new(
+        objects: Objects,
+        holder: HolderId,
+        pid: i32,
+        end: CallEnd,
+        request_bytes_max: usize,
+    ) -> io::Result<Self> {
+        let socket = std::os::unix::net::UnixStream::from(end.own);
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            objects,
+            holder,
+            pid,
+            request_bytes_max,
+            socket: UnixStream::from_std(socket)?,
+            theirs: end.theirs,
+            input: BytesMut::new(),
+            reads: true,
+            open: Vec::new(),
+            outbox: Outbox::default(),
+            owner: (0, format!("{pid}:0").into()),
+        })
+    }
+
+    /// Serves until `reaped` ends; with a word if the process returned.
+    pub async fn run(mut self, mut reaped: oneshot::Receiver<()>) {
+        let forget = tokio::time::sleep(FORGET_PERIOD);
+        tokio::pin!(forget);
+        let mut forgets = false;
+        let returned = loop {
+            self.take_requests().await;
+            if self.outbox.handed_count() > 0 && !forgets {
+                forget.as_mut().reset(Instant::now() + FORGET_PERIOD);
+                forgets = true;
+            }
+            let room = self.outbox.has_room();
+            tokio::select! {
+                biased;
+                ended = &mut reaped => break ended.is_ok(),
+                done = poll_fn(|cx| poll_any(&mut self.open, cx)), if room && !self.open.is_empty() => {
+                    self.on_done(done);
+                }
+                _ = self.socket.writable(), if !self.outbox.is_sent() => {}
+                _ = self.socket.readable(), if room && self.reads => self.on_readable(),
+                () = &mut forget, if forgets => {
+                    forgets = false;
+                    self.outbox.forget_read(self.theirs.as_fd());
+                }
+            }
+            self.flush();
+        };
+        self.end(returned);
+    }
+
+    /// The process is no more: what it held comes back unless it returned, its waits end, what it didn't read
+    /// goes back.
+    fn end(self, returned: bool) {
+        self.outbox.end(self.theirs.as_fd());
+        if !returned {
+            // Before its waits are dropped: who waits in a barrier breaks it.
+            self.objects.died(self.holder);
+        }
+        drop(self.open);
+    }
+
+    fn on_readable(&mut self) {
+        if self.outbox.handed_count() > HANDED_MAX {
+            self.outbox.forget_read(self.theirs.as_fd());
+        }
+        self.input.reserve(READ_BYTES);
+        match self.socket.try_read_buf(&mut self.input) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(0) | Err(_) => self.reads = false,
+            Ok(_) => {}
+        }
+    }
+
+    /// Serves the whole requests that have come, while there is room for their answers.
+    async fn take_requests(&mut self) {
+        while self.reads && self.outbox.has_room() {
+            match CallFrame::take_request(&mut self.input, self.request_bytes_max) {
+                Ok(Some(request)) => self.on_request(request).await,
+                Ok(None) => break,
+                Err(error) => return self.refuse(error),
+            }
+            self.flush();
+        }
+        if self.input.is_empty() && self.input.capacity() > 2 * READ_BYTES {
+            self.input = BytesMut::new();
+        }
+    }
+
+    /// What a worker wrote is no request: nothing more is read from it, and its next call ends it.
+    fn refuse(&mut self, error: ProtocolError) {
+        tracing::warn!(pid = self.pid, %error, "a worker broke the protocol of its call socket");
+        self.reads = false;
+        self.input = BytesMut::new();
+        let _ = nix::sys::socket::shutdown(
+            std::os::fd::AsRawFd::as_raw_fd(&self.socket),
+            nix::sys::socket::Shutdown::Both,
+        );
+    }
+
+    async fn on_request(&mut self, request: CallFrame) {
+        let number = request.number;
+        match request.kind {
+            CallKind::Call => self.on_call(&request).await,
+            CallKind::Open => match self.opened(&request) {
+                Ok((told, memory)) => self.outbox.push(CallKind::Opened, number, &told, memory),
+                Err(error) => self.fail(number, &error),
+            },
+            CallKind::Cancel => {
+                let which = std::str::from_utf8(&request.payload).ok().and_then(|text| text.parse().ok());
+                let before = self.open.len();
+                self.open.retain(|open| Some(open.number) != which);
+                let open = self.open.len() < before;
+                let withdrawn = open || which.is_some_and(|which| self.outbox.take_back(which));
+                let withdrawn = if withdrawn { "true" } else { "false" };
+                self.outbox.push(CallKind::Returned, number, &Bytes::from_static(withdrawn.as_bytes()), None);
+            }
+            CallKind::Returned | CallKind::Failed | CallKind::Opened => {}
+        }
+    }
+
+    async fn on_call(&mut self, request: &CallFrame) {
+        let number = request.number;
+        let asked = request.asked();
+        let Some((asked, at)) = asked
+            .and_then(|asked| Some((Address::parse(asked.address)?, asked)))
+            .map(|(at, asked)| (asked, at))
+        else {
+            return self.fail(number, &no_object(request));
+        };
+        if self.open.len() >= OPEN_CALLS_MAX {
+            let detail = format!("this worker has {OPEN_CALLS_MAX} calls open already");
+            return self.fail(number, &ObjectError::new(ErrorCode::Overloaded, detail));
+        }
+        if self.owner.0 != request.detail {
+            self.owner = (request.detail, format!("{}:{}", self.pid, request.detail).into());
+        }
+        let caller = Caller { holder: Some(self.holder), owner: Some(Arc::clone(&self.owner.1)) };
+        let (method, arguments) = (asked.method.to_owned(), asked.rest);
+        let call = Call { at, method, arguments, caller, max_wait: None };
+        let mut calling = self.objects.hand_over(call);
+        match poll_fn(|cx| Poll::Ready(Pin::new(&mut calling).poll(cx))).await {
+            Poll::Ready(answer) => self.on_done((number, answer)),
+            Poll::Pending => self.open.push(Open { number, calling }),
+        }
+    }
+
+    fn on_done(&mut self, (number, answer): Done) {
+        match answer {
+            Ok(handed) => {
+                self.outbox.push(CallKind::Returned, number, handed.text(), None);
+                if handed.goes_back() {
+                    self.outbox.hands_over(number, handed);
+                }
+            }
+            Err(error) => self.fail(number, &error),
+        }
+    }
+
+    fn opened(&self, request: &CallFrame) -> Result<(Bytes, Option<OwnedFd>), ObjectError> {
+        let address = request.asked().and_then(|asked| Address::parse(asked.address));
+        // A pipe as a whole is nothing that one could send or receive through.
+        let Some(at) = address.filter(|at| (at.kind == Kind::Pipes) == at.end.is_some()) else {
+            return Err(no_object(request));
+        };
+        if !matches!(at.kind, Kind::Values | Kind::Arrays) {
+            return Ok((self.objects.glance(&at)?, None));
+        }
+        let memory = self.objects.memory(&at)?;
+        let length = (at.kind == Kind::Arrays).then_some(memory.length);
+        Ok((json(&MemoryTold { typecode: memory.typecode, length }), Some(memory.fd)))
+    }
+
+    fn fail(&mut self, number: u64, error: &ObjectError) {
+        let exception = error.exception.as_ref().map(|exception| ExceptionTold {
+            kind: &exception.kind,
+            message: &exception.message,
+            args: &exception.args,
+        });
+        let told = Told {
+            code: error.code.as_str(),
+            detail: &error.detail,
+            exception,
+            member: error.member.as_deref(),
+        };
+        self.outbox.push(CallKind::Failed, number, &json(&told), None);
+    }
+
+    fn flush(&mut self) {
+        // A full socket is waited for; a broken one is a dying process's.
+        let _ = self.socket.try_io(tokio::io::Interest::WRITABLE, || self.outbox.flush(self.socket.as_fd()));
+    }
+}
+
+/// A call that was answered, by its number.
+type Done = (u64, Answer);
+
+/// The first of the open calls that is done leaves them.
+fn poll_any(open: &mut Vec<Open>, cx: &mut Context<'_>) -> Poll<Done> {
+    for at in 0..open.len() {
+        if let Poll::Ready(answer) = Pin::new(&mut open[at].calling).poll(cx) {
+            return Poll::Ready((open.swap_remove(at).number, answer));
+        }
+    }
+    Poll::Pending
+}
+
+fn no_object(request: &CallFrame) -> ObjectError {
+    let address = request.asked().map_or("", |asked| asked.address).to_owned();
+    let detail =
+        format!("{address:?} is no object: an object is /v1/KIND/NAME, a pipe's end /v1/pipes/NAME/0 or 1");
+    ObjectError::new(ErrorCode::UnknownObject, detail)
+}
+
+#[derive(Serialize)]
+struct MemoryTold {
+    typecode: char,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    length: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    code: &'a str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exception: Option<ExceptionTold<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ExceptionTold<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    message: &'a str,
+    args: &'a RawValue,
+}
+
+fn json(told: &impl Serialize) -> Bytes {
+    // Writing JSON into memory can't fail for these types.
+    serde_json::to_vec(told).unwrap_or_default().into()
+}

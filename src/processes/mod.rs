@@ -1,0 +1,12 @@
+//! `Process(target, args, kwargs, name, daemon)`: started, awaited, signalled, remembered for a while.
+//!
+//! Invariant: bounded in number, in output and in memory of the dead; no HTTP, no job, no pool: their deaths
+//! are nobody's fault.
+
+mod registry;
+mod single;
+mod start;
+
+pub use registry::{Page, Processes, Rules};
+pub use single::{ProcessId, Single};
+pub use start::{NewProcess, NotStarted};

@@ -1,0 +1,194 @@
+//! The Processes by id: as many as may live, and those that ended not long ago.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::single::{ProcessId, Single};
+use crate::calls::Calls;
+use crate::process::Spawner;
+
+/// What bounds them.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Alive at once, at most.
+    pub alive_max: usize,
+    /// Ended ones that are remembered, at most.
+    pub ended_max: usize,
+    /// How long those are.
+    pub ended_ttl: Duration,
+    /// Output kept of each, in bytes.
+    pub output_bytes_max: usize,
+    /// Whether output goes to the server's standard error too.
+    pub output_to_stderr: bool,
+    /// From the request to the call.
+    pub start_timeout: Duration,
+}
+
+/// How far the server's end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// They are started.
+    Serving,
+    /// None is started any more; daemons end.
+    Draining,
+    /// All end.
+    Stopping,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub phase: Phase,
+    pub by_id: BTreeMap<ProcessId, Arc<Single>>,
+    /// The oldest end first.
+    ended: VecDeque<ProcessId>,
+}
+
+/// All of them. Clones are the same ones.
+#[derive(Debug, Clone)]
+pub struct Processes(pub(super) Arc<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub rules: Rules,
+    /// What serves them the shared objects.
+    pub calls: Calls,
+    /// None any more once the server ends.
+    pub spawners: RwLock<BTreeMap<&'static str, Spawner>>,
+    pub room: Arc<Semaphore>,
+    /// For their names.
+    pub count: AtomicU64,
+    pub state: Mutex<State>,
+}
+
+/// Some of them.
+#[derive(Debug)]
+pub struct Page {
+    /// Newest first.
+    pub items: Vec<Arc<Single>>,
+    /// Where the next page begins.
+    pub next: Option<ProcessId>,
+}
+
+impl Processes {
+    /// None yet; they are forked by the spawner of their runtime.
+    pub fn new(rules: Rules, calls: Calls, spawners: BTreeMap<&'static str, Spawner>) -> Self {
+        let state = State { phase: Phase::Serving, by_id: BTreeMap::new(), ended: VecDeque::new() };
+        Self(Arc::new(Inner {
+            rules,
+            calls,
+            spawners: RwLock::new(spawners),
+            room: Arc::new(Semaphore::new(rules.alive_max.min(Semaphore::MAX_PERMITS))),
+            count: AtomicU64::new(1),
+            state: Mutex::new(state),
+        }))
+    }
+
+    /// One by its id.
+    pub fn get(&self, id: ProcessId) -> Option<Arc<Single>> {
+        self.0.state.lock().by_id.get(&id).filter(|single| single.is_shown()).cloned()
+    }
+
+    /// At most so many, newest first, older than `before`.
+    pub fn list(&self, limit: usize, before: Option<ProcessId>) -> Page {
+        let state = self.0.state.lock();
+        let older = match before {
+            Some(before) => state.by_id.range(..before),
+            None => state.by_id.range(..),
+        };
+        let mut items: Vec<Arc<Single>> = older
+            .rev()
+            .map(|(_, single)| single)
+            .filter(|single| single.is_shown())
+            .take(limit + 1)
+            .cloned()
+            .collect();
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = if more { items.last().map(|last| last.id) } else { None };
+        Page { items, next }
+    }
+
+    /// How many live.
+    pub fn alive(&self) -> usize {
+        self.0.state.lock().by_id.values().filter(|single| single.is_alive()).count()
+    }
+
+    /// Forgets those that ended long ago.
+    pub fn expire(&self) {
+        let ttl = self.0.rules.ended_ttl;
+        let now = Instant::now();
+        let mut state = self.0.state.lock();
+        while let Some(id) = state.ended.front().copied() {
+            let end = state.by_id.get(&id).and_then(|single| single.end());
+            if end.is_some_and(|end| now.duration_since(end.at) < ttl) {
+                return;
+            }
+            state.ended.pop_front();
+            state.by_id.remove(&id);
+        }
+    }
+
+    /// Starts no more, ends the daemons, waits for the others.
+    pub async fn drain(&self) {
+        for single in self.enter(Phase::Draining) {
+            if single.daemon {
+                single.terminate();
+            }
+        }
+        self.all_ended().await;
+    }
+
+    /// Kills what lives and waits until it is gone.
+    pub async fn stop(&self) {
+        for single in self.enter(Phase::Stopping) {
+            single.kill();
+        }
+        self.all_ended().await;
+    }
+
+    /// Zygotes end with the last that can fork from them.
+    pub fn end(&self) {
+        self.0.spawners.write().clear();
+    }
+
+    async fn all_ended(&self) {
+        let all = u32::try_from(self.0.rules.alive_max).unwrap_or(u32::MAX);
+        let _ = self.0.room.acquire_many(all).await;
+    }
+
+    /// The next phase; those that live.
+    fn enter(&self, phase: Phase) -> Vec<Arc<Single>> {
+        let mut state = self.0.state.lock();
+        state.phase = state.phase.max(phase);
+        state.by_id.values().filter(|single| single.is_alive()).cloned().collect()
+    }
+}
+
+impl Inner {
+    /// The name of one that was given none: as the library, each counts.
+    pub fn name(&self, given: Option<String>) -> Arc<str> {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        given.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("Process-{number}")).into()
+    }
+
+    /// It has ended: remembered if anybody was told of it, until there are too many.
+    pub fn on_ended(&self, single: &Single) {
+        let mut state = self.state.lock();
+        if !single.is_shown() {
+            state.by_id.remove(&single.id);
+            return;
+        }
+        state.ended.push_back(single.id);
+        while state.ended.len() > self.rules.ended_max {
+            if let Some(oldest) = state.ended.pop_front() {
+                state.by_id.remove(&oldest);
+            }
+        }
+    }
+}
