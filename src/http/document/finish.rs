@@ -10,6 +10,7 @@ use crate::http::guard::is_open;
 const LINKS: &[(&str, &[&str], &str, &str)] = &[
     ("Job", &["202"], "id", "/v1/jobs/{id}"),
     ("PoolInfo", &["201"], "name", "/v1/pools/{pool}"),
+    ("ProcessInfo", &["201"], "id", "/v1/processes/{id}"),
     ("FunctionList", &["200"], "items/0/name", "/v1/functions/{name}"),
 ];
 
@@ -19,9 +20,16 @@ pub fn link(document: &mut Value) {
         (path.to_owned(), operation["operationId"].as_str().unwrap_or_default().to_owned())
     };
     let known: Vec<(String, String)> = operations(document).map(named).collect();
+    for (path, _) in known.iter().filter(|(path, _)| path.ends_with("/{name}")) {
+        let links = links(&known, path, "$request.path.name");
+        let made = &mut document["paths"][path.as_str()];
+        if let Some(response) = made.pointer_mut("/put/responses/200") {
+            response["links"] = links.into();
+        }
+    }
     for (schema, statuses, place, path) in LINKS {
         let reference = Value::from(format!("#/components/schemas/{schema}"));
-        let links = links(&known, path, place);
+        let links = links(&known, path, &format!("$response.body#/{place}"));
         for item in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
             for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
                 for status in *statuses {
@@ -46,7 +54,7 @@ fn links(known: &[(String, String)], path: &str, place: &str) -> Map<String, Val
         after.is_some_and(|after| (after.is_empty() || after.starts_with('/')) && !after.contains('{'))
     };
     let targets = known.iter().filter(|(other, _)| is_on_it(other));
-    let link = |id: &str| json!({"operationId": id, "parameters": {(parameter): format!("$response.body#/{place}")}});
+    let link = |id: &str| json!({"operationId": id, "parameters": {(parameter): place}});
     targets.map(|(_, id)| (id.clone(), link(id))).collect()
 }
 
