@@ -10,6 +10,8 @@ use super::body::{BodyProblem, Members, invalid};
 use super::options::whole_number;
 use crate::json::Kind;
 
+/// No worker holds less.
+const MAX_RSS_MIN: u64 = 32 << 20;
 /// Most workers of a pool.
 const PROCESSES_MAX: u64 = 1_024;
 /// Most bytes of an initializer's arguments.
@@ -48,7 +50,7 @@ pub struct NewPoolBody {
     #[schema(minimum = 0, maximum = 9007199254740992i64)]
     pub maxtasksperchild_jitter: Option<u64>,
     /// Bytes that a worker may hold: above it is replaced, and killed if it runs a task.
-    #[schema(minimum = 1, maximum = 9007199254740992i64)]
+    #[schema(minimum = 33554432, maximum = 9007199254740992i64)]
     pub max_rss: Option<u64>,
     /// `false`: each worker loads the modules itself, after its fork, so that they may start threads while they
     /// load; true if left out. Python only.
@@ -140,7 +142,7 @@ impl NewPoolRequest {
             initargs,
             maxtasksperchild,
             maxtasksperchild_jitter: jitter.unwrap_or(0),
-            max_rss: whole(&members, "max_rss", 1, TASKS_MAX)?,
+            max_rss: whole(&members, "max_rss", MAX_RSS_MIN, TASKS_MAX)?,
             preload: preload(&members)?,
         })
     }

@@ -199,7 +199,7 @@ fn whole<T: TryFrom<i64>>(
 /// A whole number, also one that is written with a point: JSON knows no difference (`2.0`).
 pub(super) fn whole_number(text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text).ok()?;
-    let number = || text.parse::<f64>().ok().filter(|number| number.fract() == 0.0);
+    let number = || text.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && number.abs() < 9e15);
     text.parse::<i64>().ok().or_else(|| number().and_then(|number| format!("{number:.0}").parse().ok()))
 }
 

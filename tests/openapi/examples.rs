@@ -1,6 +1,8 @@
 //! Each request of the document with its own example, sent to a real server: it succeeds, and the answer has the
 //! status, the media type and the schema that the document says.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::shape::example_of;
@@ -98,21 +100,44 @@ impl Operation<'_> {
                 let text = text.unwrap_or_else(|| body.to_string());
                 server.send(&method, &target, &[("content-type", &kind)], Some(text.as_bytes()))
             }
-            None => server.send(&method, &target, &[], (method == "POST").then_some(b"".as_slice())),
+            None => server.send(
+                &method,
+                &target,
+                &[],
+                matches!(&*method, "POST" | "PUT").then_some(b"".as_slice()),
+            ),
         }
     }
 
-    /// Whether the answer is the success that the document lists.
-    fn hold(&self, answer: &Answer) {
+    /// Whether it is a method of a shared object.
+    fn is_method(&self) -> bool {
+        let place = self.path.splitn(5, '/').take(4).collect::<Vec<_>>().join("/");
+        self.method == "post" && self.document["paths"][&place]["put"].is_object()
+    }
+
+    /// The answer is the success that the document lists; `false`: a method's own error.
+    fn hold(&self, answer: &Answer) -> bool {
         let id = self.id();
         let responses = self.said["responses"].as_object().expect("responses");
+        // A method may need what no example says: an item to take, a hold to give back. Then it answers one of
+        // its own documented errors.
+        if answer.status == 409 && self.is_method() {
+            let said = resolved(self.document, &responses["409"])["description"].as_str().unwrap_or_default();
+            let problem = answer.json();
+            let code = problem["code"].as_str().unwrap_or_default();
+            assert!(said.contains(&format!("`{code}`")), "{id}: {code} is not in {said:?}");
+            assert!(
+                misfit(self.document, &json!({"$ref": "#/components/schemas/Problem"}), &problem).is_none()
+            );
+            return false;
+        }
         let (status, response) =
             responses.iter().find(|(status, _)| status.starts_with('2')).expect("a success");
         let response = resolved(self.document, response);
         assert_eq!(answer.status.to_string(), *status, "{id}: {}", answer.text());
         let Some(content) = response["content"].as_object() else {
             assert_eq!(answer.text(), "", "{id}");
-            return;
+            return true;
         };
         let kind = answer
             .header("content-type")
@@ -123,16 +148,14 @@ impl Operation<'_> {
             .to_owned();
         let listed = content.get(&kind).unwrap_or_else(|| panic!("{id}: {kind} is not listed"));
         if kind == "application/json" {
-            let schema = json!({"components": self.document["components"], "allOf": [listed["schema"]]});
-            let validator = jsonschema::draft202012::new(&schema).expect("a schema");
             let value = answer.json();
-            if let Err(error) = validator.validate(&value) {
-                panic!("{id}: {error} at {}: {value}", error.instance_path());
-            }
+            let said = misfit(self.document, &listed["schema"], &value);
+            assert!(said.is_none(), "{id}: {said:?}: {value}");
         }
         for name in response["headers"].as_object().into_iter().flat_map(|headers| headers.keys()) {
             assert!(answer.header(&name.to_lowercase()).is_some(), "{id}: no header {name}");
         }
+        true
     }
 }
 
@@ -161,32 +184,44 @@ fn each(document: &Value, mut visit: impl FnMut(&Operation<'_>)) -> usize {
 
 #[test]
 fn each_request_works_as_its_example_says() {
-    let server = Server::bare(&[&fixture("contract/tasks.py"), "--builtin"]);
+    let server = Server::bare(&[&fixture("contract/tasks.py"), "--builtin", "--max-wait", "2s"]);
     let document = super::drift::document();
-    let count = each(&document, |operation| operation.hold(&operation.send(&server)));
-    assert!(count > 30, "{count} operations");
+    let mut without = Vec::new();
+    let count = each(&document, |operation| {
+        if !operation.hold(&operation.send(&server)) {
+            without.push(operation.id().to_owned());
+        }
+    });
+    assert!(count > 100 && without.len() * 8 < count, "{count} operations, of these {without:?}");
 }
 
 #[test]
 fn examples_of_answers_are_what_their_schemas_say() {
     let document = super::drift::document();
+    // Most answers share a schema and its example.
+    let mut seen = HashSet::new();
     each(&document, |operation| {
         for (status, response) in operation.said["responses"].as_object().expect("responses") {
-            for content in resolved(&document, response)["content"]
-                .as_object()
-                .into_iter()
-                .flat_map(|content| content.values())
-            {
+            let response = resolved(&document, response);
+            for content in response["content"].as_object().into_iter().flat_map(|content| content.values()) {
                 let named = content["schema"]["$ref"].as_str();
                 let named = named.and_then(|reference| document.pointer(reference.strip_prefix('#')?));
                 let examples = [Some(&content["example"]), named.map(|schema| &schema["example"])];
-                let schema = json!({"components": document["components"], "allOf": [content["schema"]]});
-                let validator = jsonschema::draft202012::new(&schema).expect("a schema");
                 for example in examples.into_iter().flatten().filter(|example| !example.is_null()) {
-                    let said = validator.validate(example);
-                    assert!(said.is_ok(), "{} {status}: {said:?}", operation.id());
+                    if seen.insert(format!("{} {example}", content["schema"])) {
+                        let said = misfit(&document, &content["schema"], example);
+                        assert!(said.is_none(), "{} {status}: {said:?}", operation.id());
+                    }
                 }
             }
         }
     });
+}
+
+/// What of a value is not as a schema of the document says.
+fn misfit(document: &Value, schema: &Value, value: &Value) -> Option<String> {
+    let schema = json!({"components": document["components"], "allOf": [schema]});
+    let validator = jsonschema::draft202012::new(&schema).expect("a schema");
+    let said = validator.validate(value);
+    said.err().map(|error| format!("{error} at {}", error.instance_path()))
 }

@@ -88,6 +88,9 @@ fn of_schema(schema: Value) -> Value {
     if made.get("type").is_some_and(|kind| kind == "array") && !made.contains_key("items") {
         made.insert("items".into(), json!({}));
     }
+    if !made.contains_key("type") {
+        made.remove("items");
+    }
     made.into()
 }
 
@@ -148,11 +151,8 @@ fn of_kinds(kinds: Vec<Value>, made: &mut Map<String, Value>) {
     match named.len() {
         0 => {}
         1 => drop(made.insert("type".into(), named.remove(0))),
-        _ => {
-            let choices: Vec<Value> =
-                named.into_iter().map(|kind| of_schema(json!({"type": kind}))).collect();
-            made.insert("anyOf".into(), choices.into());
-        }
+        // Any of several has no word that all tools read.
+        _ => {}
     }
 }
 
@@ -221,6 +221,7 @@ mod tests {
                 json!({"type": "array", "prefixItems": [{"type": "integer"}, {"type": "integer"}], "items": false}),
                 json!({"type": "array", "items": {"type": "integer"}}),
             ),
+            (json!({"type": ["array", "object", "null"], "items": {}}), json!({"nullable": true})),
             (json!({"$ref": "#/a"}), json!({"$ref": "#/a"})),
             (
                 json!({"$ref": "#/a", "description": "b"}),

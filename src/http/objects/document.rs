@@ -238,8 +238,10 @@ fn object_schema(params: &[Param]) -> Value {
     for param in params {
         let mut schema = match param.takes {
             Takes::Any => json!({}),
-            Takes::Pairs => json!({"type": ["array", "object"], "items": {"type": "array", "items": {},
-                                                                           "minItems": 2, "maxItems": 2}}),
+            Takes::Pairs => json!({"type": ["array", "object"], "items": {
+                "type": "array", "minItems": 2, "maxItems": 2,
+                "prefixItems": [{"type": ["string", "number", "boolean", "null"]}, {}]
+            }}),
             Takes::Bool => json!({"type": "boolean"}),
             Takes::Integer => json!({"type": "integer", "format": "int64"}),
             Takes::Seconds => json!({"type": "number", "minimum": 0, "maximum": 86400}),
@@ -247,6 +249,10 @@ fn object_schema(params: &[Param]) -> Value {
             Takes::List => json!({"type": "array", "items": {}}),
         };
         schema["description"] = param.about.into();
+        if param.name == "typecode" {
+            // No enum: generators make names of its words that differ in case alone.
+            schema["pattern"] = "^[cubBhHiIlLqQfd]$".into();
+        }
         if let Some(words) = words_of(param) {
             schema["enum"] = json!(words);
         }
@@ -275,7 +281,6 @@ fn object_schema(params: &[Param]) -> Value {
 /// The words that a parameter takes, where those are few.
 fn words_of(param: &Param) -> Option<&'static [&'static str]> {
     match param.name {
-        "typecode" => Some(&["c", "u", "b", "B", "h", "H", "i", "I", "l", "L", "q", "Q", "f", "d"]),
         "kind" => Some(&["queue", "joinable", "simple"]),
         _ => None,
     }
@@ -286,19 +291,9 @@ fn narrow(schema: &mut Value, kind: Kind) {
     match kind {
         Kind::Arrays => {
             schema["not"] = json!({"properties": {"values": {"type": "null"}, "length": {"type": "null"}}});
+            schema["allOf"] = by_typecode(|item| json!({"values": {"items": item}}));
         }
-        Kind::Values => {
-            let of = |letters: &[&str], value: Value| {
-                json!({"if": {"properties": {"typecode": {"enum": letters}}},
-                       "then": {"properties": {"value": value}}})
-            };
-            schema["allOf"] = json!([
-                of(&["f", "d"], json!({"type": "number"})),
-                of(&["b", "B", "h", "H", "i", "I", "l", "L", "q", "Q"], json!({"type": "integer"})),
-                of(&["u"], json!({"type": "string", "minLength": 1, "maxLength": 1})),
-                of(&["c"], json!({"type": "integer", "minimum": 0, "maximum": 255})),
-            ]);
-        }
+        Kind::Values => schema["allOf"] = by_typecode(|item| json!({"value": item})),
         Kind::Queues
         | Kind::Pipes
         | Kind::Locks
@@ -312,6 +307,17 @@ fn narrow(schema: &mut Value, kind: Kind) {
         | Kind::Lists
         | Kind::Namespaces => {}
     }
+}
+
+/// What fits into which typecode.
+fn by_typecode(properties: impl Fn(Value) -> Value) -> Value {
+    let of = |letters: &[&str], item: Value| json!({"if": {"properties": {"typecode": {"enum": letters}}}, "then": {"properties": properties(item)}});
+    json!([
+        of(&["f", "d"], json!({"type": ["number", "boolean"]})),
+        of(&["b", "B", "h", "H", "i", "I", "l", "L", "q", "Q"], json!({"type": ["integer", "boolean"]})),
+        of(&["u"], json!({"type": "string", "minLength": 1, "maxLength": 1})),
+        of(&["c"], json!({"type": "integer", "minimum": 0, "maximum": 255})),
+    ])
 }
 
 /// What GET shows, by its example.
