@@ -42,7 +42,7 @@ pub async fn list_functions(
 
 /// One function.
 #[utoipa::path(get, path = "/v1/functions/{name}", operation_id = "getFunction", tag = "functions",
-    params(("name" = String, Path, description = "Public name")),
+    params(("name" = String, Path, description = "Public name", example = "tasks.square")),
     responses((status = 200, description = "The function", body = FunctionInfo), ReadProblems, JobProblems))]
 pub async fn get_function(
     State(app): State<Arc<Shared>>,

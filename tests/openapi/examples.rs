@@ -38,6 +38,9 @@ impl Operation<'_> {
             };
             let value = match (example, name) {
                 (Some(example), _) => example,
+                (None, "id") if self.path.starts_with("/v1/processes/") => {
+                    started_process(server, self.document)
+                }
                 (None, "id") => ended_job(server),
                 (None, "pool") => "reports".to_owned(),
                 (None, _) => panic!("{}: its parameter {name} has no example", self.id()),
@@ -165,6 +168,13 @@ fn ended_job(server: &Server) -> String {
     id
 }
 
+/// As the document's own example starts one.
+fn started_process(server: &Server, document: &Value) -> String {
+    let said = &document["paths"]["/v1/processes"]["post"]["requestBody"];
+    let (_, body) = example_of(document, said).expect("an example");
+    server.post("/v1/processes", &body).json()["id"].as_str().expect("an id").to_owned()
+}
+
 /// What a response is, where it stands among the components.
 pub fn resolved<'a>(document: &'a Value, response: &'a Value) -> &'a Value {
     let place = response["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
@@ -184,7 +194,8 @@ fn each(document: &Value, mut visit: impl FnMut(&Operation<'_>)) -> usize {
 
 #[test]
 fn each_request_works_as_its_example_says() {
-    let server = Server::bare(&[&fixture("contract/tasks.py"), "--builtin", "--max-wait", "2s"]);
+    let server =
+        Server::bare(&[&fixture("contract/tasks.py"), &seed("process.py"), "--builtin", "--max-wait", "2s"]);
     let document = super::drift::document();
     let mut without = Vec::new();
     let count = each(&document, |operation| {
@@ -224,4 +235,8 @@ fn misfit(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     let validator = jsonschema::draft202012::new(&schema).expect("a schema");
     let said = validator.validate(value);
     said.err().map(|error| format!("{error} at {}", error.instance_path()))
+}
+
+fn seed(file: &str) -> String {
+    format!("{}/examples/seed/{file}", env!("CARGO_MANIFEST_DIR"))
 }

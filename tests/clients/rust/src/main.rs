@@ -1,11 +1,16 @@
 //! The client that progenitor generates, used: `generated-client URL TOKEN`. It fails where anything is not so.
 
-use progenitor_client::Error;
+use futures::StreamExt;
+use progenitor_client::{ByteStream, Error};
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Value, json};
-use types::{ApplyBody, Job, Problem, TasksSize};
 
-progenitor::generate_api!(spec = "document.json", interface = Builder);
+use api::Client;
+use api::types::{self, ApplyBody, Job, Problem, TasksSize};
+
+mod api {
+    progenitor::generate_api!(spec = "document.json", interface = Builder);
+}
 
 type Whatever = Box<dyn std::error::Error>;
 
@@ -23,12 +28,15 @@ fn of(function: &str, args: Value) -> types::builder::ApplyBody {
     ApplyBody::builder().function(function).args(args)
 }
 
-/// The problem that the server answered.
-fn problem<T: std::fmt::Debug>(answered: Result<T, Error<Problem>>) -> Problem {
-    match answered {
-        Err(Error::ErrorResponse(response)) => response.into_inner(),
-        other => panic!("no problem: {other:?}"),
+/// The problem that the server answered: progenitor leaves bodies of this media type to be read.
+async fn problem<T>(answered: Result<T, Error<ByteStream>>) -> Result<Problem, Whatever> {
+    let Err(Error::ErrorResponse(response)) = answered else { return Err("that was no problem".into()) };
+    let mut pieces = response.into_inner().into_inner();
+    let mut body = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        body.extend_from_slice(&piece?);
     }
+    Ok(serde_json::from_slice(&body)?)
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -41,7 +49,7 @@ async fn main() -> Result<(), Whatever> {
     typed(&client).await?;
     for stranger in [None, Some(format!("not-{token}"))] {
         let outside = self::client(url, stranger.as_deref())?;
-        let refused = problem(outside.apply().body(of("tasks.square", json!([1]))).send().await);
+        let refused = problem(outside.apply().body(of("tasks.square", json!([1]))).send().await).await?;
         assert_eq!((refused.status, refused.code.as_str()), (401, "unauthorized"));
     }
     println!("progenitor: all well");
@@ -62,12 +70,12 @@ async fn jobs(client: &Client) -> Result<(), Whatever> {
 
 /// The function's error, timeout, cancel.
 async fn failures(client: &Client) -> Result<(), Whatever> {
-    let raised = problem(client.apply().body(of("tasks.fail", json!(["no"]))).send().await);
+    let raised = problem(client.apply().body(of("tasks.fail", json!(["no"]))).send().await).await?;
     assert_eq!((raised.status, raised.code.as_str()), (422, "function-raised"));
     let exception = raised.exception.ok_or("no exception")?;
     assert_eq!((exception.type_.as_str(), exception.message.as_str()), ("ValueError", "no"));
     let slow = client.apply_async().body(of("tasks.nap", json!([30]))).send().await?.into_inner();
-    let late = problem(client.get_result().id(&slow.id).timeout(0.2).send().await);
+    let late = problem(client.get_result().id(&slow.id).timeout(0.2).send().await).await?;
     assert_eq!((late.status, late.title.as_str()), (408, "TimeoutError"));
     let ended = client.cancel_job().id(&slow.id).send().await?.into_inner();
     assert_eq!(ended.state, "cancelled");
