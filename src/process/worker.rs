@@ -146,7 +146,11 @@ pub async fn attend(
         tokio::select! {
             biased;
             read = results.read_buf(buffer), if *results_open => attendant.on_read(&read, &mut report),
-            _ = log.readable(), if *log_open => attendant.read_log(&mut report),
+            _ = log.readable(), if *log_open => {
+                attendant.read_log(&mut report);
+                // Whoever takes the output has its turn before more is read: it must not pile up in between.
+                tokio::task::yield_now().await;
+            }
             () = process.ended() => break,
             () = past(silent_since), if silent_since.is_some() => {
                 attendant.closed_at = None;

@@ -50,7 +50,8 @@ fn a_public_url_makes_links_absolute() {
     assert_eq!(server.get("/v1/jobs").value()["items"][0]["links"], links);
     let pool = server.post("/v1/pools", &json!({"name": "more", "processes": 1}));
     assert_eq!(pool.header("location"), Some("https://pool.example/jobs/v1/pools/more"), "{}", pool.text());
-    let queue = server.send("PUT", "/v1/queues/q", &[], None);
+    let json = [("content-type", "application/json")];
+    let queue = server.send("PUT", "/v1/queues/q", &json, Some(b"{}"));
     assert_eq!(queue.header("location"), Some("https://pool.example/jobs/v1/queues/q"), "{}", queue.text());
     // A reference within this server stays one.
     let missing = server.get("/v1/jobs/0197f2a0-5c1e-7b3a-9f44-2d1c6a0b7e11").problem_of(410);

@@ -144,7 +144,7 @@ fn nothing_vanishes_or_doubles_between_8_producers_and_8_consumers() {
     assert_eq!(shown(&server, "queues/q", "size"), 0);
 }
 
-/// Clients that leave while an item is on its way to them: it is either read from the connection, or back in the queue.
+/// What comes once the server has seen its clients leave is for the next one who asks.
 #[test]
 fn an_item_for_a_client_that_has_left_is_back() {
     let server = server(&[]);
@@ -152,15 +152,14 @@ fn an_item_for_a_client_that_has_left_is_back() {
     for round in 0..scaled(300) {
         let leavers: Vec<_> =
             (0..4).map(|_| asked(&server, "queues/q/get", &json!({"timeout": 60}))).collect();
-        thread::sleep(Duration::from_millis(2));
+        let wait = |count: usize, what| {
+            crate::support::wait_until(BOUND, what, || shown(&server, "queues/q", "getters") == count);
+        };
+        wait(4, "they wait");
         for leaver in leavers {
             leaver.leave();
         }
-        // The server has seen them go once it has answered a request that came after their end.
-        crate::support::wait_until(BOUND, "the connections are gone", || {
-            crate::support::proc::descriptors(server.pid()).iter().filter(|fd| fd.contains("socket:")).count()
-                < 12
-        });
+        wait(0, "nobody waits any more");
         value(&server, "queues/q/put", &json!({"obj": round}));
         assert_eq!(value(&server, "queues/q/get", &json!({"timeout": 20})), round);
     }

@@ -5,7 +5,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use super::{apply, call, make, reference, start, submit};
-use crate::support::{Server, wait_until};
+use crate::support::{Server, scaled, wait_until};
 
 /// What a method raises in a worker: the class and its arguments; or what it returns.
 #[track_caller]
@@ -146,6 +146,21 @@ fn increments_under_the_lock_of_a_value_are_exact() {
     let body = json!({"function": "sharing.add", "iterable": items, "chunksize": 1});
     server.post("/v1/starmap", &body).value();
     assert_eq!(call(&server, "values/v/get", &json!({})).value(), 2_000);
+}
+
+#[test]
+fn a_hundred_processes_increment_one_value_exactly() {
+    let server = start(&["--workers", "1"]);
+    make(&server, "values/v", &json!({"typecode": "i"}));
+    let times = scaled(1_000);
+    let body = json!({"target": "sharing.add", "args": [reference("values/v"), times]});
+    let processes: Vec<_> = (0..100).map(|_| server.post("/v1/processes", &body).json()).collect();
+    for process in &processes {
+        let path = format!("/v1/processes/{}/join", process["id"].as_str().unwrap_or_default());
+        let ended = server.post(&path, &json!({"timeout": 300})).value();
+        assert_eq!(ended["exitcode"], 0, "{ended}");
+    }
+    assert_eq!(call(&server, "values/v/get", &json!({})).value(), 100 * times);
 }
 
 #[test]

@@ -75,18 +75,18 @@ fn it_ends_with_the_start_of_the_first_task() {
 
 #[test]
 fn a_map_that_never_starts_ends_whole() {
-    let (server, busy) = busy(1.0);
+    let (server, busy) = busy(4.0);
     let path = server.path("ran");
     let items: Vec<Value> = (0..10).map(|i| json!([path, i.to_string(), 0])).collect();
     let options = json!({"queue_timeout": 0.3, "chunksize": 1});
     server.ask("map", "write_each", &json!(items), &options).outcome("queue-timeout");
-    assert_eq!(server.result(&busy, 10.0).value(), 1.0);
+    assert_eq!(server.result(&busy, 10.0).value(), 4.0);
     assert!(server.words("ran").is_empty(), "nothing of it ran");
 }
 
 #[test]
 fn only_those_that_asked_for_it_time_out() {
-    let (server, busy) = busy(1.0);
+    let (server, busy) = busy(4.0);
     let patient = server.submit("square", &json!([4]));
     let long = server.job_of("apply_async", "nap_echo", &json!([[0, 1]]), &json!({"queue_timeout": 60}));
     let short = server.job_of("apply_async", "nap_echo", &json!([[0, 2]]), &json!({"queue_timeout": 0.1}));

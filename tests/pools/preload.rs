@@ -80,6 +80,21 @@ fn modules_may_start_threads_where_workers_load_them() {
     assert_eq!(call(&server, "told", "remembered", &json!([])).value(), "x");
 }
 
+/// A zygote that has nothing to do for a while prepares the rest of its own code: that needs none of the modules'.
+#[test]
+fn a_zygote_that_loads_nothing_lives_on_idle_and_its_workers_have_shared_objects() {
+    let module =
+        Module::new("import forkpool\ndef told(path): return forkpool.connect(path).qsize()", IN_WORKERS);
+    let server = module.serve();
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    assert_eq!(make(&server, "later", false).status, 201);
+    server.send("PUT", "/v1/queues/q", &[("content-type", "application/json")], Some(b"{}")).value();
+    for pool in ["python", "later"] {
+        assert_eq!(call(&server, pool, "told", &json!(["/v1/queues/q"])).value(), 0);
+    }
+    assert!(!server.errors().contains("the zygote is lost"), "{}", server.errors());
+}
+
 #[test]
 fn both_kinds_stand_side_by_side() {
     // Without its thread the module can be loaded before.

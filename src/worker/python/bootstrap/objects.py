@@ -553,4 +553,4 @@ def open_argument(path):
 
 for each in list(KINDS.values()) + [ObjectError, UnknownObject]:
     each.__module__ = "forkpool"
-    setattr(sys.modules["forkpool"], each.__name__, each)
+    setattr(library, each.__name__, each)

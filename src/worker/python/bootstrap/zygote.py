@@ -63,7 +63,8 @@ def make_module():
                 return vars(module)[name]
         raise AttributeError("module 'forkpool' has no attribute %r" % name)
 
-    module = sys.modules["forkpool"] = type(sys)("forkpool", "The server's shared objects, in its workers.")
+    global library
+    module = library = sys.modules["forkpool"] = type(sys)("forkpool", "The server's shared objects, in its workers.")
     connect.__module__ = "forkpool"
     module.connect = connect
     module.__getattr__ = lazily
@@ -105,7 +106,6 @@ class Zygote:
         if asked["protocol"] != 1:
             self.refuse("python", "unsupported", "the protocol's version is not 1")
         sys.path[:0] = asked["paths"]
-        make_module()
         for file in asked["files"]:
             self.offer_module(self.importing(file["module"], load_file, file["module"], file["path"], self))
         for name in asked["modules"]:
@@ -156,6 +156,7 @@ class Zygote:
 
     def run(self):
         """Load, then fork a worker for each request."""
+        make_module()
         if self.preloads:
             self.load()
             self.calls = self.calls_of_functions()
