@@ -32,8 +32,7 @@ def receive(control):
     except BlockingIOError:
         # Nothing to do for a while: spare later workers the compilation of parts 4 to 6.
         rarely("explain")
-        if "forkpool" in sys.modules:  # a zygote that doesn't preload has loaded nothing
-            shared("reference_hook")
+        shared("reference_hook")
         gc.freeze()
         control.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, bytes(16))
         return receive(control)
