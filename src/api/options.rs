@@ -65,7 +65,6 @@ pub struct CallOptions {
     #[param(minimum = 0, maximum = 1000)]
     retries: Option<i64>,
     /// After which codes, with commas between; `worker-died`, `interrupted` and `function-raised` if left out.
-    #[param(pattern = "^[a-z]+(-[a-z]+)*(,[a-z]+(-[a-z]+)*)*$")]
     retry_on: Option<String>,
     /// Seconds before the first retry, doubled each time, at most 60; 0 if left out.
     #[param(minimum = 0, maximum = 86400)]

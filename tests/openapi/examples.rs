@@ -124,8 +124,10 @@ impl Operation<'_> {
         let responses = self.said["responses"].as_object().expect("responses");
         // A method may need what no example says: an item to take, a hold to give back. Then it answers one of
         // its own documented errors.
-        if answer.status == 409 && self.is_method() {
-            let said = resolved(self.document, &responses["409"])["description"].as_str().unwrap_or_default();
+        if [404, 408, 409].contains(&answer.status) && self.is_method() {
+            let said =
+                resolved(self.document, &responses[&answer.status.to_string()])["description"].as_str();
+            let said = said.unwrap_or_default();
             let problem = answer.json();
             let code = problem["code"].as_str().unwrap_or_default();
             assert!(said.contains(&format!("`{code}`")), "{id}: {code} is not in {said:?}");

@@ -80,6 +80,12 @@ fn describe_kind(document: &mut Value, spec: &KindSpec) {
         if !method.params.is_empty() {
             document["components"]["schemas"][format!("{name}{}", pascal(method.name))] =
                 object_schema(method.params);
+            let is_owned = matches!(spec.kind, Kind::RLocks | Kind::Conditions | Kind::Values | Kind::Arrays);
+            if is_owned && method.name == "acquire" {
+                let schema = &mut document["components"]["schemas"][format!("{name}{}", pascal(method.name))];
+                schema["required"] = json!(["owner"]);
+                schema["properties"]["owner"]["type"] = "string".into();
+            }
         }
         document["paths"][path] = json!({"post": operation});
     }
