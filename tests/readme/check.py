@@ -55,7 +55,7 @@ def commands(lines):
 
 def pattern_of(expected):
     """What an answer must match: the README's text, masked."""
-    masks = "|".join((UUID, TIME, r'"pid":\d+', r'"busy_seconds":[\d.e-]+', r'"tasks_\w+":\d+', r"127\.0\.0\.1:\d+",
+    masks = "|".join((UUID, TIME, r'"(?:parent_)?pid":\d+', r"(?:process|process id): \d+", r'"busy_seconds":[\d.e-]+', r'"tasks_\w+":\d+', r"127\.0\.0\.1:\d+",
                       r'"(?:started|finished|expires|created)_at":"[^"]*"', r"\s*…\s*"))
     parts, at = [], 0
     for found in re.finditer(masks, expected):
@@ -68,7 +68,7 @@ def pattern_of(expected):
         elif re.fullmatch(TIME, token):
             parts.append(TIME)
         else:
-            parts.append(re.sub(r"[\d.e-]+$|(?<=:\")[^\"]*(?=\")", lambda _: r"[^,}\" ]+", re.escape(token).replace("\\", ""))
+            parts.append(re.sub(r"[\d.e-]+$|(?<=:\")[^\"]*(?=\")", lambda _: r"[^,}\" \n]+", re.escape(token).replace("\\", ""))
                          if not token.startswith("127") else r"127\.0\.0\.1:\d+")
         at = found.end()
     parts.append(re.escape(expected[at:]))
