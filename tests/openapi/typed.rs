@@ -44,7 +44,8 @@ fn a_worker_gets_what_the_annotations_say() {
     let server = serve();
     let arguments =
         json!({"image": "cat", "size": {"width": 3, "height": 4}, "fit": "contain", "on": "2026-02-03"});
-    let value = json!({"name": "cat.png", "size": {"width": 3, "height": 4}, "fit": "contain", "made_on": "2026-02-03"});
+    let size = json!({"width": 3, "height": 4});
+    let value = json!({"name": "cat.png", "size": size, "fit": "contain", "made_on": "2026-02-03"});
     assert_eq!(call(&server, "tasks.thumbnail", &arguments).value(), value);
     let raw = server.post("/v1/apply", &json!({"function": "tasks.thumbnail", "kwargs": arguments}));
     assert!(raw.says("AssertionError"), "apply stays opaque: {}", raw.text());

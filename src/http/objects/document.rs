@@ -317,7 +317,10 @@ fn narrow(schema: &mut Value, kind: Kind) {
 
 /// What fits into which typecode.
 fn by_typecode(properties: impl Fn(Value) -> Value) -> Value {
-    let of = |letters: &[&str], item: Value| json!({"if": {"properties": {"typecode": {"enum": letters}}}, "then": {"properties": properties(item)}});
+    let of = |letters: &[&str], item: Value| {
+        let then = properties(item);
+        json!({"if": {"properties": {"typecode": {"enum": letters}}}, "then": {"properties": then}})
+    };
     json!([
         of(&["f", "d"], json!({"type": ["number", "boolean"]})),
         of(&["b", "B", "h", "H", "i", "I", "l", "L", "q", "Q"], json!({"type": ["integer", "boolean"]})),
