@@ -8,10 +8,10 @@ use serde_json::Value;
 fn hold(file: &str, generated: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi").join(file);
     if std::env::var_os("UPDATE_OPENAPI").is_some() {
-        fs::write(&path, generated).unwrap();
+        fs::write(&path, generated).expect("the file can be written");
     }
     assert!(
-        fs::read_to_string(&path).unwrap() == generated,
+        fs::read_to_string(&path).expect("the file can be read") == generated,
         "openapi/{file} has drifted: run UPDATE_OPENAPI=1 cargo test --test openapi"
     );
 }

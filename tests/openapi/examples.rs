@@ -31,11 +31,8 @@ impl Operation<'_> {
     fn target(&self, server: &Server) -> String {
         let mut target = self.path.to_owned();
         for (name, parameter) in self.parameters("path") {
-            let example = match &parameter["example"] {
-                Value::Null => None,
-                Value::String(text) => Some(text.clone()),
-                other => Some(other.to_string()),
-            };
+            let example = Some(&parameter["example"]).filter(|example| !example.is_null());
+            let example = example.map(|example| example.as_str().map_or(example.to_string(), str::to_owned));
             let value = match (example, name) {
                 (Some(example), _) => example,
                 (None, "id") if self.path.starts_with("/v1/processes/") => {

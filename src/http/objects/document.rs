@@ -264,10 +264,8 @@ fn object_schema(params: &[Param]) -> Value {
         }
         // None is the default of whatever may be left out.
         if !param.needed && param.takes != Takes::Any {
-            let mut kinds = match schema["type"].take() {
-                Value::Array(kinds) => kinds,
-                kind => vec![kind],
-            };
+            let kind = schema["type"].take();
+            let mut kinds = kind.as_array().cloned().unwrap_or_else(|| vec![kind]);
             kinds.push("null".into());
             schema["type"] = kinds.into();
             if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
