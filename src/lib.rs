@@ -86,6 +86,7 @@
 //! | [`process`] | zygotes and workers as processes | a task, a job; a fork of the server |
 //! | [`worker`] | child only: becoming a worker, its loop, the runtimes | tokio, a second thread |
 //! | [`transport`] | frames, packets and pipes: the wire, described for any language | an unbounded length |
+//! | [`schema`] | what arguments must be, and how those by name become a call's | a verdict: the worker has it |
 //! | [`json`] | raw JSON: checked, cut, never built | recursion |
 //! | [`counters`] | the shared page | a decision |
 //! | [`config`] | every knob, the table of limits | a socket, a process |
@@ -107,12 +108,14 @@ pub mod pool;
 pub mod process;
 pub mod processes;
 pub mod program;
+pub mod schema;
 pub mod sys;
 pub mod telemetry;
 pub mod transport;
 pub mod worker;
 
 pub use program::serve;
+pub use schemars::{self, JsonSchema};
 pub use worker::objects::{
     Array, Barrier, BoundedSemaphore, Cell, Condition, Connection, Dict, Event, Guard, List, Lock, Namespace,
     ObjectError, Queue, RLock, Semaphore, Value,

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::options::{OPTIONS, Options};
+use super::narrow;
+use super::options::{OPTIONS, Options, whole_number};
 use super::query::Invalid;
 use crate::jobs::State;
 use crate::json::{self, EnvelopeError, Kind, Member};
@@ -34,13 +35,14 @@ pub struct ApplyBody {
     /// Larger first; 0 if left out.
     #[schema(minimum = -100, maximum = 100)]
     pub priority: Option<i64>,
-    /// 1 to 256 bytes: within one priority, jobs of different keys take turns. Jobs without one form one
-    /// together.
+    /// Within one priority, jobs of different keys take turns. Jobs without one form one together.
+    #[schema(min_length = 1, max_length = 256)]
     pub key: Option<String>,
     /// How often a task that ended without a value is run again; 0 if left out.
     #[schema(minimum = 0, maximum = 1000)]
     pub retries: Option<i64>,
     /// After which codes; `worker-died`, `interrupted` and `function-raised` if left out.
+    #[schema(schema_with = narrow::retry_on)]
     pub retry_on: Option<Vec<String>>,
     /// Seconds before the first retry, doubled each time, at most 60; 0 if left out.
     #[schema(minimum = 0, maximum = 86400)]
@@ -49,8 +51,10 @@ pub struct ApplyBody {
     #[schema(minimum = 0, maximum = 31622400)]
     pub result_ttl: Option<f64>,
     /// Labels of the client's own, to list by.
+    #[schema(schema_with = narrow::tags)]
     pub tags: Option<Vec<String>>,
     /// Must be false: this server keeps jobs in memory.
+    #[schema(schema_with = narrow::durable)]
     pub durable: Option<bool>,
 }
 
@@ -64,10 +68,10 @@ pub struct MapBody {
     /// The items.
     pub iterable: Vec<serde_json::Value>,
     /// Items a task, at least 1; if left out, by the library's formula: so that each worker gets 4 tasks.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1000000000)]
     pub chunksize: Option<u64>,
-    /// `raise` (as the library: one failure loses all values; if left out) or `collect`: each item is
-    /// `{"value":…}` or `{"error":{…}}`. imap has a record per item always.
+    /// `raise` or `collect`.
+    #[schema(schema_with = narrow::on_error)]
     pub on_error: Option<String>,
     /// The pool to run it, of the function's runtime.
     pub pool: Option<String>,
@@ -80,13 +84,14 @@ pub struct MapBody {
     /// Larger first; 0 if left out.
     #[schema(minimum = -100, maximum = 100)]
     pub priority: Option<i64>,
-    /// 1 to 256 bytes: within one priority, jobs of different keys take turns. Jobs without one form one
-    /// together.
+    /// Within one priority, jobs of different keys take turns. Jobs without one form one together.
+    #[schema(min_length = 1, max_length = 256)]
     pub key: Option<String>,
     /// How often a task that ended without a value is run again; 0 if left out.
     #[schema(minimum = 0, maximum = 1000)]
     pub retries: Option<i64>,
     /// After which codes; `worker-died`, `interrupted` and `function-raised` if left out.
+    #[schema(schema_with = narrow::retry_on)]
     pub retry_on: Option<Vec<String>>,
     /// Seconds before the first retry, doubled each time, at most 60; 0 if left out.
     #[schema(minimum = 0, maximum = 86400)]
@@ -95,8 +100,10 @@ pub struct MapBody {
     #[schema(minimum = 0, maximum = 31622400)]
     pub result_ttl: Option<f64>,
     /// Labels of the client's own, to list by.
+    #[schema(schema_with = narrow::tags)]
     pub tags: Option<Vec<String>>,
     /// Must be false: this server keeps jobs in memory.
+    #[schema(schema_with = narrow::durable)]
     pub durable: Option<bool>,
 }
 
@@ -141,6 +148,19 @@ pub enum BodyProblem {
     NotDurable,
 }
 
+/// The members of a body that is the arguments of a call.
+pub fn arguments_of(text: &Bytes, depth_max: usize) -> Result<Vec<Member<'_>>, BodyProblem> {
+    envelope(text, depth_max)
+}
+
+fn envelope(text: &Bytes, depth_max: usize) -> Result<Vec<Member<'_>>, BodyProblem> {
+    json::envelope(text, depth_max).map_err(|error| match error {
+        EnvelopeError::Scan(error) => BodyProblem::NotJson(error.to_string()),
+        EnvelopeError::NotAnObject => invalid("body", "the body must be a JSON object"),
+        EnvelopeError::Duplicate { name } => invalid(&name, "the member is given twice"),
+    })
+}
+
 pub(super) struct Members<'a> {
     text: &'a Bytes,
     members: Vec<Member<'a>>,
@@ -148,11 +168,7 @@ pub(super) struct Members<'a> {
 
 impl<'a> Members<'a> {
     pub(super) fn read(text: &'a Bytes, depth_max: usize, allowed: &[&[&str]]) -> Result<Self, BodyProblem> {
-        let members = json::envelope(text, depth_max).map_err(|error| match error {
-            EnvelopeError::Scan(error) => BodyProblem::NotJson(error.to_string()),
-            EnvelopeError::NotAnObject => invalid("body", "the body must be a JSON object"),
-            EnvelopeError::Duplicate { name } => invalid(&name, "the member is given twice"),
-        })?;
+        let members = envelope(text, depth_max)?;
         let known = |member: &&Member<'_>| allowed.iter().any(|list| list.contains(&&*member.name));
         if let Some(unknown) = members.iter().find(|member| !known(member)) {
             let allowed = allowed.concat();
@@ -221,6 +237,7 @@ pub struct CancelBody {
     /// Of this function.
     pub function: Option<String>,
     /// `queued` or `running`.
+    #[schema(schema_with = narrow::open_state)]
     pub state: Option<String>,
 }
 
@@ -290,7 +307,7 @@ impl MapRequest {
             match members.raw("chunksize", Kind::Number, "a whole number from 1 to 1,000,000,000")? {
                 None => None,
                 Some((text, _)) => {
-                    let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<usize>().ok());
+                    let number = whole_number(&text).and_then(|number| usize::try_from(number).ok());
                     let number = number.filter(|number| (1..=CHUNKSIZE_MAX).contains(number));
                     Some(number.ok_or_else(|| {
                         invalid("chunksize", "chunksize must be a whole number from 1 to 1,000,000,000")

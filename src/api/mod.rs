@@ -7,6 +7,7 @@ mod body;
 mod event;
 mod job;
 mod list;
+mod narrow;
 mod new_pool;
 mod options;
 mod pool;
@@ -20,13 +21,13 @@ pub use accepted::{
 };
 pub use body::{
     ApplyBody, ApplyRequest, BodyProblem, CancelBody, CancelRequest, Cancelled, MapBody, MapRequest,
-    no_arguments,
+    arguments_of, no_arguments,
 };
 pub use event::{LogEvent, StateEvent};
 pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
 pub use new_pool::{JoinBody, NewPoolBody, NewPoolRequest, PoolChangeBody, join_timeout, pool_change};
-pub use options::Options;
+pub use options::{CallOptions, OPTIONS, Options};
 pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
 pub use problem::{ExceptionInfo, Problem, failure_text};
 pub use process::{ProcessBody, ProcessInfo, ProcessList, ProcessRequest};

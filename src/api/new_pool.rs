@@ -7,8 +7,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::body::{BodyProblem, Members, invalid};
+use super::options::whole_number;
 use crate::json::Kind;
 
+/// No worker holds less.
+const MAX_RSS_MIN: u64 = 32 << 20;
 /// Most workers of a pool.
 const PROCESSES_MAX: u64 = 1_024;
 /// Most bytes of an initializer's arguments.
@@ -24,8 +27,14 @@ const TASKS_MAX: u64 = 1 << 53;
 }))]
 pub struct NewPoolBody {
     /// Its name: 1 to 128 of `A-Z a-z 0-9 _ . -`, but not `.` or `..`.
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[A-Za-z0-9_.-]*[A-Za-z0-9_-][A-Za-z0-9_.-]*$|^[.]{3,}$"
+    )]
     pub name: String,
-    /// `python`, `native` or `command`; may be left out where only one is served.
+    /// May be left out where only one is served.
+    #[schema(schema_with = super::narrow::runtime)]
     pub runtime: Option<String>,
     /// Worker processes, 1 to 1,024; as the server's `--workers` if left out.
     #[schema(minimum = 1, maximum = 1024)]
@@ -35,12 +44,13 @@ pub struct NewPoolBody {
     /// Its positional arguments; none if left out.
     pub initargs: Option<Vec<serde_json::Value>>,
     /// Tasks (calls, or chunks of a map) that a worker runs before another takes its place.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 9007199254740992i64)]
     pub maxtasksperchild: Option<u64>,
     /// Up to so many more, drawn for each worker; 0 if left out.
+    #[schema(minimum = 0, maximum = 9007199254740992i64)]
     pub maxtasksperchild_jitter: Option<u64>,
     /// Bytes that a worker may hold: above it is replaced, and killed if it runs a task.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 33554432, maximum = 9007199254740992i64)]
     pub max_rss: Option<u64>,
     /// `false`: each worker loads the modules itself, after its fork, so that they may start threads while they
     /// load; true if left out. Python only.
@@ -132,7 +142,7 @@ impl NewPoolRequest {
             initargs,
             maxtasksperchild,
             maxtasksperchild_jitter: jitter.unwrap_or(0),
-            max_rss: whole(&members, "max_rss", 1, TASKS_MAX)?,
+            max_rss: whole(&members, "max_rss", MAX_RSS_MIN, TASKS_MAX)?,
             preload: preload(&members)?,
         })
     }
@@ -160,7 +170,7 @@ fn processes(members: &Members<'_>) -> Result<Option<usize>, BodyProblem> {
 fn whole(members: &Members<'_>, name: &str, least: u64, most: u64) -> Result<Option<u64>, BodyProblem> {
     let what = format!("a whole number from {least} to {most}");
     let Some((text, _)) = members.raw(name, Kind::Number, &what)? else { return Ok(None) };
-    let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<u64>().ok());
+    let number = whole_number(&text).and_then(|number| u64::try_from(number).ok());
     match number.filter(|number| (least..=most).contains(number)) {
         Some(number) => Ok(Some(number)),
         None => Err(invalid(name, &format!("{name} must be {what}"))),

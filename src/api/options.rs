@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 
 use super::body::{BodyProblem, Members, invalid};
 use super::query::{Invalid, Query};
 use crate::jobs::{FailureCode, Terms};
 
 /// Members that every submission may have besides its own.
-pub(super) const OPTIONS: &[&str] = &[
+pub const OPTIONS: &[&str] = &[
     "pool",
     "run_timeout",
     "queue_timeout",
@@ -28,10 +30,10 @@ pub(super) const OPTIONS: &[&str] = &[
 const SECONDS_MAX: f64 = 86_400.0;
 const RESULT_TTL_MAX: f64 = 31_622_400.0;
 const PRIORITY_MOST: i64 = 100;
-const KEY_BYTES_MAX: usize = 256;
+const KEY_CHARS_MAX: usize = 256;
 const RETRIES_MAX: i64 = 1_000;
 const TAGS_MAX: usize = 32;
-const TAG_BYTES_MAX: usize = 256;
+const TAG_CHARS_MAX: usize = 256;
 const RETRIABLE: &[FailureCode] = &[
     FailureCode::WorkerDied,
     FailureCode::Interrupted,
@@ -39,6 +41,44 @@ const RETRIABLE: &[FailureCode] = &[
     FailureCode::RunTimeout,
     FailureCode::WorkerProtocolError,
 ];
+
+/// The options of a call whose body is its arguments.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "it stands for parameters in the document; no value is made")]
+pub struct CallOptions {
+    /// The pool to run it, of the function's runtime.
+    pool: Option<String>,
+    /// Seconds that a task may run; then its worker is killed.
+    #[param(minimum = 0, maximum = 86400)]
+    run_timeout: Option<f64>,
+    /// Seconds that the job may wait for its first task to start.
+    #[param(minimum = 0, maximum = 86400)]
+    queue_timeout: Option<f64>,
+    /// Larger first; 0 if left out.
+    #[param(minimum = -100, maximum = 100)]
+    priority: Option<i64>,
+    /// Keys have turns: jobs of the same priority run key by key, not first come first served.
+    #[param(min_length = 1, max_length = 256)]
+    key: Option<String>,
+    /// How often a task that ended without a value is run again; 0 if left out.
+    #[param(minimum = 0, maximum = 1000)]
+    retries: Option<i64>,
+    /// After which codes, with commas between; `worker-died`, `interrupted` and `function-raised` if left out.
+    retry_on: Option<String>,
+    /// Seconds before the first retry, doubled each time, at most 60; 0 if left out.
+    #[param(minimum = 0, maximum = 86400)]
+    retry_delay: Option<f64>,
+    /// Seconds that the value is kept; `--result-ttl` if left out.
+    #[param(minimum = 0, maximum = 31622400)]
+    result_ttl: Option<f64>,
+    /// Labels of the client's own, to list by, with commas between.
+    #[param(pattern = "^[^,]{1,256}(,[^,]{1,256}){0,31}$")]
+    tags: Option<String>,
+    /// Must be false: this server keeps jobs in memory.
+    #[param(value_type = Option<String>, pattern = "^false$")]
+    durable: Option<bool>,
+}
 
 /// What a submission asks for besides its own members.
 #[derive(Debug)]
@@ -149,9 +189,17 @@ fn whole<T: TryFrom<i64>>(
     most: i64,
 ) -> Result<Option<T>, BodyProblem> {
     let what = format!("a whole number from {least} to {most}");
-    let Some(number) = value::<i64>(members, name, &what)? else { return Ok(None) };
+    let Some(text) = members.text(name) else { return Ok(None) };
+    let number = whole_number(&text).ok_or_else(|| invalid(name, &format!("{name} must be {what}")))?;
     let number = (least..=most).contains(&number).then(|| T::try_from(number).ok()).flatten();
     number.map(Some).ok_or_else(|| invalid(name, &format!("{name} must be {what}")))
+}
+
+/// A whole number, also one that is written with a point: JSON knows no difference (`2.0`).
+pub(super) fn whole_number(text: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(text).ok()?;
+    let number = || text.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && number.abs() < 9e15);
+    text.parse::<i64>().ok().or_else(|| number().and_then(|number| format!("{number:.0}").parse().ok()))
 }
 
 fn retry_on(members: &Members<'_>) -> Result<Option<Vec<FailureCode>>, BodyProblem> {
@@ -169,18 +217,18 @@ fn codes_of(names: &[String]) -> Result<Vec<FailureCode>, BodyProblem> {
 }
 
 fn checked_key(key: String) -> Result<Arc<str>, BodyProblem> {
-    let fits = (1..=KEY_BYTES_MAX).contains(&key.len());
-    fits.then(|| key.into()).ok_or_else(|| invalid("key", "key must be a string of 1 to 256 bytes"))
+    let fits = (1..=KEY_CHARS_MAX).contains(&key.chars().count());
+    fits.then(|| key.into()).ok_or_else(|| invalid("key", "key must be a string of 1 to 256 characters"))
 }
 
 fn tags(members: &Members<'_>) -> Result<Vec<String>, BodyProblem> {
-    let what = format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_BYTES_MAX} bytes");
+    let what = format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_CHARS_MAX} characters");
     checked_tags(value(members, "tags", &what)?.unwrap_or_default())
 }
 
 fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, BodyProblem> {
-    let what = format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_BYTES_MAX} bytes");
-    let fits = |tag: &String| (1..=TAG_BYTES_MAX).contains(&tag.len());
+    let what = format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_CHARS_MAX} characters");
+    let fits = |tag: &String| (1..=TAG_CHARS_MAX).contains(&tag.chars().count());
     if tags.len() > TAGS_MAX || !tags.iter().all(fits) {
         return Err(invalid("tags", &format!("tags must be {what}")));
     }

@@ -7,7 +7,10 @@ use utoipa::ToSchema;
 /// A function that is offered.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(example = json!({
-    "name": "tasks.square", "runtime": "python", "pool": "python", "signature": "(x)", "doc": "x * x"
+    "name": "tasks.square", "runtime": "python", "pool": "python", "signature": "(x: int) -> int", "doc": "x * x",
+    "parameters": {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"],
+                   "additionalProperties": false},
+    "returns": {"type": "integer"}
 }))]
 pub struct FunctionInfo {
     /// Public name.
@@ -22,6 +25,13 @@ pub struct FunctionInfo {
     /// Its documentation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doc: Option<String>,
+    /// The JSON Schema of its arguments by name, which `callFunction` takes; left out where not even names
+    /// are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The JSON Schema of its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub returns: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// A pool.

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use super::body::{BodyProblem, Members, invalid};
 use crate::json::Kind;
 
-/// Longest name in bytes.
-const NAME_BYTES_MAX: usize = 256;
+/// Longest name in characters.
+const NAME_CHARS_MAX: usize = 256;
 
 /// `Process(target, args, kwargs, name, daemon)`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -21,8 +21,8 @@ pub struct ProcessBody {
     pub args: Option<Vec<serde_json::Value>>,
     /// Named arguments; none if left out.
     pub kwargs: Option<serde_json::Map<String, serde_json::Value>>,
-    /// Its name, at most 256 bytes; `Process-1`, `Process-2`, … if left out.
-    #[schema(max_length = 256)]
+    /// Its name, at most 256 characters; `Process-1`, `Process-2`, … if left out.
+    #[schema(max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     pub name: Option<String>,
     /// Whether it is terminated when the server is told to stop, instead of awaited; false if left out.
     pub daemon: Option<bool>,
@@ -54,9 +54,9 @@ impl ProcessRequest {
         let arguments = members.raw("args", Kind::Array, "an array")?;
         let keywords = members.raw("kwargs", Kind::Object, "an object")?;
         let name = members.string("name")?;
-        let fits = |name: &String| name.len() <= NAME_BYTES_MAX && !name.contains(char::is_control);
+        let fits = |name: &String| name.chars().count() <= NAME_CHARS_MAX && !name.contains(char::is_control);
         if !name.as_ref().is_none_or(fits) {
-            return Err(invalid("name", "name must be at most 256 bytes, without control characters"));
+            return Err(invalid("name", "name must be at most 256 characters, without control characters"));
         }
         let daemon = members.raw("daemon", Kind::Bool, "true or false")?;
         Ok(Self {

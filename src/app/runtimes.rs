@@ -1,7 +1,7 @@
 //! From a configuration to runtimes, their functions and their pools.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::plan::{self, Plan};
 use crate::calls::Calls;
@@ -10,12 +10,15 @@ use crate::http::Service;
 use crate::jobs::Store;
 use crate::objects::Objects;
 use crate::pool::{Function, Functions, Origin, Pools, Workshop};
-use crate::process::{CommandOutput, Family, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner};
+use crate::process::{
+    CommandOutput, Family, FunctionTypes, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner,
+};
 use crate::processes::{Processes, Rules};
+use crate::schema::Types;
 use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
 
 /// A function that would be served.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Offered {
     /// Public name.
     pub name: String,
@@ -25,6 +28,8 @@ pub struct Offered {
     pub signature: Option<String>,
     /// Its documentation.
     pub doc: Option<String>,
+    /// What its arguments and its value must be.
+    pub types: Types,
 }
 
 /// The runtimes that have functions, loaded.
@@ -135,6 +140,11 @@ fn python_spec(config: &Config, python: &PythonConfig) -> RuntimeSpec {
     }
 }
 
+fn types_of(types: FunctionTypes) -> Types {
+    let FunctionTypes { parameters, returns, positional, rest } = types;
+    Types::new(parameters, returns, positional, rest)
+}
+
 impl Loaded {
     /// What is offered, by runtime, in the order of its announcement.
     pub fn offered(&self) -> Vec<Offered> {
@@ -146,6 +156,7 @@ impl Loaded {
                 runtime: name.into(),
                 signature: function.signature,
                 doc: function.doc,
+                types: types_of(function.types),
             })
         };
         self.0.iter().flat_map(of).collect()
@@ -162,7 +173,8 @@ impl Loaded {
         for runtime in &self.0 {
             for announced in &runtime.generation.functions {
                 let (doc, signature) = (announced.doc.clone(), announced.signature.clone());
-                let mut function = Function::new(&announced.name, runtime.name, doc, signature);
+                let function = Function::new(&announced.name, runtime.name, doc, signature);
+                let mut function = function.with_types(types_of(announced.types.clone()));
                 let said = config.functions.get(&announced.name);
                 if let Some(said) = said {
                     function.run_timeout = said.run_timeout.map(|timeout| timeout.0);
@@ -218,7 +230,7 @@ impl Loaded {
             loaded.map_err(|failure| format!("the pool {name}: {}", failure.detail))?;
             pools.make(new).map_err(|error| format!("the pool {name}: {error}"))?;
         }
-        Ok(Service { functions, pools, processes })
+        Ok(Service { functions, pools, processes, documents: OnceLock::new() })
     }
 }
 

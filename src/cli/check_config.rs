@@ -116,6 +116,7 @@ mod tests {
             runtime: "python".to_owned(),
             signature: signature.map(str::to_owned),
             doc: doc.map(str::to_owned),
+            types: Default::default(),
         }
     }
 

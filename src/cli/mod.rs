@@ -52,8 +52,9 @@ Each request of the multiprocessing introduction is printed as a curl line with 
 The exit status is 0 if all answers are right.";
 
 const AFTER_OPENAPI: &str = "\
-It takes the flags of forkpool serve, so that a build can use one line for both. The document is
-the same for all functions: requests name them.";
+It takes the flags of forkpool serve, so that a build can use one line for both: the document is the one
+that such a server has at /openapi.json, with an operation for each function. Without any it is of the
+API alone.";
 
 const AFTER_CHECK: &str = "\
 Loads what would be served and lists it, with every knob that differs from its default.

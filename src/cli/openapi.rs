@@ -3,27 +3,52 @@
 use std::process::ExitCode;
 
 use crate::config::ServeFlags;
+use crate::http::{self, FunctionShown};
 
 #[derive(Debug, clap::Args)]
 pub struct Openapi {
     #[command(flatten)]
     flags: ServeFlags,
+
+    /// In version 3.0, for tools that don't read 3.1
+    #[arg(long)]
+    v3_0: bool,
 }
 
 pub fn run(openapi: Openapi) -> ExitCode {
-    // Nothing given is fine here; what is given must be good.
+    // Nothing given is fine here: the document is then of the API alone. What is given must be good.
     let flags = &openapi.flags;
     let serves = flags.targets.is_some()
         || flags.function.is_some()
         || flags.command.is_some()
+        || flags.builtin.is_some()
         || flags.config.is_some();
-    if serves && let Err(status) = super::resolve(openapi.flags) {
-        return status;
+    let mut offered = Vec::new();
+    let mut base_url = String::new();
+    if serves {
+        let config = match super::resolve(openapi.flags) {
+            Ok(config) => config,
+            Err(status) => return status,
+        };
+        base_url = config.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
+        match crate::app::check(&config) {
+            Ok(functions) => offered = functions,
+            Err(reason) => {
+                super::tell(&reason);
+                return ExitCode::from(super::EXIT_USAGE);
+            }
+        }
     }
-    let mut document = crate::http::openapi_json();
-    if !document.ends_with('\n') {
-        document.push('\n');
-    }
-    super::print(&document);
+    offered.sort_by(|one, other| one.name.cmp(&other.name));
+    let shown = offered.iter().map(|function| FunctionShown {
+        name: &function.name,
+        runtime: &function.runtime,
+        doc: function.doc.as_deref(),
+        signature: function.signature.as_deref(),
+        types: &function.types,
+    });
+    let document = http::document(shown, &base_url);
+    let document = if openapi.v3_0 { http::document_30(&document) } else { document };
+    super::print(&http::text_of(&document));
     ExitCode::SUCCESS
 }

@@ -1,25 +1,33 @@
-//! The OpenAPI document, generated from the handlers.
+//! The OpenAPI document, generated from the handlers and the functions that are offered: in version 3.1, and
+//! translated to 3.0 for the tools that read no other.
 
-use std::sync::OnceLock;
+mod finish;
+mod typed;
+mod v30;
 
-use axum::extract::RawQuery;
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::OpenApi;
 
-use super::guard::is_open;
 use super::negotiate::check_accept;
 use super::problem::Problem;
+use super::state::Shared;
 use super::{
-    events, functions, idempotency, imap, jobs, objects, operations, pool_life, pools, processes, submit,
+    call, docs, events, functions, idempotency, imap, jobs, objects, operations, pool_life, pools, processes,
+    submit,
 };
 use crate::api::{Query, ReadProblems};
+pub use typed::FunctionShown;
 
 const DESCRIPTION: &str = "Python's `multiprocessing` as an HTTP service.
 
 Functions are offered by the server and named by requests. `apply` and `map` answer values; their `_async` \
-forms answer a job, whose id is the service's AsyncResult. Arguments and values are any JSON. A job that ended \
+forms answer a job, whose id is the service's AsyncResult. Each function that is offered has an operation of \
+its own besides, with the types that it says. Arguments and values are any JSON. A job that ended \
 without a value is 422, whatever ended it. Every answer that is no success is `application/problem+json` with \
 a `code` for programs. Members that have no value are left out, never null.";
 
@@ -33,13 +41,13 @@ a `code` for programs. Members that have no value are left out, never null.";
         imap::imap_unordered_stream,
         jobs::list_jobs, jobs::get_job, jobs::delete_job, jobs::get_result, jobs::cancel_job, jobs::cancel_jobs,
         jobs::get_logs, events::get_events,
-        functions::list_functions, functions::get_function,
+        functions::list_functions, functions::get_function, call::call_function, call::call_function_async,
         pools::list_pools, pool_life::create_pool, pools::get_pool, pool_life::resize_pool,
         pool_life::terminate_pool, pool_life::close_pool, pool_life::join_pool, pools::list_workers,
         processes::start_process, processes::list_processes, processes::get_process,
         processes::join_process, processes::terminate_process, processes::kill_process,
         processes::get_process_output,
-        operations::livez, operations::readyz, operations::version, openapi,
+        operations::livez, operations::readyz, operations::version, openapi, openapi_30, docs::page, docs::file,
     ),
     tags(
         (name = "submit", description = "Run functions"),
@@ -52,80 +60,94 @@ a `code` for programs. Members that have no value are left out, never null.";
 )]
 struct Document;
 
-/// The document as it is checked in: pretty, with a newline at its end.
-pub fn openapi_json() -> String {
-    static TEXT: OnceLock<String> = OnceLock::new();
-    let text = TEXT.get_or_init(|| {
-        // Types that derive their schema always have a JSON text.
-        let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
-        never_null(&mut document);
-        objects::describe(&mut document);
-        idempotency::describe(&mut document);
-        secure(&mut document);
-        let document = serde_json::to_string_pretty(&document).unwrap_or_default();
-        format!("{document}\n")
-    });
-    text.clone()
+/// Both versions as they are served.
+#[derive(Debug)]
+pub struct Documents {
+    openapi: String,
+    openapi_30: String,
 }
 
-/// Says of each operation behind the door that it takes a token, and what it answers without one.
-fn secure(document: &mut Value) {
-    document["components"]["securitySchemes"] = json!({"bearer": {
-        "type": "http", "scheme": "bearer",
-        "description": "A token of the server's `--token-file`. A server without one asks for none."
-    }});
-    let unauthorized = json!({
-        "description": "`unauthorized`: the server wants a token, and none or a wrong one came",
-        "headers": {"WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string"}}},
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    });
-    let paths = document["paths"].as_object_mut().into_iter().flatten();
-    for operations in paths.filter(|(path, _)| !is_open(path)).filter_map(|(_, item)| item.as_object_mut()) {
-        for operation in operations.values_mut() {
-            operation["security"] = json!([{"bearer": []}]);
-            operation["responses"]["401"] = unauthorized.clone();
-            if let Some(responses) = operation["responses"].as_object_mut() {
-                responses.sort_keys();
-            }
-        }
+impl Documents {
+    fn of<'a>(functions: impl Iterator<Item = FunctionShown<'a>>, base_url: &str) -> Self {
+        let document = document(functions, base_url);
+        Self { openapi_30: text_of(&document_30(&document)), openapi: text_of(&document) }
     }
 }
 
-/// Optional members are left out, never null: the schemas that stand for `Option` lose their null.
-fn never_null(schema: &mut Value) {
-    match schema {
-        Value::Object(members) => {
-            let types = members.get_mut("type").and_then(Value::as_array_mut);
-            if let Some(types) = types {
-                types.retain(|name| name != "null");
-                if let [only] = types.as_slice() {
-                    let only = only.clone();
-                    members.insert("type".into(), only);
-                }
-            }
-            let choices = members.get_mut("oneOf").and_then(Value::as_array_mut);
-            if let Some(choices) = choices {
-                choices.retain(|choice| choice != &serde_json::json!({"type": "null"}));
-                if let [Value::Object(only)] = choices.as_slice() {
-                    let only = only.clone();
-                    members.remove("oneOf");
-                    members.extend(only);
-                }
-            }
-            members.values_mut().for_each(never_null);
+/// OpenAPI 3.1: the API, and an operation for each of these functions; `base_url` is what its paths follow where
+/// that isn't the document's own server.
+pub fn document<'a>(functions: impl Iterator<Item = FunctionShown<'a>>, base_url: &str) -> Value {
+    static API: OnceLock<Value> = OnceLock::new();
+    let api = API.get_or_init(|| {
+        // Types that derive their schema always have a JSON text.
+        let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
+        finish::never_null(&mut document);
+        objects::describe(&mut document);
+        idempotency::describe(&mut document);
+        finish::secure(&mut document);
+        finish::narrow(&mut document);
+        document
+    });
+    let mut document = api.clone();
+    typed::add(&mut document, functions);
+    finish::link(&mut document);
+    if !base_url.is_empty() {
+        document["servers"] = serde_json::json!([{"url": base_url}]);
+    }
+    document
+}
+
+/// The same as OpenAPI 3.0.
+pub fn document_30(document: &Value) -> Value {
+    v30::translated(document)
+}
+
+/// A document as it is written: pretty, with a newline at its end.
+pub fn text_of(document: &Value) -> String {
+    format!("{document:#}\n")
+}
+
+fn served(app: &Shared) -> Arc<Documents> {
+    match app.service() {
+        Ok(service) => {
+            let functions = || service.functions.values().map(|function| FunctionShown::of(function));
+            Arc::clone(service.documents.get_or_init(|| Arc::new(Documents::of(functions(), &app.base_url))))
         }
-        Value::Array(items) => items.iter_mut().for_each(never_null),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        // Nothing is loaded yet: the API itself is known.
+        Err(_) => Arc::new(Documents::of(std::iter::empty(), &app.base_url)),
     }
 }
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "operations",
-    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Value,
+    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Map<String, serde_json::Value>,
                content_type = "application/json",
                example = json!({"openapi": "3.1.0", "info": {"title": "forkpool"}})), ReadProblems))]
-pub async fn openapi(RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Problem> {
+pub async fn openapi(
+    State(app): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     check_accept(&headers)?;
     Query::parse(query.as_deref(), &[])?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], openapi_json()).into_response())
+    Ok(json(served(&app).openapi.clone()))
+}
+
+/// This document as OpenAPI 3.0, for tools that don't read 3.1.
+#[utoipa::path(get, path = "/openapi-3.0.json", operation_id = "openapi30", tag = "operations",
+    responses((status = 200, description = "OpenAPI 3.0", body = serde_json::Map<String, serde_json::Value>,
+               content_type = "application/json",
+               example = json!({"openapi": "3.0.3", "info": {"title": "forkpool"}})), ReadProblems))]
+pub async fn openapi_30(
+    State(app): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    check_accept(&headers)?;
+    Query::parse(query.as_deref(), &[])?;
+    Ok(json(served(&app).openapi_30.clone()))
+}
+
+fn json(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }

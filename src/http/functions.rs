@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
+use serde_json::Value;
 
 use super::negotiate::check_accept;
 use super::problem::Problem;
@@ -20,6 +21,8 @@ fn shown(function: &Function) -> FunctionInfo {
         pool: function.pool.to_string(),
         signature: function.signature.clone(),
         doc: function.doc.clone(),
+        parameters: function.types.parameters().and_then(Value::as_object).cloned(),
+        returns: function.types.returns().and_then(Value::as_object).cloned(),
     }
 }
 
@@ -39,7 +42,7 @@ pub async fn list_functions(
 
 /// One function.
 #[utoipa::path(get, path = "/v1/functions/{name}", operation_id = "getFunction", tag = "functions",
-    params(("name" = String, Path, description = "Public name")),
+    params(("name" = String, Path, description = "Public name", example = "tasks.square")),
     responses((status = 200, description = "The function", body = FunctionInfo), ReadProblems, JobProblems))]
 pub async fn get_function(
     State(app): State<Arc<Shared>>,

@@ -18,7 +18,8 @@ use super::problem::Problem;
 use super::state::Shared;
 use super::submit::{JOB_HEADER, body_of};
 use crate::api::{
-    self, Invalid, MapBody, MapRequest, Options, OutcomeProblems, Query, ReadProblems, SubmitProblems,
+    self, CallOptions, Invalid, MapBody, MapRequest, OPTIONS, Options, OutcomeProblems, Query, ReadProblems,
+    SubmitProblems,
 };
 use crate::jobs::{JobKind, NewJob, Record, Reservation};
 use crate::json::Splitter;
@@ -29,21 +30,6 @@ const NDJSON: &str = "application/x-ndjson";
 const WINDOW_ITEMS_MIN: usize = 1 << 10;
 const WINDOW_ITEMS_MAX: usize = 1 << 20;
 const CHUNKSIZE_MAX: usize = 1 << 20;
-const STREAM_PARAMETERS: &[&str] = &[
-    "function",
-    "chunksize",
-    "pool",
-    "run_timeout",
-    "queue_timeout",
-    "priority",
-    "key",
-    "retries",
-    "retry_on",
-    "retry_delay",
-    "result_ttl",
-    "tags",
-    "durable",
-];
 
 /// Calls a function for each item; a line per item, in order (`Pool.imap`).
 #[utoipa::path(post, path = "/v1/imap", operation_id = "imap", tag = "submit", request_body = MapBody,
@@ -69,9 +55,11 @@ pub async fn imap_unordered(State(app): State<Arc<Shared>>, request: Request) ->
 
 /// imap over an endless iterable: an item a line, answers while the request is still being sent.
 #[utoipa::path(post, path = "/v1/imap/stream", operation_id = "imapStream", tag = "submit",
-    params(("function" = String, Query, description = "Public name of the function"),
-           ("chunksize" = Option<u64>, Query, description = "Items a task; 1 if left out", minimum = 1)),
-    request_body(content = String, content_type = "application/x-ndjson", description = "An item a line"),
+    params(("function" = String, Query, description = "Public name of the function", example = "tasks.square"),
+           ("chunksize" = Option<u64>, Query, description = "Items a task; 1 if left out", minimum = 1,
+            maximum = 1048576), CallOptions),
+    request_body(content = serde_json::Value, content_type = "application/x-ndjson", description = "An item a line",
+                 example = json!("1\n2\n3\n")),
     responses((status = 200, body = String, content_type = "application/x-ndjson", description = "As imap",
                headers(("Forkpool-Job" = String, description = "The job's id"))),
               ReadProblems, SubmitProblems, OutcomeProblems))]
@@ -85,9 +73,11 @@ pub async fn imap_stream(
 
 /// imap_unordered over an endless iterable: an item a line, answers while the request is still being sent.
 #[utoipa::path(post, path = "/v1/imap_unordered/stream", operation_id = "imapUnorderedStream", tag = "submit",
-    params(("function" = String, Query, description = "Public name of the function"),
-           ("chunksize" = Option<u64>, Query, description = "Items a task; 1 if left out", minimum = 1)),
-    request_body(content = String, content_type = "application/x-ndjson", description = "An item a line"),
+    params(("function" = String, Query, description = "Public name of the function", example = "tasks.square"),
+           ("chunksize" = Option<u64>, Query, description = "Items a task; 1 if left out", minimum = 1,
+            maximum = 1048576), CallOptions),
+    request_body(content = serde_json::Value, content_type = "application/x-ndjson", description = "An item a line",
+                 example = json!("1\n2\n3\n")),
     responses((status = 200, body = String, content_type = "application/x-ndjson",
                description = "As imap, in the order in which items are ready",
                headers(("Forkpool-Job" = String, description = "The job's id"))),
@@ -118,7 +108,7 @@ fn from_stream(
     request: Request,
     kind: JobKind,
 ) -> Result<Response, Problem> {
-    let query = Query::parse(query, STREAM_PARAMETERS)?;
+    let query = Query::parse(query, &[&["function", "chunksize"], OPTIONS].concat())?;
     check_takes_lines(request.headers())?;
     check_content_type_is(request.headers(), NDJSON)?;
     let function = query.text("function").ok_or_else(|| {

@@ -113,12 +113,15 @@ pub async fn get_result(
 
 /// The jobs, newest first.
 #[utoipa::path(get, path = "/v1/jobs", operation_id = "listJobs", tag = "jobs",
-    params(("state" = Option<String>, Query, description = "Only of this state"),
+    params(("state" = Option<String>, Query, pattern = "^(queued|running|succeeded|failed|cancelled)$",
+            description = "Only of this state"),
            ("function" = Option<String>, Query, description = "Only of this function"),
            ("tag" = Option<String>, Query, description = "Only with this tag"),
            ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000,
             description = "At most so many, 1 to 1,000; 100 if left out"),
-           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
+           ("cursor" = Option<String>, Query,
+            pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
+            description = "`next_cursor` of the page before")),
     responses((status = 200, description = "A page of jobs", body = JobList), ReadProblems))]
 pub async fn list_jobs(
     State(app): State<Arc<Shared>>,

@@ -5,6 +5,8 @@
 //! client that leaves drops nothing but its answer.
 
 mod body;
+mod call;
+mod docs;
 mod document;
 mod events;
 mod functions;
@@ -27,7 +29,7 @@ mod state;
 mod submit;
 mod value;
 
-pub use document::openapi_json;
+pub use document::{FunctionShown, document, document_30, text_of};
 pub use guard::Doors;
 pub use router::{guarded, router};
 pub use server::{Listener, ServerOptions, Stage as ConnectionStage, serve};

@@ -9,8 +9,9 @@ use axum::response::{IntoResponse, Response};
 use super::body::BodyError;
 use crate::api::{self, BodyProblem, Invalid};
 use crate::config::Limits;
-use crate::jobs::{Failure, KeyBounds, Overloaded, Record};
+use crate::jobs::{Failure, FailureCode, KeyBounds, Overloaded, Record};
 use crate::pool::{BootFailure, BootReason, Function, Pool};
+use crate::schema::Misfit;
 
 /// An answer that is no success.
 #[derive(Debug)]
@@ -70,6 +71,15 @@ impl Problem {
         let mut problem =
             Self::new(StatusCode::NOT_FOUND, "unknown-function", "There is no such function", detail);
         problem.0.near = (!near.is_empty()).then_some(near);
+        problem
+    }
+
+    /// The arguments of a typed call are not what the function says; nothing was run.
+    pub fn misfit(misfit: Misfit) -> Self {
+        let code = FailureCode::InvalidArguments;
+        let detail = format!("{}: {}", misfit.path, misfit.message);
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code.as_str(), code.title(), detail);
+        problem.0.path = Some(misfit.path);
         problem
     }
 

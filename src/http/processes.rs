@@ -84,7 +84,9 @@ pub async fn start_process(State(app): State<Arc<Shared>>, request: Request) -> 
 #[utoipa::path(get, path = "/v1/processes", operation_id = "listProcesses", tag = "processes",
     params(("limit" = Option<u64>, Query, minimum = 1, maximum = 1000,
             description = "At most so many, 1 to 1,000; 100 if left out"),
-           ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
+           ("cursor" = Option<String>, Query,
+            pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
+            description = "`next_cursor` of the page before")),
     responses((status = 200, description = "A page of them", body = ProcessList), ReadProblems))]
 pub async fn list_processes(
     State(app): State<Arc<Shared>>,

@@ -10,7 +10,8 @@ use super::guard::{Doors, Guard, GuardLayer};
 use super::idempotency::Keyed;
 use super::state::Shared;
 use super::{
-    document, events, functions, imap, jobs, objects, operations, pool_life, pools, processes, submit,
+    call, docs, document, events, functions, imap, jobs, objects, operations, pool_life, pools, processes,
+    submit,
 };
 
 /// The routes, without what stands before them.
@@ -35,6 +36,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/jobs/{id}/events", get(events::get_events))
         .route("/v1/functions", get(functions::list_functions))
         .route("/v1/functions/{name}", get(functions::get_function))
+        .route("/v1/functions/{name}/call", post(call::call_function))
+        .route("/v1/functions/{name}/call_async", post(call::call_function_async))
         .route("/v1/pools", get(pools::list_pools).post(pool_life::create_pool))
         .route(
             "/v1/pools/{pool}",
@@ -55,6 +58,9 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/readyz", get(operations::readyz))
         .route("/version", get(operations::version))
         .route("/openapi.json", get(document::openapi))
+        .route("/openapi-3.0.json", get(document::openapi_30))
+        .route("/docs", get(docs::page))
+        .route("/docs/{file}", get(docs::file))
         .fallback(operations::unknown_path)
         .method_not_allowed_fallback(operations::method_not_allowed)
         .with_state(shared)

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use super::document::Documents;
 use super::problem::Problem;
 use crate::config::Limits;
 use crate::jobs::{Admission, Keys, Store};
@@ -53,6 +54,8 @@ pub struct Service {
     pub functions: Functions,
     /// By name.
     pub pools: Pools,
+    /// The API's documents, once they were asked for.
+    pub documents: OnceLock<Arc<Documents>>,
     /// Those of `/v1/processes`.
     pub processes: Processes,
 }

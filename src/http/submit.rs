@@ -95,8 +95,8 @@ pub async fn starmap_async(State(app): State<Arc<Shared>>, request: Request) -> 
 }
 
 /// A job just submitted, and where.
-struct Submitted {
-    record: Arc<Record>,
+pub(super) struct Submitted {
+    pub record: Arc<Record>,
     pool: Pool,
 }
 
@@ -118,6 +118,7 @@ async fn submit_apply(app: &Shared, request: Request, retained: bool) -> Result<
     let work = Work::Call {
         arguments: kept(wanted.arguments, &body, retained),
         keywords: wanted.keywords.map(|keywords| kept(keywords, &body, retained)),
+        typed: false,
     };
     submit(app, pool, function, new, work, room)
 }
@@ -149,7 +150,7 @@ async fn submit_map(
 }
 
 /// Arguments that wait must not hold a whole read buffer for a few bytes.
-fn kept(part: axum::body::Bytes, body: &axum::body::Bytes, retained: bool) -> axum::body::Bytes {
+pub(super) fn kept(part: axum::body::Bytes, body: &axum::body::Bytes, retained: bool) -> axum::body::Bytes {
     if retained && part.len() < body.len().max(16 << 10) / 2 {
         axum::body::Bytes::copy_from_slice(&part)
     } else {
@@ -185,7 +186,7 @@ pub(super) async fn body_of(
     read.map(|body| (body, room)).map_err(|error| Problem::of_body(&error))
 }
 
-fn submit(
+pub(super) fn submit(
     app: &Shared,
     pool: &Pool,
     function: &Arc<Function>,
@@ -216,7 +217,7 @@ impl Drop for Attended<'_> {
     }
 }
 
-async fn answer(app: Arc<Shared>, job: Submitted, raw: bool) -> Result<Response, Problem> {
+pub(super) async fn answer(app: Arc<Shared>, job: Submitted, raw: bool) -> Result<Response, Problem> {
     let attended = Attended { app: &app, job: &job };
     let outcome = job.record.ended().await;
     drop(attended);
@@ -247,7 +248,7 @@ pub fn outcome_response(
     }
 }
 
-fn accepted(app: &Shared, record: &Record) -> Response {
+pub(super) fn accepted(app: &Shared, record: &Record) -> Response {
     let mut response = (StatusCode::ACCEPTED, axum::Json(Job::of(record, &app.base_url))).into_response();
     let headers = response.headers_mut();
     headers.insert(JOB_HEADER, id_value(record));

@@ -112,8 +112,11 @@ fn float(text: &[u8]) -> Option<f64> {
 }
 
 /// A whole number that was written as one.
+/// A whole number, also one that is written with a point: JSON knows no difference (`2.0`).
 pub(super) fn whole(text: &[u8]) -> Option<i64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+    let text = std::str::from_utf8(text).ok()?;
+    let number = || text.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && number.abs() < 9e15);
+    text.parse::<i64>().ok().or_else(|| number().and_then(|number| format!("{number:.0}").parse().ok()))
 }
 
 fn unknown_member(name: &str, known: &str) -> String {

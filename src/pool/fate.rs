@@ -187,6 +187,7 @@ fn of_said(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> 
         Kind::CommandFailed => command_failed(&said, task),
         Kind::Call
         | Kind::CallKeywords
+        | Kind::CallTyped
         | Kind::Map
         | Kind::Starmap
         | Kind::MapEach
@@ -200,7 +201,10 @@ fn of_said(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> 
             return None;
         }
     };
-    failure.path = said.path;
+    failure.path = said.path.map(|path| match (kind, task.kind) {
+        (Kind::InvalidArguments, Kind::CallTyped) => task.function.types.path_by_name(&path),
+        _ => path,
+    });
     failure.index = task.is_map().then(|| task.first_item + said.index.unwrap_or(0).min(task.items));
     Some(failure)
 }

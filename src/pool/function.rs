@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::quarantine::Quarantine;
 use super::share::Share;
+use crate::schema::Types;
 
 /// A function that is offered.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Function {
     pub doc: Option<String>,
     /// How it is called, `(x)`.
     pub signature: Option<String>,
+    /// What its arguments and its value must be.
+    pub types: Types,
     /// Mean nanoseconds an item, plus one; 0 while it is not measured.
     mean_nanoseconds: AtomicU64,
     /// The longest of late, nanoseconds an item: halves in about 44 runs.
@@ -48,6 +51,7 @@ impl Function {
             pool: runtime.into(),
             doc,
             signature,
+            types: Types::default(),
             mean_nanoseconds: AtomicU64::new(0),
             peak_nanoseconds: AtomicU64::new(0),
             prints: AtomicBool::new(false),
@@ -57,6 +61,13 @@ impl Function {
             retries: 0,
             share: None,
         }
+    }
+
+    /// The same, of which this is known.
+    #[must_use]
+    pub fn with_types(mut self, types: Types) -> Self {
+        self.types = types;
+        self
     }
 
     /// What bounds the tasks of it that run at once.

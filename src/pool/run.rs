@@ -15,7 +15,7 @@ use crate::json::Splitter;
 use crate::transport::Kind;
 
 enum Source {
-    Call(Option<(Bytes, Option<Bytes>)>),
+    Call(Option<(Bytes, Option<Bytes>)>, bool),
     Map { items: Splitter, chunksize: usize, kind: Kind },
     Feed { chunks: VecDeque<(Bytes, usize)>, ended: bool, kind: Kind },
 }
@@ -46,7 +46,9 @@ impl Run {
         let Submission { record, function, work, permit } = submission;
         let exhausted = record.new.total == 0 && !matches!(work, Work::Feed { .. });
         let (source, gather) = match work {
-            Work::Call { arguments, keywords } => (Source::Call(Some((arguments, keywords))), Gather::one()),
+            Work::Call { arguments, keywords, typed } => {
+                (Source::Call(Some((arguments, keywords)), typed), Gather::one())
+            }
             Work::Map { items, chunksize, spread, collect } => {
                 let kind = match (spread, collect.is_some()) {
                     (false, false) => Kind::Map,
@@ -113,16 +115,15 @@ impl Run {
             return None;
         }
         let (kind, payload, items) = match &mut self.source {
-            Source::Call(call) => {
+            Source::Call(call, typed) => {
                 self.exhausted = true;
                 let (arguments, keywords) = call.take()?;
+                let text = |text: &'static str| Bytes::from_static(text.as_bytes());
+                let both = |keywords| vec![text("["), arguments.clone(), text(","), keywords, text("]")];
                 match keywords {
+                    keywords if *typed => (Kind::CallTyped, both(keywords.unwrap_or(text("{}"))), 1),
                     None => (Kind::Call, vec![arguments], 1),
-                    Some(keywords) => {
-                        let text = |text: &'static str| Bytes::from_static(text.as_bytes());
-                        let payload = vec![text("["), arguments, text(","), keywords, text("]")];
-                        (Kind::CallKeywords, payload, 1)
-                    }
+                    Some(keywords) => (Kind::CallKeywords, both(keywords), 1),
                 }
             }
             Source::Map { items, chunksize, kind } => {

@@ -29,6 +29,8 @@ pub enum Work {
         arguments: Bytes,
         /// The object.
         keywords: Option<Bytes>,
+        /// Whether the worker is to convert them to the types that the function says.
+        typed: bool,
     },
     /// One call per element of a JSON array.
     Map {

@@ -121,6 +121,7 @@ impl Engine {
             }
             Kind::Call
             | Kind::CallKeywords
+            | Kind::CallTyped
             | Kind::Map
             | Kind::Starmap
             | Kind::MapEach

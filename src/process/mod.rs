@@ -9,7 +9,7 @@ mod spawner;
 mod worker;
 mod zygote;
 
-pub use crate::transport::{CommandOutput, LoadCommand};
+pub use crate::transport::{CommandOutput, FunctionTypes, LoadCommand};
 pub use exit::Exit;
 pub use family::Family;
 pub use lines::Lines;

@@ -21,7 +21,8 @@ use tokio::time::Instant;
 use super::family::Family;
 use crate::sys::{self, PidFd};
 use crate::transport::{
-    ChildDescriptors, ForkInitializer, ForkProcess, FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote,
+    ChildDescriptors, ForkInitializer, ForkProcess, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX,
+    ToZygote,
 };
 
 /// How the zygotes of one runtime are made.
@@ -71,6 +72,8 @@ pub struct Announced {
     pub doc: Option<String>,
     /// Its signature.
     pub signature: Option<String>,
+    /// What its arguments and its value must be.
+    pub types: FunctionTypes,
 }
 
 /// One loading of the code: which functions it has, by the index that tasks name.
@@ -230,8 +233,8 @@ impl Zygote {
             };
             match packet {
                 FromZygote::Loading { what } => loading = what,
-                FromZygote::Function { name, doc, signature } => {
-                    functions.push(Announced { name, doc, signature });
+                FromZygote::Function { name, doc, signature, types } => {
+                    functions.push(Announced { name, doc, signature, types });
                 }
                 FromZygote::Ready => return Ok(functions),
                 FromZygote::Refused { what, reason, message, traceback } => {

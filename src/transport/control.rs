@@ -1,6 +1,7 @@
 //! Packets of the control socket between the server and a zygote.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Largest packet in bytes.
 pub const PACKET_BYTES_MAX: usize = 128 << 10;
@@ -102,6 +103,23 @@ pub enum CommandOutput {
     Bytes,
 }
 
+/// What is known of a function's arguments and value.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FunctionTypes {
+    /// The JSON Schema of the object of its arguments by name; left out where not even names are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Value>,
+    /// The JSON Schema of its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returns: Option<Value>,
+    /// The arguments that are given by position, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positional: Vec<String>,
+    /// The argument whose items are the positional ones that follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest: Option<String>,
+}
+
 /// From a zygote or the parent of a new worker.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
@@ -121,6 +139,9 @@ pub enum FromZygote {
         /// Its signature.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signature: Option<String>,
+        /// What its arguments and its value must be.
+        #[serde(default)]
+        types: FunctionTypes,
     },
     /// Everything is loaded.
     Ready,

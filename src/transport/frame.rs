@@ -19,6 +19,8 @@ pub enum Kind {
     Call = 1,
     /// Task: positional and keyword arguments.
     CallKeywords = 2,
+    /// Task: as that, with arguments converted to the types that the function says.
+    CallTyped = 7,
     /// Task: one chunk of a map.
     Map = 3,
     /// Task: one chunk of a starmap.
@@ -61,6 +63,7 @@ impl Kind {
             2 => Self::CallKeywords,
             3 => Self::Map,
             4 => Self::Starmap,
+            7 => Self::CallTyped,
             5 => Self::MapEach,
             6 => Self::StarmapEach,
             8 => Self::Ping,

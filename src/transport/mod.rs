@@ -11,8 +11,8 @@ mod parent;
 pub use calls::{Asked, CallFrame, CallKind};
 pub use child::{AnswerWriter, TaskReader};
 pub use control::{
-    CommandOutput, ForkInitializer, ForkProcess, FromZygote, LoadCommand, LoadFile, PACKET_BYTES_MAX,
-    ToZygote,
+    CommandOutput, ForkInitializer, ForkProcess, FromZygote, FunctionTypes, LoadCommand, LoadFile,
+    PACKET_BYTES_MAX, ToZygote,
 };
 pub use frame::{Codec, Frame, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES, ProtocolError};
 pub use parent::{CallEnd, ChildDescriptors, Link, ParentEnds, WriteOutcome};

@@ -3,17 +3,69 @@
 use std::io::Write;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::functions::Functions;
 use super::native::{Arguments, Raised};
+use crate::transport::FunctionTypes;
 
 /// `builtin.echo`, `builtin.square`, `builtin.sleep`, `builtin.getpid`, `builtin.fail`.
 pub fn builtins() -> Functions {
+    let any = json!({});
+    let number = json!({"type": "number"});
+    let seconds = json!({"type": "number", "minimum": 0});
+    let message = json!({"type": "string"});
     Functions::default()
-        .with_raw("builtin.echo", "(value)", "Returns its argument as it came.", echo)
-        .with_raw("builtin.square", "(x)", "Returns x * x; exact for integers up to 2**63.", square)
-        .with_raw("builtin.sleep", "(seconds)", "Sleeps, then returns null.", sleep)
-        .with_raw("builtin.getpid", "()", "Returns the process id of the worker.", getpid)
-        .with_raw("builtin.fail", "(message)", "Fails with this message.", fail)
+        .with_raw(
+            "builtin.echo",
+            "(value)",
+            "Returns its argument as it came.",
+            takes("value", &any, &any),
+            echo,
+        )
+        .with_raw(
+            "builtin.square",
+            "(x)",
+            "Returns x * x; exact for integers up to 2**63.",
+            takes("x", &number, &number),
+            square,
+        )
+        .with_raw(
+            "builtin.sleep",
+            "(seconds)",
+            "Sleeps, then returns null.",
+            takes("seconds", &seconds, &json!({"type": "null"})),
+            sleep,
+        )
+        .with_raw("builtin.getpid", "()", "Returns the process id of the worker.", nothing(), getpid)
+        .with_raw(
+            "builtin.fail",
+            "(message)",
+            "Fails with this message.",
+            takes("message", &message, &any),
+            fail,
+        )
+}
+
+/// One argument, by position.
+fn takes(name: &str, schema: &Value, returns: &Value) -> FunctionTypes {
+    let parameters = json!({
+        "type": "object", "properties": {(name): schema}, "required": [name], "additionalProperties": false
+    });
+    FunctionTypes {
+        parameters: Some(parameters),
+        returns: Some(returns.clone()),
+        positional: vec![name.to_owned()],
+        rest: None,
+    }
+}
+
+fn nothing() -> FunctionTypes {
+    FunctionTypes {
+        parameters: Some(json!({"type": "object", "properties": {}, "additionalProperties": false})),
+        returns: Some(json!({"type": "integer"})),
+        ..FunctionTypes::default()
+    }
 }
 
 fn echo(arguments: Arguments<'_>, output: &mut Vec<u8>) -> Result<(), Raised> {

@@ -4,7 +4,8 @@ use std::process::Command;
 
 use super::builtin;
 use super::native::{Arguments, Body, Function, Raised};
-use super::typed::{Typed, signature};
+use super::typed::{Described, Typed, schemas, signature};
+use crate::transport::FunctionTypes;
 
 /// The name that a list to load has for the functions of `--builtin`.
 pub const BUILTIN: &str = "builtin";
@@ -57,7 +58,8 @@ impl Functions {
     /// `invalid-arguments`, a value that has no JSON (NaN) `result-not-json`, a panic `function-raised`.
     #[must_use]
     pub fn register<M, F: Typed<M>>(self, name: impl Into<String>, function: F) -> Self {
-        self.push(name.into(), None, signature::<M, F>(None), function.body(None))
+        let types = schemas::untyped::<M, F>(None);
+        self.push(name.into(), signature::<M, F>(None), types, function.body(None))
     }
 
     /// Adds a function whose arguments are given by position or by name, as a Python function's.
@@ -73,8 +75,34 @@ impl Functions {
         if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
             self.refuse(format!("{name}: two of its parameters are named {:?}", names[twice]));
         }
-        let signature = signature::<M, F>(Some(names));
-        self.push(name, None, signature, function.body(Some(parameters)))
+        let (signature, types) = (signature::<M, F>(Some(names)), schemas::untyped::<M, F>(Some(names)));
+        self.push(name, signature, types, function.body(Some(parameters)))
+    }
+
+    /// The same, with the JSON Schemas of its parameters and its value in the API's document: clients that are
+    /// generated from it have a method with types, and a typed call is checked before it costs a worker.
+    ///
+    /// The types are [`JsonSchema`](schemars::JsonSchema), by `#[derive(schemars::JsonSchema)]`, besides.
+    ///
+    /// ```
+    /// let functions = forkpool::Functions::new()
+    ///     .register_typed("repeat", ["text", "times"], |text: String, times: Option<u8>| {
+    ///         text.repeat(times.unwrap_or(2).into())
+    ///     });
+    /// ```
+    #[must_use]
+    pub fn register_typed<M, F: Described<M>>(
+        self,
+        name: impl Into<String>,
+        parameters: F::Names,
+        function: F,
+    ) -> Self {
+        let types = schemas::described::<M, F>(parameters.as_ref());
+        let mut functions = self.register_named(name, parameters, function);
+        if let Some(function) = functions.list.last_mut() {
+            function.types = types;
+        }
+        functions
     }
 
     /// Documents the function registered last.
@@ -107,10 +135,11 @@ impl Functions {
         name: &str,
         signature: &str,
         doc: &str,
+        types: FunctionTypes,
         body: impl Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Raised> + 'static,
     ) -> Self {
         let (name, doc, signature) = (name.into(), Some(doc.into()), Some(signature.into()));
-        self.list.push(Function { name, doc, signature, body: Box::new(body), program: None });
+        self.list.push(Function { name, doc, signature, types, body: Box::new(body), program: None });
         self
     }
 
@@ -146,12 +175,12 @@ impl Functions {
         self.list.get(usize::try_from(index).ok()?)
     }
 
-    fn push(mut self, name: String, doc: Option<String>, signature: String, body: Body) -> Self {
+    fn push(mut self, name: String, signature: String, types: FunctionTypes, body: Body) -> Self {
         if let Some(problem) = self.problem_of(&name) {
             self.refuse(problem);
         }
         let signature = Some(signature).filter(|signature| signature.len() <= SIGNATURE_BYTES_MAX);
-        self.list.push(Function { name, doc, signature, body, program: None });
+        self.list.push(Function { name, doc: None, signature, types, body, program: None });
         self
     }
 

@@ -19,5 +19,5 @@ pub mod python;
 
 pub use functions::{BUILTIN, Functions};
 pub use native::Raised;
-pub use typed::{Bytes, Outcome, Typed};
+pub use typed::{Bytes, Described, Outcome, Returned, Typed};
 pub use zygote::{ZYGOTE_ARGUMENT, run_zygote};

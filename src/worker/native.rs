@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 use crate::json;
+use crate::transport::FunctionTypes;
 
 /// Why a native function gave no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +109,8 @@ pub struct Function {
     pub doc: Option<String>,
     /// How it is called, `(x)`.
     pub signature: Option<String>,
+    /// What its arguments and its value must be.
+    pub types: FunctionTypes,
     pub(super) body: Body,
     /// Of a command.
     pub(super) program: Option<Program>,

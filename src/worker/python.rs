@@ -13,4 +13,6 @@ pub const BOOTSTRAP: &str = concat!(
     "\0",
     include_str!("python/bootstrap/line.py"),
     include_str!("python/bootstrap/objects.py"),
+    "\0",
+    include_str!("python/bootstrap/types.py"),
 );

@@ -181,7 +181,8 @@ fn dispatch(
                 .map(payload, kind == Kind::Starmap, answer, done)
                 .map_err(|(index, raised)| (Some(index), raised))
         }
-        Kind::CallKeywords => {
+        // The types of native arguments are their own: nothing is left to convert.
+        Kind::CallKeywords | Kind::CallTyped => {
             let mut parts = json::elements(payload);
             let arguments = parts.next().unwrap_or(b"[]");
             function.apply(arguments, parts.next(), answer).map_err(|raised| (None, raised))

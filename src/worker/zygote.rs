@@ -14,7 +14,9 @@ use super::run;
 use super::sanitize::{self, Descriptors};
 use super::single;
 use crate::sys::{self, Forked, PidFd};
-use crate::transport::{ForkInitializer, ForkProcess, FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote};
+use crate::transport::{
+    ForkInitializer, ForkProcess, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX, ToZygote,
+};
 
 /// The hidden argument that makes this binary a zygote.
 pub const ZYGOTE_ARGUMENT: &str = "__zygote";
@@ -54,6 +56,14 @@ fn refusal(functions: &mut Functions, modules: &[String]) -> io::Result<Option<F
         );
         refused(&program.display().to_string(), "thread-started", message)
     }))
+}
+
+/// Schemas larger than that are left out: the whole announcement is one packet.
+const TYPES_BYTES_MAX: usize = 96 << 10;
+
+fn bounded(types: &FunctionTypes) -> FunctionTypes {
+    let bytes = serde_json::to_vec(types).map_or(usize::MAX, |text| text.len());
+    if bytes <= TYPES_BYTES_MAX { types.clone() } else { FunctionTypes::default() }
 }
 
 /// What a fork is for.
@@ -135,6 +145,7 @@ impl Zygote {
                 name: function.name.clone(),
                 doc: function.doc.clone(),
                 signature: function.signature.clone(),
+                types: bounded(&function.types),
             })?;
         }
         self.say(&FromZygote::Ready)

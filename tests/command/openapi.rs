@@ -1,4 +1,4 @@
-//! `forkpool openapi` prints the document that is checked in, and serves nothing.
+//! `forkpool openapi` prints the document of what would be served, and serves nothing.
 
 use std::time::Duration;
 
@@ -6,14 +6,24 @@ use crate::support::{Program, fixture};
 
 const BOUND: Duration = Duration::from_secs(15);
 const CHECKED_IN: &str = include_str!("../../openapi/openapi.json");
+const CHECKED_IN_30: &str = include_str!("../../openapi/openapi-3.0.json");
 
 #[test]
-fn it_is_the_checked_in_document() {
-    let offered = fixture("offered.py");
-    for args in [&["openapi"][..], &["openapi", &offered, "--builtin", "--workers", "3"]] {
+fn without_functions_it_is_the_checked_in_document() {
+    for (args, checked_in) in [(&["openapi"][..], CHECKED_IN), (&["openapi", "--v3-0"], CHECKED_IN_30)] {
         let ended = Program::run(args, BOUND, |_| ());
         assert_eq!(ended.status.code(), Some(0), "{args:?}: {}", ended.errors);
-        assert!(ended.out.trim_end() == CHECKED_IN.trim_end(), "{args:?}: not openapi/openapi.json");
+        assert!(ended.out.trim_end() == checked_in.trim_end(), "{args:?}: not the file in openapi/");
+    }
+}
+
+#[test]
+fn functions_have_an_operation_each() {
+    let ended =
+        Program::run(&["openapi", &fixture("offered.py"), "--builtin", "--workers", "3"], BOUND, |_| ());
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.errors);
+    for path in ["/v1/functions/offered.public/call", "/v1/functions/builtin.square/call_async"] {
+        assert!(ended.out.contains(&format!("\"{path}\"")), "{path}");
     }
 }
 

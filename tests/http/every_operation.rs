@@ -24,9 +24,13 @@ fn every_operation(server: &Server) -> Vec<Ask> {
     let document: Value = server.get("/openapi.json").value();
     let mut asks = Vec::new();
     for (template, operations) in document["paths"].as_object().expect("paths") {
+        // A function's own operations are those of any function, and one of them stands for all.
+        if template.starts_with("/v1/functions/faults.") && !template.contains("faults.square/") {
+            continue;
+        }
         for (method, operation) in operations.as_object().expect("operations") {
             let path = template.replace("{id}", &id).replace("{name}", "faults.square");
-            let path = path.replace("{pool}", "python").replace("{end}", "0");
+            let path = path.replace("{pool}", "python").replace("{end}", "0").replace("{file}", "start.js");
             assert!(!path.contains('{'), "a parameter that this test doesn't know: {path}");
             let body = match operation["operationId"].as_str() {
                 Some("apply" | "applyAsync") => r#"{"function":"faults.square","args":[2]}"#,

@@ -34,7 +34,7 @@ def text_of(name):
 def bootstrap():
     hot = "".join(text_of("bootstrap/%s.py" % part) for part in PARTS)
     objects = text_of("bootstrap/line.py") + text_of("bootstrap/objects.py")
-    return "\0".join((hot, text_of("bootstrap/rare.py"), objects)).encode()
+    return "\0".join((hot, text_of("bootstrap/rare.py"), objects, text_of("bootstrap/types.py"))).encode()
 
 
 def become_subreaper():

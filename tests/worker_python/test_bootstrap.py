@@ -10,12 +10,13 @@ import checks_faults
 import checks_loading
 import checks_objects
 import checks_tasks
+import checks_types
 import harness
 from stage import python, shared
 
 
 def tests():
-    for module in (checks_loading, checks_tasks, checks_objects, checks_faults):
+    for module in (checks_loading, checks_tasks, checks_types, checks_objects, checks_faults):
         for name, value in list(vars(module).items()):
             if name.startswith("test_"):
                 yield name, value
@@ -24,6 +25,7 @@ def tests():
 def end_shared():
     """A failed test may have left the worker in the middle of something."""
     checks_objects.end()
+    checks_types.end()
     if "worker" in shared:
         worker = shared.pop("worker")
         worker.reap() if worker.dead() else worker.kill()

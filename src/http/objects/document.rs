@@ -68,6 +68,7 @@ fn describe_kind(document: &mut Value, spec: &KindSpec) {
     }});
     if !spec.constructor.is_empty() {
         schemas[format!("New{name}")] = object_schema(spec.constructor);
+        narrow(&mut schemas[format!("New{name}")], spec.kind);
     }
     let path = format!("/v1/{}", spec.kind);
     document["paths"][&path] = json!({"get": list(spec, &name)});
@@ -79,6 +80,12 @@ fn describe_kind(document: &mut Value, spec: &KindSpec) {
         if !method.params.is_empty() {
             document["components"]["schemas"][format!("{name}{}", pascal(method.name))] =
                 object_schema(method.params);
+            let is_owned = matches!(spec.kind, Kind::RLocks | Kind::Conditions | Kind::Values | Kind::Arrays);
+            if is_owned && method.name == "acquire" {
+                let schema = &mut document["components"]["schemas"][format!("{name}{}", pascal(method.name))];
+                schema["required"] = json!(["owner"]);
+                schema["properties"]["owner"]["type"] = "string".into();
+            }
         }
         document["paths"][path] = json!({"post": operation});
     }
@@ -118,6 +125,9 @@ fn summary_example(spec: &KindSpec) -> Value {
     }
     shown
 }
+
+/// What a name is made of; dots alone are none.
+const NAME_PATTERN: &str = "^[A-Za-z0-9_.-]*[A-Za-z0-9_-][A-Za-z0-9_.-]*$";
 
 /// PUT, GET and DELETE of an object.
 fn one(spec: &KindSpec, name: &str) -> Value {
@@ -167,7 +177,7 @@ fn called(spec: &KindSpec, method: &Method, name: &str) -> Value {
     if spec.kind == Kind::Pipes {
         parameters
             .push(json!({"name": "end", "in": "path", "required": true, "description": "Which end: 0 or 1",
-                               "schema": {"type": "integer", "minimum": 0, "maximum": 1}}));
+                               "example": 0, "schema": {"type": "integer", "minimum": 0, "maximum": 1}}));
     }
     operation["parameters"] = parameters.into();
     if !method.params.is_empty() {
@@ -218,7 +228,8 @@ fn problem(description: &str) -> Value {
 fn name_parameter() -> Value {
     json!({"name": "name", "in": "path", "required": true,
            "description": "Its name: 1 to 128 of A-Z, a-z, 0-9, _, . and -",
-           "schema": {"type": "string"}})
+           "example": "shared", 
+           "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": NAME_PATTERN}})
 }
 
 fn body(schema: &str, params: &[Param], shown: &str) -> Value {
@@ -232,7 +243,11 @@ fn object_schema(params: &[Param]) -> Value {
     let mut properties = Map::new();
     for param in params {
         let mut schema = match param.takes {
-            Takes::Any | Takes::Pairs => json!({}),
+            Takes::Any => json!({}),
+            Takes::Pairs => json!({"type": ["array", "object"], "items": {
+                "type": "array", "minItems": 2, "maxItems": 2,
+                "prefixItems": [{"type": ["string", "number", "boolean", "null"]}, {}]
+            }}),
             Takes::Bool => json!({"type": "boolean"}),
             Takes::Integer => json!({"type": "integer", "format": "int64"}),
             Takes::Seconds => json!({"type": "number", "minimum": 0, "maximum": 86400}),
@@ -240,6 +255,23 @@ fn object_schema(params: &[Param]) -> Value {
             Takes::List => json!({"type": "array", "items": {}}),
         };
         schema["description"] = param.about.into();
+        if param.name == "typecode" {
+            // No enum: generators make names of its words that differ in case alone.
+            schema["pattern"] = "^[cubBhHiIlLqQfd]$".into();
+        }
+        if let Some(words) = words_of(param) {
+            schema["enum"] = json!(words);
+        }
+        // None is the default of whatever may be left out.
+        if !param.needed && param.takes != Takes::Any {
+            let kind = schema["type"].take();
+            let mut kinds = kind.as_array().cloned().unwrap_or_else(|| vec![kind]);
+            kinds.push("null".into());
+            schema["type"] = kinds.into();
+            if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+                words.push(Value::Null);
+            }
+        }
         properties.insert(param.name.into(), schema);
     }
     let needed: Vec<&str> = params.iter().filter(|param| param.needed).map(|param| param.name).collect();
@@ -248,6 +280,51 @@ fn object_schema(params: &[Param]) -> Value {
         schema["required"] = needed.into();
     }
     schema
+}
+
+/// The words that a parameter takes, where those are few.
+fn words_of(param: &Param) -> Option<&'static [&'static str]> {
+    match param.name {
+        "kind" => Some(&["queue", "joinable", "simple"]),
+        _ => None,
+    }
+}
+
+/// What holds between the arguments of a constructor.
+fn narrow(schema: &mut Value, kind: Kind) {
+    match kind {
+        Kind::Arrays => {
+            schema["not"] = json!({"properties": {"values": {"type": "null"}, "length": {"type": "null"}}});
+            schema["allOf"] = by_typecode(|item| json!({"values": {"items": item}}));
+        }
+        Kind::Values => schema["allOf"] = by_typecode(|item| json!({"value": item})),
+        Kind::Queues
+        | Kind::Pipes
+        | Kind::Locks
+        | Kind::RLocks
+        | Kind::Semaphores
+        | Kind::BoundedSemaphores
+        | Kind::Conditions
+        | Kind::Events
+        | Kind::Barriers
+        | Kind::Dicts
+        | Kind::Lists
+        | Kind::Namespaces => {}
+    }
+}
+
+/// What fits into which typecode.
+fn by_typecode(properties: impl Fn(Value) -> Value) -> Value {
+    let of = |letters: &[&str], item: Value| {
+        let then = properties(item);
+        json!({"if": {"properties": {"typecode": {"enum": letters}}}, "then": {"properties": then}})
+    };
+    json!([
+        of(&["f", "d"], json!({"type": ["number", "boolean"]})),
+        of(&["b", "B", "h", "H", "i", "I", "l", "L", "q", "Q"], json!({"type": ["integer", "boolean"]})),
+        of(&["u"], json!({"type": "string", "minLength": 1, "maxLength": 1})),
+        of(&["c"], json!({"type": "integer", "minimum": 0, "maximum": 255})),
+    ])
 }
 
 /// What GET shows, by its example.

@@ -19,17 +19,20 @@ use base64::Engine as _;
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal;
+use serde_json::{Map, Value, json};
 
 use super::functions::Functions;
 use super::native::{Arguments, Raised};
 use crate::json;
-use crate::transport::{CommandOutput, HEADER_BYTES, LoadCommand};
+use crate::transport::{CommandOutput, FunctionTypes, HEADER_BYTES, LoadCommand};
 use child::{Ran, Trouble};
 use template::Template;
 
 /// Deepest value, as the server takes it.
 const VALUE_DEPTH_MAX: usize = 1_000;
 const SIGNATURE_BYTES_MAX: usize = 1 << 10;
+/// The argument of a typed call that no placeholder takes.
+const STDIN: &str = "stdin";
 
 /// Why a command can't be offered.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,10 +59,36 @@ pub(super) fn add(
     let mut signature = template.signature();
     signature.truncate(signature.floor_char_boundary(SIGNATURE_BYTES_MAX));
     let offered = Rc::new(Offered { program, named, template, output, result_bytes_max });
-    let alone = Rc::clone(&offered);
-    let called =
-        functions.with_raw(&name, &signature, &doc, move |arguments, value| offered.call(arguments, value));
+    let (alone, types) = (Rc::clone(&offered), types(&offered));
+    let called = functions
+        .with_raw(&name, &signature, &doc, types, move |arguments, value| offered.call(arguments, value));
     Ok(called.with_program(move |arguments| alone.program(arguments)))
+}
+
+/// What a command takes by name: its placeholders, and `stdin` for what stands in none.
+fn types(offered: &Offered) -> FunctionTypes {
+    let (mut positional, names) = offered.template.parameters();
+    let placed = json!({"description": "Takes a place in the command line: a text as it is, else its JSON."});
+    let mut properties: Map<String, Value> =
+        positional.iter().chain(&names).map(|name| (name.clone(), placed.clone())).collect();
+    let required: Vec<String> = properties.keys().cloned().collect();
+    if !properties.contains_key(STDIN) {
+        let described = "Standard input: a text or bytes as they are, else its JSON.";
+        properties.insert(STDIN.into(), json!({"description": described}));
+        positional.push(STDIN.into());
+    }
+    let mut parameters = json!({"type": "object", "properties": properties, "additionalProperties": false});
+    if !required.is_empty() {
+        parameters["required"] = json!(required);
+    }
+    let bytes = json!({"type": "object", "required": ["$bytes"], "additionalProperties": false,
+                       "properties": {"$bytes": {"type": "string", "contentEncoding": "base64"}}});
+    let returns = match offered.output {
+        CommandOutput::Text => json!({"type": "string"}),
+        CommandOutput::Json => json!({}),
+        CommandOutput::Bytes => bytes,
+    };
+    FunctionTypes { parameters: Some(parameters), returns: Some(returns), positional, rest: None }
 }
 
 /// A command that can be called.

@@ -78,6 +78,14 @@ impl Template {
         format!("({})", all.join(", "))
     }
 
+    /// Its parameters by name: those by position (one without a placeholder, between two that have one, is
+    /// `arg1`, too), and the named ones.
+    pub fn parameters(&self) -> (Vec<String>, Vec<String>) {
+        let count = self.positions.last().map_or(0, |last| last + 1);
+        let positional = (0..count).map(|position| format!("arg{position}")).collect();
+        (positional, self.names.iter().cloned().collect())
+    }
+
     /// The words and the input of one call.
     pub fn fill(&self, arguments: Arguments<'_>) -> Result<Call, Raised> {
         let named = match arguments.keywords {

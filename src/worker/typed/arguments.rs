@@ -88,6 +88,11 @@ pub fn read<T: DeserializeOwned>(slot: &Slot<'_>) -> Result<T, Raised> {
     })
 }
 
+/// Whether a parameter of this type may be left out.
+pub fn may_be_absent<T: DeserializeOwned>() -> bool {
+    T::deserialize(Absent).is_ok()
+}
+
 /// What does not fit; where in the argument, if that has parts.
 fn words(error: &serde_json::Error, given: &[u8]) -> String {
     let text = error.to_string();

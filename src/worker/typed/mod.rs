@@ -8,14 +8,17 @@ mod arguments;
 mod bytes;
 mod names;
 mod outcome;
+pub(super) mod schemas;
 mod write;
 
+use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 
 use super::native::Body;
 use arguments::{Slots, read};
 pub use bytes::Bytes;
-pub use outcome::Outcome;
+pub use outcome::{Outcome, Returned};
+pub use schemas::Described;
 
 /// What can be registered: a `Fn` of up to six parameters that are `Deserialize`, whose value is an
 /// [`Outcome`].
@@ -36,6 +39,10 @@ pub trait Typed<M>: 'static {
     #[doc(hidden)]
     fn types() -> (Vec<&'static str>, &'static str);
 
+    /// Which of the parameters may be left out.
+    #[doc(hidden)]
+    fn optional() -> Vec<bool>;
+
     /// The function over raw JSON; without names it takes no keyword arguments.
     #[doc(hidden)]
     fn body(self, names: Option<Self::Names>) -> Body;
@@ -43,6 +50,8 @@ pub trait Typed<M>: 'static {
 
 macro_rules! typed {
     ($($parameter:ident $slot:ident),*) => {
+        typed!(@described $($parameter)*);
+
         impl<F, R, M, $($parameter,)*> Typed<(M, fn($($parameter),*) -> R)> for F
         where
             F: Fn($($parameter),*) -> R + 'static,
@@ -55,11 +64,27 @@ macro_rules! typed {
                 (vec![$(std::any::type_name::<$parameter>()),*], std::any::type_name::<R>())
             }
 
+            fn optional() -> Vec<bool> {
+                vec![$(arguments::may_be_absent::<$parameter>()),*]
+            }
+
             fn body(self, names: Option<Self::Names>) -> Body {
                 Box::new(move |arguments, output| {
                     let [$($slot),*] = Slots::of(&arguments, names.as_ref())?.0;
                     self($(read::<$parameter>(&$slot)?),*).write(output)
                 })
+            }
+        }
+    };
+    (@described $($parameter:ident)*) => {
+        impl<F, R, M, $($parameter,)*> Described<(M, fn($($parameter),*) -> R)> for F
+        where
+            F: Fn($($parameter),*) -> R + 'static,
+            R: Outcome<M> + Returned<M>,
+            $($parameter: DeserializeOwned + JsonSchema,)*
+        {
+            fn schemas() -> (Vec<Schema>, Schema) {
+                (vec![$(schemas::argument::<$parameter>()),*], R::schema())
             }
         }
     };

@@ -5,10 +5,11 @@ use std::error::Error;
 use std::fmt::Display;
 use std::ops::Deref;
 
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 
-use super::names;
 use super::write::{self, Written};
+use super::{names, schemas};
 use crate::worker::native::Raised;
 
 /// What a function may return. `M` tells the implementations apart and is inferred:
@@ -74,6 +75,52 @@ where
 impl<T: Serialize> Outcome<BoxedLocal> for Result<T, Box<dyn Error>> {
     fn write(self, output: &mut Vec<u8>) -> Result<(), Raised> {
         ok(self, output)
+    }
+}
+
+/// What a function returns, of which the schema is known. See [`Outcome`].
+pub trait Returned<M> {
+    /// The schema of the value, a `Result`'s `Ok`.
+    #[doc(hidden)]
+    fn schema() -> Schema;
+}
+
+impl<T: JsonSchema> Returned<Plain> for T {
+    fn schema() -> Schema {
+        let schema = schemas::value::<T>();
+        // A `Result` of two types that are data both.
+        let ok = schema.as_value().pointer("/oneOf/0/properties/Ok").cloned();
+        let is_result = type_name::<T>().starts_with("core::result::Result<");
+        match ok.filter(|_| is_result).map(Schema::try_from) {
+            Some(Ok(mut inner)) => {
+                if let Some(definitions) = schema.get("$defs") {
+                    inner.insert("$defs".into(), definitions.clone());
+                }
+                inner
+            }
+            Some(Err(_)) | None => schema,
+        }
+    }
+}
+
+impl<T: JsonSchema, E: Error> Returned<Failing> for Result<T, E> {
+    fn schema() -> Schema {
+        schemas::value::<T>()
+    }
+}
+
+impl<T: JsonSchema, E> Returned<Boxed> for Result<T, E>
+where
+    E: Display + Deref<Target = dyn Error + Send + Sync>,
+{
+    fn schema() -> Schema {
+        schemas::value::<T>()
+    }
+}
+
+impl<T: JsonSchema> Returned<BoxedLocal> for Result<T, Box<dyn Error>> {
+    fn schema() -> Schema {
+        schemas::value::<T>()
     }
 }
 

@@ -1,4 +1,4 @@
-# forkpool's Python side, part 4 of 6: what few tasks need. Compiled when it is first needed (see part 1).
+# forkpool's Python side, part 4 of 7: what few tasks need. Compiled when it is first needed (see part 1).
 #
 # Failures in words (which answer it is, the traceback, the path of what does not fit), bytes, `async def`.
 # The modules traceback and inspect would cost 9 and 20 ms to import; inspect is asked for C functions alone.
@@ -22,8 +22,10 @@ def explain(failed_in, error, function, word, args, kwargs, value, tracebacks):
         told = {"message": message, "path": path_of(steps)}
     else:
         kind = RAISED
-        misfit = None
-        if word not in (MAP, STARMAP):
+        misfit = path_of(error.steps) if isinstance(error, Misfit) else None
+        if misfit:
+            pass
+        elif word not in (MAP, STARMAP):
             misfit = misfit_of(error, function, args, kwargs or {})
         elif len(value) < len(args):
             index = len(value)

@@ -1,8 +1,8 @@
-# forkpool's Python side, part 1 of 6: what is imported, and values from and to JSON.
+# forkpool's Python side, part 1 of 7: what is imported, and values from and to JSON.
 #
 # The server sends one packet: parts 1 to 3 (values, worker, zygote) one after the other, a NUL, part 4 (rare),
-# a NUL, and parts 5 and 6 (line, objects). The stub executes parts 1 to 3 as one namespace; the others are
-# compiled there when they are first needed.
+# a NUL, parts 5 and 6 (line, objects), a NUL, and part 7 (types). The stub executes parts 1 to 3 as one
+# namespace; the others are compiled there when they are first needed.
 #
 # Start-up: only modules that cost next to nothing are imported here. `json`, `socket`, `signal` and `ctypes`
 # pull in `re` and `enum` (8 ms); the C modules beneath them do not.
@@ -153,3 +153,19 @@ def shared(name):
     if name not in space:
         exec(compile(OBJECTS, "<forkpool.objects>", "exec"), space)
     return space[name]
+
+
+def typed(name):
+    """A function of part 7, likewise."""
+    space = globals()
+    if name not in space:
+        exec(compile(TYPES, "<forkpool>", "exec"), space)
+    return space[name]
+
+
+class Misfit(Exception):
+    """An argument of a typed call that is not what the function says: the steps to it, and what is wrong."""
+
+    def __init__(self, steps, message):
+        super().__init__(message)
+        self.steps = steps

@@ -1,4 +1,4 @@
-# forkpool's Python side, part 2 of 6: a worker, from its fork to its last task.
+# forkpool's Python side, part 2 of 7: a worker, from its fork to its last task.
 
 # ---- C functions (the C library is in the process already; ctypes itself would cost 5 ms more)
 
@@ -50,7 +50,7 @@ def word_of(kind, codec):
 
 
 CALL, CALL_KEYWORDS, MAP, STARMAP = word_of(1, 1), word_of(2, 1), word_of(3, 1), word_of(4, 1)
-MAP_EACH, STARMAP_EACH, PING = word_of(5, 1), word_of(6, 1), word_of(8, 0)
+MAP_EACH, STARMAP_EACH, CALL_TYPED, PING = word_of(5, 1), word_of(6, 1), word_of(7, 1), word_of(8, 0)
 READY, PONG, PART = word_of(16, 0), word_of(24, 0), word_of(25, 1)
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE = (word_of(kind, 1) for kind in range(17, 22))
 BOOT_FAILED, UNKNOWN_REF = word_of(23, 1), word_of(26, 1)
@@ -267,6 +267,11 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     elif word == CALL_KEYWORDS:
                         args, kwargs = args
                         stage = CALLING
+                        value = call(*args, **kwargs)
+                    elif word == CALL_TYPED:
+                        args, kwargs = args
+                        stage = CALLING
+                        args, kwargs = typed("convert_arguments")(functions[which], args, kwargs)
                         value = call(*args, **kwargs)
                     else:
                         give_up("unknown task %#x" % word)

@@ -1,4 +1,4 @@
-# forkpool's Python side, part 3 of 6: the zygote. It loads the modules, says what they offer, forks workers.
+# forkpool's Python side, part 3 of 7: the zygote. It loads the modules, says what they offer, forks workers.
 
 CONTROL = 6  # descriptors 0 to 5 have their meaning in a worker: nothing else may take them
 FUNCTION = type(word_of)
@@ -145,6 +145,9 @@ class Zygote:
             signature = signature_of(function)
             if signature and len(signature.encode()) <= 1024:
                 packet["signature"] = signature
+            types = types_of(function, signature)
+            if types and len(to_json(types)) <= 98304:  # the whole announcement is one packet
+                packet["types"] = types
         except Exception:
             pass  # a description is not worth a refusal
         self.send(packet)
@@ -344,8 +347,8 @@ def tidy_doc(doc):
     return "\n".join([lines[0].strip()] + [line[margin:].rstrip() for line in lines[1:]]).strip()
 
 
-def signature_of(function):
-    """As str(inspect.signature(function)) for Python functions and what says its signature; else None."""
+def unwrapped(function):
+    """The function beneath methods and decorators, and how many arguments a method has already."""
     skip = 0
     for _ in range(20):
         if type(function) is METHOD:
@@ -354,6 +357,12 @@ def signature_of(function):
             function = function.__wrapped__
         else:
             break
+    return function, skip
+
+
+def signature_of(function):
+    """As str(inspect.signature(function)) for Python functions and what says its signature; else None."""
+    function, skip = unwrapped(function)
     if type(function) is FUNCTION:
         return python_signature(function, skip)
     text = getattr(function, "__text_signature__", None)
@@ -393,6 +402,73 @@ def python_signature(function, skip):
         parts.append("**" + parameter(names[at], notes, ()))
     result = " -> " + annotation(notes["return"]) if "return" in notes else ""
     return cut("(" + ", ".join(parts) + ")" + result, 4096)
+
+
+def types_of(function, signature):
+    """What is known of its arguments by name and of its value: JSON Schemas, and what goes by position."""
+    function, skip = unwrapped(function)
+    if type(function) is not FUNCTION:
+        return types_in_text(signature)
+    code, notes = function.__code__, function.__annotations__
+    said = typed("Schemas")(function.__globals__, "validation") if notes else None
+    names, count = code.co_varnames, code.co_argcount
+    at = count + code.co_kwonlyargcount
+    values = function.__defaults__ or ()
+    defaults = dict(zip(names[count - len(values):count], values), **(function.__kwdefaults__ or {}))
+    own, properties = names[skip:at], {}
+    for name in own:
+        properties[name] = said.of(notes[name]) if name in notes else {}
+        if name in notes and name in defaults:
+            properties[name] = typed("with_default")(properties[name], defaults[name])
+    types = {"positional": list(names[skip:code.co_posonlyargcount])}
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    if code.co_flags & 4:
+        types.update(positional=list(names[skip:count]), rest=names[at])
+        items = said.of(notes[names[at]]) if names[at] in notes else {}
+        properties[names[at]] = {"type": "array", "items": items}
+        at += 1
+    if code.co_flags & 8:
+        more = said.of(notes[names[at]]) if names[at] in notes else {}
+        schema["additionalProperties"] = more or True
+    required = [name for name in own if name not in defaults]
+    if required:
+        schema["required"] = required
+    if said and said.definitions:
+        schema["$defs"] = said.definitions
+    types["parameters"] = schema
+    if "return" in notes:
+        said = typed("Schemas")(function.__globals__, "serialization")
+        types["returns"] = said.of(notes["return"])
+        if said.definitions:
+            types["returns"] = dict(types["returns"], **{"$defs": said.definitions})
+    return types
+
+
+def types_in_text(signature):
+    """The names of a C function's arguments, from its signature, where that is plain."""
+    if not signature or any(each in signature for each in "[{'\"") or signature.count("(") != 1:
+        return None
+    positional, properties, required, rest, more = [], {}, [], None, False
+    for part in signature[1:-1].split(", ") if signature != "()" else ():
+        name, given, _ = part.partition("=")
+        if part == "/":
+            positional = list(properties)
+        elif part.startswith("**"):
+            more = True
+        elif part.startswith("*") and part != "*":
+            positional, rest = list(properties), part[1:]
+            properties[rest] = {"type": "array", "items": {}}
+        elif part != "*" and not name.isidentifier():
+            return None
+        elif part != "*":
+            properties[name] = {}
+            if not given:
+                required.append(name)
+    schema = {"type": "object", "properties": properties, "additionalProperties": more}
+    if required:
+        schema["required"] = required
+    types = {"parameters": schema, "positional": positional}
+    return dict(types, rest=rest) if rest else types
 
 
 def parameter(name, notes, default):

@@ -1,0 +1,117 @@
+//! `callFunction`, `callFunctionAsync`: a call whose body is its arguments by name.
+//!
+//! What the function says of its arguments is checked before they cost a worker.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use hyper::body::Body as _;
+
+use super::negotiate::{check_accept, check_content_type};
+use super::problem::Problem;
+use super::segment::Segment;
+use super::state::Shared;
+use super::submit::{Submitted, accepted, answer, body_of, kept, submit};
+use super::value::wants_raw;
+use crate::api::{
+    CallOptions, Job, OPTIONS, Options, OutcomeProblems, Query, ReadProblems, SubmitProblems, arguments_of,
+};
+use crate::jobs::{JobKind, NewJob};
+use crate::pool::{Function, Work};
+use crate::schema::{Arranged, Misfit};
+
+/// Larger bodies are checked beside the server's only thread.
+const CHECKED_AT_ONCE_MAX: usize = 64 << 10;
+
+/// Calls a function with arguments by name and answers its value.
+///
+/// The arguments are checked against the function's types first (422 `invalid-arguments`); a worker converts
+/// them to what the function says: dates, dataclasses, pydantic models.
+#[utoipa::path(post, path = "/v1/functions/{name}/call", operation_id = "callFunction", tag = "functions",
+    params(("name" = String, Path, description = "Public name", example = "tasks.square"), CallOptions),
+    request_body(content = serde_json::Map<String, serde_json::Value>, content_type = "application/json",
+                 description = "The arguments by name; none if left out", example = json!({"x": 3})),
+    responses((status = 200, description = "The bare value", body = serde_json::Value,
+               content_type = "application/json",
+               headers(("Forkpool-Job" = String, description = "The job's id")), example = json!(9)),
+              ReadProblems, SubmitProblems, OutcomeProblems))]
+pub async fn call_function(
+    State(app): State<Arc<Shared>>,
+    Segment(name): Segment,
+    request: Request,
+) -> Result<Response, Problem> {
+    let raw = wants_raw(request.headers());
+    let job = submit_call(&app, &name, request, false).await?;
+    answer(app, job, raw).await
+}
+
+/// Submits a call with arguments by name; its value is fetched by the job's id.
+#[utoipa::path(post, path = "/v1/functions/{name}/call_async", operation_id = "callFunctionAsync",
+    tag = "functions",
+    params(("name" = String, Path, description = "Public name", example = "tasks.square"), CallOptions),
+    request_body(content = serde_json::Map<String, serde_json::Value>, content_type = "application/json",
+                 description = "The arguments by name; none if left out", example = json!({"x": 3})),
+    responses((status = 202, description = "Accepted", body = Job,
+               headers(("Forkpool-Job" = String, description = "The job's id"),
+                       ("Location" = String, description = "The job"))),
+              ReadProblems, SubmitProblems, OutcomeProblems))]
+pub async fn call_function_async(
+    State(app): State<Arc<Shared>>,
+    Segment(name): Segment,
+    request: Request,
+) -> Result<Response, Problem> {
+    submit_call(&app, &name, request, true).await.map(|job| accepted(&app, &job.record))
+}
+
+async fn submit_call(
+    app: &Shared,
+    name: &str,
+    request: Request,
+    retained: bool,
+) -> Result<Submitted, Problem> {
+    if !request.body().is_end_stream() {
+        check_content_type(request.headers())?;
+    }
+    check_accept(request.headers())?;
+    let options = Options::from_query(&Query::parse(request.uri().query(), OPTIONS)?)?;
+    let (body, room) = body_of(app, request).await?;
+    let service = app.service_for_work()?;
+    let function = service.function(name)?;
+    let Arranged { positional, keywords } = arguments(function, &body, app.limits.depth_max).await?;
+    let pool = &service.pool_for(function, options.pool.as_deref())?;
+    let new = NewJob {
+        kind: JobKind::Apply,
+        function: Arc::clone(&function.name),
+        pool: Arc::clone(&pool.name),
+        total: 1,
+        chunksize: None,
+        retained,
+        terms: options.into_terms(function.run_timeout, function.retries),
+    };
+    let work = Work::Call {
+        arguments: kept(positional, &body, retained),
+        keywords: keywords.map(|keywords| kept(keywords, &body, retained)),
+        typed: true,
+    };
+    submit(app, pool, function, new, work, room)
+}
+
+/// The arguments of the call, as the function takes them.
+async fn arguments(function: &Arc<Function>, body: &Bytes, depth_max: usize) -> Result<Arranged, Problem> {
+    let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body.clone() };
+    if body.len() <= CHECKED_AT_ONCE_MAX {
+        return checked(function, &body, depth_max);
+    }
+    let function = Arc::clone(function);
+    let checking = tokio::task::spawn_blocking(move || checked(&function, &body, depth_max));
+    // It can't be cancelled, and a check that panics is no reason to refuse.
+    checking.await.unwrap_or_else(|_| Err(Problem::misfit(Misfit::whole("the arguments can't be checked"))))
+}
+
+fn checked(function: &Function, body: &Bytes, depth_max: usize) -> Result<Arranged, Problem> {
+    let members = arguments_of(body, depth_max)?;
+    function.types.check(body).map_err(Problem::misfit)?;
+    function.types.arrange(body, &members).map_err(Problem::misfit)
+}

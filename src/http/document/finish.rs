@@ -1,0 +1,140 @@
+//! What is said of all operations alike: the token, the links from what an operation makes to what can be done
+//! with it; and no nulls.
+
+use serde_json::{Map, Value, json};
+
+use crate::http::guard::is_open;
+
+/// What an answer makes known: the schema of the answer, the statuses that tell it, where in the body the name
+/// stands, and the operations whose path takes it.
+const LINKS: &[(&str, &[&str], &str, &str)] = &[
+    ("Job", &["202"], "id", "/v1/jobs/{id}"),
+    ("PoolInfo", &["201"], "name", "/v1/pools/{pool}"),
+    ("ProcessInfo", &["201"], "id", "/v1/processes/{id}"),
+    ("FunctionList", &["200"], "items/0/name", "/v1/functions/{name}"),
+];
+
+/// Links each answer that makes something to the operations on it.
+pub fn link(document: &mut Value) {
+    let named = |(path, operation): (&str, &Value)| {
+        (path.to_owned(), operation["operationId"].as_str().unwrap_or_default().to_owned())
+    };
+    let known: Vec<(String, String)> = operations(document).map(named).collect();
+    for (path, _) in known.iter().filter(|(path, _)| path.ends_with("/{name}")) {
+        let links = links(&known, path, "$request.path.name");
+        let made = &mut document["paths"][path.as_str()];
+        if let Some(response) = made.pointer_mut("/put/responses/200") {
+            response["links"] = links.into();
+        }
+    }
+    for (schema, statuses, place, path) in LINKS {
+        let reference = Value::from(format!("#/components/schemas/{schema}"));
+        let links = links(&known, path, &format!("$response.body#/{place}"));
+        for item in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+            for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
+                for status in *statuses {
+                    let response = operation["responses"].get_mut(*status);
+                    let made = |response: &&mut Value| {
+                        response["content"]["application/json"]["schema"]["$ref"] == reference
+                    };
+                    if let Some(response) = response.filter(made) {
+                        response["links"] = links.clone().into();
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// To the operations at this path and below it that take no other parameter in theirs.
+fn links(known: &[(String, String)], path: &str, place: &str) -> Map<String, Value> {
+    let parameter = path.split(['{', '}']).nth(1).unwrap_or_default();
+    let is_on_it = |other: &str| {
+        let after = other.strip_prefix(path);
+        after.is_some_and(|after| (after.is_empty() || after.starts_with('/')) && !after.contains('{'))
+    };
+    let targets = known.iter().filter(|(other, _)| is_on_it(other));
+    let link = |id: &str| json!({"operationId": id, "parameters": {(parameter): place}});
+    targets.map(|(_, id)| (id.clone(), link(id))).collect()
+}
+
+/// Each path with each of its operations.
+fn operations(document: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    paths.flat_map(|(path, item)| {
+        item.as_object().into_iter().flat_map(Map::values).map(move |operation| (path.as_str(), operation))
+    })
+}
+
+/// Says what holds between the members of a body.
+pub fn narrow(document: &mut Value) {
+    let code = "(worker-died|interrupted|function-raised|run-timeout|worker-protocol-error)";
+    let codes = Value::from(format!("^{code}(,{code})*$"));
+    for item in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+            for parameter in
+                parameters.into_iter().flatten().filter(|parameter| parameter["name"] == "retry_on")
+            {
+                parameter["schema"]["pattern"] = codes.clone();
+            }
+        }
+    }
+    let schemas = &mut document["components"]["schemas"];
+    schemas["CancelBody"]["minProperties"] = 1.into();
+    schemas["NewPoolBody"]["dependentRequired"] =
+        json!({"initargs": ["initializer"], "maxtasksperchild_jitter": ["maxtasksperchild"]});
+}
+
+/// Says of each operation behind the door that it takes a token, and what it answers without one.
+pub fn secure(document: &mut Value) {
+    document["components"]["securitySchemes"] = json!({"bearer": {
+        "type": "http", "scheme": "bearer",
+        "description": "A token of the server's `--token-file`. A server without one asks for none."
+    }});
+    let unauthorized = json!({
+        "description": "`unauthorized`: the server wants a token, and none or a wrong one came",
+        "headers": {"WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string"}}},
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    });
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    for operations in paths.filter(|(path, _)| !is_open(path)).filter_map(|(_, item)| item.as_object_mut()) {
+        for operation in operations.values_mut() {
+            operation["security"] = json!([{"bearer": []}]);
+            operation["responses"]["401"] = unauthorized.clone();
+            if let Some(responses) = operation["responses"].as_object_mut() {
+                responses.sort_keys();
+            }
+        }
+    }
+}
+
+/// Optional members are left out, never null: the schemas that stand for `Option` lose their null.
+pub fn never_null(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            // A member's name is always a text.
+            members.remove("propertyNames");
+            let types = members.get_mut("type").and_then(Value::as_array_mut);
+            if let Some(types) = types {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    members.insert("type".into(), only);
+                }
+            }
+            let choices = members.get_mut("oneOf").and_then(Value::as_array_mut);
+            if let Some(choices) = choices {
+                choices.retain(|choice| choice != &serde_json::json!({"type": "null"}));
+                if let [Value::Object(only)] = choices.as_slice() {
+                    let only = only.clone();
+                    members.remove("oneOf");
+                    members.extend(only);
+                }
+            }
+            members.values_mut().for_each(never_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(never_null),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

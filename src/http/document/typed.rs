@@ -1,0 +1,220 @@
+//! Operations of their own for the functions that are offered: `POST /v1/functions/tasks.square/call`, with the
+//! types that the function says, beside the operation for any function.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::pool::Function;
+use crate::schema::Types;
+
+/// The operations that those of a function are made from.
+const OF_ANY: [(&str, &str); 2] =
+    [("/v1/functions/{name}/call", ""), ("/v1/functions/{name}/call_async", "_async")];
+
+/// What the document says of a function.
+#[derive(Debug)]
+pub struct FunctionShown<'a> {
+    /// Public name.
+    pub name: &'a str,
+    /// Its runtime.
+    pub runtime: &'a str,
+    /// Its documentation.
+    pub doc: Option<&'a str>,
+    /// How it is called.
+    pub signature: Option<&'a str>,
+    /// What its arguments and its value must be.
+    pub types: &'a Types,
+}
+
+impl<'a> FunctionShown<'a> {
+    /// As it is offered.
+    pub fn of(function: &'a Function) -> Self {
+        Self {
+            name: &function.name,
+            runtime: function.runtime,
+            doc: function.doc.as_deref(),
+            signature: function.signature.as_deref(),
+            types: &function.types,
+        }
+    }
+}
+
+/// Adds two operations for each function.
+pub fn add<'a>(document: &mut Value, functions: impl Iterator<Item = FunctionShown<'a>>) {
+    let mut taken: BTreeSet<String> = ids(document).collect();
+    let generic = OF_ANY.map(|(path, suffix)| (path, suffix, document["paths"][path]["post"].clone()));
+    let mut runtimes: BTreeSet<String> = BTreeSet::new();
+    for function in functions {
+        runtimes.insert(function.runtime.to_owned());
+        let mut definitions = Definitions::of(&function, document);
+        let body = definitions.moved(function.types.body());
+        let value = definitions.moved(function.types.returns().cloned().unwrap_or_else(|| json!({})));
+        let id = free_id(function.name, &taken);
+        for (path, suffix, operation) in &generic {
+            let id = format!("{id}{suffix}");
+            let path = path.replace("{name}", &escaped(function.name));
+            let operation = operation_of(operation.clone(), &function, &id, &body, &value);
+            taken.insert(id);
+            document["paths"][path.as_str()] = json!({"post": operation});
+        }
+        if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+            schemas.extend(definitions.schemas);
+        }
+    }
+    // A pool is of a runtime that is served, which goes without saying where there is one.
+    let new_pool = &mut document["components"]["schemas"]["NewPoolBody"];
+    if !runtimes.is_empty() {
+        new_pool["properties"]["runtime"]["enum"] = json!(runtimes);
+    }
+    if runtimes.len() > 1
+        && let Some(required) = new_pool["required"].as_array_mut()
+    {
+        required.push("runtime".into());
+    }
+}
+
+fn ids(document: &Value) -> impl Iterator<Item = String> {
+    let paths = document["paths"].as_object().into_iter().flat_map(Map::values);
+    let operations = paths.flat_map(|item| item.as_object().into_iter().flat_map(Map::values));
+    operations.filter_map(|operation| operation["operationId"].as_str().map(str::to_owned))
+}
+
+/// `tasks_thumbnail` of `tasks.thumbnail`.
+fn identifier(name: &str) -> String {
+    name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
+}
+
+fn free_id(name: &str, taken: &BTreeSet<String>) -> String {
+    let wanted = identifier(name);
+    let alphabetic = wanted.starts_with(|first: char| first.is_ascii_alphabetic());
+    let wanted = if alphabetic { wanted } else { format!("function_{wanted}") };
+    // Generators write a name's words together in many ways: what only differs in that is taken, too.
+    let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
+    let known: BTreeSet<String> = taken.iter().map(|name| plain(name)).collect();
+    let is_free =
+        |name: &str| !known.contains(&plain(name)) && !known.contains(&plain(&format!("{name}_async")));
+    let numbered = (2..).map(|number| format!("{wanted}_{number}"));
+    std::iter::once(wanted.clone())
+        .chain([format!("function_{wanted}")])
+        .chain(numbered)
+        .find(|name| is_free(name))
+        .unwrap_or(wanted)
+}
+
+/// A name as a segment of a path.
+fn escaped(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte);
+    name.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn operation_of(
+    mut operation: Value,
+    function: &FunctionShown<'_>,
+    id: &str,
+    body: &Value,
+    value: &Value,
+) -> Value {
+    operation["operationId"] = id.into();
+    let doc = function.doc.unwrap_or_default();
+    let summary = doc.lines().next().filter(|line| !line.is_empty());
+    let call = format!("`{}{}`", function.name, function.signature.unwrap_or("(…)"));
+    operation["summary"] = summary.map_or_else(|| format!("Calls {}.", function.name), str::to_owned).into();
+    operation["description"] = format!("{call}\n\n{doc}").trim_end().into();
+    if let Some(parameters) = operation["parameters"].as_array_mut() {
+        parameters.retain(|parameter| parameter["in"] != "path");
+    }
+    let required = body.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
+    operation["requestBody"] = json!({
+        "content": {"application/json": {"schema": body}},
+        "description": "The arguments by name", "required": required
+    });
+    let answer = &mut operation["responses"]["200"];
+    if answer.is_null() {
+        if let Some(responses) = operation["responses"].as_object_mut() {
+            responses.remove("200");
+        }
+    } else {
+        answer["content"] = json!({"application/json": {"schema": value}});
+    }
+    operation
+}
+
+/// The named types of a function, which stand with all others in a document.
+struct Definitions {
+    /// `tasks_`
+    prefix: String,
+    schemas: Map<String, Value>,
+    known: Map<String, Value>,
+}
+
+impl Definitions {
+    fn of(function: &FunctionShown<'_>, document: &Value) -> Self {
+        let module = function.name.rsplit_once('.').map_or(function.name, |(module, _)| module);
+        let known = document["components"]["schemas"].as_object().cloned().unwrap_or_default();
+        Self { prefix: format!("{}_", identifier(module)), schemas: Map::new(), known }
+    }
+
+    /// The schema with its definitions taken out.
+    fn moved(&mut self, mut schema: Value) -> Value {
+        let own = schema.as_object_mut().and_then(|members| members.remove("$defs"));
+        let Some(Value::Object(own)) = own else { return schema };
+        let mut prefix = self.prefix.clone();
+        // Another function of the module, or the value besides the arguments, may mean something else by a name.
+        for number in 2.. {
+            let differs = own.iter().any(|(name, definition)| {
+                let full = format!("{prefix}{}", identifier(name));
+                let there = self.schemas.get(&full).or_else(|| self.known.get(&full));
+                there.is_some_and(|there| *there != rewritten(definition.clone(), &prefix))
+            });
+            if !differs {
+                break;
+            }
+            prefix = format!("{}{number}_", self.prefix);
+        }
+        for (name, definition) in own {
+            self.schemas.insert(format!("{prefix}{}", identifier(&name)), rewritten(definition, &prefix));
+        }
+        rewritten(schema, &prefix)
+    }
+}
+
+/// With its references to definitions pointing at the document's schemas.
+fn rewritten(mut schema: Value, prefix: &str) -> Value {
+    match &mut schema {
+        Value::Object(members) => {
+            if let Some(Value::String(reference)) = members.get_mut("$ref")
+                && let Some(name) = reference.strip_prefix("#/$defs/")
+            {
+                *reference = format!("#/components/schemas/{prefix}{}", identifier(name));
+            }
+            members.values_mut().for_each(|member| *member = rewritten(member.take(), prefix));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = rewritten(item.take(), prefix)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_have_names_of_their_own() {
+        let taken: BTreeSet<String> =
+            ["apply", "applyAsync", "tasks_f", "tasks_f_async"].map(str::to_owned).into();
+        for (name, id) in [
+            ("tasks.thumbnail", "tasks_thumbnail"),
+            ("apply", "function_apply"),
+            ("tasks.f", "function_tasks_f"),
+            ("9lives", "function_9lives"),
+            ("größe", "gr__e"),
+        ] {
+            assert_eq!(free_id(name, &taken), id);
+        }
+        assert_eq!(escaped("a.größe"), "a.gr%C3%B6%C3%9Fe");
+    }
+}
