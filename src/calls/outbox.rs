@@ -12,6 +12,8 @@ use crate::transport::{CallFrame, CallKind};
 
 /// With so many bytes unsent nothing more is read from the worker, nor finished for it.
 const UNSENT_BYTES_MAX: usize = 256 << 10;
+/// As with so many descriptors.
+const DESCRIPTORS_MAX: usize = 8;
 /// A larger payload is not copied behind its header.
 const COPIED_BYTES_MAX: usize = 32 << 10;
 
@@ -38,6 +40,8 @@ struct Out {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     pieces: VecDeque<Piece>,
+    /// Descriptors among them.
+    descriptors: usize,
     unsent: usize,
     /// Bytes ever queued.
     queued: u64,
@@ -47,7 +51,7 @@ pub(super) struct Outbox {
 impl Outbox {
     /// Whether more may be put in.
     pub fn has_room(&self) -> bool {
-        self.unsent < UNSENT_BYTES_MAX
+        self.unsent < UNSENT_BYTES_MAX && self.descriptors < DESCRIPTORS_MAX
     }
 
     /// Whether everything is in the socket.
@@ -87,6 +91,7 @@ impl Outbox {
     fn put(&mut self, bytes: Bytes, descriptor: Option<OwnedFd>) {
         self.unsent += bytes.len();
         self.queued += bytes.len() as u64;
+        self.descriptors += usize::from(descriptor.is_some());
         self.pieces.push_back(Piece { bytes, descriptor });
     }
 
@@ -99,7 +104,7 @@ impl Outbox {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
-            piece.descriptor = None;
+            self.descriptors -= usize::from(piece.descriptor.take().is_some());
             bytes::Buf::advance(&mut piece.bytes, sent);
             self.unsent -= sent;
             if piece.bytes.is_empty() {

@@ -114,7 +114,9 @@ impl Session {
     /// goes back.
     fn end(self, returned: bool) {
         self.outbox.end(self.theirs.as_fd());
-        if !returned {
+        if returned {
+            self.objects.returned(self.holder);
+        } else {
             // Before its waits are dropped: who waits in a barrier breaks it.
             self.objects.died(self.holder);
         }
@@ -151,12 +153,20 @@ impl Session {
     /// What a worker wrote is no request: nothing more is read from it, and its next call ends it.
     fn refuse(&mut self, error: ProtocolError) {
         tracing::warn!(pid = self.pid, %error, "a worker broke the protocol of its call socket");
-        self.reads = false;
-        self.input = BytesMut::new();
         let _ = nix::sys::socket::shutdown(
             std::os::fd::AsRawFd::as_raw_fd(&self.socket),
             nix::sys::socket::Shutdown::Both,
         );
+        self.break_off();
+    }
+
+    /// The socket is no use any more: nothing is read or written, what waits is withdrawn, and what was handed over
+    /// and not read goes back. What the process holds stays until it is reaped.
+    fn break_off(&mut self) {
+        self.reads = false;
+        self.input = BytesMut::new();
+        self.open.clear();
+        std::mem::take(&mut self.outbox).end(self.theirs.as_fd());
     }
 
     async fn on_request(&mut self, request: CallFrame) {
@@ -248,8 +258,12 @@ impl Session {
     }
 
     fn flush(&mut self) {
-        // A full socket is waited for; a broken one is a dying process's.
-        let _ = self.socket.try_io(tokio::io::Interest::WRITABLE, || self.outbox.flush(self.socket.as_fd()));
+        let Self { socket, outbox, .. } = self;
+        let flushed = socket.try_io(tokio::io::Interest::WRITABLE, || outbox.flush(socket.as_fd()));
+        // A full socket is waited for. A broken one would be ready for ever.
+        if flushed.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
+            self.break_off();
+        }
     }
 }
 

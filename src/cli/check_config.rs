@@ -134,8 +134,8 @@ mod tests {
              \x20 python  os.getpid\n\
              \n\
              Knobs that differ from their default:\n\
-             \x20 --workers         77                  default the processors this process may use\n\
-             \x20 --max-wait        5s                  default 50s\n"
+             \x20 --workers            77                  default the processors this process may use\n\
+             \x20 --max-wait           5s                  default 50s\n"
         );
     }
 
@@ -143,7 +143,7 @@ mod tests {
     fn all_knobs_are_listed_on_request() {
         let text = report(&config(&[]), &[], true);
         assert!(
-            text.contains("\n  --depth           128\n") && text.contains("\n  --drain-delay     0s\n"),
+            text.contains("\n  --depth              128\n") && text.contains("\n  --drain-delay        0s\n"),
             "{text}"
         );
         assert!(report(&config(&[]), &[], false).contains("Every knob is at its default"));

@@ -19,7 +19,7 @@ use super::imap::{FRAME_BYTES, line_of};
 use super::problem::Problem;
 use super::state::Shared;
 use crate::api::BodyProblem;
-use crate::jobs::{Outcome, Record};
+use crate::jobs::{Outcome, Record, Reservation};
 use crate::json::{self, Splitter};
 use crate::pool::{Held, Pool};
 
@@ -73,8 +73,9 @@ pub(super) async fn feed_lines(
     depth_max: usize,
     line_bytes_max: usize,
     stall: Duration,
+    mut room: Reservation,
 ) {
-    let mut lines = LineBuffer { buffer: BytesMut::new(), index: 0 };
+    let mut lines = LineBuffer { buffer: BytesMut::new(), searched: 0, index: 0 };
     let mut group = Group::default();
     let failed = loop {
         let piece = match next_piece(&mut body, stall).await {
@@ -82,7 +83,12 @@ pub(super) async fn feed_lines(
             Err(error) => break Some(Problem::of_body(&error)),
         };
         let last = piece.is_none();
-        lines.buffer.extend_from_slice(&piece.unwrap_or_default());
+        let piece = piece.unwrap_or_default();
+        // A line that isn't whole waits here: its bytes count as queued.
+        if let Err(overloaded) = room.grow_to(lines.buffer.len() + piece.len()) {
+            break Some(Problem::overloaded(&overloaded));
+        }
+        lines.buffer.extend_from_slice(&piece);
         let taken = lines.take_into(&feeding, &mut group, last, depth_max, line_bytes_max).await;
         match taken {
             Taken::More if !last => {}
@@ -111,6 +117,8 @@ struct Group {
 
 struct LineBuffer {
     buffer: BytesMut,
+    /// Bytes at its front among which there is no line's end.
+    searched: usize,
     index: u64,
 }
 
@@ -126,10 +134,14 @@ impl LineBuffer {
         line_bytes_max: usize,
     ) -> Taken {
         loop {
-            let end = memchr::memchr(b'\n', &self.buffer);
+            let end = memchr::memchr(b'\n', &self.buffer[self.searched..]).map(|at| self.searched + at);
+            self.searched = if end.is_some() { 0 } else { self.buffer.len() };
             let line = match end {
                 Some(end) => self.buffer.split_to(end + 1).freeze(),
-                None if last && !self.buffer.is_empty() => self.buffer.split().freeze(),
+                None if last && !self.buffer.is_empty() => {
+                    self.searched = 0;
+                    self.buffer.split().freeze()
+                }
                 None => break,
             };
             let shape = match json::check(&line, depth_max) {

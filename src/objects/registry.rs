@@ -19,6 +19,9 @@ use super::room::{OBJECT_BYTES, Room};
 use super::thing::{Context, Members, Numbers, Step, Turn};
 use super::{Kind, ObjectLimits, SharedMemory};
 
+/// Most characters of an owner.
+const OWNER_CHARS_MAX: usize = 256;
+
 /// All objects; a clone is the same ones.
 #[derive(Debug, Clone)]
 pub struct Objects(Arc<Inner>);
@@ -199,6 +202,10 @@ impl Objects {
         let arguments =
             Arguments::read(std::mem::take(&mut call.arguments), method.params, common.limits.depth_max)?;
         if let Some(owner) = arguments.text("owner")? {
+            if owner.chars().count() > OWNER_CHARS_MAX {
+                let detail = format!("owner must be a string of at most {OWNER_CHARS_MAX} characters");
+                return Err(ObjectError::invalid("owner", detail));
+            }
             call.caller.owner = Some(owner.into());
         }
         let cost = if method.grows { arguments.cost() } else { 0 };
@@ -231,6 +238,11 @@ impl Objects {
         for object in held.into_values().filter_map(|object| object.upgrade()) {
             let _ = object.with(&self.0.common, |thing, context| thing.died(holder, context));
         }
+    }
+
+    /// A Process returned: what it holds stays held, for anyone to release, and nobody will ask for it by its name.
+    pub fn returned(&self, holder: HolderId) {
+        self.0.held.lock().remove(&holder);
     }
 
     /// The memory of a value or an array, for a process to map.

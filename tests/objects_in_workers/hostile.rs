@@ -37,3 +37,40 @@ fn answers_that_nobody_reads_take_a_bounded_memory() {
         call(&server, "lists/large/__len__", &json!({})).value() == 100
     });
 }
+
+#[test]
+fn a_broken_call_socket_neither_holds_the_server_nor_takes_an_item() {
+    let server = start(&["--workers", "3"]);
+    make(&server, "queues/q", &json!({}));
+    for how in ["garbage", "shut"] {
+        let id = submit(&server, "break_off", &json!(["/v1/queues/q", how]));
+        server.worker_of(&id);
+        if how == "garbage" {
+            wait_until(Duration::from_secs(5), "the wait is withdrawn", || {
+                server.get("/v1/queues/q").value()["getters"].as_u64().unwrap_or(0) == 0
+            });
+        } else {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        for item in 0..3 {
+            call(&server, "queues/q/put", &json!({"obj": item})).value();
+        }
+        for item in 0..3 {
+            assert_eq!(call(&server, "queues/q/get", &json!({"timeout": 5})).value(), item, "{how}");
+        }
+        assert_eq!(server.get("/livez").status, 200);
+        server.cancel(&id).value();
+    }
+}
+
+#[test]
+fn descriptors_that_nobody_takes_are_few() {
+    let server = start(&["--workers", "1"]);
+    make(&server, "values/v", &json!({"typecode": "d"}));
+    let before = server.fds();
+    let id = submit(&server, "hoard", &json!(["/v1/values/v", 3_000]));
+    server.worker_of(&id);
+    never_within(Duration::from_millis(800), "the server hoards", || server.fds() > before + 30);
+    server.cancel(&id).value();
+    wait_until(Duration::from_secs(5), "they are gone", || server.fds() <= before);
+}

@@ -28,30 +28,7 @@ pub(in crate::objects) struct NoOrder(pub &'static str, pub &'static str);
 impl Value {
     /// Of a checked text.
     pub fn read(text: &[u8]) -> Self {
-        let text = text.trim_ascii();
-        match text.first() {
-            Some(b'n') | None => Self::None,
-            Some(b't') => Self::Number { number: Number::Small(1), type_name: "bool" },
-            Some(b'f') => Self::Number { number: Number::Small(0), type_name: "bool" },
-            Some(b'"') => Self::Text(unescaped(text)),
-            Some(b'[') => Self::List(json::elements(text).map(Self::read).collect()),
-            Some(b'{') => Self::dict(text),
-            Some(_) => {
-                let text = std::str::from_utf8(text).unwrap_or("0");
-                let is_float = text.contains(['.', 'e', 'E']);
-                Self::Number { number: Number::read(text), type_name: if is_float { "float" } else { "int" } }
-            }
-        }
-    }
-
-    fn dict(text: &[u8]) -> Self {
-        let mut members: Vec<(Vec<u8>, Self)> =
-            members(text).into_iter().map(|(name, value)| (unescaped(name), Self::read(value))).collect();
-        // Of a name that stands twice the last value counts.
-        members.reverse();
-        members.sort_by(|one, other| one.0.cmp(&other.0));
-        members.dedup_by(|one, other| one.0 == other.0);
-        Self::Dict(members)
+        Reader { text, at: 0 }.value()
     }
 
     /// As `type(value).__name__`.
@@ -92,6 +69,95 @@ impl PartialEq for Value {
             (Self::List(one), Self::List(other)) => one == other,
             (Self::Dict(one), Self::Dict(other)) => one == other,
             _ => false,
+        }
+    }
+}
+
+/// Reads a checked text in one pass. A text that was not checked gives some value or other.
+struct Reader<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn peek(&mut self) -> Option<u8> {
+        while self.text.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+            self.at += 1;
+        }
+        self.text.get(self.at).copied()
+    }
+
+    /// Recursion ends with the depth that arguments may have.
+    fn value(&mut self) -> Value {
+        match self.peek() {
+            Some(b'[') => {
+                let mut items = Vec::new();
+                while self.is_more(b']') {
+                    items.push(self.value());
+                }
+                Value::List(items)
+            }
+            Some(b'{') => self.dict(),
+            Some(b'"') => Value::Text(self.string()),
+            Some(_) => self.scalar(),
+            None => Value::None,
+        }
+    }
+
+    /// Steps over the bracket or comma here; whether another element follows it. If not, the end is passed.
+    fn is_more(&mut self, end: u8) -> bool {
+        let here = self.peek();
+        self.at += 1;
+        if here.is_none() || here == Some(end) {
+            return false;
+        }
+        let is_end = self.peek().is_none_or(|byte| byte == end);
+        self.at += usize::from(is_end);
+        !is_end
+    }
+
+    fn dict(&mut self) -> Value {
+        let mut members = Vec::new();
+        while self.is_more(b'}') {
+            let name = self.string();
+            // The colon.
+            self.peek();
+            self.at += 1;
+            members.push((name, self.value()));
+        }
+        // Of a name that stands twice the last value counts.
+        members.reverse();
+        members.sort_by(|one: &(Vec<u8>, Value), other| one.0.cmp(&other.0));
+        members.dedup_by(|one, other| one.0 == other.0);
+        Value::Dict(members)
+    }
+
+    fn string(&mut self) -> Vec<u8> {
+        self.peek();
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let length = json_string_length(rest);
+        self.at += length.max(1);
+        unescaped(rest.get(..length).unwrap_or_default())
+    }
+
+    fn scalar(&mut self) -> Value {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let is_end = |byte: &u8| b",]} \t\r\n".contains(byte);
+        let length = rest.iter().position(is_end).unwrap_or(rest.len());
+        self.at += length.max(1);
+        let text = rest.get(..length).unwrap_or_default();
+        match text.first() {
+            Some(b'n') | None => Value::None,
+            Some(b't') => Value::Number { number: Number::Small(1), type_name: "bool" },
+            Some(b'f') => Value::Number { number: Number::Small(0), type_name: "bool" },
+            Some(_) => {
+                let text = std::str::from_utf8(text).unwrap_or("0");
+                let is_float = text.contains(['.', 'e', 'E']);
+                Value::Number {
+                    number: Number::read(text),
+                    type_name: if is_float { "float" } else { "int" },
+                }
+            }
         }
     }
 }
@@ -186,4 +252,33 @@ pub(in crate::objects) fn shown(text: &[u8]) -> String {
         text => String::from_utf8_lossy(text).into_owned(),
     };
     all.chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Value;
+
+    #[test]
+    fn values_are_read_in_one_pass_and_compared_as_python_does() {
+        let read = |text: &str| Value::read(text.as_bytes());
+        for (one, other) in [
+            (" [1, 2.0 ,true] ", "[1.0,2,1]"),
+            (r#"{"a":1,"b":[{}, []]}"#, r#"{ "b" : [ {} , [ ] ], "a" : 1.0 }"#),
+            (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
+            (r#"["]","\\"]"#, r#"["\u005d","\\"]"#),
+            ("null", " null "),
+        ] {
+            assert_eq!(read(one), read(other), "{one}");
+        }
+        for (one, other) in [("[1]", "[1,1]"), ("[[]]", "[]"), (r#"{"a":1}"#, r#"{"a":2}"#), ("\"1\"", "1")] {
+            assert_ne!(read(one), read(other), "{one}");
+        }
+        // Deep and broad: each byte is looked at once.
+        let deep = format!("{}{}{}", "[".repeat(120), "1,".repeat(200_000) + "1", "]".repeat(120));
+        assert_eq!(read(&deep), read(&deep));
+        // What was not checked ends, too.
+        for text in ["", "[", "{", "[1", "{\"a\"", "{\"a\":", "\"", "[,]", "]", "[}"] {
+            let _ = read(text);
+        }
+    }
 }
