@@ -102,7 +102,6 @@ fn arguments_of_methods() {
         ("values/v/acquire", json!({}), "owner"),
         ("lists/l/__getitem__", json!({}), "index"),
         ("lists/l/__getitem__", json!({"index": 0, "start": 0}), "index"),
-        ("lists/l/__getitem__", json!({"index": 1.0}), "index"),
         ("lists/l/append", json!({}), "object"),
         ("lists/l/extend", json!({"iterable": 3}), "iterable"),
         ("lists/l/sort", json!({"key": "f"}), "key"),
