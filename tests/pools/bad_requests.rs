@@ -37,7 +37,7 @@ fn each_member_of_a_new_pool_is_checked() {
         ("initargs", json!([1])),
         ("maxtasksperchild", json!(0)),
         ("maxtasksperchild", json!(-3)),
-        ("maxtasksperchild", json!(2.0)),
+        ("maxtasksperchild", json!(2.5)),
         ("maxtasksperchild", json!("1")),
         ("maxtasksperchild_jitter", json!(1)),
         ("max_rss", json!(0)),
