@@ -111,7 +111,6 @@ fn float(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// A whole number that was written as one.
 /// A whole number, also one that is written with a point: JSON knows no difference (`2.0`).
 pub(super) fn whole(text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text).ok()?;
