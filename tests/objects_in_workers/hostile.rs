@@ -42,19 +42,22 @@ fn answers_that_nobody_reads_take_a_bounded_memory() {
 fn a_broken_call_socket_neither_holds_the_server_nor_takes_an_item() {
     let server = start(&["--workers", "3"]);
     make(&server, "queues/q", &json!({}));
+    let folder = tempfile::tempdir().unwrap();
+    let queue = || server.get("/v1/queues/q").value();
     for how in ["garbage", "shut"] {
-        let id = submit(&server, "break_off", &json!(["/v1/queues/q", how]));
-        server.worker_of(&id);
+        let signal = folder.path().join(how);
+        let id = submit(&server, "break_off", &json!(["/v1/queues/q", how, signal]));
+        wait_until(Duration::from_secs(20), "the worker waits", || queue()["getters"] == 1);
+        std::fs::write(&signal, "").unwrap();
+        wait_until(Duration::from_secs(20), "the socket is broken", || !signal.exists());
         if how == "garbage" {
-            wait_until(Duration::from_secs(5), "the wait is withdrawn", || {
-                server.get("/v1/queues/q").value()["getters"].as_u64().unwrap_or(0) == 0
-            });
-        } else {
-            std::thread::sleep(Duration::from_millis(300));
+            wait_until(Duration::from_secs(20), "the wait is withdrawn", || queue()["getters"] == 0);
         }
         for item in 0..3 {
             call(&server, "queues/q/put", &json!({"obj": item})).value();
         }
+        // What could not be written goes back.
+        wait_until(Duration::from_secs(20), "all are there", || queue()["size"] == 3);
         for item in 0..3 {
             assert_eq!(call(&server, "queues/q/get", &json!({"timeout": 5})).value(), item, "{how}");
         }
