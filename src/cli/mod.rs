@@ -122,7 +122,18 @@ fn answer(told: &clap::Error) -> ExitCode {
     if let Some(variable) = variable_of(told) {
         tell(&format!("the value is from the environment: {variable}"));
     }
+    if let Some(file) = file_without_serve(told) {
+        tell(&format!("to offer its functions: forkpool serve {file}"));
+    }
     ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(EXIT_USAGE))
+}
+
+/// A file where a subcommand was to be.
+fn file_without_serve(told: &clap::Error) -> Option<&str> {
+    match told.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) if word.ends_with(".py") => Some(word),
+        _ => None,
+    }
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
@@ -223,6 +234,13 @@ mod tests {
             .expect("runs");
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    #[test]
+    fn a_file_without_a_subcommand_is_told_apart() {
+        let told = |word: &str| parse(["forkpool", word].map(OsString::from)).expect_err("no subcommand");
+        assert_eq!(file_without_serve(&told("tasks.py")), Some("tasks.py"));
+        assert_eq!(file_without_serve(&told("sevre")), None);
     }
 
     #[test]

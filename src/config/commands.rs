@@ -13,7 +13,7 @@ const NAME_BYTES_MAX: usize = 128;
 
 /// `[commands.NAME]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table ([commands.NAME])")]
 pub struct CommandEntry {
     /// The program and its arguments, one by one.
     pub argv: Option<Vec<String>>,

@@ -26,6 +26,9 @@ fn parse(text: &str) -> Result<ServeFlags, String> {
     toml::from_str(text).map_err(|error| told(&error, text, members))
 }
 
+/// So many names of members are said, rather than where to find them.
+const LISTED_MAX: usize = 16;
+
 /// What is wrong with a TOML text, its line first; `members` says which there are.
 pub(super) fn told(error: &toml::de::Error, text: &str, members: &str) -> String {
     let line = line_of(text, error.span().map_or(0, |span| span.start));
@@ -53,11 +56,18 @@ fn explain(message: &str, member: Option<&str>, members: &str) -> String {
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let mut names = rest.split('`').skip(1).step_by(2);
         let unknown = names.next().unwrap_or_default();
-        return match nearest(unknown, names) {
+        let names: Vec<&str> = names.collect();
+        return match nearest(unknown, names.iter().copied()) {
             Some(near) => format!("unknown member {unknown}; did you mean {near}?"),
+            // Those of a table inside of the file are few.
+            None if names.len() <= LISTED_MAX => {
+                format!("unknown member {unknown}; members here are {}", names.join(", "))
+            }
             None => format!("unknown member {unknown}; {members}"),
         };
     }
+    // The parser's word for `[[…]]`.
+    let message = message.replace("map, expected a sequence", "one table, expected an array of them: [[…]]");
     let message = message.trim_end().replace('\n', ", ");
     member.map_or(message.clone(), |member| format!("{member}: {message}"))
 }
@@ -94,6 +104,11 @@ mod tests {
         assert_eq!(error("max_wiat = 3"), "1: unknown member max_wiat; did you mean max_wait?");
         assert_eq!(error("max-wait = 3"), "1: unknown member max-wait; did you mean max_wait?");
         assert!(error("colour = 1").contains("unknown member colour; members are the long flags"));
+        assert_eq!(
+            error("[functions.\"t.f\"]\ncolour = 1"),
+            "2: unknown member colour; members here are pool, run_timeout, retries, max_running"
+        );
+        assert!(error("[functions]\nf = 3").contains("f: invalid type: integer `3`, expected a table"));
         assert!(error("config = \"other.toml\"").contains("unknown member config"));
     }
 

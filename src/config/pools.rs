@@ -18,7 +18,7 @@ pub type FunctionTables = BTreeMap<String, FunctionConfig>;
 
 /// A pool that is made at start, or, under a runtime's name, what that runtime's own pool is like.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table ([pools.NAME])")]
 pub struct PoolConfig {
     /// Its runtime; may be left out where only one is served.
     pub runtime: Option<String>,
@@ -40,7 +40,7 @@ pub struct PoolConfig {
 
 /// What is said of a function.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table ([functions.\"NAME\"])")]
 pub struct FunctionConfig {
     /// The pool that runs it unless a request names another.
     pub pool: Option<String>,

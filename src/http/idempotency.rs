@@ -249,7 +249,6 @@ pub fn describe(document: &mut Value) {
         "name": KEY_NAME, "in": "header", "required": false,
         "description": "The same key with the same request is answered again and never run again",
         "schema": {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX, "pattern": "^[!-~]+$"},
-        "example": "9b2c3f6e-7a51-4c1e-8d0f-2f6a3b9f1c11",
     });
     let added = [
         ("410", "`expired`: this key's answer, with its result"),

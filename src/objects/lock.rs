@@ -49,7 +49,7 @@ pub(super) fn not_acquired() -> Bytes {
 /// `acquire`, for whatever has permits.
 pub(super) fn acquire<P>(permits: &mut Permits<P>, purpose: P, turn: &Turn<'_>) -> Result<Step, ObjectError> {
     let patience = turn.patience()?;
-    let lease = turn.seconds("lease")?;
+    let lease = lease(turn)?;
     permits.check_owner(turn.caller)?;
     if let Some(grant) = permits.take(turn.caller, lease, turn.context) {
         let (text, undo) = acquired(grant);
@@ -59,6 +59,15 @@ pub(super) fn acquire<P>(permits: &mut Permits<P>, purpose: P, turn: &Turn<'_>) 
         return Ok(Step::text(not_acquired()));
     }
     permits.wait(turn, lease, purpose, patience)
+}
+
+/// One of no length would be over before its answer is read.
+fn lease(turn: &Turn<'_>) -> Result<Option<Duration>, ObjectError> {
+    let lease = turn.seconds("lease")?;
+    if lease.is_some_and(|lease| lease.is_zero()) {
+        return Err(ObjectError::invalid("lease", "lease must be more than 0 seconds"));
+    }
+    Ok(lease)
 }
 
 /// `release`, likewise.
@@ -72,7 +81,7 @@ pub(super) fn release<P>(permits: &mut Permits<P>, turn: &Turn<'_>) -> Result<St
 /// `renew`, likewise.
 pub(super) fn renew<P>(permits: &mut Permits<P>, turn: &Turn<'_>) -> Result<Step, ObjectError> {
     let token = turn.arguments.integer("token").and_then(|token| u64::try_from(token).ok()).unwrap_or(0);
-    let lease = permits.renew(token, turn.seconds("lease")?, turn.context.now)?;
+    let lease = permits.renew(token, lease(turn)?, turn.context.now)?;
     Ok(Step::text(format!("{{\"token\":{token},\"lease\":{}}}", seconds_text(lease))))
 }
 

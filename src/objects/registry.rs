@@ -13,14 +13,12 @@ use parking_lot::Mutex;
 use super::address::{Address, Caller, HolderId, is_name};
 use super::arguments::Arguments;
 use super::call::{Calling, Handed};
+use super::catalog::OWNER_CHARS_MAX;
 use super::error::{ErrorCode, ObjectError};
 use super::object::{Common, Object, made, unknown};
 use super::room::{OBJECT_BYTES, Room};
 use super::thing::{Context, Members, Numbers, Step, Turn};
 use super::{Kind, ObjectLimits, SharedMemory};
-
-/// Most characters of an owner.
-const OWNER_CHARS_MAX: usize = 256;
 
 /// All objects; a clone is the same ones.
 #[derive(Debug, Clone)]

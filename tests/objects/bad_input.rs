@@ -40,6 +40,9 @@ fn names_and_constructors() {
         assert_eq!(problem["member"], member, "{path} {arguments}");
         server.get(&format!("/v1/{path}")).problem(404, "unknown-object");
     }
+    put(&server, "values/v", &json!({"typecode": "f", "value": 1e300})).problem(422, "result-not-json");
+    server.get("/v1/values/v").problem(404, "unknown-object");
+    make(&server, "values/v", &json!({"typecode": "i", "value": 2.0}));
     let typed = server.send("PUT", "/v1/queues/q", &[("content-type", "text/plain")], Some(b"{}"));
     typed.problem(415, "unsupported-media-type");
     let json = [("content-type", "application/json")];
@@ -93,6 +96,7 @@ fn arguments_of_methods() {
         ("pipes/p/0/send", json!({}), "obj"),
         ("locks/l/acquire", json!({"owner": 5}), "owner"),
         ("locks/l/acquire", json!({"lease": -1}), "lease"),
+        ("locks/l/acquire", json!({"lease": 0}), "lease"),
         ("locks/l/release", json!({"token": "1"}), "token"),
         ("locks/l/renew", json!({}), "token"),
         ("rlocks/r/acquire", json!({}), "owner"),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::objects::Kind;
-use crate::objects::catalog::{Answer, KINDS, KindSpec, Method, Param, Takes};
+use crate::objects::catalog::{Answer, KINDS, KindSpec, LENGTH_MAX, Method, OWNER_CHARS_MAX, Param, Takes};
 
 const PROBLEM: &str = "#/components/schemas/Problem";
 
@@ -259,6 +259,13 @@ fn object_schema(params: &[Param]) -> Value {
             // No enum: generators make names of its words that differ in case alone.
             schema["pattern"] = "^[cubBhHiIlLqQfd]$".into();
         }
+        if param.name == "lease" {
+            schema["exclusiveMinimum"] = schema["minimum"].take();
+            schema.as_object_mut().map(|schema| schema.remove("minimum"));
+        }
+        if param.name == "owner" {
+            schema["maxLength"] = OWNER_CHARS_MAX.into();
+        }
         if let Some(words) = words_of(param) {
             schema["enum"] = json!(words);
         }
@@ -294,10 +301,17 @@ fn words_of(param: &Param) -> Option<&'static [&'static str]> {
 fn narrow(schema: &mut Value, kind: Kind) {
     match kind {
         Kind::Arrays => {
-            schema["not"] = json!({"properties": {"values": {"type": "null"}, "length": {"type": "null"}}});
-            schema["allOf"] = by_typecode(|item| json!({"values": {"items": item}}));
+            let mut rules = by_typecode(|item| json!({"values": {"items": item}}));
+            rules.push(json!({
+                "if": {"required": ["values"], "properties": {"values": {"type": "array"}}},
+                "then": {"properties": {"length": {"type": "null"}}},
+                "else": {"required": ["length"], "properties": {"length": {"type": "integer"}}},
+            }));
+            schema["allOf"] = rules.into();
+            schema["properties"]["length"]["minimum"] = 0.into();
+            schema["properties"]["length"]["maximum"] = LENGTH_MAX.into();
         }
-        Kind::Values => schema["allOf"] = by_typecode(|item| json!({"value": item})),
+        Kind::Values => schema["allOf"] = by_typecode(|item| json!({"value": item})).into(),
         Kind::Queues
         | Kind::Pipes
         | Kind::Locks
@@ -314,17 +328,17 @@ fn narrow(schema: &mut Value, kind: Kind) {
 }
 
 /// What fits into which typecode.
-fn by_typecode(properties: impl Fn(Value) -> Value) -> Value {
+fn by_typecode(properties: impl Fn(Value) -> Value) -> Vec<Value> {
     let of = |letters: &[&str], item: Value| {
         let then = properties(item);
         json!({"if": {"properties": {"typecode": {"enum": letters}}}, "then": {"properties": then}})
     };
-    json!([
+    vec![
         of(&["f", "d"], json!({"type": ["number", "boolean"]})),
         of(&["b", "B", "h", "H", "i", "I", "l", "L", "q", "Q"], json!({"type": ["integer", "boolean"]})),
         of(&["u"], json!({"type": "string", "minLength": 1, "maxLength": 1})),
         of(&["c"], json!({"type": "integer", "minimum": 0, "maximum": 255})),
-    ])
+    ]
 }
 
 /// What GET shows, by its example.

@@ -180,6 +180,11 @@ impl KindSpec {
     }
 }
 
+/// Most characters of an owner's name.
+pub const OWNER_CHARS_MAX: usize = 256;
+/// Most items of an array.
+pub const LENGTH_MAX: i64 = 1 << 24;
+
 const TIMEOUT: Param = Param::new(
     "timeout",
     Takes::Seconds,

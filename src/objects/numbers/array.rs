@@ -9,13 +9,11 @@ use super::typecode::Typecode;
 use crate::json;
 use crate::objects::address::HolderId;
 use crate::objects::arguments::Arguments;
+use crate::objects::catalog::LENGTH_MAX;
 use crate::objects::error::{ErrorCode, ObjectError};
 use crate::objects::line::{Outcome, Ticket, Undo};
 use crate::objects::lock::{acquire, acquired, not_acquired, release, renew};
 use crate::objects::thing::{Context, Members, Step, Thing, Turn};
-
-/// Most items.
-const LENGTH_MAX: i64 = 1 << 24;
 
 #[derive(Debug)]
 pub(in crate::objects) struct SharedArray(Locked<()>);
@@ -50,6 +48,7 @@ impl SharedArray {
         let shared = Locked::new(typecode, length)?;
         for (index, value) in values.map(json::elements).into_iter().flatten().enumerate() {
             let bits = typecode.bits(value).map_err(|error| ObjectError::invalid("values", error.detail))?;
+            typecode.text(bits)?;
             shared.store(index, bits);
         }
         Ok(Self(shared))

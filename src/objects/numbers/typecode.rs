@@ -48,13 +48,14 @@ impl Typecode {
         Ok(Self { letter, width, sort })
     }
 
-    /// The bits of a JSON value.
+    /// The bits of a JSON value. A whole number may be written `2.0`: JSON has one type of number.
     pub fn bits(self, text: &[u8]) -> Result<u64, ObjectError> {
         let value = Value::read(text);
         match (self.sort, &value) {
-            (Sort::Signed | Sort::Unsigned, Value::Number { number, type_name: "int" | "bool" }) => {
-                Ok(wrapped(number))
-            }
+            (
+                Sort::Signed | Sort::Unsigned,
+                Value::Number { number: number @ (Number::Small(_) | Number::Large(..)), .. },
+            ) => Ok(wrapped(number)),
             (Sort::Signed | Sort::Unsigned, other) => {
                 Err(type_error(format!("an integer is required, not {}", other.type_name())))
             }
@@ -66,9 +67,10 @@ impl Typecode {
             (Sort::Unicode, other) => {
                 Err(type_error(format!("unicode string expected instead of {} instance", other.type_name())))
             }
-            (Sort::Char, Value::Number { number: Number::Small(byte @ 0..=255), type_name: "int" }) => {
-                Ok(u64::try_from(*byte).unwrap_or(0))
-            }
+            (
+                Sort::Char,
+                Value::Number { number: Number::Small(byte @ 0..=255), type_name: "int" | "float" },
+            ) => Ok(u64::try_from(*byte).unwrap_or(0)),
             (Sort::Char, Value::Dict(members)) => one_byte(members),
             (Sort::Char, _) => Err(not_one_byte()),
         }
@@ -209,6 +211,9 @@ mod tests {
             ("L", "340282366920938463463374607431768211457", "1"),
             ("l", "-99999999999999999999999999999999999999999999", "-1"),
             ("i", "true", "1"),
+            ("i", "-2.0", "-2"),
+            ("Q", "1e20", "7766279631452241920"),
+            ("c", "97.0", "{\"$bytes\":\"YQ==\"}"),
             ("d", "3.1415927", "3.1415927"),
             ("d", "1", "1.0"),
             ("f", "0.1", "0.10000000149011612"),
@@ -229,7 +234,7 @@ mod tests {
     fn wrong_types_are_type_errors() {
         for (letter, given) in [
             ("i", "1.5"),
-            ("i", "1.0"),
+            ("i", "-0.5"),
             ("i", "\"1\""),
             ("i", "null"),
             ("d", "\"1\""),

@@ -33,6 +33,8 @@ impl SharedValue {
             }
             None => 0,
         };
+        // What could not be shown is not made.
+        typecode.text(bits)?;
         let shared = Locked::new(typecode, 1)?;
         shared.store(0, bits);
         Ok(Self(shared))
@@ -122,9 +124,14 @@ impl Thing for SharedValue {
         self.0.end_waits(outcome, over_http_only);
     }
 
-    fn show(&self, _: bool, out: &mut Members) -> Result<(), ObjectError> {
+    fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
         out.text("typecode", &self.0.typecode.letter.to_string());
-        out.raw("value", self.0.text(0)?.as_bytes());
+        match self.0.text(0) {
+            Ok(value) => out.raw("value", value.as_bytes()),
+            Err(error) if whole => return Err(error),
+            // A list shows it without what JSON can't say.
+            Err(_) => {}
+        }
         Ok(())
     }
 

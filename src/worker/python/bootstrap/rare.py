@@ -219,6 +219,8 @@ def unreadable(error, word, payload):
     if isinstance(error, UnknownReference):
         wrong = error.args[0]
         message = "there is no object %s" % wrong if isinstance(wrong, str) else "a reference is a text"
+        if message.startswith("there is no object /v1/pipes/") and wrong.count("/") == 3:
+            message += "; a pipe is given by one of its ends: %s/0 or %s/1" % (wrong, wrong)
         is_bad = {"$forkpool": wrong}.__eq__
     try:
         steps = steps_to(scan(payload.decode(), 0)[0], is_bad) or []
