@@ -20,7 +20,7 @@ pub use program::{Ended, Program};
 pub use raw::Raw;
 pub use server::{Server, binary, fixture};
 pub use unix::UnixClient;
-pub use wait::{never_within, wait_from, wait_until};
+pub use wait::{late, never_within, on_time, promised, wait_from, wait_until};
 
 /// A count that the promise names, scaled: `TEST_SCALE` is 10 for the whole of it, 1 (the default)
 /// for a tenth.

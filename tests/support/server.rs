@@ -162,7 +162,9 @@ impl Server {
             thread::sleep(Duration::from_millis(1));
             elapsed = start.elapsed();
         }
-        panic!("the pool is not whole again {elapsed:?} later (without {without:?}): {workers:#?}");
+        super::late(&format!(
+            "the pool is not whole again {elapsed:?} later (without {without:?}): {workers:#?}"
+        ));
     }
 
     /// The zygotes: children of the server that are no workers of the Python pool.
