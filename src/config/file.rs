@@ -22,17 +22,16 @@ pub fn read(path: &Path) -> Result<ServeFlags, ConfigError> {
 
 /// The error begins with the line's number.
 fn parse(text: &str) -> Result<ServeFlags, String> {
-    let members = "members are the long flags of `forkpool serve` with underscores";
-    toml::from_str(text).map_err(|error| told(&error, text, members))
+    toml::from_str(text).map_err(|error| told(&error, text))
 }
 
 /// So many names of members are said, rather than where to find them.
 const LISTED_MAX: usize = 16;
 
-/// What is wrong with a TOML text, its line first; `members` says which there are.
-pub(super) fn told(error: &toml::de::Error, text: &str, members: &str) -> String {
+/// What is wrong with a TOML text, its line first.
+pub(super) fn told(error: &toml::de::Error, text: &str) -> String {
     let line = line_of(text, error.span().map_or(0, |span| span.start));
-    format!("{line}: {}", explain(error.message(), member_at(text, line), members))
+    format!("{line}: {}", explain(error.message(), member_at(text, line)))
 }
 
 /// The number of the line that this offset is in, from 1.
@@ -51,7 +50,7 @@ fn member_at(text: &str, line: usize) -> Option<&str> {
     })
 }
 
-fn explain(message: &str, member: Option<&str>, members: &str) -> String {
+fn explain(message: &str, member: Option<&str>) -> String {
     // serde: "unknown field `x`, expected one of `a`, `b`"
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let mut names = rest.split('`').skip(1).step_by(2);
@@ -59,11 +58,14 @@ fn explain(message: &str, member: Option<&str>, members: &str) -> String {
         let names: Vec<&str> = names.collect();
         return match nearest(unknown, names.iter().copied()) {
             Some(near) => format!("unknown member {unknown}; did you mean {near}?"),
-            // Those of a table inside of the file are few.
+            // Those of a table are few, those of the whole file many.
             None if names.len() <= LISTED_MAX => {
                 format!("unknown member {unknown}; members here are {}", names.join(", "))
             }
-            None => format!("unknown member {unknown}; {members}"),
+            None => {
+                let flags = "the long flags of `forkpool serve` with underscores";
+                format!("unknown member {unknown}; members are {flags}")
+            }
         };
     }
     // The parser's word for `[[…]]`.

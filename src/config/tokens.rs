@@ -170,8 +170,7 @@ fn lines(text: &str) -> Result<Parsed, String> {
 }
 
 fn tables(text: &str) -> Result<Parsed, String> {
-    let members = "a [[token]] table has the members name, hash and token";
-    let read: Tables = toml::from_str(text).map_err(|error| file::told(&error, text, members))?;
+    let read: Tables = toml::from_str(text).map_err(|error| file::told(&error, text))?;
     let mut parsed = Parsed::default();
     for table in read.token {
         let line = file::line_of(text, table.span().start);

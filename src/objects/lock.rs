@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::address::HolderId;
 use super::arguments::Arguments;
+use super::catalog::LEASE_MIN;
 use super::error::{ErrorCode, ObjectError};
 use super::line::{Outcome, Ticket, Undo};
 use super::permits::{Grant, Permits, Rule};
@@ -64,8 +65,9 @@ pub(super) fn acquire<P>(permits: &mut Permits<P>, purpose: P, turn: &Turn<'_>) 
 /// One of no length would be over before its answer is read.
 fn lease(turn: &Turn<'_>) -> Result<Option<Duration>, ObjectError> {
     let lease = turn.seconds("lease")?;
-    if lease.is_some_and(|lease| lease.is_zero()) {
-        return Err(ObjectError::invalid("lease", "lease must be more than 0 seconds"));
+    if lease.is_some_and(|lease| lease < LEASE_MIN) {
+        let detail = format!("lease must be at least {} seconds", LEASE_MIN.as_secs_f64());
+        return Err(ObjectError::invalid("lease", detail));
     }
     Ok(lease)
 }

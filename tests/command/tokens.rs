@@ -49,7 +49,7 @@ fn a_file_that_is_wrong_is_refused_by_serve_and_check_config() {
         (&format!("{TOKEN}\ntwo words\n"), &["tokens:2:"]),
         (
             &format!("[[token]]\nname = \"a\"\ntoken = \"{TOKEN}\"\nscopes = []\n"),
-            &["tokens:4:", "unknown member scopes", "name, hash and token"],
+            &["tokens:4:", "unknown member scopes", "name, token, hash"],
         ),
         ("[[token]]\nname = \"a\"\nhash = \"5e88\"\n", &["tokens:1:", "sha256:", "sha256sum"]),
         (&format!("[[token]]\ntoken = \"{TOKEN}\"\n"), &["tokens:1:", "name"]),

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::objects::Kind;
-use crate::objects::catalog::{Answer, KINDS, KindSpec, LENGTH_MAX, Method, OWNER_CHARS_MAX, Param, Takes};
+use crate::objects::catalog::{
+    Answer, KINDS, KindSpec, LEASE_MIN, LENGTH_MAX, Method, OWNER_CHARS_MAX, Param, Takes,
+};
 
 const PROBLEM: &str = "#/components/schemas/Problem";
 
@@ -75,16 +77,19 @@ fn describe_kind(document: &mut Value, spec: &KindSpec) {
     document["paths"][format!("{path}/{{name}}")] = one(spec, &name);
     let end = if spec.kind == Kind::Pipes { "/{end}" } else { "" };
     for method in spec.methods {
-        let (path, operation) =
-            (format!("{path}/{{name}}{end}/{}", method.name), called(spec, method, &name));
+        let path = format!("{path}/{{name}}{end}/{}", method.name);
+        let mut operation = called(spec, method, &name);
         if !method.params.is_empty() {
             document["components"]["schemas"][format!("{name}{}", pascal(method.name))] =
                 object_schema(method.params);
-            let is_owned = matches!(spec.kind, Kind::RLocks | Kind::Conditions | Kind::Values | Kind::Arrays);
-            if is_owned && method.name == "acquire" {
-                let schema = &mut document["components"]["schemas"][format!("{name}{}", pascal(method.name))];
+            let schema = &mut document["components"]["schemas"][format!("{name}{}", pascal(method.name))];
+            if either_index_or_slice(schema, spec.kind) {
+                operation["requestBody"]["required"] = true.into();
+            }
+            if owner_is_needed(spec.kind, method.name) {
                 schema["required"] = json!(["owner"]);
                 schema["properties"]["owner"]["type"] = "string".into();
+                operation["requestBody"]["required"] = true.into();
             }
         }
         document["paths"][path] = json!({"post": operation});
@@ -260,8 +265,7 @@ fn object_schema(params: &[Param]) -> Value {
             schema["pattern"] = "^[cubBhHiIlLqQfd]$".into();
         }
         if param.name == "lease" {
-            schema["exclusiveMinimum"] = schema["minimum"].take();
-            schema.as_object_mut().map(|schema| schema.remove("minimum"));
+            schema["minimum"] = LEASE_MIN.as_secs_f64().into();
         }
         if param.name == "owner" {
             schema["maxLength"] = OWNER_CHARS_MAX.into();
@@ -325,6 +329,31 @@ fn narrow(schema: &mut Value, kind: Kind) {
         | Kind::Lists
         | Kind::Namespaces => {}
     }
+}
+
+/// Whether a call over HTTP must say who calls: these belong to one who has them, as a thread in the library.
+fn owner_is_needed(kind: Kind, method: &str) -> bool {
+    let is_owned = matches!(kind, Kind::RLocks | Kind::Conditions | Kind::Values | Kind::Arrays);
+    is_owned && matches!(method, "acquire" | "release" | "wait" | "notify" | "notify_all")
+}
+
+/// An index excludes the bounds of a slice. Whether one of them must be given: to a list, not to an array.
+fn either_index_or_slice(schema: &mut Value, kind: Kind) -> bool {
+    let given = |name: &str| json!({"required": [name], "properties": {name: {"type": "integer"}}});
+    let properties = &schema["properties"];
+    if properties.get("index").is_none() || properties.get("start").is_none() {
+        return false;
+    }
+    let bounds: Vec<&str> =
+        ["start", "stop", "step"].into_iter().filter(|name| properties.get(name).is_some()).collect();
+    let none: Map<String, Value> =
+        bounds.iter().map(|name| ((*name).to_owned(), json!({"type": "null"}))).collect();
+    let mut rule = json!({"if": given("index"), "then": {"properties": none}});
+    if kind == Kind::Lists {
+        rule["else"] = json!({"anyOf": bounds.iter().map(|name| given(name)).collect::<Vec<_>>()});
+    }
+    schema["allOf"] = json!([rule]);
+    kind == Kind::Lists
 }
 
 /// What fits into which typecode.

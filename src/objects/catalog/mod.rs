@@ -7,6 +7,8 @@ mod messages;
 mod shared;
 mod sync;
 
+use std::time::Duration;
+
 use super::address::Kind;
 use super::error::ErrorCode;
 
@@ -182,6 +184,8 @@ impl KindSpec {
 
 /// Most characters of an owner's name.
 pub const OWNER_CHARS_MAX: usize = 256;
+/// The shortest lease.
+pub const LEASE_MIN: Duration = Duration::from_millis(1);
 /// Most items of an array.
 pub const LENGTH_MAX: i64 = 1 << 24;
 

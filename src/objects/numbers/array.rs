@@ -99,7 +99,7 @@ impl SharedArray {
             Which::One(index) => self.0.store(index, self.0.typecode.bits(value)?),
             Which::Some(range) => {
                 if value.first() != Some(&b'[') {
-                    return Err(ObjectError::invalid("value", "value must be an array where a slice is set"));
+                    return Err(ObjectError::raised("TypeError", "can only assign an iterable"));
                 }
                 let bits = json::elements(value).map(|value| self.0.typecode.bits(value));
                 let bits = bits.collect::<Result<Vec<_>, _>>()?;
