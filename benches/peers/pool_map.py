@@ -1,7 +1,8 @@
-"""Peer: `multiprocessing.Pool.map` alone, inside Python, on a warm pool.
+"""Peer: `multiprocessing.Pool.map` and `.imap_unordered` alone, inside Python, on a warm pool.
 
-Usage: pool_map.py WORKERS. Says `ready`, then answers each line `N` on stdin (how many numbers) with the
-seconds that `pool.map(f, numbers)` took. Making the list of numbers and checking the answer are not timed.
+Usage: pool_map.py WORKERS. Says `ready`, then answers each line on stdin with seconds: `N`, how many numbers, with
+those that `pool.map(f, numbers)` took; `N CHUNKSIZE` with those that running through
+`pool.imap_unordered(f, numbers, CHUNKSIZE)` took. Making the list of numbers and checking the answer are not timed.
 """
 import multiprocessing
 import sys
@@ -15,12 +16,16 @@ def main():
         pool.map(f, range(1000))
         print("ready", flush=True)
         for line in sys.stdin:
-            numbers = list(range(int(line)))
+            count, *chunksize = map(int, line.split())
+            numbers = list(range(count))
             begin = time.perf_counter()
-            squares = pool.map(f, numbers)
+            if chunksize:
+                squares = list(pool.imap_unordered(f, numbers, *chunksize))
+            else:
+                squares = pool.map(f, numbers)
             seconds = time.perf_counter() - begin
-            if squares != [x * x for x in numbers]:
-                sys.exit("Pool.map answered wrongly")
+            if sorted(squares) != [x * x for x in numbers]:
+                sys.exit("the pool answered wrongly")
             print(seconds, flush=True)
 
 

@@ -8,11 +8,20 @@ use std::time::Duration;
 
 /// A POST of JSON (or a GET without a body), closing the connection afterwards.
 pub fn request(port: u16, path: &str, body: Option<&[u8]>) -> Vec<u8> {
+    raw_request(port, path, "application/json", body)
+}
+
+/// A POST of another type.
+pub fn typed_request(port: u16, path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
+    raw_request(port, path, content_type, Some(body))
+}
+
+fn raw_request(port: u16, path: &str, content_type: &str, body: Option<&[u8]>) -> Vec<u8> {
     let method = if body.is_some() { "POST" } else { "GET" };
     let mut bytes =
         format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n").into_bytes();
     if let Some(body) = body {
-        let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        let head = format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", body.len());
         bytes.extend_from_slice(head.as_bytes());
     }
     bytes.extend_from_slice(b"\r\n");

@@ -10,6 +10,7 @@ mod children;
 mod client;
 mod contenders;
 mod idle;
+mod imap;
 mod latency;
 mod load;
 mod map;
@@ -81,10 +82,11 @@ impl Options {
 /// A group of rows that share their contenders and rounds.
 type Group = (&'static [&'static str], fn(&Machine, &Options) -> Vec<Row>);
 
-const GROUPS: [Group; 5] = [
+const GROUPS: [Group; 6] = [
     (apply::ROWS, apply::measure),
     (latency::ROWS, latency::measure),
     (map::ROWS, map::measure),
+    (imap::ROWS, imap::measure),
     (idle::ROWS, idle::measure),
     (ready::ROWS, ready::measure),
 ];
