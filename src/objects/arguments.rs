@@ -80,6 +80,11 @@ impl Arguments {
         self.raw(name).and_then(whole)
     }
 
+    /// A whole number that the table keeps from being negative.
+    pub fn count(&self, name: &str) -> Option<usize> {
+        self.integer(name).and_then(|number| usize::try_from(number).ok())
+    }
+
     /// A string.
     pub fn text(&self, name: &str) -> Result<Option<String>, ObjectError> {
         let Some(text) = self.raw(name) else { return Ok(None) };
@@ -151,6 +156,12 @@ fn given(text: &Bytes, params: &'static [Param], depth_max: usize) -> Result<Vec
         let value = text.get(member.range.clone()).unwrap_or_default();
         if !fits(param.takes, member.kind, value) {
             let detail = format!("{} must be {}", param.name, what(param.takes));
+            return Err(ObjectError::invalid(param.name, detail));
+        }
+        let (least, most) = param.bounds;
+        if param.takes == Takes::Integer && whole(value).is_none_or(|number| number < least || number > most)
+        {
+            let detail = format!("{} must be a whole number from {least} to {most}", param.name);
             return Err(ObjectError::invalid(param.name, detail));
         }
         let (kind, elements) = (member.kind, member.elements);

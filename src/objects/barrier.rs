@@ -10,9 +10,6 @@ use super::lock::seconds_text;
 use super::room::WAITER_BYTES;
 use super::thing::{Context, Members, Step, Thing, Turn};
 
-/// Most parties.
-const PARTIES_MAX: i64 = 1_000_000;
-
 #[derive(Debug)]
 pub(super) struct Barrier {
     parties: usize,
@@ -23,10 +20,7 @@ pub(super) struct Barrier {
 
 impl Barrier {
     pub fn new(arguments: &Arguments, timeout_max: Duration) -> Result<Self, ObjectError> {
-        let parties = arguments.integer("parties").filter(|parties| (1..=PARTIES_MAX).contains(parties));
-        let parties = parties.and_then(|parties| usize::try_from(parties).ok()).ok_or_else(|| {
-            ObjectError::invalid("parties", format!("parties must be a whole number from 1 to {PARTIES_MAX}"))
-        })?;
+        let parties = arguments.count("parties").unwrap_or(1);
         let timeout = arguments.seconds("timeout", Some(timeout_max))?;
         Ok(Self { parties, timeout, broken: false, waiting: Line::default() })
     }

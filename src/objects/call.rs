@@ -168,15 +168,12 @@ impl Future for Calling {
 impl Drop for Calling {
     fn drop(&mut self) {
         let State::Waiting(waiting) = std::mem::replace(&mut self.state, State::Over) else { return };
-        match waiting.slot.take() {
-            Some(Ok((text, undo))) => drop(self.handed(&waiting.object, text, undo)),
-            Some(Err(_)) => {}
-            None => {
-                let ticket = waiting.ticket;
-                let _ = waiting
-                    .object
-                    .with(&self.objects.common(), |thing, context| thing.withdraw(ticket, context));
-            }
+        // First out of the line: nothing is put into the slot afterwards.
+        let ticket = waiting.ticket;
+        let common = self.objects.common();
+        let _ = waiting.object.with(&common, |thing, context| thing.withdraw(ticket, context));
+        if let Some(Ok((text, undo))) = waiting.slot.take() {
+            drop(self.handed(&waiting.object, text, undo));
         }
     }
 }

@@ -12,20 +12,13 @@ use super::line::{Outcome, Ticket, Undo};
 use super::permits::{Grant, Permits, Rule};
 use super::thing::{Context, Members, Step, Thing, Turn};
 
-/// Most permits of a semaphore.
-const VALUE_MAX: i64 = 2_147_483_647;
-
 #[derive(Debug)]
 pub(super) struct Lock(Permits<()>);
 
 impl Lock {
-    pub fn new(rule: Rule, arguments: &Arguments) -> Result<Self, ObjectError> {
-        let value = arguments.integer("value").unwrap_or(1);
-        let value = u64::try_from(value).ok().filter(|_| value <= VALUE_MAX).ok_or_else(|| {
-            let detail = format!("semaphore initial value must be >= 0 and at most {VALUE_MAX}");
-            ObjectError::invalid("value", detail)
-        })?;
-        Ok(Self(Permits::new(rule, value)))
+    pub fn new(rule: Rule, arguments: &Arguments) -> Self {
+        let value = arguments.count("value").unwrap_or(1);
+        Self(Permits::new(rule, value as u64))
     }
 
     fn settle(&mut self, context: Context<'_>) {

@@ -25,10 +25,10 @@ struct End {
     next_place: u64,
     receivers: Line<Want>,
     closed: bool,
-    /// The processes that have used it.
+    /// The processes that have used it and are there.
     users: HashSet<HolderId>,
-    /// Whether a client over HTTP has.
-    used_over_http: bool,
+    /// Whether it stays open without them: others have used it, clients over HTTP or processes that returned.
+    stays_open: bool,
 }
 
 impl End {
@@ -163,7 +163,7 @@ impl Thing for Pipe {
         }
         match turn.caller.holder {
             Some(holder) => drop(end.users.insert(holder)),
-            None => end.used_over_http = true,
+            None => end.stays_open = true,
         }
         match method {
             "send" => self.send(turn),
@@ -194,12 +194,18 @@ impl Thing for Pipe {
         }
     }
 
+    fn returned(&mut self, holder: HolderId) {
+        for end in &mut self.ends {
+            end.stays_open |= end.users.remove(&holder);
+        }
+    }
+
     /// An end that this process alone has used is closed with it.
     fn died(&mut self, holder: HolderId, _: Context<'_>) {
         for at in 0..2 {
             let end = &mut self.ends[at];
             end.receivers.take_if(|waiter| waiter.holder == Some(holder));
-            if end.users.remove(&holder) && end.users.is_empty() && !end.used_over_http {
+            if end.users.remove(&holder) && end.users.is_empty() && !end.stays_open {
                 self.close(at);
             }
         }

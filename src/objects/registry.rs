@@ -240,7 +240,10 @@ impl Objects {
 
     /// A Process returned: what it holds stays held, for anyone to release, and nobody will ask for it by its name.
     pub fn returned(&self, holder: HolderId) {
-        self.0.held.lock().remove(&holder);
+        let held = self.0.held.lock().remove(&holder).unwrap_or_default();
+        for object in held.into_values().filter_map(|object| object.upgrade()) {
+            let _ = object.with(&self.0.common, |thing, _| thing.returned(holder));
+        }
     }
 
     /// The memory of a value or an array, for a process to map.

@@ -147,6 +147,11 @@ pub(super) trait Thing: Debug + Send {
         let _ = (holder, context);
     }
 
+    /// A process has ended as it should: what it holds stays held, and its name can be forgotten.
+    fn returned(&mut self, holder: HolderId) {
+        let _ = holder;
+    }
+
     /// Whether a process' death can matter to it.
     fn is_held(&self) -> bool {
         false

@@ -15,6 +15,8 @@ use crate::sys::{self, MappedPage};
 
 /// Wanted size of a task or result pipe.
 const PIPE_BYTES: i32 = 1 << 20;
+/// More than a pipe holds. Only a worker that writes into its own pipe could have more.
+const UNREAD_PACKETS_MAX: usize = 1_024;
 
 /// The descriptors that travel to a new worker, in the protocol's order.
 #[derive(Debug)]
@@ -171,7 +173,8 @@ impl Link {
     pub fn take_back(&self) -> Vec<u64> {
         let mut taken = Vec::new();
         let mut buffer = [0; PIPE_PACKET_BYTES];
-        while let Some(length) = self.read_unread(&mut buffer) {
+        for _ in 0..UNREAD_PACKETS_MAX {
+            let Some(length) = self.read_unread(&mut buffer) else { break };
             let head = buffer[..length].first_chunk::<HEADER_BYTES>();
             taken.extend(head.and_then(|head| Header::decode(head).ok()).map(|header| header.sequence));
         }
@@ -183,7 +186,10 @@ impl Link {
     pub fn discard_stream(&self) -> bool {
         let mut buffer = [0; PIPE_PACKET_BYTES];
         let mut any = false;
-        while self.read_unread(&mut buffer).is_some() {
+        for _ in 0..UNREAD_PACKETS_MAX {
+            if self.read_unread(&mut buffer).is_none() {
+                break;
+            }
             any = true;
         }
         any

@@ -3,9 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::objects::Kind;
-use crate::objects::catalog::{
-    Answer, KINDS, KindSpec, LEASE_MIN, LENGTH_MAX, Method, OWNER_CHARS_MAX, Param, Takes,
-};
+use crate::objects::catalog::{Answer, KINDS, KindSpec, LEASE_MIN, Method, OWNER_CHARS_MAX, Param, Takes};
 
 const PROBLEM: &str = "#/components/schemas/Problem";
 
@@ -260,6 +258,13 @@ fn object_schema(params: &[Param]) -> Value {
             Takes::List => json!({"type": "array", "items": {}}),
         };
         schema["description"] = param.about.into();
+        let (least, most) = param.bounds;
+        if least != i64::MIN {
+            schema["minimum"] = least.into();
+        }
+        if most != i64::MAX {
+            schema["maximum"] = most.into();
+        }
         if param.name == "typecode" {
             // No enum: generators make names of its words that differ in case alone.
             schema["pattern"] = "^[cubBhHiIlLqQfd]$".into();
@@ -312,8 +317,6 @@ fn narrow(schema: &mut Value, kind: Kind) {
                 "else": {"required": ["length"], "properties": {"length": {"type": "integer"}}},
             }));
             schema["allOf"] = rules.into();
-            schema["properties"]["length"]["minimum"] = 0.into();
-            schema["properties"]["length"]["maximum"] = LENGTH_MAX.into();
         }
         Kind::Values => schema["allOf"] = by_typecode(|item| json!({"value": item})).into(),
         Kind::Queues

@@ -1,6 +1,6 @@
 //! Locks, semaphores and conditions.
 
-use super::{Answer, BLOCK, KindSpec, Method, Param, TIMEOUT, Takes};
+use super::{Answer, BLOCK, KindSpec, Method, PERMITS_MAX, Param, TIMEOUT, Takes};
 use crate::objects::address::Kind;
 use crate::objects::error::ErrorCode;
 
@@ -21,6 +21,9 @@ pub(super) const LEASE: Param = Param::new(
     Takes::Seconds,
     "Seconds after which it is released by itself unless `renew` comes; if left out it is held until released.",
 );
+
+const PERMITS: Param =
+    Param::new("value", Takes::Integer, "Permits at first; 1 if left out.").between(0, PERMITS_MAX);
 
 const LOCKED: Method =
     Method::new("locked", "Whether an acquire would have to wait.", Answer::Bool).example("", "true");
@@ -91,7 +94,7 @@ pub(super) static RLOCKS: KindSpec = KindSpec {
 pub(super) static SEMAPHORES: KindSpec = KindSpec {
     kind: Kind::Semaphores,
     about: "`Semaphore`: permits; released as often as one likes.",
-    constructor: &[Param::new("value", Takes::Integer, "Permits at first; 1 if left out.")],
+    constructor: &[PERMITS],
     made: r#"{"value":2}"#,
     shown: r#"{"name":"s","value":2,"free":2,"waiting":0}"#,
     methods: &[
@@ -106,7 +109,7 @@ pub(super) static SEMAPHORES: KindSpec = KindSpec {
 pub(super) static BOUNDED_SEMAPHORES: KindSpec = KindSpec {
     kind: Kind::BoundedSemaphores,
     about: "`BoundedSemaphore`: permits, never more than at first.",
-    constructor: &[Param::new("value", Takes::Integer, "Permits at first; 1 if left out.")],
+    constructor: &[PERMITS],
     made: r#"{"value":2}"#,
     shown: r#"{"name":"b","value":2,"free":1,"waiting":0}"#,
     methods: &[

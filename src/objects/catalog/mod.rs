@@ -59,6 +59,8 @@ pub struct Param {
     pub takes: Takes,
     /// Whether it must be given.
     pub needed: bool,
+    /// The smallest and the largest of an integer.
+    pub bounds: (i64, i64),
     /// What it is for, and its default.
     pub about: &'static str,
 }
@@ -105,11 +107,16 @@ pub enum Answer {
 
 impl Param {
     const fn new(name: &'static str, takes: Takes, about: &'static str) -> Self {
-        Self { name, aliases: &[], takes, needed: false, about }
+        Self { name, aliases: &[], takes, needed: false, bounds: (i64::MIN, i64::MAX), about }
     }
 
     const fn needed(mut self) -> Self {
         self.needed = true;
+        self
+    }
+
+    const fn between(mut self, least: i64, most: i64) -> Self {
+        self.bounds = (least, most);
         self
     }
 
@@ -187,7 +194,11 @@ pub const OWNER_CHARS_MAX: usize = 256;
 /// The shortest lease.
 pub const LEASE_MIN: Duration = Duration::from_millis(1);
 /// Most items of an array.
-pub const LENGTH_MAX: i64 = 1 << 24;
+const LENGTH_MAX: i64 = 1 << 24;
+/// Most permits of a semaphore, as in the library.
+const PERMITS_MAX: i64 = 2_147_483_647;
+/// Most parties of a barrier.
+const PARTIES_MAX: i64 = 1_000_000;
 
 const TIMEOUT: Param = Param::new(
     "timeout",

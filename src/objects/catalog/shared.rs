@@ -1,7 +1,7 @@
 //! Values and arrays in shared memory.
 
 use super::locks::{ACQUIRE_OWNED, OWNER, RELEASE_OWNED, RENEW};
-use super::{Answer, KindSpec, Method, Param, TIMEOUT, Takes};
+use super::{Answer, KindSpec, LENGTH_MAX, Method, Param, TIMEOUT, Takes};
 use crate::objects::address::Kind;
 use crate::objects::error::ErrorCode;
 
@@ -52,7 +52,7 @@ pub(super) static ARRAYS: KindSpec = KindSpec {
     constructor: &[
         TYPECODE.needed(),
         Param::new("values", Takes::List, "What is in it at first."),
-        Param::new("length", Takes::Integer, "Or how many zeros."),
+        Param::new("length", Takes::Integer, "Or how many zeros.").between(0, LENGTH_MAX),
     ],
     made: r#"{"typecode":"i","values":[0,1,2,3]}"#,
     shown: r#"{"name":"a","typecode":"i","length":4,"values":[0,1,2,3]}"#,

@@ -1,6 +1,6 @@
 //! Events and barriers.
 
-use super::{Answer, KindSpec, Method, Param, TIMEOUT, Takes};
+use super::{Answer, KindSpec, Method, PARTIES_MAX, Param, TIMEOUT, Takes};
 use crate::objects::address::Kind;
 use crate::objects::error::ErrorCode;
 
@@ -24,7 +24,9 @@ pub(super) static BARRIERS: KindSpec = KindSpec {
     kind: Kind::Barriers,
     about: "`Barrier`: waits until so many wait. An action can't be given: nothing here runs it.",
     constructor: &[
-        Param::new("parties", Takes::Integer, "How many must wait, from 1 to 1,000,000.").needed(),
+        Param::new("parties", Takes::Integer, "How many must wait, from 1 to 1,000,000.")
+            .needed()
+            .between(1, PARTIES_MAX),
         Param::new("timeout", Takes::Seconds, "Seconds of a wait that names none; none if left out."),
     ],
     made: r#"{"parties":3}"#,

@@ -9,7 +9,6 @@ use super::typecode::Typecode;
 use crate::json;
 use crate::objects::address::HolderId;
 use crate::objects::arguments::Arguments;
-use crate::objects::catalog::LENGTH_MAX;
 use crate::objects::error::{ErrorCode, ObjectError};
 use crate::objects::line::{Outcome, Ticket, Undo};
 use crate::objects::lock::{acquire, acquired, not_acquired, release, renew};
@@ -28,16 +27,9 @@ impl SharedArray {
     pub fn new(arguments: &Arguments) -> Result<Self, ObjectError> {
         let typecode = Typecode::read(arguments.text("typecode")?.as_deref())?;
         let values = arguments.raw("values");
-        let length = match (values, arguments.integer("length")) {
+        let length = match (values, arguments.count("length")) {
             (Some(_), None) => arguments.elements("values"),
-            (None, Some(length)) => {
-                usize::try_from(length).ok().filter(|_| length <= LENGTH_MAX).ok_or_else(|| {
-                    ObjectError::invalid(
-                        "length",
-                        format!("length must be a whole number from 0 to {LENGTH_MAX}"),
-                    )
-                })?
-            }
+            (None, Some(length)) => length,
             (Some(_), Some(_)) => {
                 return Err(ObjectError::invalid("length", "give values or length, not both"));
             }
