@@ -58,8 +58,8 @@ def environment():
     return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
 
 
-def docker(*arguments, check=True, timeout=60, folder=TOP):
-    """Runs `docker` in a folder; its output is in what is returned."""
+def docker(*arguments, check=True, timeout=60, folder=SCRATCH):
+    """Runs `docker` in a folder, where it may leave a file (`oom`); its output is in what is returned."""
     ended = subprocess.run([str(BIN / "docker"), *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
                            text=True, timeout=timeout, cwd=folder)
     if check and ended.returncode != 0:
