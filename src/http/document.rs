@@ -7,20 +7,20 @@ mod v30;
 
 use std::sync::{Arc, OnceLock};
 
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::extract::State;
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use utoipa::OpenApi;
 
-use super::negotiate::check_accept;
+use super::negotiate::Plain;
 use super::problem::Problem;
 use super::state::Shared;
 use super::{
     call, docs, events, functions, idempotency, imap, jobs, objects, operations, pool_life, pools, processes,
     submit,
 };
-use crate::api::{Query, ReadProblems};
+use crate::api::ReadProblems;
 pub use typed::FunctionShown;
 
 const DESCRIPTION: &str = "Python's `multiprocessing` as an HTTP service.
@@ -123,13 +123,7 @@ fn served(app: &Shared) -> Arc<Documents> {
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Map<String, serde_json::Value>,
                content_type = "application/json",
                example = json!({"openapi": "3.1.0", "info": {"title": "forkpool"}})), ReadProblems))]
-pub async fn openapi(
-    State(app): State<Arc<Shared>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    check_accept(&headers)?;
-    Query::parse(query.as_deref(), &[])?;
+pub async fn openapi(State(app): State<Arc<Shared>>, _: Plain) -> Result<Response, Problem> {
     Ok(json(served(&app).openapi.clone()))
 }
 
@@ -138,13 +132,7 @@ pub async fn openapi(
     responses((status = 200, description = "OpenAPI 3.0", body = serde_json::Map<String, serde_json::Value>,
                content_type = "application/json",
                example = json!({"openapi": "3.0.3", "info": {"title": "forkpool"}})), ReadProblems))]
-pub async fn openapi_30(
-    State(app): State<Arc<Shared>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    check_accept(&headers)?;
-    Query::parse(query.as_deref(), &[])?;
+pub async fn openapi_30(State(app): State<Arc<Shared>>, _: Plain) -> Result<Response, Problem> {
     Ok(json(served(&app).openapi_30.clone()))
 }
 

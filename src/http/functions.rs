@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
 use serde_json::Value;
 
-use super::negotiate::check_accept;
+use super::negotiate::Plain;
 use super::problem::Problem;
 use super::segment::Segment;
 use super::state::Shared;
-use crate::api::{FunctionInfo, FunctionList, JobProblems, Query, ReadProblems};
+use crate::api::{FunctionInfo, FunctionList, JobProblems, ReadProblems};
 use crate::pool::Function;
 
 fn shown(function: &Function) -> FunctionInfo {
@@ -29,13 +28,7 @@ fn shown(function: &Function) -> FunctionInfo {
 /// The functions that are offered, by name.
 #[utoipa::path(get, path = "/v1/functions", operation_id = "listFunctions", tag = "functions",
     responses((status = 200, description = "All functions", body = FunctionList), ReadProblems))]
-pub async fn list_functions(
-    State(app): State<Arc<Shared>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Json<FunctionList>, Problem> {
-    check_accept(&headers)?;
-    Query::parse(query.as_deref(), &[])?;
+pub async fn list_functions(State(app): State<Arc<Shared>>, _: Plain) -> Result<Json<FunctionList>, Problem> {
     let items = app.service()?.functions.values().map(|function| shown(function)).collect();
     Ok(Json(FunctionList { items, next_cursor: None }))
 }
@@ -47,10 +40,7 @@ pub async fn list_functions(
 pub async fn get_function(
     State(app): State<Arc<Shared>>,
     Segment(name): Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    _: Plain,
 ) -> Result<Json<FunctionInfo>, Problem> {
-    check_accept(&headers)?;
-    Query::parse(query.as_deref(), &[])?;
     Ok(Json(shown(app.service()?.function(&name)?)))
 }

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::body::read_small_body;
-use super::negotiate::{check_accept, check_accepts, check_content_type};
+use super::negotiate::{Plain, check_accept, check_accepts, check_content_type};
 use super::problem::{Problem, timeout_max};
 use super::segment::Segment;
 use super::state::Shared;
@@ -160,13 +160,10 @@ pub async fn list_jobs(
 pub async fn cancel_job(
     State(app): State<Arc<Shared>>,
     Segment(id): Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    _: Plain,
     request: Request,
 ) -> Result<Json<Job>, Problem> {
-    check_accept(&headers)?;
     no_members(&app, request).await?;
-    Query::parse(query.as_deref(), &[])?;
     let record = find(&app, &id)?;
     if !record.state().is_final() {
         // A pool that is gone has ended all its jobs, or is about to.
@@ -229,12 +226,10 @@ pub async fn cancel_jobs(
 pub async fn delete_job(
     State(app): State<Arc<Shared>>,
     Segment(id): Segment,
-    RawQuery(query): RawQuery,
+    _: Plain,
     request: Request,
 ) -> Result<StatusCode, Problem> {
-    check_accept(request.headers())?;
     no_members(&app, request).await?;
-    Query::parse(query.as_deref(), &[])?;
     let record = find(&app, &id)?;
     if !record.state().is_final() {
         return Err(Problem::not_finished(&record));

@@ -1,8 +1,25 @@
 //! What a client sends and takes: content type and Accept.
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 use super::problem::Problem;
+use crate::api::Query;
+
+/// A request without a query that takes JSON for an answer: what most operations want. Checked before the handler
+/// runs.
+pub struct Plain;
+
+impl<S: Send + Sync> FromRequestParts<S> for Plain {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        check_accept(&parts.headers)?;
+        Query::parse(parts.uri.query(), &[])?;
+        Ok(Self)
+    }
+}
 
 /// A body must be declared as JSON.
 pub fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{RawQuery, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::body::read_small_body;
-use super::negotiate::{check_accept, check_content_type};
+use super::negotiate::{Plain, check_content_type};
 use super::pools::shown;
 use super::problem::{Problem, timeout_max};
 use super::segment::Segment;
 use super::state::{Service, Shared};
 use crate::api::{
     EmptyBodyProblems, Invalid, JobProblems, JoinBody, NewPoolBody, NewPoolRequest, PoolChangeBody, PoolInfo,
-    Problem as ProblemBody, Query, ReadProblems, join_timeout, no_arguments, pool_change,
+    Problem as ProblemBody, ReadProblems, join_timeout, no_arguments, pool_change,
 };
 use crate::pool::{Misfit, NewPool, NotMade, Pool, PoolOptions, PoolState, is_name, pick_initializer};
 
@@ -40,12 +40,9 @@ const END_MAX: Duration = Duration::from_secs(5);
               ReadProblems, EmptyBodyProblems))]
 pub async fn create_pool(
     State(app): State<Arc<Shared>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    _: Plain,
     request: Request,
 ) -> Result<Response, Problem> {
-    check_accept(&headers)?;
-    Query::parse(query.as_deref(), &[])?;
     let body = small_body(&app, request).await?;
     let wanted = NewPoolRequest::parse(&body, app.limits.depth_max)?;
     let service = app.service_for_work()?;
@@ -61,9 +58,7 @@ pub async fn create_pool(
     let making = tokio::spawn(finish_making(Arc::clone(&app), pool.clone()));
     making.await.unwrap_or_else(|_| Err(Problem::draining()))?;
     let mut response = (StatusCode::CREATED, Json(shown(&pool).await)).into_response();
-    if let Ok(location) = HeaderValue::from_str(&format!("{}/v1/pools/{}", app.base_url, pool.name)) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
+    app.locate(&mut response, format_args!("/v1/pools/{}", pool.name));
     Ok(response)
 }
 
@@ -146,12 +141,9 @@ async fn end(service: &Service, pool: &Pool) {
 pub async fn resize_pool(
     State(app): State<Arc<Shared>>,
     Segment(name): Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    _: Plain,
     request: Request,
 ) -> Result<Json<PoolInfo>, Problem> {
-    check_accept(&headers)?;
-    Query::parse(query.as_deref(), &[])?;
     let body = small_body(&app, request).await?;
     let processes = pool_change(&body, app.limits.depth_max)?;
     let pool = app.service_for_work()?.pool(&name)?;
@@ -172,12 +164,10 @@ pub async fn resize_pool(
 pub async fn close_pool(
     State(app): State<Arc<Shared>>,
     Segment(name): Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    _: Plain,
     request: Request,
 ) -> Result<Json<PoolInfo>, Problem> {
-    check_accept(&headers)?;
-    let pool = temporary(&app, &name, query.as_deref(), request).await?;
+    let pool = temporary(&app, &name, request).await?;
     pool.close();
     Ok(Json(shown(&pool).await))
 }
@@ -195,12 +185,9 @@ pub async fn close_pool(
 pub async fn join_pool(
     State(app): State<Arc<Shared>>,
     Segment(name): Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    _: Plain,
     request: Request,
 ) -> Result<Json<PoolInfo>, Problem> {
-    check_accept(&headers)?;
-    Query::parse(query.as_deref(), &[])?;
     let body = small_body(&app, request).await?;
     let limits = &app.limits;
     let asked =
@@ -227,11 +214,10 @@ pub async fn join_pool(
 pub async fn terminate_pool(
     State(app): State<Arc<Shared>>,
     Segment(name): Segment,
-    RawQuery(query): RawQuery,
+    _: Plain,
     request: Request,
 ) -> Result<StatusCode, Problem> {
-    check_accept(request.headers())?;
-    let pool = temporary(&app, &name, query.as_deref(), request).await?;
+    let pool = temporary(&app, &name, request).await?;
     let ending = Arc::clone(&app);
     // A task of its own: a client that leaves must not leave a name that is never free again.
     let ended = tokio::spawn(async move {
@@ -242,8 +228,7 @@ pub async fn terminate_pool(
 }
 
 /// A pool that may be closed and deleted, from a request without members.
-async fn temporary(app: &Shared, name: &str, query: Option<&str>, request: Request) -> Result<Pool, Problem> {
-    Query::parse(query, &[])?;
+async fn temporary(app: &Shared, name: &str, request: Request) -> Result<Pool, Problem> {
     let body = small_body(app, request).await?;
     if !body.is_empty() {
         no_arguments(&body, app.limits.depth_max)?;

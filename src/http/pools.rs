@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
 use serde_json::value::RawValue;
 
-use super::negotiate::check_accept;
+use super::negotiate::Plain;
 use super::problem::Problem;
 use super::segment::Segment;
 use super::state::Shared;
-use crate::api::{JobProblems, PoolInfo, PoolList, Query, ReadProblems, WorkerInfo, WorkerList, timestamp};
+use crate::api::{JobProblems, PoolInfo, PoolList, ReadProblems, WorkerInfo, WorkerList, timestamp};
 use crate::pool::{Pool, PoolState, WorkerView};
 
 /// A pool as it is now.
@@ -62,13 +61,7 @@ fn shown_worker(worker: WorkerView) -> WorkerInfo {
 /// The pools.
 #[utoipa::path(get, path = "/v1/pools", operation_id = "listPools", tag = "pools",
     responses((status = 200, description = "All pools", body = PoolList), ReadProblems))]
-pub async fn list_pools(
-    State(app): State<Arc<Shared>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Json<PoolList>, Problem> {
-    check_accept(&headers)?;
-    Query::parse(query.as_deref(), &[])?;
+pub async fn list_pools(State(app): State<Arc<Shared>>, _: Plain) -> Result<Json<PoolList>, Problem> {
     let mut items = Vec::new();
     for pool in app.service()?.pools.shown() {
         items.push(shown(&pool).await);
@@ -83,11 +76,8 @@ pub async fn list_pools(
 pub async fn get_pool(
     State(app): State<Arc<Shared>>,
     Segment(name): Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    _: Plain,
 ) -> Result<Json<PoolInfo>, Problem> {
-    check_accept(&headers)?;
-    Query::parse(query.as_deref(), &[])?;
     Ok(Json(shown(&app.service()?.pool(&name)?).await))
 }
 
@@ -98,11 +88,8 @@ pub async fn get_pool(
 pub async fn list_workers(
     State(app): State<Arc<Shared>>,
     Segment(name): Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    _: Plain,
 ) -> Result<Json<WorkerList>, Problem> {
-    check_accept(&headers)?;
-    Query::parse(query.as_deref(), &[])?;
     let view = app.service()?.pool(&name)?.inspect().await;
     let workers = view.map(|view| view.workers).unwrap_or_default();
     Ok(Json(WorkerList { items: workers.into_iter().map(shown_worker).collect(), next_cursor: None }))

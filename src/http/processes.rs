@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
 
-use super::negotiate::{check_accept, check_accepts, check_content_type};
+use super::negotiate::{Plain, check_accept, check_accepts, check_content_type};
 use super::pool_life::small_body;
 use super::problem::{Problem, timeout_max};
 use super::segment::Segment;
@@ -74,9 +74,7 @@ pub async fn start_process(State(app): State<Arc<Shared>>, request: Request) -> 
     let started = service.processes.start(new).await;
     let single = started.map_err(|error| Problem::of_not_started(&error, &function.name))?;
     let mut response = (StatusCode::CREATED, Json(shown(&single))).into_response();
-    if let Ok(location) = HeaderValue::from_str(&format!("/v1/processes/{}", single.id)) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
+    app.locate(&mut response, format_args!("/v1/processes/{}", single.id));
     Ok(response)
 }
 
@@ -115,11 +113,8 @@ pub async fn list_processes(
 pub async fn get_process(
     State(app): State<Arc<Shared>>,
     Segment(id): Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    _: Plain,
 ) -> Result<Json<ProcessInfo>, Problem> {
-    check_accept(&headers)?;
-    Query::parse(query.as_deref(), &[])?;
     Ok(Json(shown(&*find(&app, &id)?)))
 }
 
@@ -133,12 +128,9 @@ pub async fn get_process(
 pub async fn join_process(
     State(app): State<Arc<Shared>>,
     Segment(id): Segment,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    _: Plain,
     request: Request,
 ) -> Result<Json<ProcessInfo>, Problem> {
-    check_accept(&headers)?;
-    Query::parse(query.as_deref(), &[])?;
     let body = small_body(&app, request).await?;
     let limits = &app.limits;
     let asked =

@@ -1,8 +1,12 @@
 //! What handlers share: the parts of the server, once they are there.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
+
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 
 use super::document::Documents;
 use super::problem::Problem;
@@ -85,6 +89,13 @@ impl Shared {
     /// The service, for looking; an error while it starts.
     pub fn service(&self) -> Result<&Service, Problem> {
         self.service.get().ok_or_else(Problem::starting)
+    }
+
+    /// Says in an answer where the thing it is about is, by its path.
+    pub fn locate(&self, response: &mut Response, path: impl Display) {
+        if let Ok(location) = HeaderValue::from_str(&format!("{}{path}", self.base_url)) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
     }
 
     /// The service, for work; an error too once the server takes no more.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use hyper::body::Body as _;
@@ -250,11 +250,8 @@ pub fn outcome_response(
 
 pub(super) fn accepted(app: &Shared, record: &Record) -> Response {
     let mut response = (StatusCode::ACCEPTED, axum::Json(Job::of(record, &app.base_url))).into_response();
-    let headers = response.headers_mut();
-    headers.insert(JOB_HEADER, id_value(record));
-    if let Ok(location) = HeaderValue::from_str(&format!("{}/v1/jobs/{}", app.base_url, record.id)) {
-        headers.insert(header::LOCATION, location);
-    }
+    response.headers_mut().insert(JOB_HEADER, id_value(record));
+    app.locate(&mut response, format_args!("/v1/jobs/{}", record.id));
     response
 }
 

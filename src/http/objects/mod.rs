@@ -9,14 +9,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{RawPathParams, RawQuery, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hyper::body::Body as _;
 
 use self::answer::{handed, json};
 use super::body::read_body;
-use super::negotiate::{check_accept, check_content_type};
+use super::negotiate::{Plain, check_accept, check_content_type};
 use super::problem::Problem;
 use super::state::Shared;
 use super::value::wants_raw;
@@ -36,18 +36,13 @@ pub fn routes() -> Router<Arc<Shared>> {
     for kind in Kind::ALL {
         let path = format!("/v1/{kind}");
         let end = if kind == Kind::Pipes { "/{end}" } else { "" };
-        let one = get(
-            move |State(app): App, path: RawPathParams, query: RawQuery, headers: HeaderMap| async move {
-                show(&app, kind, &path, query, &headers)
-            },
-        );
+        let one =
+            get(move |State(app): App, path: RawPathParams, _: Plain| async move { show(&app, kind, &path) });
         let one =
             one.put(move |State(app): App, path: RawPathParams, request| make(app, kind, path, request));
-        let one = one.delete(
-            move |State(app): App, path: RawPathParams, query: RawQuery, headers: HeaderMap| async move {
-                remove(&app, kind, &path, query, &headers)
-            },
-        );
+        let one = one.delete(move |State(app): App, path: RawPathParams, _: Plain| async move {
+            remove(&app, kind, &path)
+        });
         let all = get(move |State(app): App, query: RawQuery, headers: HeaderMap| async move {
             list(&app, kind, query, &headers)
         });
@@ -97,28 +92,12 @@ fn list(
     Ok(json(text.into()))
 }
 
-fn show(
-    app: &Shared,
-    kind: Kind,
-    path: &RawPathParams,
-    RawQuery(query): RawQuery,
-    headers: &HeaderMap,
-) -> Result<Response, Problem> {
-    check_accept(headers)?;
-    Query::parse(query.as_deref(), &[])?;
+fn show(app: &Shared, kind: Kind, path: &RawPathParams) -> Result<Response, Problem> {
     app.service()?;
     Ok(json(app.objects.show(&address(kind, path))?))
 }
 
-fn remove(
-    app: &Shared,
-    kind: Kind,
-    path: &RawPathParams,
-    RawQuery(query): RawQuery,
-    headers: &HeaderMap,
-) -> Result<Response, Problem> {
-    check_accept(headers)?;
-    Query::parse(query.as_deref(), &[])?;
+fn remove(app: &Shared, kind: Kind, path: &RawPathParams) -> Result<Response, Problem> {
     app.service()?;
     app.objects.remove(&address(kind, path))?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -135,9 +114,7 @@ async fn make(
     app.service_for_work()?;
     app.objects.make(&at, body)?;
     let mut response = json(app.objects.show(&at)?);
-    if let Ok(location) = HeaderValue::from_str(&format!("{}{at}", app.base_url)) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
+    app.locate(&mut response, at);
     Ok(response)
 }
 
