@@ -2,6 +2,7 @@
 that a wait lasts for real."""
 
 import json
+import math
 import os
 
 import requests
@@ -69,7 +70,9 @@ def shorten(options):
     """Waits that nothing ends but their time; a pause before a retry is doubled each time."""
     for name, most in WAITS.items() if isinstance(options, dict) else ():
         seconds = options.get(name)
-        if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and most < seconds <= 86_400:
+        is_wait = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        # What is too long for an option stays so: it is refused.
+        if is_wait and most < seconds <= (86_400 if name != "seconds" else math.inf):
             options[name] = most
 
 
