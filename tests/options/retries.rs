@@ -105,7 +105,6 @@ fn the_pause_is_doubled_each_time_and_holds_no_worker() {
             let answer = server.apply("square", &json!([6]));
             assert_eq!(answer.value(), 36);
             promised(answer.took, Duration::from_millis(150), "a call while the worker is free");
-            assert_eq!(server.job(&id)["ready"], false);
             beside += 1;
         }
         assert!(beside > 3, "calls ran in the pauses: {beside}");
