@@ -189,8 +189,8 @@ pub fn join_timeout(text: &Bytes, depth_max: usize, most: Duration) -> Result<Op
     let what = format!("a number of seconds from 0 to {}", most.as_secs());
     let Some((text, _)) = members.raw("timeout", Kind::Number, &what)? else { return Ok(None) };
     let seconds = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<f64>().ok());
-    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    match duration.filter(|duration| *duration <= most) {
+    let seconds = seconds.filter(|seconds| *seconds <= most.as_secs_f64());
+    match seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
         Some(duration) => Ok(Some(duration)),
         None => Err(invalid("timeout", &format!("timeout must be {what}"))),
     }

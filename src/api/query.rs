@@ -59,8 +59,9 @@ impl<'a> Query<'a> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
         let seconds = if numeric { text.parse::<f64>().ok() } else { None };
+        let seconds = seconds.filter(|seconds| *seconds <= most.as_secs_f64());
         let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        duration.filter(|duration| *duration <= most).map(Some).ok_or_else(|| {
+        duration.map(Some).ok_or_else(|| {
             let most = most.as_secs();
             Invalid::new(name, format!("{name} must be a number of seconds from 0 to {most}, not {text:?}"))
         })

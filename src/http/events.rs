@@ -47,8 +47,8 @@ const FRAME_BYTES: usize = 64 << 10;
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", operation_id = "getEvents", tag = "jobs",
     params(("id" = String, Path, description = "The job's id"),
            ("Last-Event-ID" = Option<String>, Header,
-            pattern = "^[1-4][.][0-9]{1,9}[.]([0-9]{1,9})?[.][0-9]{1,9}[.][0-9]{1,9}$",
-            description = "The last id that was received")),
+            pattern = "^([1-4][.][0-9]{1,9}[.]([0-9]{1,9})?[.][0-9]{1,9}[.][0-9]{1,9})?$",
+            description = "The last id that was received; empty: none")),
     responses((status = 200, description = "The events", body = serde_json::Value, content_type = "text/event-stream",
                example = "id: 1.0..0.0\nevent: state\ndata: {\"state\":\"queued\",\
 \"at\":\"2026-01-02T03:04:05.678000Z\",\"attempts\":0}\n\n"),

@@ -101,7 +101,7 @@ impl Arguments {
                 .ok()
                 .filter(|time| time.as_secs() < u64::MAX / 4));
         };
-        let duration = Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration <= most);
+        let duration = Duration::try_from_secs_f64(seconds).ok().filter(|_| seconds <= most.as_secs_f64());
         duration.map(Some).ok_or_else(|| {
             let most = most.as_secs();
             ObjectError::invalid(
@@ -116,11 +116,13 @@ fn float(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// A whole number, also one that is written with a point: JSON knows no difference (`2.0`).
+/// A whole number, also one that is written with a point: JSON knows no difference (`2.0`). One beyond 64 bits is the
+/// nearest of them: no index, token or count is larger.
+#[expect(clippy::cast_possible_truncation, reason = "it saturates")]
 pub(super) fn whole(text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text).ok()?;
-    let number = || text.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && number.abs() < 9e15);
-    text.parse::<i64>().ok().or_else(|| number().and_then(|number| format!("{number:.0}").parse().ok()))
+    let number = || text.parse::<f64>().ok().filter(|number| number.fract() == 0.0);
+    text.parse::<i64>().ok().or_else(|| number().map(|number| number as i64))
 }
 
 fn unknown_member(name: &str, known: &str) -> String {
@@ -193,7 +195,7 @@ fn what(takes: Takes) -> &'static str {
     match takes {
         Takes::Any => "any JSON",
         Takes::Bool => "true or false",
-        Takes::Integer => "a whole number of at most 64 bits",
+        Takes::Integer => "a whole number",
         Takes::Seconds => "a number of seconds",
         Takes::Text => "a string",
         Takes::List => "an array",

@@ -319,6 +319,10 @@ fn narrow(schema: &mut Value, kind: Kind) {
             schema["allOf"] = rules.into();
         }
         Kind::Values => schema["allOf"] = by_typecode(|item| json!({"value": item})).into(),
+        // The names of attributes.
+        Kind::Namespaces => {
+            schema["properties"]["items"]["items"]["prefixItems"][0] = json!({"type": "string"});
+        }
         Kind::Queues
         | Kind::Pipes
         | Kind::Locks
@@ -329,8 +333,7 @@ fn narrow(schema: &mut Value, kind: Kind) {
         | Kind::Events
         | Kind::Barriers
         | Kind::Dicts
-        | Kind::Lists
-        | Kind::Namespaces => {}
+        | Kind::Lists => {}
     }
 }
 
