@@ -12,6 +12,8 @@ use crate::json::{self, EnvelopeError, Kind};
 /// From so many bytes on, an item that makes up half of a body stays a part of it instead of a copy.
 const SHARED_FROM: usize = 64 << 10;
 
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
 /// What was given, by the parameters' own names.
 #[derive(Debug)]
 pub(super) struct Arguments {
@@ -116,13 +118,16 @@ fn float(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// A whole number, also one that is written with a point: JSON knows no difference (`2.0`). One beyond 64 bits is the
-/// nearest of them: no index, token or count is larger.
-#[expect(clippy::cast_possible_truncation, reason = "it saturates")]
+/// A whole number of 64 bits, also one that is written with a point or an exponent: JSON knows no difference (`2.0`).
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
 pub(super) fn whole(text: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(text).ok()?;
-    let number = || text.parse::<f64>().ok().filter(|number| number.fract() == 0.0);
-    text.parse::<i64>().ok().or_else(|| number().map(|number| number as i64))
+    if !text.contains(['.', 'e', 'E']) {
+        return text.parse().ok();
+    }
+    let number: f64 = text.parse().ok()?;
+    let fits = number.fract() == 0.0 && (-TWO_TO_63..TWO_TO_63).contains(&number);
+    fits.then_some(number as i64)
 }
 
 fn unknown_member(name: &str, known: &str) -> String {
@@ -195,7 +200,7 @@ fn what(takes: Takes) -> &'static str {
     match takes {
         Takes::Any => "any JSON",
         Takes::Bool => "true or false",
-        Takes::Integer => "a whole number",
+        Takes::Integer => "a whole number of at most 64 bits",
         Takes::Seconds => "a number of seconds",
         Takes::Text => "a string",
         Takes::List => "an array",
