@@ -13,13 +13,12 @@ use super::negotiate::{check_accept, check_content_type};
 use super::problem::Problem;
 use super::segment::Segment;
 use super::state::Shared;
-use super::submit::{Submitted, accepted, answer, body_of, kept, submit};
+use super::submit::{OneCall, Submitted, accepted, answer, body_of, submit_one};
 use super::value::wants_raw;
 use crate::api::{
     CallOptions, Job, OPTIONS, Options, OutcomeProblems, Query, ReadProblems, SubmitProblems, arguments_of,
 };
-use crate::jobs::{JobKind, NewJob};
-use crate::pool::{Function, Work};
+use crate::pool::Function;
 use crate::schema::{Arranged, Misfit};
 
 /// Larger bodies are checked beside the server's only thread.
@@ -80,22 +79,8 @@ async fn submit_call(
     let service = app.service_for_work()?;
     let function = service.function(name)?;
     let Arranged { positional, keywords } = arguments(function, &body, app.limits.depth_max).await?;
-    let pool = &service.pool_for(function, options.pool.as_deref())?;
-    let new = NewJob {
-        kind: JobKind::Apply,
-        function: Arc::clone(&function.name),
-        pool: Arc::clone(&pool.name),
-        total: 1,
-        chunksize: None,
-        retained,
-        terms: options.into_terms(function.run_timeout, function.retries),
-    };
-    let work = Work::Call {
-        arguments: kept(positional, &body, retained),
-        keywords: keywords.map(|keywords| kept(keywords, &body, retained)),
-        typed: true,
-    };
-    submit(app, pool, function, new, work, room)
+    let call = OneCall { options, arguments: positional, keywords, typed: true };
+    submit_one(app, service, function, call, retained, (body, room))
 }
 
 /// The arguments of the call, as the function takes them.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -12,10 +13,10 @@ use super::body::read_body;
 use super::idempotency::ResultLife;
 use super::negotiate::{check_accept, check_content_type};
 use super::problem::Problem;
-use super::state::{Shared, StageValue};
+use super::state::{Service, Shared, StageValue};
 use super::value::{value_response, wants_raw};
 use crate::api::{
-    self, ApplyBody, ApplyRequest, Job, MapBody, MapRequest, OutcomeProblems, Query, ReadProblems,
+    self, ApplyBody, ApplyRequest, Job, MapBody, MapRequest, Options, OutcomeProblems, Query, ReadProblems,
     SubmitProblems,
 };
 use crate::jobs::{FailureCode, JobKind, NewJob, Outcome, Record, Reservation};
@@ -100,12 +101,35 @@ pub(super) struct Submitted {
     pool: Pool,
 }
 
+/// One call of a function, as its request says it.
+pub(super) struct OneCall {
+    pub options: Options,
+    pub arguments: Bytes,
+    pub keywords: Option<Bytes>,
+    /// Its arguments were checked against the function's types.
+    pub typed: bool,
+}
+
 async fn submit_apply(app: &Shared, request: Request, retained: bool) -> Result<Submitted, Problem> {
     let (body, room) = body_of_work(app, request).await?;
     let wanted = ApplyRequest::parse(&body, app.limits.depth_max)?;
     let service = app.service_for_work()?;
     let function = service.function(&wanted.function)?;
-    let pool = &service.pool_for(function, wanted.options.pool.as_deref())?;
+    let ApplyRequest { options, arguments, keywords, .. } = wanted;
+    let call = OneCall { options, arguments, keywords, typed: false };
+    submit_one(app, service, function, call, retained, (body, room))
+}
+
+/// What `apply` and a typed call have in common: the job of one task.
+pub(super) fn submit_one(
+    app: &Shared,
+    service: &Service,
+    function: &Arc<Function>,
+    call: OneCall,
+    retained: bool,
+    (body, room): (Bytes, Reservation),
+) -> Result<Submitted, Problem> {
+    let pool = &service.pool_for(function, call.options.pool.as_deref())?;
     let new = NewJob {
         kind: JobKind::Apply,
         function: Arc::clone(&function.name),
@@ -113,12 +137,12 @@ async fn submit_apply(app: &Shared, request: Request, retained: bool) -> Result<
         total: 1,
         chunksize: None,
         retained,
-        terms: wanted.options.into_terms(function.run_timeout, function.retries),
+        terms: call.options.into_terms(function.run_timeout, function.retries),
     };
     let work = Work::Call {
-        arguments: kept(wanted.arguments, &body, retained),
-        keywords: wanted.keywords.map(|keywords| kept(keywords, &body, retained)),
-        typed: false,
+        arguments: kept(call.arguments, &body, retained),
+        keywords: call.keywords.map(|keywords| kept(keywords, &body, retained)),
+        typed: call.typed,
     };
     submit(app, pool, function, new, work, room)
 }
@@ -150,12 +174,8 @@ async fn submit_map(
 }
 
 /// Arguments that wait must not hold a whole read buffer for a few bytes.
-pub(super) fn kept(part: axum::body::Bytes, body: &axum::body::Bytes, retained: bool) -> axum::body::Bytes {
-    if retained && part.len() < body.len().max(16 << 10) / 2 {
-        axum::body::Bytes::copy_from_slice(&part)
-    } else {
-        part
-    }
+fn kept(part: Bytes, body: &Bytes, retained: bool) -> Bytes {
+    if retained && part.len() < body.len().max(16 << 10) / 2 { Bytes::copy_from_slice(&part) } else { part }
 }
 
 /// As `multiprocessing.Pool.map`: `ceil(len / (4 * workers))`; an empty iterable has none.
@@ -163,7 +183,7 @@ fn default_chunksize(items: usize, workers: usize) -> usize {
     items.div_ceil((workers * CHUNKS_PER_WORKER).max(1))
 }
 
-async fn body_of_work(app: &Shared, request: Request) -> Result<(axum::body::Bytes, Reservation), Problem> {
+async fn body_of_work(app: &Shared, request: Request) -> Result<(Bytes, Reservation), Problem> {
     if !request.body().is_end_stream() {
         check_content_type(request.headers())?;
     }
@@ -173,10 +193,7 @@ async fn body_of_work(app: &Shared, request: Request) -> Result<(axum::body::Byt
 }
 
 /// The body of a request for work, its bytes counted as queued.
-pub(super) async fn body_of(
-    app: &Shared,
-    request: Request,
-) -> Result<(axum::body::Bytes, Reservation), Problem> {
+pub(super) async fn body_of(app: &Shared, request: Request) -> Result<(Bytes, Reservation), Problem> {
     let (head, body) = request.into_parts();
     app.service_for_work()?;
     let limits = &app.limits;
@@ -186,7 +203,7 @@ pub(super) async fn body_of(
     read.map(|body| (body, room)).map_err(|error| Problem::of_body(&error))
 }
 
-pub(super) fn submit(
+fn submit(
     app: &Shared,
     pool: &Pool,
     function: &Arc<Function>,

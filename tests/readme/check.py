@@ -1,7 +1,7 @@
 """README.md's console blocks, run: check.py BINARY PROGRAM. Each `$` line is done as it stands, each answer compared.
 
 Ids, times, pids and ports differ from run to run: they are masked, and an id in a later line is the one that the
-answer before gave. ` … ` in the README stands for whatever was left out. PROGRAM is the README's own Rust program.
+answer before gave. A Process that the README shows alive may have ended well by the time of the answer. ` … ` in the README stands for whatever was left out. PROGRAM is the README's own Rust program.
 Blocks of containers and of installing are not for here.
 """
 
@@ -18,6 +18,7 @@ BOUND = 60  # seconds, for each line
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<!\d)\d{16}(?!\d)"  # a job's id, a lock's token
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z"
+ALIVE = '"alive":true'
 ELSEWHERE = ("docker", "podman", "kubectl")  # a block with one of these is tests/container's
 READY = "forkpool listening on "
 
@@ -56,13 +57,15 @@ def commands(lines):
 def pattern_of(expected):
     """What an answer must match: the README's text, masked."""
     masks = "|".join((UUID, TIME, r'"(?:parent_)?pid":\d+', r"(?:process|process id): \d+", r'"busy_seconds":[\d.e-]+', r'"tasks_\w+":\d+', r"127\.0\.0\.1:\d+",
-                      r'"(?:started|finished|expires|created)_at":"[^"]*"', r"\s*…\s*"))
+                      r'"(?:started|finished|expires|created)_at":"[^"]*"', ALIVE, r"\s*…\s*"))
     parts, at = [], 0
     for found in re.finditer(masks, expected):
         parts.append(re.escape(expected[at:found.start()]))
         token = found.group()
         if "…" in token:
             parts.append(r"(?:.|\n)*?")
+        elif token == ALIVE:
+            parts.append(r'"alive":(?:true|false,"exitcode":0)')
         elif re.fullmatch(UUID, token):
             parts.append("(" + UUID + ")")
         elif re.fullmatch(TIME, token):
