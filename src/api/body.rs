@@ -199,8 +199,8 @@ impl<'a> Members<'a> {
     }
 
     /// A member's raw text, whatever it is.
-    pub(super) fn text(&self, name: &str) -> Option<Bytes> {
-        self.find(name).map(|member| self.text.slice(member.range.clone()))
+    pub(super) fn text(&self, name: &str) -> Option<&'a [u8]> {
+        self.find(name).map(|member| &self.text[member.range.clone()])
     }
 
     pub(super) fn string(&self, name: &str) -> Result<Option<String>, BodyProblem> {

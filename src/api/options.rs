@@ -1,9 +1,9 @@
 //! The options of submissions: read one by one, each wrong one named.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
@@ -97,13 +97,13 @@ impl Options {
             queue_timeout: seconds(members, "queue_timeout", SECONDS_MAX)?,
             priority: whole(members, "priority", -PRIORITY_MOST, PRIORITY_MOST)?.unwrap_or(0),
             key: members.string("key")?.map(checked_key).transpose()?,
-            retry_on: retry_on(members)?.unwrap_or_else(|| defaults.retry_on.clone()),
+            retry_on: retry_on(members)?.map_or(defaults.retry_on, Cow::Owned),
             retry_delay: seconds(members, "retry_delay", SECONDS_MAX)?.unwrap_or_default(),
             result_ttl: seconds(members, "result_ttl", RESULT_TTL_MAX)?,
             tags: tags(members)?,
             ..defaults
         };
-        let durable: Option<bool> = value(members, "durable", "true or false")?;
+        let durable: Option<bool> = value(members, "durable", || "true or false".to_owned())?;
         if durable == Some(true) {
             return Err(BodyProblem::NotDurable);
         }
@@ -147,7 +147,7 @@ impl Options {
         }
         let terms = Terms {
             run_timeout: query.seconds("run_timeout", day)?,
-            retry_on: codes.unwrap_or_else(|| Terms::default().retry_on),
+            retry_on: codes.map_or_else(|| Terms::default().retry_on, Cow::Owned),
             result_ttl: query.seconds("result_ttl", Duration::from_secs_f64(RESULT_TTL_MAX))?,
             tags: checked_tags(list("tags")).map_err(refused)?,
             queue_timeout: query.seconds("queue_timeout", day)?,
@@ -165,21 +165,21 @@ impl Options {
 fn value<T: DeserializeOwned>(
     members: &Members<'_>,
     name: &str,
-    what: &str,
+    what: impl FnOnce() -> String,
 ) -> Result<Option<T>, BodyProblem> {
     let Some(text) = members.text(name) else { return Ok(None) };
-    parsed(name, &text, what).map(Some)
+    serde_json::from_slice(text).map(Some).map_err(|_| must_be(name, &what()))
 }
 
-fn parsed<T: DeserializeOwned>(name: &str, text: &Bytes, what: &str) -> Result<T, BodyProblem> {
-    serde_json::from_slice(text).map_err(|_| invalid(name, &format!("{name} must be {what}")))
+fn must_be(name: &str, what: &str) -> BodyProblem {
+    invalid(name, &format!("{name} must be {what}"))
 }
 
 fn seconds(members: &Members<'_>, name: &str, most: f64) -> Result<Option<Duration>, BodyProblem> {
-    let what = format!("a number of seconds from 0 to {most}");
-    let Some(number) = value::<f64>(members, name, &what)? else { return Ok(None) };
-    let duration = Duration::try_from_secs_f64(number).ok().filter(|_| number <= most);
-    duration.map(Some).ok_or_else(|| invalid(name, &format!("{name} must be {what}")))
+    let Some(text) = members.text(name) else { return Ok(None) };
+    let number = serde_json::from_slice(text).ok().filter(|number| *number <= most);
+    let duration = number.and_then(|number| Duration::try_from_secs_f64(number).ok());
+    duration.map(Some).ok_or_else(|| must_be(name, &format!("a number of seconds from 0 to {most}")))
 }
 
 fn whole<T: TryFrom<i64>>(
@@ -188,11 +188,10 @@ fn whole<T: TryFrom<i64>>(
     least: i64,
     most: i64,
 ) -> Result<Option<T>, BodyProblem> {
-    let what = format!("a whole number from {least} to {most}");
     let Some(text) = members.text(name) else { return Ok(None) };
-    let number = whole_number(&text).ok_or_else(|| invalid(name, &format!("{name} must be {what}")))?;
-    let number = (least..=most).contains(&number).then(|| T::try_from(number).ok()).flatten();
-    number.map(Some).ok_or_else(|| invalid(name, &format!("{name} must be {what}")))
+    let number = whole_number(text).filter(|number| (least..=most).contains(number));
+    let number = number.and_then(|number| T::try_from(number).ok());
+    number.map(Some).ok_or_else(|| must_be(name, &format!("a whole number from {least} to {most}")))
 }
 
 /// A whole number, also one that is written with a point: JSON knows no difference (`2.0`).
@@ -203,17 +202,18 @@ pub(super) fn whole_number(text: &[u8]) -> Option<i64> {
 }
 
 fn retry_on(members: &Members<'_>) -> Result<Option<Vec<FailureCode>>, BodyProblem> {
-    let known = RETRIABLE.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(", ");
-    let what = format!("a list of codes, of: {known}");
-    let Some(names) = value::<Vec<String>>(members, "retry_on", &what)? else { return Ok(None) };
-    codes_of(&names).map(Some)
+    value::<Vec<String>>(members, "retry_on", codes_wanted)?.map(|names| codes_of(&names)).transpose()
 }
 
 fn codes_of(names: &[String]) -> Result<Vec<FailureCode>, BodyProblem> {
-    let known = RETRIABLE.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(", ");
     let code = |name: &String| RETRIABLE.iter().find(|code| code.as_str() == name).copied();
     let codes: Option<Vec<_>> = names.iter().map(code).collect();
-    codes.ok_or_else(|| invalid("retry_on", &format!("retry_on must be a list of codes, of: {known}")))
+    codes.ok_or_else(|| must_be("retry_on", &codes_wanted()))
+}
+
+fn codes_wanted() -> String {
+    let known: Vec<_> = RETRIABLE.iter().map(|code| code.as_str()).collect();
+    format!("a list of codes, of: {}", known.join(", "))
 }
 
 fn checked_key(key: String) -> Result<Arc<str>, BodyProblem> {
@@ -222,15 +222,17 @@ fn checked_key(key: String) -> Result<Arc<str>, BodyProblem> {
 }
 
 fn tags(members: &Members<'_>) -> Result<Vec<String>, BodyProblem> {
-    let what = format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_CHARS_MAX} characters");
-    checked_tags(value(members, "tags", &what)?.unwrap_or_default())
+    checked_tags(value(members, "tags", tags_wanted)?.unwrap_or_default())
 }
 
 fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, BodyProblem> {
-    let what = format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_CHARS_MAX} characters");
     let fits = |tag: &String| (1..=TAG_CHARS_MAX).contains(&tag.chars().count());
     if tags.len() > TAGS_MAX || !tags.iter().all(fits) {
-        return Err(invalid("tags", &format!("tags must be {what}")));
+        return Err(must_be("tags", &tags_wanted()));
     }
     Ok(tags)
+}
+
+fn tags_wanted() -> String {
+    format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_CHARS_MAX} characters")
 }

@@ -1,5 +1,6 @@
 //! On which terms a job is run: what a client asks for besides a function and its arguments.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,10 @@ use super::outcome::FailureCode;
 
 /// The longest pause before another attempt.
 pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(60);
+
+/// The endings after which a task is run again, unless its job says otherwise.
+const RETRIED: [FailureCode; 3] =
+    [FailureCode::WorkerDied, FailureCode::Interrupted, FailureCode::FunctionRaised];
 
 /// The terms of one job.
 #[derive(Debug, Clone)]
@@ -22,7 +27,7 @@ pub struct Terms {
     /// How often a task that ended without a value is run again.
     pub retries: u32,
     /// After which endings.
-    pub retry_on: Vec<FailureCode>,
+    pub retry_on: Cow<'static, [FailureCode]>,
     /// The pause before the first retry; doubled each time.
     pub retry_delay: Duration,
     /// How long the value is kept, if not as long as the server keeps values.
@@ -39,7 +44,7 @@ impl Default for Terms {
             priority: 0,
             key: None,
             retries: 0,
-            retry_on: vec![FailureCode::WorkerDied, FailureCode::Interrupted, FailureCode::FunctionRaised],
+            retry_on: Cow::Borrowed(&RETRIED),
             retry_delay: Duration::ZERO,
             result_ttl: None,
             tags: Vec::new(),
