@@ -10,5 +10,6 @@ mod options {
     mod retries;
     mod run_timeout;
     mod ttl_and_tags;
+    mod unread;
     mod verbs;
 }

@@ -84,9 +84,12 @@ impl Engine {
         self.end(job, Outcome::Failure(Box::new(failure)));
     }
 
-    /// A head ran for longer than it may. Only the last task of a flight can be running once the pipe is empty.
+    /// A head ran for longer than it may, unless it was never read. Only the last task of a flight can be running
+    /// once the pipe is empty.
     fn on_overrun(&mut self, id: SeatId) {
-        self.recall(id);
+        if self.recall_from_silent(id) {
+            return;
+        }
         let flight = self.roster.flight(id).count();
         if flight == 1 {
             self.kill(id, KillCause::RunTimeout);
