@@ -8,6 +8,7 @@ mod options {
     mod priority;
     mod queue_timeout;
     mod retries;
+    mod retries_in_the_queue;
     mod run_timeout;
     mod ttl_and_tags;
     mod unread;

@@ -30,6 +30,8 @@ pub(super) struct Run {
     next_item: u64,
     exhausted: bool,
     lost_work: bool,
+    /// A task of it ended without a value and is run again: it will have started, whatever comes back unread.
+    ran_in_vain: bool,
     /// It has waited for a slot of its function before.
     pub was_apart: bool,
     /// It waits for one now.
@@ -73,6 +75,7 @@ impl Run {
             next_item: 0,
             exhausted,
             lost_work: false,
+            ran_in_vain: false,
             was_apart: false,
             is_apart: false,
             open: 0,
@@ -170,7 +173,8 @@ impl Run {
     }
 
     /// A task that ended without a value waits for another attempt; it counts as in flight meanwhile.
-    pub fn wait_again(&self, task: &mut Task) {
+    pub fn wait_again(&mut self, task: &mut Task) {
+        self.ran_in_vain = true;
         task.retries += 1;
         task.slot = None;
         debug_assert!(self.open > 0, "it was in flight");
@@ -187,12 +191,13 @@ impl Run {
         self.gather.release(from.list_bytes() - to.list_bytes());
     }
 
-    /// A task came back unstarted.
+    /// A task came back: it wasn't read, or is to be run again.
     pub fn give_back(&mut self, mut task: Task) {
         task.slot = None;
         self.open -= 1;
         self.returned.push_front(task);
-        if self.open == 0 && self.gather.is_untouched() && self.failure.is_none() {
+        let never_ran = self.gather.is_untouched() && self.failure.is_none() && !self.ran_in_vain;
+        if self.open == 0 && never_ran {
             self.record.unstart();
         }
     }
