@@ -212,6 +212,7 @@ impl Engine {
     pub fn end(&mut self, job: u64, outcome: Outcome) {
         if let Some(run) = self.runs.remove(&job) {
             self.spec.store.finish(&run.record, outcome);
+            self.clocks.forget(job);
             self.tidy_queues();
         }
     }
