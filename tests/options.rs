@@ -4,6 +4,7 @@ mod support;
 
 mod options {
     mod bad_input;
+    mod cancelled_retries;
     mod ended_in_a_pause;
     mod fair_turns;
     mod priority;

@@ -37,6 +37,11 @@ impl Clocks {
         self.waits.next().into_iter().chain(self.retries.next()).min()
     }
 
+    /// None of a job's tasks is run again; how many were to be.
+    pub fn drop_retries(&mut self, job: u64) -> usize {
+        self.retries.forget(job)
+    }
+
     /// A job ends: nothing of it is due any more.
     pub fn forget(&mut self, job: u64) {
         self.waits.forget(job);

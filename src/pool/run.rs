@@ -30,6 +30,8 @@ pub(super) struct Run {
     next_item: u64,
     exhausted: bool,
     lost_work: bool,
+    /// Somebody cancelled it: nothing of it is handed out any more.
+    cancelled: bool,
     /// A task of it ended without a value and is run again: it will have started, whatever comes back unread.
     ran_in_vain: bool,
     /// It has waited for a slot of its function before.
@@ -75,6 +77,7 @@ impl Run {
             next_item: 0,
             exhausted,
             lost_work: false,
+            cancelled: false,
             ran_in_vain: false,
             was_apart: false,
             is_apart: false,
@@ -100,7 +103,7 @@ impl Run {
 
     /// The next task to hand out; it counts as in flight from now on.
     pub fn next_task(&mut self, next_sequence: &mut u64) -> Option<Task> {
-        if self.gather.is_full() {
+        if self.cancelled || self.gather.is_full() {
             return None;
         }
         let mut task = match self.returned.pop_front() {
@@ -168,7 +171,7 @@ impl Run {
 
     /// The pause before a task that ended so is run again; `None` if it isn't.
     pub fn retry_after(&self, task: &Task, code: FailureCode) -> Option<Duration> {
-        let again = !self.lost_work && self.failure.is_none();
+        let again = !self.cancelled && self.failure.is_none();
         again.then(|| self.record.new.terms.retry_after(code, task.retries + 1)).flatten()
     }
 
@@ -218,9 +221,11 @@ impl Run {
         self.record.has_started()
     }
 
-    /// Nothing more of it is handed out; for a job that is being cancelled.
-    pub fn drop_waiting(&mut self) {
-        self.lost_work = self.has_waiting();
+    /// Nothing more of it is handed out, and nothing is run again. So many of its tasks waited to be.
+    pub fn cancel(&mut self, in_pause: usize) {
+        self.cancelled = true;
+        self.open -= in_pause;
+        self.lost_work |= in_pause > 0 || self.has_waiting();
         self.returned.clear();
         self.exhausted = true;
     }
@@ -290,7 +295,8 @@ impl Run {
         if self.open > 0 || self.has_waiting() {
             return None;
         }
-        if self.lost_work {
+        // What failed was cut short: it might have been run again.
+        if self.lost_work || (self.cancelled && self.failure.is_some()) {
             let failure = Failure::new(FailureCode::Cancelled, "the job was cancelled");
             return Some(Outcome::Failure(Box::new(failure)));
         }
