@@ -12,6 +12,7 @@ mod faults {
     mod drain;
     mod exceptions;
     mod left_behind;
+    mod left_by_orphans;
     mod refusals;
     mod server_death;
     mod stopped;
