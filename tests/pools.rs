@@ -16,6 +16,7 @@ mod pools {
     mod recycling;
     mod resizing;
     mod rules;
+    mod shares;
 
     use serde_json::{Value, json};
 

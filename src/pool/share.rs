@@ -109,12 +109,22 @@ impl Engine {
         }
         for apart in self.apart.values_mut() {
             let mut jobs = Vec::new();
-            while jobs.len() < apart.share.free()
-                && let Some(job) = apart.queue.take()
-            {
-                let Some(run) = self.runs.get_mut(&job) else { continue };
-                run.is_apart = false;
-                jobs.push((job, run.place()));
+            loop {
+                while jobs.len() < apart.share.free()
+                    && let Some(job) = apart.queue.take()
+                {
+                    let Some(run) = self.runs.get_mut(&job) else { continue };
+                    run.is_apart = false;
+                    jobs.push((job, run.place()));
+                }
+                if apart.queue.front().is_none() {
+                    break;
+                }
+                // The last vacancy was told once; the rest wait for the next, unless it came just now.
+                apart.share.wait(&self.spec.name, &self.sender);
+                if jobs.len() >= apart.share.free() {
+                    break;
+                }
             }
             for (job, place) in jobs.into_iter().rev() {
                 self.queue.push_next(job, &place);
