@@ -7,6 +7,7 @@ mod pools {
     mod bad_requests;
     mod configured;
     mod initializers;
+    mod large_values;
     mod life;
     mod made_again;
     mod max_running;

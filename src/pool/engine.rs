@@ -13,7 +13,7 @@ use super::clocks::Clocks;
 use super::events::Event;
 use super::fate::{self, KillCause};
 use super::handle::{PoolSpec, Vitals};
-use super::output::Lines;
+use super::output::{Lines, Source};
 use super::pace::Pace;
 use super::queue::Queue;
 use super::roster::{Roster, SeatId};
@@ -21,7 +21,7 @@ use super::run::Run;
 use super::share::Apart;
 use super::task::Task;
 use crate::counters;
-use crate::jobs::{Failure, Outcome, Record};
+use crate::jobs::{Failure, Outcome};
 use crate::process::{Exit, Generation, WorkerProcess};
 use crate::transport::Link;
 
@@ -47,7 +47,8 @@ pub(super) struct Body {
     /// Bytes of it that were written at the last look.
     pub streamed_before: u64,
     pub lines: Lines,
-    pub last: Option<Arc<Record>>,
+    /// Whose task it answered last.
+    pub last: Option<Source>,
     /// When its memory was looked at between two tasks.
     pub weighed: Option<Instant>,
 }

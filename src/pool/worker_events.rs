@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 use super::engine::Engine;
 use super::fate::{self, KillCause};
 use super::function::Function;
+use super::output::Source;
 use super::roster::{Phase, SeatId};
 use super::task::Task;
 use crate::process::{Exit, ForkError, Generation, WorkerEvent, WorkerProcess};
@@ -154,7 +155,7 @@ impl Engine {
         if let Some(body) = self.bodies.get_mut(&id) {
             body.streamed_head = false;
             body.answered = sequence;
-            body.last = Some(Arc::clone(&task.record));
+            body.last = Some(Source::of(&task.record));
         }
         self.leave_if_done(id);
         self.recycle_if_due(id);
@@ -179,15 +180,15 @@ impl Engine {
         if let Some(head) = head {
             head.function.printed();
         }
-        let record = head.map(|head| Arc::clone(&head.record));
+        let source = head.map(|head| Source::of(&head.record));
         let Some(body) = self.bodies.get_mut(&id) else { return };
-        let record = record.or_else(|| body.last.clone());
-        if let Some(record) = &record {
-            record.append_log(output, self.spec.log_bytes_max);
+        let source = source.or_else(|| body.last.clone());
+        if let Some(source) = &source {
+            source.append_log(output, self.spec.log_bytes_max);
         }
         if self.spec.output_to_stderr {
             let pid = body.process.as_ref().map_or(0, |process| process.pid());
-            body.lines.push(output, record.as_deref(), pid);
+            body.lines.push(output, source.as_ref(), pid);
         }
     }
 
@@ -227,7 +228,7 @@ impl Engine {
         }
         if let Some(mut body) = self.bodies.remove(&id) {
             let pid = body.process.as_ref().map_or(0, |process| process.pid());
-            body.lines.finish(body.last.as_deref(), pid);
+            body.lines.finish(body.last.as_ref(), pid);
         }
     }
 
