@@ -9,6 +9,7 @@ mod pools {
     mod initializers;
     mod large_values;
     mod life;
+    mod long_rest;
     mod made_again;
     mod max_running;
     mod memory;

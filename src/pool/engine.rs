@@ -2,13 +2,14 @@
 //!
 //! It never waits for a worker: packets are written or not, larger tasks are streamed by a task of their own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
+use super::apart::Apart;
 use super::clocks::Clocks;
 use super::events::Event;
 use super::fate::{self, KillCause};
@@ -18,7 +19,6 @@ use super::pace::Pace;
 use super::queue::Queue;
 use super::roster::{Roster, SeatId};
 use super::run::Run;
-use super::share::Apart;
 use super::task::Task;
 use crate::counters;
 use crate::jobs::{Failure, Outcome};
@@ -73,9 +73,7 @@ pub(super) struct Engine {
     pub terminated: bool,
     /// The last worker to leave was let go by us: its place is taken, and nothing is wrong.
     pub replaces: bool,
-    /// Jobs with work that wait for their function's rest to end.
-    pub aside: BTreeSet<u64>,
-    /// Jobs with work that wait until their function may run once more, by function.
+    /// Jobs with work that wait until their function may run again, by function.
     pub apart: BTreeMap<Arc<str>, Apart>,
     /// When the workers' memory is looked at.
     pub next_weighing: Instant,
@@ -104,7 +102,6 @@ impl Engine {
             closed: false,
             terminated: false,
             replaces: false,
-            aside: BTreeSet::new(),
             apart: BTreeMap::new(),
             next_weighing: Instant::now(),
             drained: None,
@@ -178,7 +175,6 @@ impl Engine {
     fn settle(&mut self) {
         self.shed_surplus();
         self.weigh_workers();
-        self.take_up();
         self.mind_clocks();
         self.hand_out();
         while let Some(id) = self.roster.overdue(self.now) {
@@ -199,7 +195,7 @@ impl Engine {
 
     fn next_deadline(&self) -> Option<Instant> {
         let respawn = (self.roster.alive() < self.target()).then(|| self.pace.wait_until(self.now)).flatten();
-        let ours = [respawn, self.next_weighing(), self.next_take_up(), self.clocks.next()];
+        let ours = [respawn, self.next_weighing(), self.next_rejoin(), self.clocks.next()];
         self.roster.next_check().into_iter().chain(ours.into_iter().flatten()).min()
     }
 

@@ -21,7 +21,7 @@ impl Engine {
             if !self.roster.has_room(self.now) {
                 return;
             }
-            if self.set_aside(job) || self.set_apart(job) {
+            if self.set_apart(job) {
                 continue;
             }
             let next = self.runs.get_mut(&job).and_then(|run| run.next_task(&mut self.next_sequence));

@@ -4,11 +4,13 @@
 //! [`size`] and [`worker_events`]) does the I/O; [`roster`] (who
 //! has what), [`run`] (a job's tasks), [`queue`] (whose turn it is), [`fate`] (what an ending means) and
 //! [`pace`] (when a worker is replaced) are pure;
-//! [`share`] bounds what one function runs at once. Arguments and values stay raw bytes.
+//! [`share`] bounds what one function runs at once, [`quarantine`] gives it a rest, and [`apart`] keeps its jobs
+//! meanwhile. Arguments and values stay raw bytes.
 //!
 //! Invariant: a task is in exactly one place: its run's queue, or one worker's flight. Only the head of a
 //! flight can have started.
 
+mod apart;
 mod clocks;
 mod each;
 mod engine;

@@ -34,9 +34,9 @@ pub(super) struct Run {
     cancelled: bool,
     /// A task of it ended without a value and is run again: it will have started, whatever comes back unread.
     ran_in_vain: bool,
-    /// It has waited for a slot of its function before.
+    /// It stood apart and is to be first when it does so again.
     pub was_apart: bool,
-    /// It waits for one now.
+    /// It stands apart now.
     pub is_apart: bool,
     /// Tasks in flight, or waiting to be run again.
     open: usize,
