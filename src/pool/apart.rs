@@ -8,6 +8,7 @@ use super::engine::Engine;
 use super::events::Event;
 use super::function::Function;
 use super::queue::Queue;
+use super::task::Task;
 
 /// Jobs of one function that wait until it may run.
 #[derive(Debug)]
@@ -103,6 +104,16 @@ impl Engine {
             }
         }
         self.apart.retain(|_, apart| apart.queue.front().is_some());
+    }
+
+    /// A task that came back unread had its turn before those of its function that stand apart.
+    pub(super) fn take_back_first(&mut self, task: Task) {
+        let job = task.job;
+        let apart = self.apart.get_mut(&task.function.name);
+        let (Some(run), Some(apart)) = (self.runs.get_mut(&job), apart) else { return self.give_back(task) };
+        (run.was_apart, run.is_apart) = (true, true);
+        run.give_back(task);
+        apart.queue.push_front(job, &run.place());
     }
 
     /// When the first function with jobs that stand apart has rested enough.

@@ -138,7 +138,7 @@ impl Engine {
         let sequences = body.link.take_back();
         let (tasks, head) = self.roster.take_back(id, &sequences);
         for task in tasks.into_iter().rev() {
-            self.give_back(task);
+            self.take_back_first(task);
         }
         head
     }
