@@ -20,4 +20,5 @@ mod faults {
     mod worker_death;
     mod writing;
     mod zygote_death;
+    mod zygote_lost;
 }

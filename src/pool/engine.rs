@@ -30,6 +30,8 @@ const BATCH: usize = 256;
 
 /// What the server holds of one worker.
 pub(super) struct Body {
+    /// When it was asked for.
+    pub asked: Instant,
     pub link: Arc<Link>,
     pub process: Option<Arc<WorkerProcess>>,
     pub generation: Option<Arc<Generation>>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::task::AbortHandle;
 
-use super::engine::Engine;
+use super::engine::{Body, Engine};
 use super::fate::{self, KillCause};
 use super::function::Function;
 use super::output::Source;
@@ -34,14 +34,17 @@ impl Engine {
         if self.roster.phase(id).is_none() {
             return;
         }
-        let unwanted = self.bodies.get(&id).is_some_and(|body| body.killed.is_some());
+        let Some(&Body { asked, killed, .. }) = self.bodies.get(&id) else { return };
         self.forget(id);
-        if unwanted {
+        if killed.is_some() {
             return;
         }
         tracing::warn!(pool = %self.spec.name, %error, "a worker could not be forked");
         self.replaces = false;
-        self.pace.boot_failed(self.now);
+        match error {
+            ForkError::ZygoteLost => self.pace.zygote_lost(self.now, asked),
+            ForkError::Failed { .. } => self.pace.boot_failed(self.now),
+        }
     }
 
     pub(super) fn on_worker(&mut self, id: SeatId, event: WorkerEvent) {
