@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +89,22 @@ impl Family {
         self.end_orphans(Orphans::OfTheDead);
         self.reap_strangers();
         exit
+    }
+
+    /// The same once it has ended, for a member that nobody watches any more.
+    pub(super) fn reap_in_time(&self, pid: Pid, pidfd: &PidFd) {
+        let (Ok(pidfd), Ok(runtime)) =
+            (pidfd.as_fd().try_clone_to_owned(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        let family = self.clone();
+        runtime.spawn(async move {
+            if let Ok(pidfd) = sys::watch_pidfd(PidFd::from_owned(pidfd)) {
+                let _ = pidfd.readable().await;
+                family.reap(pid, pidfd.get_ref());
+            }
+        });
     }
 
     /// Kills every child that is not a member; for the end of the server.
