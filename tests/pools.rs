@@ -5,6 +5,7 @@ mod support;
 
 mod pools {
     mod bad_requests;
+    mod bounds;
     mod configured;
     mod initializers;
     mod large_values;

@@ -52,6 +52,7 @@ pub async fn create_pool(
     loaded.map_err(|failure| Problem::of_boot(&failure))?;
     let pool = service.pools.make(new).map_err(|error| match error {
         NotMade::AlreadyExists => Problem::pool_exists(&name),
+        NotMade::TooMany(error) => Problem::too_many_workers(error),
         NotMade::UnknownRuntime => Invalid::new("runtime", "nothing of this runtime is served").into(),
     })?;
     // A task of its own: a client that leaves must not leave half a pool.
@@ -146,11 +147,12 @@ pub async fn resize_pool(
 ) -> Result<Json<PoolInfo>, Problem> {
     let body = small_body(&app, request).await?;
     let processes = pool_change(&body, app.limits.depth_max)?;
-    let pool = app.service_for_work()?.pool(&name)?;
+    let service = app.service_for_work()?;
+    let pool = service.pool(&name)?;
     if pool.state() == PoolState::Closed {
         return Err(Problem::pool_closed(&pool));
     }
-    pool.resize(processes);
+    service.pools.resize(&pool, processes).map_err(Problem::too_many_workers)?;
     Ok(Json(shown(&pool).await))
 }
 

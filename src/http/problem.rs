@@ -1,6 +1,7 @@
 //! The one map from what can go wrong to a status, a code and a sentence.
 
 mod objects;
+mod pools;
 mod processes;
 
 use axum::http::{HeaderValue, StatusCode, header};
