@@ -60,10 +60,10 @@ impl Condition {
     fn wait(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
         let patience = turn.patience()?;
         self.check_mine(turn, "must acquire() condition before using wait()")?;
-        turn.context.room.bytes(WAITER_BYTES)?;
+        turn.room_to_wait()?;
         let put_down = self.lock.put_down(turn.caller).ok_or_else(not_owner)?;
         let sleeper = Sleeper { caller: turn.caller.clone(), put_down };
-        turn.wait(&mut self.sleepers, sleeper, patience)
+        Ok(turn.line_up(&mut self.sleepers, sleeper, patience))
     }
 
     /// Wakes so many: they line up for the lock.

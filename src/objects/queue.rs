@@ -75,8 +75,10 @@ impl Queue {
         if patience.is_some_and(|time| time.is_zero()) {
             return Err(ObjectError::full());
         }
-        self.item_bytes += item.len();
-        turn.wait(&mut self.putters, item, patience)
+        let bytes = item.len();
+        let step = turn.wait(&mut self.putters, item, patience)?;
+        self.item_bytes += bytes;
+        Ok(step)
     }
 
     fn get(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {

@@ -1,5 +1,7 @@
 //! What only workers do: they hold, wait and die. And what a call gives back that is dropped.
 
+mod threads;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};

@@ -12,7 +12,7 @@ use super::address::{Caller, HolderId};
 use super::arguments::Arguments;
 use super::error::ObjectError;
 use super::line::{Line, Outcome, Slot, Ticket, Undo, Waiter};
-use super::room::{Room, WAITER_BYTES};
+use super::room::{Claim, WAITER_BYTES};
 
 /// The numbers that are given out.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Numbers {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'a> {
     pub numbers: &'a Numbers,
-    pub room: &'a Room,
+    pub room: &'a Claim<'a>,
     pub now: Instant,
 }
 
@@ -113,11 +113,21 @@ impl Turn<'_> {
         wants: T,
         timeout: Option<Duration>,
     ) -> Result<Step, ObjectError> {
-        self.context.room.bytes(WAITER_BYTES)?;
+        self.room_to_wait()?;
+        Ok(self.line_up(line, wants, timeout))
+    }
+
+    /// Takes what a waiting call costs.
+    pub fn room_to_wait(&self) -> Result<(), ObjectError> {
+        self.context.room.bytes(WAITER_BYTES)
+    }
+
+    /// Lines up; there is room.
+    pub fn line_up<T>(&self, line: &mut Line<T>, wants: T, timeout: Option<Duration>) -> Step {
         let slot = Arc::new(Slot::default());
         let ticket = self.context.numbers.ticket();
         line.push(ticket, Waiter { slot: Arc::clone(&slot), holder: self.caller.holder, wants });
-        Ok(Step::Wait { ticket, slot, timeout })
+        Step::Wait { ticket, slot, timeout }
     }
 
     /// A value that was checked to be there.
