@@ -45,8 +45,10 @@ impl Condition {
             slot.fill(Ok(match purpose {
                 Purpose::Acquire => acquired(grant),
                 Purpose::WakeUp { notified, depth } => {
-                    let Grant { token, .. } = grant;
-                    (truth_text(notified), Some(Undo::Hold { token, depth }))
+                    let Grant { token, recovered } = grant;
+                    // A wait can't be told that the lock had come back; the next to acquire is.
+                    self.lock.leave_untold(recovered);
+                    (truth_text(notified), Some(Undo::Hold { token, depth, recovered: false }))
                 }
             }));
         }
@@ -138,8 +140,8 @@ impl Thing for Condition {
     }
 
     fn undo(&mut self, undo: Undo, context: Context<'_>) {
-        if let Undo::Hold { token, depth } = undo {
-            self.lock.give_back(token, depth);
+        if let Undo::Hold { token, depth, recovered } = undo {
+            self.lock.give_back(token, depth, recovered);
             self.settle(context);
         }
     }

@@ -68,7 +68,7 @@ pub(super) struct Permits<P> {
     free: u64,
     holds: Vec<Hold>,
     line: Line<Want<P>>,
-    /// Permits that came back without a release.
+    /// How often a permit came back without a release, and nobody has been told yet.
     recovered: u64,
 }
 
@@ -201,11 +201,17 @@ impl<P> Permits<P> {
         }
     }
 
-    /// A hold whose call has left.
-    pub fn give_back(&mut self, token: u64, depth: u32) {
+    /// A hold whose call has left. What that would have been told (`recovered`), the next one is.
+    pub fn give_back(&mut self, token: u64, depth: u32, recovered: bool) {
         if let Some(at) = self.holds.iter().position(|hold| hold.token == token) {
             self.let_go(at, depth);
+            self.leave_untold(recovered);
         }
+    }
+
+    /// Who got a permit that had come back without a release was not told.
+    pub fn leave_untold(&mut self, recovered: bool) {
+        self.recovered += u64::from(recovered);
     }
 
     /// Ends a caller's own hold, whatever its depth.

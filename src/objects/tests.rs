@@ -98,6 +98,39 @@ async fn a_dead_holders_locks_come_back_and_the_next_is_told() {
 }
 
 #[tokio::test]
+async fn that_a_lock_came_back_is_told_to_the_next_who_can_be() {
+    let objects = objects();
+    let (dying, http) = (worker(Some(1), "1:1"), worker(None, "h"));
+    // To an addition it can't be said.
+    make(&objects, "values/v", &json!({"typecode": "i"}));
+    now(&objects, "values/v/acquire", &json!({}), dying.clone()).expect("free");
+    let mut adding = waiting(&objects, "values/v/add", &json!({}), http.clone());
+    // Nor to one who wakes up.
+    make(&objects, "conditions/c", &json!({}));
+    now(&objects, "conditions/c/acquire", &json!({}), http.clone()).expect("free");
+    let mut sleeping = waiting(&objects, "conditions/c/wait", &json!({}), http.clone());
+    now(&objects, "conditions/c/acquire", &json!({}), dying.clone()).expect("free");
+    now(&objects, "conditions/c/notify", &json!({}), dying.clone()).expect("its own");
+    // Nor to one who has left.
+    make(&objects, "locks/l", &json!({}));
+    now(&objects, "locks/l/acquire", &json!({}), dying).expect("free");
+    let leaver = waiting(&objects, "locks/l/acquire", &json!({}), http.clone());
+    objects.died(HolderId(1));
+    drop(leaver);
+    assert!(matches!(poll(&mut adding), Poll::Ready(Ok(Value::Number(_)))));
+    assert!(matches!(poll(&mut sleeping), Poll::Ready(Ok(Value::Bool(true)))));
+    now(&objects, "conditions/c/release", &json!({}), http).expect("its own");
+    for path in ["values/v", "conditions/c", "locks/l"] {
+        for recovered in [true, false] {
+            let next = || worker(None, "next");
+            let had = now(&objects, &format!("{path}/acquire"), &json!({}), next()).expect("free");
+            assert_eq!(had["recovered"], recovered, "{path}");
+            now(&objects, &format!("{path}/release"), &json!({}), next()).expect("its own");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_released_by_another_does_not_come_back() {
     let objects = objects();
     make(&objects, "locks/l", &json!({}));

@@ -136,8 +136,8 @@ impl Thing for SharedArray {
     }
 
     fn undo(&mut self, undo: Undo, context: Context<'_>) {
-        if let Undo::Hold { token, depth } = undo {
-            self.0.lock.give_back(token, depth);
+        if let Undo::Hold { token, depth, recovered } = undo {
+            self.0.lock.give_back(token, depth, recovered);
             self.settle(context);
         }
     }

@@ -46,7 +46,8 @@ impl SharedValue {
                 Purpose::Acquire => slot.fill(Ok(acquired(grant))),
                 Purpose::Add(amount) => {
                     slot.fill(self.0.add(0, &amount).map(|text| (text.into(), None)));
-                    self.0.lock.give_back(grant.token, 1);
+                    // It can't be told that the lock had come back; the next one is.
+                    self.0.lock.give_back(grant.token, 1, grant.recovered);
                 }
             }
         }
@@ -105,8 +106,8 @@ impl Thing for SharedValue {
     }
 
     fn undo(&mut self, undo: Undo, context: Context<'_>) {
-        if let Undo::Hold { token, depth } = undo {
-            self.0.lock.give_back(token, depth);
+        if let Undo::Hold { token, depth, recovered } = undo {
+            self.0.lock.give_back(token, depth, recovered);
             self.settle(context);
         }
     }
