@@ -180,6 +180,40 @@ async fn conditions_forget_the_dead() {
 }
 
 #[tokio::test]
+async fn a_notification_does_not_leave_with_who_had_it() {
+    let notifier = || worker(None, "n");
+    for how in ["withdrawn", "undone", "died", "drained"] {
+        let objects = objects();
+        make(&objects, "conditions/c", &json!({}));
+        let run = |method: &str, caller: Caller| {
+            now(&objects, &format!("conditions/c/{method}"), &json!({}), caller).expect(method);
+        };
+        let sleep = |caller: Caller| {
+            run("acquire", caller.clone());
+            waiting(&objects, "conditions/c/wait", &json!({}), caller)
+        };
+        let leaver = sleep(worker(if how == "drained" { None } else { Some(1) }, "leaver"));
+        let mut other = sleep(worker(Some(2), "other"));
+        run("acquire", notifier());
+        run("notify", notifier());
+        match how {
+            "withdrawn" => drop(leaver),
+            "undone" => {
+                // The lock was handed to it by the release, and nobody has looked.
+                run("release", notifier());
+                drop(leaver);
+            }
+            "died" => objects.died(HolderId(1)),
+            _ => objects.close(),
+        }
+        if how != "undone" {
+            run("release", notifier());
+        }
+        let Poll::Ready(Ok(Value::Bool(true))) = poll(&mut other) else { panic!("{how}: it sleeps on") };
+    }
+}
+
+#[tokio::test]
 async fn a_pipes_end_closes_with_its_only_user() {
     let objects = objects();
     make(&objects, "pipes/p", &json!({}));

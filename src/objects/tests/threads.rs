@@ -249,3 +249,53 @@ fn what_the_dead_held_comes_back_once() {
         assert_eq!(shown(&objects, "bounded_semaphores/s")["free"], THREADS);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_notification_wakes_one_who_stays() {
+    const STAY: usize = 20;
+    let objects = objects();
+    make(&objects, "conditions/c", &json!({}));
+    let asleep = || shown(&objects, "conditions/c")["sleeping"].as_u64().unwrap_or(0);
+    let sleep = |owner: String| {
+        let objects = objects.clone();
+        async move {
+            let owner = json!({"owner": owner});
+            hand_over(&objects, "conditions/c/acquire", &owner).await.expect("it is had").taken();
+            let woken = hand_over(&objects, "conditions/c/wait", &owner).await.expect("it is its own");
+            woken.taken();
+            hand_over(&objects, "conditions/c/release", &owner).await.expect("it is its own").taken();
+        }
+    };
+    let (mut stay, mut leave, mut leavers) = (JoinSet::new(), JoinSet::new(), Vec::new());
+    for number in 0..STAY {
+        stay.spawn(sleep(format!("stays {number}")));
+        while asleep() < 2 * number as u64 + 1 {
+            tokio::time::sleep(Duration::from_micros(100)).await;
+        }
+        // It falls asleep and never looks again.
+        let mut leaver = Box::pin(sleep(format!("leaves {number}")));
+        while asleep() < 2 * number as u64 + 2 {
+            assert!(timeout(Duration::from_micros(100), &mut leaver).await.is_err(), "nobody notifies yet");
+        }
+        leavers.push(leaver);
+    }
+    for (number, leaver) in leavers.into_iter().enumerate() {
+        leave.spawn(async move {
+            tokio::time::sleep(Duration::from_micros(number as u64 * 20)).await;
+            drop(leaver);
+        });
+    }
+    let notifier = json!({"owner": "notifier"});
+    let notifying = async {
+        for _ in 0..STAY {
+            for method in ["acquire", "notify", "release"] {
+                let call = hand_over(&objects, &format!("conditions/c/{method}"), &notifier);
+                call.await.expect(method).taken();
+            }
+        }
+    };
+    timeout(BOUND, notifying).await.expect("nobody keeps the lock");
+    all(leave).await;
+    all(stay).await;
+    assert_eq!(asleep(), 0);
+}
