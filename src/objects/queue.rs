@@ -213,7 +213,7 @@ impl Thing for Queue {
             }
             None => {
                 self.item_bytes += item.len();
-                let at = self.items.iter().position(|(other, _)| *other > place).unwrap_or(self.items.len());
+                let at = self.items.partition_point(|(other, _)| *other < place);
                 self.items.insert(at, (place, item));
             }
         }

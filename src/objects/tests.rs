@@ -356,3 +356,33 @@ async fn a_wait_ends_when_its_time_is_up() {
     assert_eq!(error.code, ErrorCode::Empty);
     assert_eq!(shown(&objects, "queues/q")["getters"], 0);
 }
+
+#[tokio::test]
+async fn what_many_hold_or_sent_costs_one_call_no_more() {
+    const MANY: u64 = 20_000;
+    let objects = Objects::new(ObjectLimits {
+        objects_max: 100,
+        bytes_max: usize::MAX,
+        depth_max: 64,
+        timeout_max: Duration::from_secs(86_400),
+    });
+    make(&objects, "semaphores/s", &json!({"value": MANY}));
+    make(&objects, "pipes/p", &json!({}));
+    let run = |path: &str, arguments: Value| now(&objects, path, &arguments, worker(None, "h")).expect(path);
+    let begun = std::time::Instant::now();
+    let mut tokens = Vec::new();
+    for number in 0..MANY {
+        tokens.push(run("semaphores/s/acquire", json!({"lease": 1_000 + number}))["token"].clone());
+        run("pipes/p/0/send", json!({"obj": number}));
+    }
+    for token in tokens.iter().rev() {
+        run("semaphores/s/renew", json!({"token": token}));
+        run("semaphores/s/release", json!({"token": token}));
+    }
+    for number in 0..MANY {
+        assert_eq!(run("pipes/p/1/recv", json!({})), number);
+    }
+    // A debug build on a busy machine takes a few seconds; with a look at each for each it is minutes.
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert_eq!(shown(&objects, "semaphores/s")["free"], MANY);
+}
