@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::arguments::Arguments;
 use super::error::{ErrorCode, ObjectError};
 use super::line::{Outcome, Ticket};
-use super::python::{NoOrder, Value, shown, sorted};
+use super::python::{Digest, Digester, NoOrder, PART_BYTES, Value, shown, sorted};
 use super::room::ITEM_BYTES;
 use super::slice::Slice;
 use super::thing::{Context, Members, Step, Thing, Turn, array};
@@ -125,9 +125,16 @@ impl List {
         self.items.insert(usize::try_from(at).unwrap_or(0), item);
     }
 
+    /// What equal values have, and the argument's.
+    fn wanted(turn: &Turn<'_>) -> (Digester, Digest) {
+        let digester = Digester::new();
+        let wanted = digester.of(turn.arguments.raw("value").unwrap_or_default());
+        (digester, wanted)
+    }
+
     fn find(&self, turn: &Turn<'_>, mut range: std::ops::Range<usize>) -> Option<usize> {
-        let wanted = Value::read(turn.arguments.raw("value").unwrap_or_default());
-        range.find(|at| Value::read(&self.items[*at]) == wanted)
+        let (digester, wanted) = Self::wanted(turn);
+        range.find(|at| digester.of(&self.items[*at]) == wanted)
     }
 
     fn index(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
@@ -145,11 +152,16 @@ impl List {
     }
 
     fn count(&self, turn: &Turn<'_>) -> usize {
-        let wanted = Value::read(turn.arguments.raw("value").unwrap_or_default());
-        self.items.iter().filter(|item| Value::read(item) == wanted).count()
+        let (digester, wanted) = Self::wanted(turn);
+        self.items.iter().filter(|item| digester.of(item) == wanted).count()
     }
 
-    fn sort(&mut self, reverse: bool) -> Result<Step, ObjectError> {
+    fn sort(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let reverse = turn.arguments.bool("reverse").unwrap_or(false);
+        // Those are built for it, part by part.
+        let nested = self.items.iter().filter(|item| matches!(item.first(), Some(b'[' | b'{')));
+        let nested_bytes: usize = nested.map(Bytes::len).sum();
+        turn.context.room.bytes(nested_bytes.saturating_mul(PART_BYTES))?;
         let values: Vec<Value> = self.items.iter().map(|item| Value::read(item)).collect();
         let order = sorted(&values, reverse).map_err(|NoOrder(one, other)| {
             let message = format!("'<' not supported between instances of '{one}' and '{other}'");
@@ -192,7 +204,7 @@ impl Thing for List {
             "index" => return self.index(turn),
             "pop" => return self.pop(turn),
             "remove" => return self.remove(turn),
-            "sort" => return self.sort(turn.arguments.bool("reverse").unwrap_or(false)),
+            "sort" => return self.sort(turn),
             "__imul__" => {
                 self.items = self.times(turn)?;
                 self.recount();

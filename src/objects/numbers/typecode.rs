@@ -3,7 +3,7 @@
 use base64::Engine as _;
 
 use crate::objects::error::{ErrorCode, ObjectError};
-use crate::objects::python::{Number, Value};
+use crate::objects::python::{Number, Value, bytes_of};
 use crate::sys::Width;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Typecode {
 
     /// The bits of a JSON value. A whole number may be written `2.0`: JSON has one type of number.
     pub fn bits(self, text: &[u8]) -> Result<u64, ObjectError> {
-        let value = Value::read(text);
+        let value = Value::shallow(text);
         match (self.sort, &value) {
             (
                 Sort::Signed | Sort::Unsigned,
@@ -71,7 +71,7 @@ impl Typecode {
                 Sort::Char,
                 Value::Number { number: Number::Small(byte @ 0..=255), type_name: "int" | "float" },
             ) => Ok(u64::try_from(*byte).unwrap_or(0)),
-            (Sort::Char, Value::Dict(members)) => one_byte(members),
+            (Sort::Char, Value::Dict(_)) => one_byte(text),
             (Sort::Char, _) => Err(not_one_byte()),
         }
     }
@@ -121,7 +121,7 @@ impl Typecode {
         match self.sort {
             Sort::Signed | Sort::Unsigned => Ok(bits.wrapping_add(self.bits(amount)?) & self.mask()),
             Sort::Float => {
-                let value = Value::read(amount);
+                let value = Value::shallow(amount);
                 if matches!(value, Value::Number { .. }) {
                     return Ok(self.float_bits(self.float_of(bits) + float(amount)));
                 }
@@ -170,11 +170,11 @@ fn one_character(text: &[u8]) -> Result<u64, ObjectError> {
     }
 }
 
-fn one_byte(members: &[(Vec<u8>, Value)]) -> Result<u64, ObjectError> {
-    let [(name, Value::Text(base64))] = members else { return Err(not_one_byte()) };
+fn one_byte(text: &[u8]) -> Result<u64, ObjectError> {
+    let base64 = bytes_of(text).unwrap_or_default();
     let decoded = base64::engine::general_purpose::STANDARD.decode(base64).unwrap_or_default();
     match decoded.as_slice() {
-        [byte] if name == b"$bytes" => Ok(u64::from(*byte)),
+        [byte] => Ok(u64::from(*byte)),
         _ => Err(not_one_byte()),
     }
 }
