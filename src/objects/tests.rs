@@ -386,3 +386,33 @@ async fn what_many_hold_or_sent_costs_one_call_no_more() {
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     assert_eq!(shown(&objects, "semaphores/s")["free"], MANY);
 }
+
+#[tokio::test]
+async fn a_waiting_addition_keeps_nothing_of_its_body() {
+    let objects = objects();
+    make(&objects, "values/v", &json!({"typecode": "d", "value": 1}));
+    now(&objects, "values/v/acquire", &json!({}), worker(None, "me")).expect("free");
+    // However long a number is written.
+    let body: std::sync::Arc<str> = format!("{{\"amount\":2.{}}}", "0".repeat(1 << 20)).into();
+    let call = Call {
+        at: at("values/v"),
+        method: "add".to_owned(),
+        arguments: Bytes::from_owner(Body(std::sync::Arc::clone(&body))),
+        caller: worker(None, "other"),
+        max_wait: None,
+    };
+    let mut adding = Box::pin(objects.hand_over(call));
+    assert!(poll(&mut adding).is_pending());
+    assert_eq!(std::sync::Arc::strong_count(&body), 1, "the body is still held");
+    now(&objects, "values/v/release", &json!({}), worker(None, "me")).expect("its own");
+    let Poll::Ready(Ok(sum)) = poll(&mut adding) else { panic!("it goes on waiting") };
+    assert_eq!(sum, 3.0);
+}
+
+struct Body(std::sync::Arc<str>);
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}

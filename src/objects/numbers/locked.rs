@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::SharedMemory;
-use super::typecode::Typecode;
+use super::typecode::{Amount, Typecode};
 use crate::objects::address::HolderId;
 use crate::objects::error::{ErrorCode, ObjectError};
 use crate::objects::line::Outcome;
@@ -57,10 +57,10 @@ impl<P> Locked<P> {
     }
 
     /// Adds in one step, whoever writes meanwhile.
-    pub fn add(&self, index: usize, amount: &[u8]) -> Result<String, ObjectError> {
+    pub fn add(&self, index: usize, amount: Amount) -> Result<String, ObjectError> {
         loop {
             let old = self.load(index);
-            let new = self.typecode.added(old, amount)?;
+            let new = self.typecode.added(old, amount);
             let text = self.typecode.text(new)?;
             if self.block.replace(index, self.typecode.width, old, new) {
                 return Ok(text);

@@ -24,6 +24,13 @@ pub(super) struct Typecode {
     sort: Sort,
 }
 
+/// What is added, however long it was written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Amount {
+    Whole(u64),
+    Float(f64),
+}
+
 impl Typecode {
     pub fn read(text: Option<&str>) -> Result<Self, ObjectError> {
         let (sort, width) = match text {
@@ -116,20 +123,28 @@ impl Typecode {
         }
     }
 
-    /// What the bits are once `amount` is added.
-    pub fn added(self, bits: u64, amount: &[u8]) -> Result<u64, ObjectError> {
+    /// What `text` would add.
+    pub fn amount(self, text: &[u8]) -> Result<Amount, ObjectError> {
         match self.sort {
-            Sort::Signed | Sort::Unsigned => Ok(bits.wrapping_add(self.bits(amount)?) & self.mask()),
+            Sort::Signed | Sort::Unsigned => self.bits(text).map(Amount::Whole),
             Sort::Float => {
-                let value = Value::shallow(amount);
+                let value = Value::shallow(text);
                 if matches!(value, Value::Number { .. }) {
-                    return Ok(self.float_bits(self.float_of(bits) + float(amount)));
+                    return Ok(Amount::Float(float(text)));
                 }
                 Err(type_error(format!("must be real number, not {}", value.type_name())))
             }
             Sort::Char | Sort::Unicode => {
                 Err(type_error(format!("a value of typecode {} can't be added to", self.letter)))
             }
+        }
+    }
+
+    /// What the bits are once `amount` is added.
+    pub fn added(self, bits: u64, amount: Amount) -> u64 {
+        match amount {
+            Amount::Whole(amount) => bits.wrapping_add(amount) & self.mask(),
+            Amount::Float(amount) => self.float_bits(self.float_of(bits) + amount),
         }
     }
 

@@ -2,11 +2,9 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
-
 use super::SharedMemory;
 use super::locked::Locked;
-use super::typecode::Typecode;
+use super::typecode::{Amount, Typecode};
 use crate::objects::address::HolderId;
 use crate::objects::arguments::Arguments;
 use crate::objects::error::{ErrorCode, ObjectError};
@@ -18,7 +16,7 @@ use crate::objects::thing::{Context, Members, Step, Thing, Turn};
 #[derive(Debug)]
 enum Purpose {
     Acquire,
-    Add(Bytes),
+    Add(Amount),
 }
 
 #[derive(Debug)]
@@ -45,7 +43,7 @@ impl SharedValue {
             match purpose {
                 Purpose::Acquire => slot.fill(Ok(acquired(grant))),
                 Purpose::Add(amount) => {
-                    slot.fill(self.0.add(0, &amount).map(|text| (text.into(), None)));
+                    slot.fill(self.0.add(0, amount).map(|text| (text.into(), None)));
                     // It can't be told that the lock had come back; the next one is.
                     self.0.lock.give_back(grant.token, 1, grant.recovered);
                 }
@@ -55,11 +53,10 @@ impl SharedValue {
 
     fn add(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
         let patience = turn.patience()?;
-        let amount = turn.arguments.kept("amount").unwrap_or_else(|| Bytes::from_static(b"1"));
-        // What can't be added is told at once.
-        self.0.typecode.added(0, &amount)?;
+        // What can't be added is told at once. The number waits, not its text: that may be as long as a body.
+        let amount = self.0.typecode.amount(turn.arguments.raw("amount").unwrap_or(b"1"))?;
         if self.0.lock.free() > 0 || self.0.lock.is_mine(turn.caller) {
-            return self.0.add(0, &amount).map(Step::text);
+            return self.0.add(0, amount).map(Step::text);
         }
         if patience.is_some_and(|time| time.is_zero()) {
             return Err(not_had());
