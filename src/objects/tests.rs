@@ -416,3 +416,16 @@ impl AsRef<[u8]> for Body {
         self.0.as_bytes()
     }
 }
+
+#[test]
+fn an_array_is_bounded_however_it_is_made() {
+    let objects = Objects::new(ObjectLimits {
+        objects_max: 1,
+        bytes_max: usize::MAX,
+        depth_max: 64,
+        timeout_max: Duration::from_secs(86_400),
+    });
+    let zeros = format!("{{\"typecode\":\"b\",\"values\":[{}0]}}", "0,".repeat(1 << 24));
+    let error = objects.make(&at("arrays/a"), zeros.into()).expect_err("one too many");
+    assert_eq!((error.code, error.member.as_deref()), (ErrorCode::InvalidRequest, Some("values")));
+}

@@ -194,7 +194,7 @@ pub const OWNER_CHARS_MAX: usize = 256;
 /// The shortest lease.
 pub const LEASE_MIN: Duration = Duration::from_millis(1);
 /// Most items of an array.
-const LENGTH_MAX: i64 = 1 << 24;
+pub(super) const LENGTH_MAX: i64 = 1 << 24;
 /// Most permits of a semaphore, as in the library.
 const PERMITS_MAX: i64 = 2_147_483_647;
 /// Most parties of a barrier.

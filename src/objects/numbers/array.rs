@@ -9,6 +9,7 @@ use super::typecode::Typecode;
 use crate::json;
 use crate::objects::address::HolderId;
 use crate::objects::arguments::Arguments;
+use crate::objects::catalog::LENGTH_MAX;
 use crate::objects::error::{ErrorCode, ObjectError};
 use crate::objects::line::{Outcome, Ticket, Undo};
 use crate::objects::lock::{acquire, acquired, not_acquired, release, renew};
@@ -37,6 +38,10 @@ impl SharedArray {
                 return Err(ObjectError::invalid("values", "give values, or length for so many zeros"));
             }
         };
+        if i64::try_from(length).is_ok_and(|length| length > LENGTH_MAX) {
+            let detail = format!("values must be at most {LENGTH_MAX}, not {length}");
+            return Err(ObjectError::invalid("values", detail));
+        }
         let shared = Locked::new(typecode, length)?;
         for (index, value) in values.map(json::elements).into_iter().flatten().enumerate() {
             let bits = typecode.bits(value).map_err(|error| ObjectError::invalid("values", error.detail))?;
