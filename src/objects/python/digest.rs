@@ -3,9 +3,13 @@
 //! A value may have as many parts as a body has bytes, and a list as many such values. A digest is read off the text in
 //! one pass and keeps nothing but the members of the objects that it is in.
 
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 
+use super::number::Number;
 use super::value::{Reader, Value};
+
+/// So much is hashed at once.
+const BUFFER_BYTES: usize = 4 << 10;
 
 /// Of 128 bits under a key of its own: nobody can look for two values that share one.
 pub(in crate::objects) type Digest = [u64; 2];
@@ -21,52 +25,102 @@ impl Digester {
 
     /// Of a checked text.
     pub fn of(&self, text: &[u8]) -> Digest {
-        self.read(&mut Reader::of(text))
+        let mut sink = self.sink();
+        self.read(&mut Reader::of(text), &mut sink);
+        sink.finish()
     }
 
-    /// Recursion ends with the depth that arguments may have.
-    fn read(&self, reader: &mut Reader<'_>) -> Digest {
+    fn sink(&self) -> Sink {
+        Sink { hashers: [0, 1].map(|at| self.0[at].build_hasher()), buffer: Vec::new() }
+    }
+
+    /// Writes a value so that equal ones are the same bytes, and none begins as another one does. Recursion ends with
+    /// the depth that arguments may have.
+    fn read(&self, reader: &mut Reader<'_>, sink: &mut Sink) {
         match reader.peek() {
             Some(b'[') => {
-                let mut hashers = [0, 1].map(|at| self.0[at].build_hasher());
-                let mut count = 0_u64;
+                sink.put(b"[");
                 while reader.is_more(b']') {
-                    let item = self.read(reader);
-                    hashers.iter_mut().for_each(|hasher| item.hash(hasher));
-                    count += 1;
+                    self.read(reader, sink);
                 }
-                hashers.map(|mut hasher| {
-                    ("list", count).hash(&mut hasher);
-                    hasher.finish()
-                })
+                sink.put(b"]");
             }
-            Some(b'{') => self.dict(reader),
+            Some(b'{') => self.read_dict(reader, sink),
             _ => match reader.value() {
-                Value::None => self.hash(&"None"),
-                Value::Number { number, .. } => self.hash(&("number", number)),
-                Value::Text(text) => self.hash(&("str", text)),
-                // Those begin otherwise.
-                Value::List(_) | Value::Dict(_) => self.hash(&""),
+                // Lists and dicts begin otherwise.
+                Value::None | Value::List(_) | Value::Dict(_) => sink.put(b"n"),
+                Value::Text(text) => sink.put_counted(b"s", &text),
+                Value::Number { number: Number::Small(number), .. } => {
+                    sink.put(b"i");
+                    sink.put(&number.to_le_bytes());
+                }
+                Value::Number { number: Number::Broken(bits), .. } => {
+                    sink.put(b"f");
+                    sink.put(&bits.to_le_bytes());
+                }
+                Value::Number { number: Number::Large(negative, digits), .. } => {
+                    sink.put_counted(if negative { b"-" } else { b"+" }, digits.as_bytes());
+                }
             },
         }
     }
 
-    fn dict(&self, reader: &mut Reader<'_>) -> Digest {
+    fn read_dict(&self, reader: &mut Reader<'_>, sink: &mut Sink) {
         let mut members = Vec::new();
         while reader.is_more(b'}') {
-            let name = reader.string();
+            let (mut name, mut value) = (self.sink(), self.sink());
+            name.put(&reader.string());
             reader.colon();
-            members.push((self.hash(&name), self.read(reader)));
+            self.read(reader, &mut value);
+            members.push((name.finish(), value.finish()));
         }
         // Of a name that stands twice the last value counts.
         members.reverse();
         members.sort_by_key(|member| member.0);
         members.dedup_by_key(|member| member.0);
-        self.hash(&("dict", members))
+        sink.put(b"{");
+        sink.put(&(members.len() as u64).to_le_bytes());
+        for (name, value) in members {
+            for half in name.into_iter().chain(value) {
+                sink.put(&half.to_le_bytes());
+            }
+        }
+    }
+}
+
+/// Bytes on their way into two hashes.
+#[derive(Debug)]
+struct Sink {
+    hashers: [DefaultHasher; 2],
+    buffer: Vec<u8>,
+}
+
+impl Sink {
+    fn put(&mut self, bytes: &[u8]) {
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+            self.flush();
+        }
+        if bytes.len() > BUFFER_BYTES {
+            self.hashers.iter_mut().for_each(|hasher| hasher.write(bytes));
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
     }
 
-    fn hash(&self, value: &impl Hash) -> Digest {
-        [0, 1].map(|at| self.0[at].hash_one(value))
+    fn put_counted(&mut self, kind: &[u8], bytes: &[u8]) {
+        self.put(kind);
+        self.put(&(bytes.len() as u64).to_le_bytes());
+        self.put(bytes);
+    }
+
+    fn flush(&mut self) {
+        self.hashers.iter_mut().for_each(|hasher| hasher.write(&self.buffer));
+        self.buffer.clear();
+    }
+
+    fn finish(mut self) -> Digest {
+        self.flush();
+        self.hashers.map(|hasher| hasher.finish())
     }
 }
 
