@@ -9,7 +9,7 @@ use super::error::{ErrorCode, ObjectError};
 use super::line::{Outcome, Ticket};
 use super::python::{Key, members, shown};
 use super::room::ITEM_BYTES;
-use super::thing::{Context, Members, Step, Thing, Turn, array};
+use super::thing::{self, Context, Members, Step, Thing, Turn, array};
 use crate::json;
 
 /// Counted for an entry besides its texts.
@@ -63,21 +63,24 @@ impl Dict {
         let Some((_, (text, value))) = self.entries.last_key_value() else {
             return Err(key_error("popitem(): dictionary is empty".to_owned(), None));
         };
-        let pair = array([&text[..], &value[..]].into_iter());
+        // The answer of what is taken out is as large as that.
+        let pair = array([&text[..], &value[..]].into_iter(), usize::MAX)?;
         if let Ok(key) = Key::read(&text.clone()) {
             self.remove(&key);
         }
         Ok(Step::text(pair))
     }
 
-    fn keys(&self) -> Vec<u8> {
-        array(self.entries.values().map(|(key, _)| &key[..]))
+    fn keys(&self, bytes_max: usize) -> Result<Vec<u8>, ObjectError> {
+        array(self.entries.values().map(|(key, _)| &key[..]), bytes_max)
     }
 
-    fn pairs(&self) -> Vec<u8> {
-        let pairs: Vec<Vec<u8>> =
-            self.entries.values().map(|(key, value)| array([&key[..], &value[..]].into_iter())).collect();
-        array(pairs.iter().map(Vec::as_slice))
+    fn values(&self, bytes_max: usize) -> Result<Vec<u8>, ObjectError> {
+        array(self.entries.values().map(|(_, value)| &value[..]), bytes_max)
+    }
+
+    fn pairs(&self, bytes_max: usize) -> Result<Vec<u8>, ObjectError> {
+        thing::pairs(self.entries.values().map(|(key, value)| (key, value)), bytes_max)
     }
 
     fn update(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
@@ -157,9 +160,9 @@ impl Thing for Dict {
     fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
         match method {
             "__len__" => Ok(Step::number(self.entries.len())),
-            "__iter__" | "keys" => Ok(Step::text(self.keys())),
-            "values" => Ok(Step::text(array(self.entries.values().map(|(_, value)| &value[..])))),
-            "items" | "copy" => Ok(Step::text(self.pairs())),
+            "__iter__" | "keys" => self.keys(turn.context.answer_bytes_max).map(Step::text),
+            "values" => self.values(turn.context.answer_bytes_max).map(Step::text),
+            "items" | "copy" => self.pairs(turn.context.answer_bytes_max).map(Step::text),
             "popitem" => self.pop_last(),
             "update" => self.update(turn),
             "clear" => {
@@ -184,7 +187,7 @@ impl Thing for Dict {
     fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
         out.number("length", self.entries.len());
         if whole {
-            out.raw("items", &self.pairs());
+            out.raw("items", &self.pairs(out.bytes_max())?);
         }
         Ok(())
     }

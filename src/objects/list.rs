@@ -38,8 +38,8 @@ impl List {
         self.item_bytes = self.items.iter().map(Bytes::len).sum();
     }
 
-    fn all(&self) -> Vec<u8> {
-        array(self.items.iter().map(|item| &item[..]))
+    fn all(&self, bytes_max: usize) -> Result<Vec<u8>, ObjectError> {
+        array(self.items.iter().map(|item| &item[..]), bytes_max)
     }
 
     /// Which item, with this message if there is none.
@@ -52,7 +52,8 @@ impl List {
 
     fn get(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
         if let Some(slice) = Slice::of(turn.arguments, self.items.len())? {
-            return Ok(Step::text(array(slice.places().map(|at| &self.items[at][..]))));
+            let items = slice.places().map(|at| &self.items[at][..]);
+            return array(items, turn.context.answer_bytes_max).map(Step::text);
         }
         let index = turn.arguments.integer("index").unwrap_or(0);
         Ok(Step::text(self.items[self.at(index, "list index out of range")?].clone()))
@@ -183,6 +184,7 @@ impl List {
 
 impl Thing for List {
     fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let bytes_max = turn.context.answer_bytes_max;
         match method {
             "__len__" => return Ok(Step::number(self.items.len())),
             "__getitem__" => return self.get(turn),
@@ -192,14 +194,16 @@ impl Thing for List {
             "__add__" => {
                 let other = turn.arguments.raw("value").unwrap_or_default();
                 let both = self.items.iter().map(|item| &item[..]).chain(json::elements(other));
-                return Ok(Step::text(array(both)));
+                return array(both, bytes_max).map(Step::text);
             }
             "__mul__" | "__rmul__" => {
                 let items = self.times(turn)?;
-                return Ok(Step::text(array(items.iter().map(|item| &item[..]))));
+                return array(items.iter().map(|item| &item[..]), bytes_max).map(Step::text);
             }
-            "__reversed__" => return Ok(Step::text(array(self.items.iter().rev().map(|item| &item[..])))),
-            "copy" => return Ok(Step::text(self.all())),
+            "__reversed__" => {
+                return array(self.items.iter().rev().map(|item| &item[..]), bytes_max).map(Step::text);
+            }
+            "copy" => return self.all(bytes_max).map(Step::text),
             "count" => return Ok(Step::number(self.count(turn))),
             "index" => return self.index(turn),
             "pop" => return self.pop(turn),
@@ -230,7 +234,7 @@ impl Thing for List {
     fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
         out.number("length", self.items.len());
         if whole {
-            out.raw("values", &self.all());
+            out.raw("values", &self.all(out.bytes_max())?);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use super::dict::pairs;
 use super::error::{ErrorCode, ObjectError};
 use super::line::{Outcome, Ticket};
 use super::room::ITEM_BYTES;
-use super::thing::{Context, Members, Step, Thing, Turn, array};
+use super::thing::{self, Context, Members, Step, Thing, Turn};
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -76,11 +76,9 @@ impl Thing for Namespace {
     fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
         out.number("length", self.attributes.len());
         if whole {
-            let pair = |(name, value): (&String, &Bytes)| {
-                array([serde_json::to_vec(name).unwrap_or_default().as_slice(), &value[..]].into_iter())
-            };
-            let pairs: Vec<Vec<u8>> = self.attributes.iter().map(pair).collect();
-            out.raw("items", &array(pairs.iter().map(Vec::as_slice)));
+            let named = self.attributes.iter();
+            let named = named.map(|(name, value)| (serde_json::to_vec(name).unwrap_or_default(), value));
+            out.raw("items", &thing::pairs(named, out.bytes_max())?);
         }
         Ok(())
     }

@@ -100,7 +100,9 @@ impl Object {
             return Err(unknown(&self.address));
         }
         let claim = common.room.claim();
-        let context = Context { numbers: &common.numbers, room: &claim, now: Instant::now() };
+        let answer_bytes_max = common.limits.answer_bytes_max;
+        let context =
+            Context { numbers: &common.numbers, room: &claim, answer_bytes_max, now: Instant::now() };
         if state.thing.due().is_some_and(|due| due <= context.now) {
             state.thing.expire(context);
         }

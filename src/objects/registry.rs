@@ -86,7 +86,7 @@ impl Objects {
         found.ok_or_else(|| unknown(at))
     }
 
-    /// Makes an object (PUT) and shows it. The same arguments again change nothing.
+    /// Makes an object (PUT) and shows it, a large content left out. The same arguments again change nothing.
     ///
     /// # Errors
     /// A name or argument that can't be; another object of that name; no room.
@@ -106,7 +106,7 @@ impl Objects {
             };
             match there {
                 Ok(shown) => return Ok(shown),
-                Err(there) => match same(&there, made_with).and_then(|()| self.shown(&there, true)) {
+                Err(there) => match same(&there, made_with).and_then(|()| self.shown(&there, is_small)) {
                     // Removed since it was found: then it is made anew.
                     Err(error) if error.code == ErrorCode::UnknownObject => {}
                     result => return result,
@@ -129,7 +129,7 @@ impl Objects {
         claim.bytes(cost)?;
         let thing = made(at.kind, arguments, &common.limits)?;
         claim.bytes((thing.bytes() + OBJECT_BYTES).saturating_sub(cost))?;
-        let shown = shown(&at.name, &*thing, true)?;
+        let shown = shown(&at.name, &*thing, is_small(&*thing), common.limits.answer_bytes_max)?;
         let mut named = self.0.named.lock();
         let named = &mut named[at.kind as usize];
         if let Some(there) = named.get(&*at.name) {
@@ -156,7 +156,7 @@ impl Objects {
     /// # Errors
     /// There is none.
     pub fn show(&self, at: &Address) -> Result<Bytes, ObjectError> {
-        self.shown(&self.find(at)?, true)
+        self.shown(&self.find(at)?, |_| true)
     }
 
     /// An object's arguments and state, without its content: whether it is there costs no more.
@@ -164,11 +164,12 @@ impl Objects {
     /// # Errors
     /// There is none.
     pub fn glance(&self, at: &Address) -> Result<Bytes, ObjectError> {
-        self.shown(&self.find(at)?, false)
+        self.shown(&self.find(at)?, |_| false)
     }
 
-    fn shown(&self, object: &Arc<Object>, whole: bool) -> Result<Bytes, ObjectError> {
-        object.with(&self.0.common, |thing, _| shown(&object.address.name, thing, whole))?
+    fn shown(&self, object: &Arc<Object>, whole: fn(&dyn Thing) -> bool) -> Result<Bytes, ObjectError> {
+        let bytes_max = self.0.common.limits.answer_bytes_max;
+        object.with(&self.0.common, |thing, _| shown(&object.address.name, thing, whole(thing), bytes_max))?
     }
 
     /// Removes an object (DELETE); those who wait for it are told.
@@ -192,7 +193,7 @@ impl Objects {
         let more = found.len() > limit;
         found.truncate(limit);
         let next_cursor = found.last().filter(|_| more).map(|object| object.address.name.to_string());
-        let items = found.iter().filter_map(|object| self.shown(object, false).ok()).collect();
+        let items = found.iter().filter_map(|object| self.shown(object, |_| false).ok()).collect();
         Page { items, next_cursor }
     }
 
@@ -302,13 +303,21 @@ impl Objects {
     }
 }
 
-fn shown(name: &str, thing: &dyn Thing, whole: bool) -> Result<Bytes, ObjectError> {
-    let mut members = Members::default();
+/// Whether making it shows its content, too: nobody has to be told at length what he has just sent, and zeros in
+/// millions are work for nothing.
+fn is_small(thing: &dyn Thing) -> bool {
+    thing.bytes() <= CONTENT_SHOWN_MAX
+}
+
+fn shown(name: &str, thing: &dyn Thing, whole: bool, bytes_max: usize) -> Result<Bytes, ObjectError> {
+    let mut members = Members::new(bytes_max);
     members.text("name", name);
     thing.show(whole, &mut members)?;
     Ok(members.finish())
 }
 
+/// Content of more bytes, as the room counts them, is not shown when it is made.
+const CONTENT_SHOWN_MAX: usize = 256 << 10;
 /// From so many objects on, those that are gone are forgotten now and then.
 const HELD_PRUNED_FROM: usize = 1_024;
 

@@ -16,6 +16,8 @@ pub struct ObjectLimits {
     pub bytes_max: usize,
     /// Nesting of arrays and objects in arguments.
     pub depth_max: usize,
+    /// Bytes of an answer that is put together from many items (422 `result-too-large`, `--result-limit`).
+    pub answer_bytes_max: usize,
     /// Largest duration that a call over HTTP may name.
     pub timeout_max: Duration,
 }

@@ -17,6 +17,7 @@ fn objects() -> Objects {
         objects_max: 100,
         bytes_max: 1 << 20,
         depth_max: 64,
+        answer_bytes_max: 1 << 20,
         timeout_max: Duration::from_secs(86_400),
     })
 }
@@ -364,6 +365,7 @@ async fn what_many_hold_or_sent_costs_one_call_no_more() {
         objects_max: 100,
         bytes_max: usize::MAX,
         depth_max: 64,
+        answer_bytes_max: 1 << 20,
         timeout_max: Duration::from_secs(86_400),
     });
     make(&objects, "semaphores/s", &json!({"value": MANY}));
@@ -423,9 +425,50 @@ fn an_array_is_bounded_however_it_is_made() {
         objects_max: 1,
         bytes_max: usize::MAX,
         depth_max: 64,
+        answer_bytes_max: 1 << 20,
         timeout_max: Duration::from_secs(86_400),
     });
     let zeros = format!("{{\"typecode\":\"b\",\"values\":[{}0]}}", "0,".repeat(1 << 24));
     let error = objects.make(&at("arrays/a"), zeros.into()).expect_err("one too many");
     assert_eq!((error.code, error.member.as_deref()), (ErrorCode::InvalidRequest, Some("values")));
+}
+
+#[test]
+fn a_small_request_is_not_answered_at_any_length() {
+    let objects = Objects::new(ObjectLimits {
+        objects_max: 10,
+        bytes_max: usize::MAX,
+        depth_max: 64,
+        answer_bytes_max: 1 << 20,
+        timeout_max: Duration::from_secs(86_400),
+    });
+    let caller = || worker(None, "h");
+    let many = json!({"typecode": "d", "length": 1 << 24});
+    let made = objects.make(&at("arrays/a"), many.to_string().into()).expect("there is room");
+    assert_eq!(&made[..], b"{\"name\":\"a\",\"typecode\":\"d\",\"length\":16777216}");
+    make(&objects, "lists/l", &json!({"values": vec!["x".repeat(1_000); 2_000]}));
+    make(&objects, "dicts/d", &json!({"items": [[1, "x".repeat(1 << 20)]]}));
+    let calls = [
+        ("arrays/a/get", json!({})),
+        ("lists/l/copy", json!({})),
+        ("lists/l/__reversed__", json!({})),
+        ("lists/l/__mul__", json!({"value": 1_000})),
+        ("lists/l/__add__", json!({"value": [1]})),
+        ("lists/l/__getitem__", json!({"start": 1})),
+        ("dicts/d/items", json!({})),
+        ("dicts/d/values", json!({})),
+    ];
+    for (path, arguments) in calls {
+        let error = now(&objects, path, &arguments, caller()).expect_err(path);
+        assert_eq!((error.code, error.limit), (ErrorCode::ResultTooLarge, Some((1 << 20, "--result-limit"))));
+    }
+    for path in ["arrays/a", "lists/l", "dicts/d"] {
+        assert_eq!(objects.show(&at(path)).expect_err(path).code, ErrorCode::ResultTooLarge);
+        assert!(objects.glance(&at(path)).is_ok());
+    }
+    let part = now(&objects, "arrays/a/get", &json!({"start": -2}), caller()).expect("a part");
+    assert_eq!(part, json!([0.0, 0.0]));
+    assert_eq!(now(&objects, "dicts/d/keys", &json!({}), caller()).expect("they are small"), json!([1]));
+    // What is taken out or stood in it as one is answered whole.
+    assert!(now(&objects, "dicts/d/popitem", &json!({}), caller()).is_ok());
 }

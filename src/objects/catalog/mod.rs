@@ -205,6 +205,7 @@ const TIMEOUT: Param = Param::new(
     Takes::Seconds,
     "Seconds to wait, at most 86,400; left out or null: as long as the server lets a request wait (`--max-wait`).",
 );
+const TOO_LARGE: (ErrorCode, &str) = (ErrorCode::ResultTooLarge, "more than `--result-limit` in one answer");
 const BLOCK: Param = Param::new("block", Takes::Bool, "Whether to wait at all; `true` if left out.");
 
 #[cfg(test)]

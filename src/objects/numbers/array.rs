@@ -13,7 +13,7 @@ use crate::objects::catalog::LENGTH_MAX;
 use crate::objects::error::{ErrorCode, ObjectError};
 use crate::objects::line::{Outcome, Ticket, Undo};
 use crate::objects::lock::{acquire, acquired, not_acquired, release, renew};
-use crate::objects::thing::{Context, Members, Step, Thing, Turn};
+use crate::objects::thing::{Context, Members, Step, Thing, Turn, array_of};
 
 #[derive(Debug)]
 pub(in crate::objects) struct SharedArray(Locked<()>);
@@ -45,7 +45,8 @@ impl SharedArray {
         let shared = Locked::new(typecode, length)?;
         for (index, value) in values.map(json::elements).into_iter().flatten().enumerate() {
             let bits = typecode.bits(value).map_err(|error| ObjectError::invalid("values", error.detail))?;
-            typecode.text(bits)?;
+            // What could not be shown is not made.
+            typecode.check(bits)?;
             shared.store(index, bits);
         }
         Ok(Self(shared))
@@ -70,23 +71,14 @@ impl SharedArray {
         at.map(Which::One).ok_or_else(|| ObjectError::raised("IndexError", "invalid index"))
     }
 
-    fn slice(&self, range: Range<usize>) -> Result<Vec<u8>, ObjectError> {
-        let mut text = vec![b'['];
-        for index in range {
-            text.extend_from_slice(self.0.text(index)?.as_bytes());
-            text.push(b',');
-        }
-        if text.len() > 1 {
-            text.pop();
-        }
-        text.push(b']');
-        Ok(text)
+    fn slice(&self, range: Range<usize>, bytes_max: usize) -> Result<Vec<u8>, ObjectError> {
+        array_of(range, bytes_max, |index, text| self.0.write(index, text))
     }
 
     fn get(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
         match self.which(turn.arguments)? {
             Which::One(index) => self.0.text(index).map(Step::text),
-            Which::Some(range) => self.slice(range).map(Step::text),
+            Which::Some(range) => self.slice(range, turn.context.answer_bytes_max).map(Step::text),
         }
     }
 
@@ -164,7 +156,7 @@ impl Thing for SharedArray {
         out.text("typecode", &self.0.typecode.letter.to_string());
         out.number("length", self.0.length);
         if whole {
-            out.raw("values", &self.slice(0..self.0.length)?);
+            out.raw("values", &self.slice(0..self.0.length, out.bytes_max())?);
         }
         Ok(())
     }

@@ -52,12 +52,17 @@ impl<P> Locked<P> {
     }
 
     /// An item as JSON.
-    pub fn text(&self, index: usize) -> Result<String, ObjectError> {
+    pub fn text(&self, index: usize) -> Result<Vec<u8>, ObjectError> {
         self.typecode.text(self.load(index))
     }
 
+    /// The same, at the end of a text.
+    pub fn write(&self, index: usize, out: &mut Vec<u8>) -> Result<(), ObjectError> {
+        self.typecode.write(self.load(index), out)
+    }
+
     /// Adds in one step, whoever writes meanwhile.
-    pub fn add(&self, index: usize, amount: Amount) -> Result<String, ObjectError> {
+    pub fn add(&self, index: usize, amount: Amount) -> Result<Vec<u8>, ObjectError> {
         loop {
             let old = self.load(index);
             let new = self.typecode.added(old, amount);

@@ -1,6 +1,7 @@
 //! What a typecode means: how wide it is, what fits into it and what comes out, as ctypes has it.
 
 use base64::Engine as _;
+use serde::Serialize;
 
 use crate::objects::error::{ErrorCode, ObjectError};
 use crate::objects::python::{Number, Value, bytes_of};
@@ -97,30 +98,44 @@ impl Typecode {
     }
 
     /// What the bits are, as JSON.
-    pub fn text(self, bits: u64) -> Result<String, ObjectError> {
+    pub fn text(self, bits: u64) -> Result<Vec<u8>, ObjectError> {
+        let mut text = Vec::new();
+        self.write(bits, &mut text).map(|()| text)
+    }
+
+    /// Whether JSON can say it.
+    pub fn check(self, bits: u64) -> Result<(), ObjectError> {
+        let double = if self.sort == Sort::Float { self.float_of(bits) } else { 0.0 };
+        if double.is_finite() {
+            return Ok(());
+        }
+        Err(ObjectError::new(ErrorCode::ResultNotJson, format!("JSON has no number for {double}")))
+    }
+
+    /// What the bits are, at the end of a JSON text.
+    pub fn write(self, bits: u64, out: &mut Vec<u8>) -> Result<(), ObjectError> {
+        self.check(bits)?;
         match self.sort {
-            Sort::Unsigned => Ok(bits.to_string()),
+            Sort::Unsigned => out.extend_from_slice(itoa::Buffer::new().format(bits).as_bytes()),
             Sort::Signed => {
                 let unused = 64 - 8 * self.width.bytes();
-                Ok(((bits << unused).cast_signed() >> unused).to_string())
+                let number = (bits << unused).cast_signed() >> unused;
+                out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
             }
-            Sort::Float => {
-                let double = self.float_of(bits);
-                if double.is_finite() {
-                    return Ok(serde_json::to_string(&double).unwrap_or_default());
-                }
-                Err(ObjectError::new(ErrorCode::ResultNotJson, format!("JSON has no number for {double}")))
-            }
+            Sort::Float => write_json(&self.float_of(bits), out),
             Sort::Unicode => {
                 let character = u32::try_from(bits).ok().and_then(char::from_u32).unwrap_or('\u{fffd}');
-                Ok(serde_json::to_string(&character).unwrap_or_default())
+                write_json(&character, out);
             }
             Sort::Char => {
                 let byte = u8::try_from(bits & 0xff).unwrap_or(0);
                 let base64 = base64::engine::general_purpose::STANDARD.encode([byte]);
-                Ok(format!("{{\"$bytes\":\"{base64}\"}}"))
+                for part in ["{\"$bytes\":\"", &base64, "\"}"] {
+                    out.extend_from_slice(part.as_bytes());
+                }
             }
         }
+        Ok(())
     }
 
     /// What `text` would add.
@@ -198,6 +213,11 @@ fn not_one_byte() -> ObjectError {
     type_error("one character bytes, bytearray or integer expected".to_owned())
 }
 
+/// Writing JSON into memory can't fail for these types.
+fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
+    let _ = serde_json::to_writer(out, value);
+}
+
 fn type_error(message: String) -> ObjectError {
     ObjectError::raised("TypeError", message)
 }
@@ -208,7 +228,8 @@ mod tests {
 
     fn through(letter: &str, text: &str) -> Result<String, ObjectError> {
         let typecode = Typecode::read(Some(letter))?;
-        typecode.text(typecode.bits(text.as_bytes())? & typecode.mask())
+        let text = typecode.text(typecode.bits(text.as_bytes())? & typecode.mask())?;
+        Ok(String::from_utf8(text).expect("JSON"))
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl SharedValue {
             None => 0,
         };
         // What could not be shown is not made.
-        typecode.text(bits)?;
+        typecode.check(bits)?;
         let shared = Locked::new(typecode, 1)?;
         shared.store(0, bits);
         Ok(Self(shared))
@@ -125,7 +125,7 @@ impl Thing for SharedValue {
     fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
         out.text("typecode", &self.0.typecode.letter.to_string());
         match self.0.text(0) {
-            Ok(value) => out.raw("value", value.as_bytes()),
+            Ok(value) => out.raw("value", &value),
             Err(error) if whole => return Err(error),
             // A list shows it without what JSON can't say.
             Err(_) => {}

@@ -19,7 +19,13 @@ const BOUND: Duration = Duration::from_secs(60);
 
 fn limited(objects_max: usize, bytes_max: usize) -> Objects {
     let timeout_max = Duration::from_secs(86_400);
-    Objects::new(ObjectLimits { objects_max, bytes_max, depth_max: 64, timeout_max })
+    Objects::new(ObjectLimits {
+        objects_max,
+        bytes_max,
+        depth_max: 64,
+        answer_bytes_max: 1 << 20,
+        timeout_max,
+    })
 }
 
 /// The same by several threads that begin together; how many of them could.
