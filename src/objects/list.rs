@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::arguments::Arguments;
 use super::error::{ErrorCode, ObjectError};
 use super::line::{Outcome, Ticket};
-use super::python::{Digest, Digester, NoOrder, PART_BYTES, Value, shown, sorted};
+use super::python::{NoOrder, PART_BYTES, Value, Wanted, shown, sorted};
 use super::room::ITEM_BYTES;
 use super::slice::Slice;
 use super::thing::{Context, Members, Step, Thing, Turn, array};
@@ -126,16 +126,9 @@ impl List {
         self.items.insert(usize::try_from(at).unwrap_or(0), item);
     }
 
-    /// What equal values have, and the argument's.
-    fn wanted(turn: &Turn<'_>) -> (Digester, Digest) {
-        let digester = Digester::new();
-        let wanted = digester.of(turn.arguments.raw("value").unwrap_or_default());
-        (digester, wanted)
-    }
-
     fn find(&self, turn: &Turn<'_>, mut range: std::ops::Range<usize>) -> Option<usize> {
-        let (digester, wanted) = Self::wanted(turn);
-        range.find(|at| digester.of(&self.items[*at]) == wanted)
+        let wanted = Wanted::read(turn.arguments.raw("value").unwrap_or_default());
+        range.find(|at| wanted.is(&self.items[*at]))
     }
 
     fn index(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
@@ -153,8 +146,8 @@ impl List {
     }
 
     fn count(&self, turn: &Turn<'_>) -> usize {
-        let (digester, wanted) = Self::wanted(turn);
-        self.items.iter().filter(|item| digester.of(item) == wanted).count()
+        let wanted = Wanted::read(turn.arguments.raw("value").unwrap_or_default());
+        self.items.iter().filter(|item| wanted.is(item)).count()
     }
 
     fn sort(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {

@@ -12,19 +12,49 @@ use super::value::{Reader, Value};
 const BUFFER_BYTES: usize = 4 << 10;
 
 /// Of 128 bits under a key of its own: nobody can look for two values that share one.
-pub(in crate::objects) type Digest = [u64; 2];
+type Digest = [u64; 2];
 
 /// What makes digests; those of one can be compared.
 #[derive(Debug)]
 pub(in crate::objects) struct Digester([RandomState; 2]);
 
+/// What values are compared with.
+#[derive(Debug)]
+pub(in crate::objects) enum Wanted {
+    Scalar(Value),
+    Composed(Digester, Digest),
+}
+
+impl Wanted {
+    /// A checked text.
+    pub fn read(text: &[u8]) -> Self {
+        match Value::shallow(text) {
+            Value::List(_) | Value::Dict(_) => {
+                let digester = Digester::new();
+                let digest = digester.of(text);
+                Self::Composed(digester, digest)
+            }
+            scalar @ (Value::None | Value::Number { .. } | Value::Text(_)) => Self::Scalar(scalar),
+        }
+    }
+
+    /// Whether a checked text is of an equal value.
+    pub fn is(&self, text: &[u8]) -> bool {
+        let is_composed = matches!(Reader::of(text).peek(), Some(b'[' | b'{'));
+        match self {
+            Self::Scalar(scalar) => !is_composed && Value::read(text) == *scalar,
+            Self::Composed(digester, digest) => is_composed && digester.of(text) == *digest,
+        }
+    }
+}
+
 impl Digester {
-    pub fn new() -> Self {
+    fn new() -> Self {
         Self([RandomState::new(), RandomState::new()])
     }
 
     /// Of a checked text.
-    pub fn of(&self, text: &[u8]) -> Digest {
+    fn of(&self, text: &[u8]) -> Digest {
         let mut sink = self.sink();
         self.read(&mut Reader::of(text), &mut sink);
         sink.finish()

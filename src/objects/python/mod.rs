@@ -8,7 +8,7 @@ mod sort;
 mod string;
 mod value;
 
-pub(super) use digest::{Digest, Digester};
+pub(super) use digest::Wanted;
 pub(super) use number::Number;
 pub(super) use sort::sorted;
 pub(super) use value::{Key, NoOrder, PART_BYTES, Value, bytes_of, members, shown};
