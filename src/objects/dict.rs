@@ -25,12 +25,12 @@ pub(super) struct Dict {
 }
 
 impl Dict {
-    pub fn new(arguments: &Arguments, _: usize) -> Result<Self, ObjectError> {
+    pub fn new(arguments: &Arguments) -> Result<Self, ObjectError> {
         let mut dict = Self::default();
         let pairs = arguments.raw("items").map(pairs).transpose()?;
         for (key, value) in pairs.into_iter().flatten() {
-            let key_read = read_key(&key).map_err(|error| ObjectError::invalid("items", error.detail))?;
-            dict.insert(key_read, &key, Bytes::copy_from_slice(&value));
+            let key_read = read_key(key).map_err(|error| ObjectError::invalid("items", error.detail))?;
+            dict.insert(key_read, key, Bytes::copy_from_slice(value));
         }
         Ok(dict)
     }
@@ -87,10 +87,10 @@ impl Dict {
         let Some(given) = turn.arguments.raw("items") else { return Ok(Step::null()) };
         let mut read = Vec::new();
         for (key, value) in pairs(given)? {
-            read.push((read_key(&key)?, key, value));
+            read.push((read_key(key)?, key, value));
         }
         for (key, text, value) in read {
-            self.insert(key, &text, Bytes::copy_from_slice(&value));
+            self.insert(key, text, Bytes::copy_from_slice(value));
         }
         Ok(Step::null())
     }
@@ -126,15 +126,15 @@ impl Dict {
 }
 
 /// Texts of a key and its value.
-type Pair = (Vec<u8>, Vec<u8>);
+type Pair<'a> = (&'a [u8], &'a [u8]);
 
 /// The pairs of an array of pairs, or the members of an object.
-pub(super) fn pairs(text: &[u8]) -> Result<Vec<Pair>, ObjectError> {
+pub(super) fn pairs(text: &[u8]) -> Result<Vec<Pair<'_>>, ObjectError> {
     if text.first() == Some(&b'{') {
-        return Ok(members(text).into_iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect());
+        return Ok(members(text));
     }
-    let pair = |text: &[u8]| {
-        let mut parts = json::elements(text).map(<[u8]>::to_vec);
+    let pair = |text| {
+        let mut parts = json::elements(text);
         let pair = (parts.next(), parts.next(), parts.next());
         match (text.first(), pair) {
             (Some(b'['), (Some(key), Some(value), None)) => Ok((key, value)),

@@ -1,14 +1,15 @@
 //! `Manager().Namespace`: attributes by name.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
 use super::arguments::Arguments;
 use super::dict::pairs;
 use super::error::{ErrorCode, ObjectError};
 use super::line::{Outcome, Ticket};
 use super::room::ITEM_BYTES;
 use super::thing::{self, Context, Members, Step, Thing, Turn};
-use std::collections::BTreeMap;
-
-use bytes::Bytes;
 
 #[derive(Debug, Default)]
 pub(super) struct Namespace {
@@ -17,13 +18,13 @@ pub(super) struct Namespace {
 }
 
 impl Namespace {
-    pub fn new(arguments: &Arguments, _: usize) -> Result<Self, ObjectError> {
+    pub fn new(arguments: &Arguments) -> Result<Self, ObjectError> {
         let mut namespace = Self::default();
         let pairs = arguments.raw("items").map(pairs).transpose()?;
         for (name, value) in pairs.into_iter().flatten() {
-            let name: String = serde_json::from_slice(&name)
+            let name: String = serde_json::from_slice(name)
                 .map_err(|_| ObjectError::invalid("items", "the name of an attribute must be a string"))?;
-            namespace.set(name, Bytes::copy_from_slice(&value));
+            namespace.set(name, Bytes::copy_from_slice(value));
         }
         Ok(namespace)
     }

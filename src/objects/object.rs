@@ -72,9 +72,9 @@ pub(super) fn made(
         Kind::Barriers => Box::new(Barrier::new(arguments, limits.timeout_max)?),
         Kind::Values => Box::new(SharedValue::new(arguments)?),
         Kind::Arrays => Box::new(SharedArray::new(arguments)?),
-        Kind::Dicts => Box::new(Dict::new(arguments, limits.depth_max)?),
+        Kind::Dicts => Box::new(Dict::new(arguments)?),
         Kind::Lists => Box::new(List::new(arguments)),
-        Kind::Namespaces => Box::new(Namespace::new(arguments, limits.depth_max)?),
+        Kind::Namespaces => Box::new(Namespace::new(arguments)?),
     })
 }
 
