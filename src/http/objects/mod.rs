@@ -112,8 +112,7 @@ async fn make(
     let at = address(kind, &path);
     let body = arguments(&app, request).await?;
     app.service_for_work()?;
-    app.objects.make(&at, body)?;
-    let mut response = json(app.objects.show(&at)?);
+    let mut response = json(app.objects.make(&at, body)?);
     app.locate(&mut response, at);
     Ok(response)
 }
