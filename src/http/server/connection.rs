@@ -255,6 +255,11 @@ impl Io {
             self.write_pending = polled.is_pending();
             let since = if self.write_pending { self.mark.registry.tick() + 1 } else { 0 };
             self.mark.write_pending.store(since, Relaxed);
+            // Of a large answer the last bytes leave long after hyper has taken them: the rest begins then.
+            let (phase, _) = self.mark.phase();
+            if matches!(phase, Phase::Idle | Phase::Head) {
+                self.mark.enter(phase);
+            }
         }
         polled
     }

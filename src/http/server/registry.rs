@@ -156,8 +156,11 @@ impl Registry {
             Phase::Busy => u64::MAX,
             Phase::Lingering => self.linger_ticks,
         };
-        let stalled = mark.write_pending_since().is_some_and(|since| now - since >= self.write_stall_ticks);
-        stalled || now - since >= limit
+        // While the client is to take something, no other clock runs.
+        match mark.write_pending_since() {
+            Some(since) => now - since >= self.write_stall_ticks,
+            None => now - since >= limit,
+        }
     }
 
     /// Nothing is to come any more: neither an answer nor the rest of one.

@@ -66,6 +66,27 @@ async fn a_request_at_work_is_not_cut() {
     assert!(answer(&mut stream).await.ends_with("late"));
 }
 
+/// A value is one piece: hyper has all of it at once, and the client takes a while.
+#[tokio::test]
+async fn an_answer_on_its_way_is_not_idle() {
+    const LENGTH: usize = 64 << 20;
+    let router = Router::new().route("/", get(|| async { vec![b'x'; LENGTH] }));
+    let server = Running::start(router, ServerOptions { idle_timeout: SHORT, ..patient() }).await;
+    let mut stream = server.connect().await;
+    stream.write_all(GET).await.unwrap();
+    let started = Instant::now();
+    let mut taken = 0;
+    let mut bytes = vec![0; 256 << 10];
+    while started.elapsed() < SHORT * 5 {
+        sleep(SHORT / 20).await;
+        let read = stream.read(&mut bytes).await.unwrap();
+        assert!(read > 0, "cut after {taken} bytes");
+        taken += read;
+    }
+    taken += rest(&mut stream).await.len();
+    assert!(taken > LENGTH, "cut after {taken} bytes");
+}
+
 /// Tells when it is dropped.
 struct Dropped(Arc<AtomicBool>);
 
