@@ -73,7 +73,7 @@ async fn read(
         return Err(BodyError::TooLarge { limit });
     }
     let expected = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    room(expected)?;
+    room(expected.min(RESERVED_AT_ONCE_MAX))?;
     let Some(first) = next_piece(&mut body, stall).await? else {
         return Ok(Bytes::new());
     };
@@ -221,6 +221,20 @@ mod tests {
             let read = super::read(body, &with_length(length), 10, STALL, |_| Ok(())).await;
             assert_eq!(read, Err(BodyError::TooLarge { limit: 10 }), "{length}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_announced_and_not_sent_takes_little_room() {
+        let (sender, body) = pieces();
+        sender.try_send(Bytes::from_static(b"{")).unwrap();
+        let mut most = 0;
+        let room = |bytes: usize| {
+            most = most.max(bytes);
+            Ok(())
+        };
+        let read = super::read(body, &with_length("64000000"), 64_000_000, STALL, room).await;
+        assert_eq!(read, Err(BodyError::Stalled { after: STALL }));
+        assert_eq!(most, RESERVED_AT_ONCE_MAX);
     }
 
     #[tokio::test]

@@ -123,9 +123,9 @@ fn from_stream(
     let room = app.admission.reserve();
     let (depth_max, line_bytes_max) = (app.limits.depth_max, app.limits.body_bytes_max);
     let stall = app.limits.body_stall_timeout;
-    let (body, half_lines) = (request.into_body(), app.admission.reserve());
+    let (body, admission) = (request.into_body(), app.admission.clone());
     start(app, asked, room, move |feeding| {
-        tokio::spawn(feed_lines(feeding, body, depth_max, line_bytes_max, stall, half_lines))
+        tokio::spawn(feed_lines(feeding, body, depth_max, line_bytes_max, stall, admission))
     })
 }
 
