@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
 
+use super::idempotency::NothingRan;
 use super::negotiate::{Plain, check_accept, check_accepts, check_content_type};
 use super::pool_life::small_body;
 use super::problem::{Problem, timeout_max};
@@ -19,7 +20,7 @@ use crate::api::{
     EmptyBodyProblems, Invalid, JoinBody, ProcessBody, ProcessInfo, ProcessList, ProcessProblems,
     ProcessRequest, Query, ReadProblems, StartProblems, join_timeout, no_arguments,
 };
-use crate::processes::{NewProcess, ProcessId, Single};
+use crate::processes::{NewProcess, NotStarted, ProcessId, Single};
 
 const LIST_DEFAULT: usize = 100;
 const LIST_MAX: usize = 1_000;
@@ -71,8 +72,16 @@ pub async fn start_process(State(app): State<Arc<Shared>>, request: Request) -> 
         name: wanted.name,
         daemon: wanted.daemon,
     };
-    let started = service.processes.start(new).await;
-    let single = started.map_err(|error| Problem::of_not_started(&error, &function.name))?;
+    let single = match service.processes.start(new).await {
+        Ok(single) => single,
+        Err(error) => {
+            let mut response = Problem::of_not_started(&error, &function.name).into_response();
+            if matches!(error, NotStarted::Arguments { unknown_ref: true, .. }) {
+                response.extensions_mut().insert(NothingRan);
+            }
+            return Ok(response);
+        }
+    };
     let mut response = (StatusCode::CREATED, Json(shown(&single))).into_response();
     app.locate(&mut response, format_args!("/v1/processes/{}", single.id));
     Ok(response)

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
 
 use super::body::read_body;
-use super::idempotency::ResultLife;
+use super::idempotency::{NothingRan, ResultLife};
 use super::negotiate::{check_accept, check_content_type};
 use super::problem::Problem;
 use super::state::{Service, Shared, StageValue};
@@ -238,12 +238,24 @@ pub(super) async fn answer(app: Arc<Shared>, job: Submitted, raw: bool) -> Resul
     let attended = Attended { app: &app, job: &job };
     let outcome = job.record.ended().await;
     drop(attended);
-    let mut response = outcome_response(&app, &job.record, outcome, raw)?;
+    let nothing_ran = nothing_ran(&job.record, &outcome);
+    let mut response =
+        outcome_response(&app, &job.record, outcome, raw).unwrap_or_else(Problem::into_response);
     response.headers_mut().insert(JOB_HEADER, id_value(&job.record));
     if let Some(ttl) = job.record.new.terms.result_ttl {
         response.extensions_mut().insert(ResultLife(ttl));
     }
+    if nothing_ran {
+        response.extensions_mut().insert(NothingRan);
+    }
     Ok(response)
+}
+
+/// A call's worker refuses an unknown object before it calls; other tasks of the job, and earlier attempts, may have
+/// run.
+fn nothing_ran(record: &Record, outcome: &Outcome) -> bool {
+    let refused = matches!(outcome, Outcome::Failure(failure) if failure.code == FailureCode::UnknownRef);
+    refused && record.new.kind == JobKind::Apply && record.snapshot().attempts <= 1
 }
 
 /// A job's ending as an answer.
