@@ -8,6 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use hyper::body::Body as _;
+use tokio::sync::Semaphore;
 
 use super::negotiate::{check_accept, check_content_type};
 use super::problem::Problem;
@@ -23,6 +24,8 @@ use crate::schema::{Arranged, Misfit};
 
 /// Larger bodies are checked beside the server's only thread.
 const CHECKED_AT_ONCE_MAX: usize = 64 << 10;
+/// So many of them at once: a check takes many times its body's bytes.
+static CHECKS: Semaphore = Semaphore::const_new(2);
 
 /// Calls a function with arguments by name and answers its value.
 ///
@@ -90,6 +93,8 @@ async fn arguments(function: &Arc<Function>, body: &Bytes, depth_max: usize) -> 
         return checked(function, &body, depth_max);
     }
     let function = Arc::clone(function);
+    // It is never closed.
+    let _turn = CHECKS.acquire().await;
     let checking = tokio::task::spawn_blocking(move || checked(&function, &body, depth_max));
     // It can't be cancelled, and a check that panics is no reason to refuse.
     checking.await.unwrap_or_else(|_| Err(Problem::misfit(Misfit::whole("the arguments can't be checked"))))
