@@ -12,7 +12,7 @@ use super::body::read_small_body;
 use super::negotiate::{Plain, check_accept, check_accepts, check_content_type};
 use super::problem::{Problem, timeout_max};
 use super::segment::Segment;
-use super::state::Shared;
+use super::state::{Service, Shared};
 use super::submit::{JOB_HEADER, outcome_response};
 use super::value::wants_raw;
 use crate::api::{
@@ -152,6 +152,13 @@ pub async fn list_jobs(
     Ok(Json(JobList { items, next_cursor: page.next.map(|id| id.to_string()) }))
 }
 
+/// A pool that is gone has ended all its jobs, or is about to.
+fn cancel(service: &Service, record: &Record) {
+    if let Some(pool) = service.pools.get(&record.new.pool) {
+        pool.cancel(record);
+    }
+}
+
 /// Ends a job: what waits is dropped, what runs is killed, what has ended stays as it is.
 #[utoipa::path(post, path = "/v1/jobs/{id}/cancel", operation_id = "cancelJob", tag = "jobs",
     params(("id" = String, Path, description = "The job's id")),
@@ -166,10 +173,7 @@ pub async fn cancel_job(
     no_members(&app, request).await?;
     let record = find(&app, &id)?;
     if !record.state().is_final() {
-        // A pool that is gone has ended all its jobs, or is about to.
-        if let Some(pool) = app.service()?.pools.get(&record.new.pool) {
-            pool.cancel(&record);
-        }
+        cancel(app.service()?, &record);
         record.ended().await;
     }
     Ok(Json(Job::of(&record, &app.base_url)))
@@ -206,7 +210,7 @@ pub async fn cancel_jobs(
         }
     }
     for record in &ending {
-        service.pool(&record.new.pool)?.cancel(record);
+        cancel(service, record);
     }
     let mut cancelled = 0;
     for record in &ending {
