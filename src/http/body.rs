@@ -18,7 +18,7 @@ use crate::jobs::{Overloaded, Reservation};
 const RESERVED_AT_ONCE_MAX: usize = 1 << 20;
 
 /// Most bytes of a body that holds no work.
-const SMALL_BYTES_MAX: usize = 64 << 10;
+pub const SMALL_BYTES_MAX: usize = 64 << 10;
 
 /// Why a body could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,9 @@ pub enum BodyError {
         /// Bytes allowed.
         limit: usize,
     },
+    /// It is larger than what holds no work may be.
+    #[error("the body is larger than {SMALL_BYTES_MAX} bytes")]
+    TooLargeHere,
     /// No byte came for this long.
     #[error("no byte of the body came for {} s", after.as_secs_f64())]
     Stalled {
@@ -56,7 +59,10 @@ pub async fn read_body(
 
 /// Reads the body of an operation that takes little or nothing.
 pub async fn read_small_body(body: Body, headers: &HeaderMap, stall: Duration) -> Result<Bytes, BodyError> {
-    read(body, headers, SMALL_BYTES_MAX, stall, |_| Ok(())).await
+    let read = read(body, headers, SMALL_BYTES_MAX, stall, |_| Ok(())).await;
+    read.map_err(
+        |error| if matches!(error, BodyError::TooLarge { .. }) { BodyError::TooLargeHere } else { error },
+    )
 }
 
 /// A body that came in one piece is returned as it came, without a copy, and no timer is made unless bytes have
