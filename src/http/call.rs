@@ -7,17 +7,16 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use hyper::body::Body as _;
 use tokio::sync::Semaphore;
 
-use super::negotiate::{check_accept, check_content_type};
+use super::negotiate::check_work;
 use super::problem::Problem;
 use super::segment::Segment;
 use super::state::Shared;
 use super::submit::{OneCall, Submitted, accepted, answer, body_of, submit_one};
 use super::value::wants_raw;
 use crate::api::{
-    CallOptions, Job, OPTIONS, Options, OutcomeProblems, Query, ReadProblems, SubmitProblems, arguments_of,
+    CallOptions, Job, OPTIONS, Options, OutcomeProblems, ReadProblems, SubmitProblems, arguments_of,
 };
 use crate::pool::Function;
 use crate::schema::{Arranged, Misfit};
@@ -73,11 +72,7 @@ async fn submit_call(
     request: Request,
     retained: bool,
 ) -> Result<Submitted, Problem> {
-    if !request.body().is_end_stream() {
-        check_content_type(request.headers())?;
-    }
-    check_accept(request.headers())?;
-    let options = Options::from_query(&Query::parse(request.uri().query(), OPTIONS)?)?;
+    let options = Options::from_query(&check_work(&request, OPTIONS)?)?;
     let (body, room) = body_of(app, request).await?;
     let service = app.service_for_work()?;
     let function = service.function(name)?;

@@ -7,16 +7,14 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use hyper::body::Body as _;
-
 use super::body::read_body;
 use super::idempotency::{NothingRan, ResultLife};
-use super::negotiate::{check_accept, check_content_type};
+use super::negotiate::check_work;
 use super::problem::Problem;
 use super::state::{Service, Shared, StageValue};
 use super::value::{value_response, wants_raw};
 use crate::api::{
-    self, ApplyBody, ApplyRequest, Job, MapBody, MapRequest, Options, OutcomeProblems, Query, ReadProblems,
+    self, ApplyBody, ApplyRequest, Job, MapBody, MapRequest, Options, OutcomeProblems, ReadProblems,
     SubmitProblems,
 };
 use crate::jobs::{FailureCode, JobKind, NewJob, Outcome, Record, Reservation};
@@ -183,12 +181,8 @@ fn default_chunksize(items: usize, workers: usize) -> usize {
     items.div_ceil((workers * CHUNKS_PER_WORKER).max(1))
 }
 
-async fn body_of_work(app: &Shared, request: Request) -> Result<(Bytes, Reservation), Problem> {
-    if !request.body().is_end_stream() {
-        check_content_type(request.headers())?;
-    }
-    check_accept(request.headers())?;
-    Query::parse(request.uri().query(), &[])?;
+pub(super) async fn body_of_work(app: &Shared, request: Request) -> Result<(Bytes, Reservation), Problem> {
+    check_work(&request, &[])?;
     body_of(app, request).await
 }
 

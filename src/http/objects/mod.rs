@@ -12,11 +12,10 @@ use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hyper::body::Body as _;
 
 use self::answer::{handed, json};
 use super::body::read_body;
-use super::negotiate::{Plain, check_accept, check_content_type};
+use super::negotiate::{Plain, check_accept, check_work};
 use super::problem::Problem;
 use super::segment::ObjectPath;
 use super::state::Shared;
@@ -130,11 +129,7 @@ async fn call(app: Arc<Shared>, kind: Kind, path: ObjectPath, request: Request) 
 
 /// The body: a JSON object, or nothing.
 async fn arguments(app: &Shared, request: Request) -> Result<Bytes, Problem> {
-    if !request.body().is_end_stream() {
-        check_content_type(request.headers())?;
-    }
-    check_accept(request.headers())?;
-    Query::parse(request.uri().query(), &[])?;
+    check_work(&request, &[])?;
     app.service()?;
     let (head, body) = request.into_parts();
     let limits = &app.limits;
