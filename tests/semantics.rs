@@ -8,6 +8,7 @@ mod semantics {
     mod backpressure;
     mod collect;
     mod exchange;
+    mod held_back;
     mod imap;
     mod leaving;
     mod rules;

@@ -51,6 +51,11 @@ impl Gather {
         matches!(&self.to, To::Stream(sink) if sink.held.is_full())
     }
 
+    /// The item whose record the client needs before it can take what there is.
+    pub fn awaited(&self) -> Option<u64> {
+        if let To::Stream(sink) = &self.to { sink.held.awaited() } else { None }
+    }
+
     /// A task's whole value; the bytes of all so far.
     pub fn take(&mut self, task: &Task, value: &Bytes) -> usize {
         self.bytes += value.len();

@@ -97,17 +97,23 @@ impl Run {
 
     /// The next task to hand out; it counts as in flight from now on.
     pub fn next_task(&mut self, next_sequence: &mut u64) -> Option<Task> {
-        if self.gather.is_full() {
-            return None;
-        }
-        let mut task = match self.returned.pop_front() {
-            Some(task) => task,
-            None => self.cut()?,
+        let mut task = if self.gather.is_full() {
+            self.awaited_task()?
+        } else {
+            self.returned.pop_front().or_else(|| self.cut())?
         };
         *next_sequence += 1;
         task.sequence = *next_sequence;
         self.open += 1;
         Some(task)
+    }
+
+    /// While the client takes no more it is for want of one item at most, which may have come back. Nothing else
+    /// goes out: what a retry or a death sent back may be a whole window of large values.
+    fn awaited_task(&mut self) -> Option<Task> {
+        let item = self.gather.awaited()?;
+        let at = self.returned.iter().position(|task| task.has_item(item))?;
+        self.returned.remove(at)
     }
 
     fn cut(&mut self) -> Option<Task> {

@@ -1,7 +1,7 @@
 //! What a client wants run, and the pieces of it that workers are handed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -73,6 +73,8 @@ const HELD_BYTES_MAX: usize = 4 << 20;
 pub struct Held {
     bytes: AtomicUsize,
     freed: Notify,
+    /// One more than the index of the record that those held wait for; 0: they wait for none.
+    awaited: AtomicU64,
 }
 
 impl Held {
@@ -99,6 +101,18 @@ impl Held {
     /// Whether there is no room.
     pub fn is_full(&self) -> bool {
         self.bytes.load(Ordering::Relaxed) > HELD_BYTES_MAX
+    }
+
+    /// What is held can't be taken before the record of this item; `true` if that item must be let through now.
+    pub fn wait_for(&self, item: Option<u64>) -> bool {
+        let awaited = item.map_or(0, |item| item + 1);
+        let before = self.awaited.swap(awaited, Ordering::Relaxed);
+        awaited != 0 && awaited != before && self.is_full()
+    }
+
+    /// The item that all wait for.
+    pub fn awaited(&self) -> Option<u64> {
+        self.awaited.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// Waits for room; one waits at a time.
@@ -188,6 +202,11 @@ impl Task {
             told: 0,
             slot: None,
         })
+    }
+
+    /// Whether this item of its job is one of its own.
+    pub fn has_item(&self, index: u64) -> bool {
+        (self.first_item..self.first_item + self.items).contains(&index)
     }
 
     /// Whether it travels as one packet.
