@@ -11,6 +11,7 @@ mod semantics {
     mod held_back;
     mod imap;
     mod leaving;
+    mod odd_values;
     mod rules;
     mod rules_of_errors;
     mod stream;

@@ -12,45 +12,29 @@ use crate::json;
 impl Engine {
     /// Records of a head's next items. `None` if they don't fit it.
     pub(super) fn on_part(&mut self, id: SeatId, sequence: u64, payload: &Bytes) -> Option<()> {
-        let head =
-            self.roster.flight(id).next().filter(|head| head.sequence == sequence && head.is_each())?;
-        let shape = json::check(payload, fate::VALUE_DEPTH_MAX).ok()?;
-        let count = u64::try_from(shape.elements).ok()?;
-        if shape.kind != json::Kind::Array || head.told + count > head.items {
-            return None;
-        }
-        let first = head.told;
-        self.roster.head_mut(id)?.told += count;
-        // The borrow of the flight ends here; what the records need of the task is copied.
-        let parts = Part { job: head_job(self, id)?, first };
-        self.take_records(id, &parts, payload);
-        Some(())
-    }
-
-    fn take_records(&mut self, id: SeatId, part: &Part, payload: &Bytes) {
+        let task = self.roster.head_mut(id).filter(|head| head.sequence == sequence && head.is_each())?;
+        let part = fate::of_part(payload, task)?;
+        let first = task.told;
+        task.told += part.count;
+        let Some(run) = self.runs.get_mut(&task.job) else { return Some(()) };
         let limit = self.spec.result_bytes_max;
-        let mut again = Vec::new();
-        let mut failures = Vec::new();
-        for (offset, record) in (part.first..).zip(json::elements(payload)) {
-            let Some(task) = self.roster.flight(id).next() else { return };
+        for (offset, record) in (first..).zip(json::elements(payload)) {
             let index = task.first_item + offset;
-            let verdict = fate::of_record(record, task, index, limit);
-            let Some(run) = self.runs.get_mut(&part.job) else { return };
-            match verdict {
-                None => run.record_value(index, payload.slice_ref(record), limit),
-                Some(failure) => match run.retry_after(task, failure.code) {
-                    Some(pause) => again.extend(task.part(offset, 1).map(|task| (task, pause))),
-                    None => failures.push(failure),
-                },
+            let Some(failure) = fate::of_record(record, part.sound, task, index, limit) else {
+                run.record_value(index, payload.slice_ref(record), limit);
+                continue;
+            };
+            let again = run.retry_after(task, failure.code);
+            match again.and_then(|pause| Some((task.part(offset, 1)?, pause))) {
+                Some((mut task, pause)) => {
+                    run.open_more(&task);
+                    run.wait_again(&mut task);
+                    self.clocks.retry(self.now + pause, task);
+                }
+                None => run.record_failure(&failure),
             }
         }
-        let Some(run) = self.runs.get_mut(&part.job) else { return };
-        failures.iter().for_each(|failure| run.record_failure(failure));
-        for (mut task, pause) in again {
-            run.open_more(&task);
-            run.wait_again(&mut task);
-            self.clocks.retry(self.now + pause, task);
-        }
+        Some(())
     }
 
     /// The last answer of such a task: the records that are still missing.
@@ -109,13 +93,4 @@ impl Engine {
         }
         self.close_each(task);
     }
-}
-
-struct Part {
-    job: u64,
-    first: u64,
-}
-
-fn head_job(engine: &Engine, id: SeatId) -> Option<u64> {
-    engine.roster.flight(id).next().map(|head| head.job)
 }
