@@ -18,4 +18,4 @@ mod words;
 pub use envelope::{EnvelopeError, MEMBERS_MAX, Member, envelope};
 pub use error::{Reason, ScanError};
 pub use scan::{Kind, Shape, check, check_grammar};
-pub use split::{Elements, Splitter, drop_first, elements};
+pub use split::{Elements, Splitter, elements};

@@ -1,10 +1,14 @@
 //! Tasks whose items each get a record: parts of answers as they come, and what a death leaves.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
+use super::clocks::Clocks;
 use super::engine::Engine;
 use super::fate;
 use super::roster::SeatId;
+use super::run::Run;
 use super::task::Task;
 use crate::jobs::{Failure, FailureCode};
 use crate::json;
@@ -24,15 +28,7 @@ impl Engine {
                 run.record_value(index, payload.slice_ref(record), limit);
                 continue;
             };
-            let again = run.retry_after(task, failure.code);
-            match again.and_then(|pause| Some((task.part(offset, 1)?, pause))) {
-                Some((mut task, pause)) => {
-                    run.open_more(&task);
-                    run.wait_again(&mut task);
-                    self.clocks.retry(self.now + pause, task);
-                }
-                None => run.record_failure(&failure),
-            }
+            end_item(run, &mut self.clocks, self.now, task, offset, &failure);
         }
         Some(())
     }
@@ -45,33 +41,23 @@ impl Engine {
         }
     }
 
-    /// A task whose worker ended: the item that ran has failed, and those that ran before it and weren't told yet;
-    /// those behind it never started.
-    pub(super) fn bury(&mut self, task: &Task, failure: &Failure, items_done: u64) {
+    /// A task whose worker ended: what ran has failed, and what lies behind it goes on as another.
+    pub(super) fn bury(&mut self, mut task: Task, failure: &Failure, items_done: u64) {
         let Some(run) = self.runs.get_mut(&task.job) else { return };
-        let ran = items_done.clamp(task.told, task.items - 1);
-        let mut again = Vec::new();
-        for offset in task.told..=ran {
+        let lost = fate::lost_items(&task, items_done);
+        let behind = lost.end;
+        for offset in lost {
             let mut failure = failure.clone();
             failure.index = Some(task.first_item + offset);
-            match run.retry_after(task, failure.code) {
-                Some(pause) => again.extend(task.part(offset, 1).map(|task| (task, pause))),
-                None => run.record_failure(&failure),
-            }
+            end_item(run, &mut self.clocks, self.now, &mut task, offset, &failure);
         }
-        for (mut task, pause) in again {
-            run.open_more(&task);
-            run.wait_again(&mut task);
-            self.clocks.retry(self.now + pause, task);
-        }
-        match task.part(ran + 1, task.items - ran - 1).filter(|_| ran + 1 < task.items) {
+        let left = task.items - behind;
+        match if left > 0 { task.part(behind, left) } else { None } {
             Some(rest) => {
-                if let Some(run) = self.runs.get_mut(&task.job) {
-                    run.shrink(task, &rest);
-                }
+                run.shrink(&task, &rest);
                 self.give_back(rest);
             }
-            None => self.close_each(task),
+            None => self.close_each(&task),
         }
     }
 
@@ -92,5 +78,25 @@ impl Engine {
             }
         }
         self.close_each(task);
+    }
+}
+
+/// An item ended without a value: it is run again, as a task of its own, if its job's terms say so.
+fn end_item(
+    run: &mut Run,
+    clocks: &mut Clocks,
+    now: Instant,
+    task: &mut Task,
+    offset: u64,
+    failure: &Failure,
+) {
+    let again = run.retry_after(task, failure.code);
+    match again.and_then(|pause| Some((task.part(offset, 1)?, pause))) {
+        Some((mut item, pause)) => {
+            run.open_more(&item);
+            run.wait_again(&mut item);
+            clocks.retry(now + pause, item);
+        }
+        None => run.record_failure(failure),
     }
 }

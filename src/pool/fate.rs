@@ -1,5 +1,7 @@
 //! What an ending means for the task and for its worker. The one place that decides it.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use nix::sys::signal::Signal;
 use serde::Deserialize;
@@ -344,4 +346,11 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
         failure.index = task.is_map().then(|| task.first_item + items_done.min(task.items - 1));
     }
     failure
+}
+
+/// The items of a task, counted from its first, that a death took with it: the one that ran, and those before it
+/// that had not been told. What lies behind them never started.
+pub(super) fn lost_items(task: &Task, items_done: u64) -> Range<u64> {
+    let told = task.told.min(task.items);
+    told..items_done.max(told).saturating_add(1).min(task.items)
 }

@@ -159,6 +159,7 @@ impl Run {
             deliveries: 0,
             retries: 0,
             told: 0,
+            walk: None,
             slot: None,
         };
         self.next_chunk += 1;

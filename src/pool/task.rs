@@ -11,7 +11,7 @@ use super::function::Function;
 use super::roster::FLIGHT_TINY_MAX;
 use super::share::Slot;
 use crate::jobs::{Failure, Permit, Record};
-use crate::json::{self, Splitter};
+use crate::json::Splitter;
 use crate::transport::{Codec, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES};
 
 /// A task whose worker dies while it is still being sent is sent again, so often.
@@ -156,8 +156,18 @@ pub(super) struct Task {
     pub retries: u32,
     /// Items of which the record has come.
     pub told: u64,
+    /// How far its list has been looked through for parts of it.
+    pub walk: Option<Box<Walk>>,
     /// Its share of what its function may run at once, from its hand-out on.
     pub slot: Option<Slot>,
+}
+
+/// A way through a list, from the front.
+#[derive(Debug)]
+pub(super) struct Walk {
+    /// Elements that lie behind.
+    at: u64,
+    rest: Splitter,
 }
 
 impl Task {
@@ -179,12 +189,19 @@ impl Task {
         matches!(self.kind, Kind::MapEach | Kind::StarmapEach)
     }
 
-    /// A part of it as a task of its own: `items` items from the `first`th on.
-    pub fn part(&self, first: u64, items: u64) -> Option<Self> {
+    /// A part of it as a task of its own: `items` items from the `first`th on. Parts that are asked for in order
+    /// cost one walk through its list together.
+    pub fn part(&mut self, first: u64, items: u64) -> Option<Self> {
         let list = self.payload.get(1)?;
-        let rest = json::drop_first(list, usize::try_from(first).ok()?);
-        let mut splitter = Splitter::of_list(rest);
-        let (chunk, count) = splitter.next_chunk(usize::try_from(items).ok()?)?;
+        let begun = self.walk.take().filter(|walk| walk.at <= first);
+        let mut walk =
+            begun.unwrap_or_else(|| Box::new(Walk { at: 0, rest: Splitter::of_list(list.clone()) }));
+        if walk.at < first {
+            walk.rest.next_chunk(usize::try_from(first - walk.at).ok()?)?;
+        }
+        let (chunk, count) = walk.rest.next_chunk(usize::try_from(items).ok()?)?;
+        walk.at = first + count as u64;
+        self.walk = Some(walk);
         let payload = vec![Bytes::from_static(b"["), chunk, Bytes::from_static(b"]")];
         Some(Self {
             sequence: 0,
@@ -200,6 +217,7 @@ impl Task {
             deliveries: 0,
             retries: self.retries,
             told: 0,
+            walk: None,
             slot: None,
         })
     }

@@ -219,7 +219,8 @@ impl Engine {
             } else {
                 let failure = self.failure_of_death(id, exit, &task);
                 if task.is_each() {
-                    self.bury(&task, &failure, self.items_done(id));
+                    let done = self.items_done(id);
+                    self.bury(task, &failure, done);
                 } else {
                     self.fail(task, failure);
                 }
