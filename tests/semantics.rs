@@ -7,6 +7,7 @@ mod support;
 mod semantics {
     mod backpressure;
     mod collect;
+    mod collected_limit;
     mod exchange;
     mod held_back;
     mod imap;

@@ -28,7 +28,7 @@ impl Engine {
                 run.record_value(index, payload.slice_ref(record), limit);
                 continue;
             };
-            end_item(run, &mut self.clocks, self.now, task, offset, &failure);
+            end_item(run, &mut self.clocks, self.now, task, offset, &failure, limit);
         }
         Some(())
     }
@@ -46,10 +46,11 @@ impl Engine {
         let Some(run) = self.runs.get_mut(&task.job) else { return };
         let lost = fate::lost_items(&task, items_done);
         let behind = lost.end;
+        let limit = self.spec.result_bytes_max;
         for offset in lost {
             let mut failure = failure.clone();
             failure.index = Some(task.first_item + offset);
-            end_item(run, &mut self.clocks, self.now, &mut task, offset, &failure);
+            end_item(run, &mut self.clocks, self.now, &mut task, offset, &failure, limit);
         }
         let left = task.items - behind;
         match if left > 0 { task.part(behind, left) } else { None } {
@@ -74,7 +75,7 @@ impl Engine {
             for offset in task.told..task.items {
                 let mut failure = failure.clone();
                 failure.index = Some(task.first_item + offset);
-                run.record_failure(&failure);
+                run.record_failure(&failure, self.spec.result_bytes_max);
             }
         }
         self.close_each(task);
@@ -89,6 +90,7 @@ fn end_item(
     task: &mut Task,
     offset: u64,
     failure: &Failure,
+    result_bytes_max: usize,
 ) {
     let again = run.retry_after(task, failure.code);
     match again.and_then(|pause| Some((task.part(offset, 1)?, pause))) {
@@ -97,6 +99,6 @@ fn end_item(
             run.wait_again(&mut item);
             clocks.retry(now + pause, item);
         }
-        None => run.record_failure(failure),
+        None => run.record_failure(failure, result_bytes_max),
     }
 }
