@@ -5,6 +5,7 @@
 mod support;
 
 mod faults {
+    mod after_the_last_item;
     mod answers;
     mod brake;
     mod cancels;

@@ -154,6 +154,7 @@ impl Engine {
         if let Some(body) = self.bodies.get_mut(&id) {
             body.streamed_head = false;
             body.answered = sequence;
+            body.answers += 1;
             body.last = Some(Arc::clone(&task.record));
         }
         self.leave_if_done(id);
@@ -219,7 +220,7 @@ impl Engine {
             } else {
                 let failure = self.failure_of_death(id, exit, &task);
                 if task.is_each() {
-                    let done = self.items_done(id);
+                    let done = self.items_done(id, &task);
                     self.bury(task, &failure, done);
                 } else {
                     self.fail(task, failure);
