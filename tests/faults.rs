@@ -12,6 +12,7 @@ mod faults {
     mod clients;
     mod drain;
     mod exceptions;
+    mod large_chunks;
     mod left_behind;
     mod refusals;
     mod server_death;

@@ -250,7 +250,9 @@ fn of_said(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> 
         (Kind::InvalidArguments, Kind::CallTyped) => task.function.types.path_by_name(&path),
         _ => path,
     });
-    failure.index = task.is_map().then(|| task.first_item + said.index.unwrap_or(0).min(task.items));
+    // Without an index it is the whole chunk's: no item is to blame.
+    let index = said.index.filter(|_| task.is_map());
+    failure.index = index.map(|index| task.first_item + index.min(task.items - 1));
     Some(failure)
 }
 
