@@ -5,6 +5,7 @@ mod support;
 mod options {
     mod bad_input;
     mod fair_turns;
+    mod kept_terms;
     mod many_retries;
     mod priority;
     mod queue_timeout;
