@@ -10,7 +10,7 @@ use super::fate;
 use super::roster::SeatId;
 use super::run::Run;
 use super::task::Task;
-use crate::jobs::{Failure, FailureCode};
+use crate::jobs::Failure;
 use crate::json;
 
 impl Engine {
@@ -64,7 +64,7 @@ impl Engine {
 
     /// An error that ends a whole task of this kind (it can't be read, say) is each item's.
     pub(super) fn fail_each(&mut self, task: &Task, failure: &Failure) {
-        if failure.code == FailureCode::Cancelled || failure.code == FailureCode::Interrupted {
+        if fate::is_of_whole_job(failure.code) {
             if let Some(run) = self.runs.get_mut(&task.job) {
                 run.fail(task, failure.clone());
                 self.conclude(task.job);

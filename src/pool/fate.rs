@@ -356,3 +356,8 @@ pub(super) fn lost_items(task: &Task, items_done: u64) -> Range<u64> {
     let told = task.told.min(task.items);
     told..items_done.max(told).saturating_add(1).min(task.items)
 }
+
+/// Whether an ending is the whole job's, and not each item's.
+pub(super) fn is_of_whole_job(code: FailureCode) -> bool {
+    matches!(code, FailureCode::Cancelled | FailureCode::Interrupted)
+}
