@@ -44,7 +44,7 @@ fn the_grammar_alone_has_no_limits() {
         assert!(check(text.as_bytes(), DEPTH_MAX).is_err(), "{text}");
         assert!(check_grammar(text.as_bytes()).is_ok(), "{text}");
     }
-    for text in ["", "[1e999", "01", "1e", "[1,]", "{1:2}", "\"\u{1}\"", "1 2"] {
+    for text in ["", "[1e99", "01", "1e", "[1,]", "{1:2}", "\"\u{1}\"", "1 2"] {
         assert_eq!(check_grammar(text.as_bytes()), check(text.as_bytes(), usize::MAX), "{text}");
         assert!(check_grammar(text.as_bytes()).is_err(), "{text}");
     }
