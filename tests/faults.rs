@@ -5,12 +5,14 @@
 mod support;
 
 mod faults {
+    mod after_the_last_item;
     mod answers;
     mod brake;
     mod cancels;
     mod clients;
     mod drain;
     mod exceptions;
+    mod large_chunks;
     mod left_behind;
     mod left_by_orphans;
     mod refusals;

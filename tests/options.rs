@@ -7,6 +7,8 @@ mod options {
     mod cancelled_retries;
     mod ended_in_a_pause;
     mod fair_turns;
+    mod kept_terms;
+    mod many_retries;
     mod priority;
     mod queue_timeout;
     mod retries;

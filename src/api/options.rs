@@ -201,8 +201,15 @@ fn retry_on(members: &Members<'_>) -> Result<Option<Vec<FailureCode>>, BodyProbl
 
 fn codes_of(names: &[String]) -> Result<Vec<FailureCode>, BodyProblem> {
     let code = |name: &String| RETRIABLE.iter().find(|code| code.as_str() == name).copied();
-    let codes: Option<Vec<_>> = names.iter().map(code).collect();
-    codes.ok_or_else(|| must_be("retry_on", &codes_wanted()))
+    let mut codes = Vec::new();
+    for name in names {
+        let code = code(name).ok_or_else(|| must_be("retry_on", &codes_wanted()))?;
+        // A list may say one as often as it likes; it is kept once.
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    Ok(codes)
 }
 
 fn codes_wanted() -> String {
@@ -229,4 +236,19 @@ fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, BodyProblem> {
 
 fn tags_wanted() -> String {
     format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_CHARS_MAX} characters")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_kept_once_however_often_it_is_said() {
+        let names: Vec<String> =
+            ["run-timeout", "worker-died"].repeat(1_000).into_iter().map(str::to_owned).collect();
+        let codes = codes_of(&names).expect("both are known");
+        assert_eq!(codes, [FailureCode::RunTimeout, FailureCode::WorkerDied]);
+        assert!(codes_of(&[]).is_ok_and(|codes| codes.is_empty()));
+        assert!(codes_of(&["worker-died".into(), "cancelled".into()]).is_err());
+    }
 }

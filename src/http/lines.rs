@@ -255,6 +255,9 @@ impl Lines {
             due.push((*next, record));
             *next += 1;
         }
+        if self.held.wait_for((!waiting.is_empty()).then_some(*next)) {
+            self.pool.nudge(&self.record);
+        }
         for (index, record) in due {
             self.write(index, &record, into);
         }

@@ -40,6 +40,8 @@ pub(super) struct Body {
     pub dismissed: Option<KillCause>,
     /// The last task that it answered.
     pub answered: u64,
+    /// Tasks that it answered.
+    pub answers: u64,
     /// A task too large for a packet that is being written.
     pub stream: Option<AbortHandle>,
     /// Whether its head is such a task.
@@ -216,14 +218,15 @@ impl Engine {
         }
     }
 
-    /// What a worker's page says of the chunk that it is at.
-    pub fn items_done(&self, id: SeatId) -> u64 {
-        self.bodies.get(&id).map_or(0, |body| counters::read(body.link.page()).items_done)
+    /// What a worker's page says of its head.
+    pub fn items_done(&self, id: SeatId, head: &Task) -> u64 {
+        let Some(body) = self.bodies.get(&id) else { return 0 };
+        counters::read(body.link.page()).items_of(head.sequence, body.answers)
     }
 
     /// The failure of a task whose worker ended.
     pub fn failure_of_death(&self, id: SeatId, exit: Exit, task: &Task) -> Failure {
         let killed = self.bodies.get(&id).and_then(|body| body.killed);
-        fate::of_death(exit, killed, task, self.items_done(id))
+        fate::of_death(exit, killed, task, self.items_done(id, task))
     }
 }

@@ -103,17 +103,26 @@ impl Run {
 
     /// The next task to hand out; it counts as in flight from now on.
     pub fn next_task(&mut self, next_sequence: &mut u64) -> Option<Task> {
-        if self.cancelled || self.gather.is_full() {
+        if self.cancelled {
             return None;
         }
-        let mut task = match self.returned.pop_front() {
-            Some(task) => task,
-            None => self.cut()?,
+        let mut task = if self.gather.is_full() {
+            self.awaited_task()?
+        } else {
+            self.returned.pop_front().or_else(|| self.cut())?
         };
         *next_sequence += 1;
         task.sequence = *next_sequence;
         self.open += 1;
         Some(task)
+    }
+
+    /// While the client takes no more it is for want of one item at most, which may have come back. Nothing else
+    /// goes out: what a retry or a death sent back may be a whole window of large values.
+    fn awaited_task(&mut self) -> Option<Task> {
+        let item = self.gather.awaited()?;
+        let at = self.returned.iter().position(|task| task.has_item(item))?;
+        self.returned.remove(at)
     }
 
     fn cut(&mut self) -> Option<Task> {
@@ -159,6 +168,7 @@ impl Run {
             deliveries: 0,
             retries: 0,
             told: 0,
+            walk: None,
             slot: None,
         };
         self.next_chunk += 1;
@@ -244,35 +254,40 @@ impl Run {
     pub fn succeed(&mut self, task: &Task, value: &Bytes, result_bytes_max: usize) {
         self.open -= 1;
         self.record.advance(task.items);
-        let bytes = self.gather.take(task, value);
-        self.check_size(bytes, result_bytes_max);
-        if self.failure.is_some() {
-            // As multiprocessing.Pool.map: one failure loses all values.
-            self.gather.forget();
-        }
-    }
-
-    fn check_size(&mut self, bytes: usize, result_bytes_max: usize) {
-        if bytes > result_bytes_max + self.next_chunk {
-            let detail =
-                format!("the values together are larger than {result_bytes_max} bytes (--result-limit)");
-            let mut failure = Failure::new(FailureCode::ResultTooLarge, detail);
-            failure.limit = Some(result_bytes_max);
-            self.failure.get_or_insert(Box::new(failure));
-        }
+        let kept = self.gather.take(task, value);
+        self.check_size(kept, result_bytes_max);
     }
 
     /// An item's record came.
     pub fn record_value(&mut self, index: u64, record: Bytes, result_bytes_max: usize) {
         self.record.advance(1);
-        let bytes = self.gather.put(index, record);
-        self.check_size(bytes, result_bytes_max);
+        let kept = self.gather.put(index, record);
+        self.check_size(kept, result_bytes_max);
     }
 
     /// An item ended without a value.
-    pub fn record_failure(&mut self, failure: &Failure) {
+    pub fn record_failure(&mut self, failure: &Failure, result_bytes_max: usize) {
         self.record.advance(1);
-        self.gather.put_failure(failure);
+        let kept = self.gather.put_failure(failure);
+        self.check_size(kept, result_bytes_max);
+    }
+
+    /// All that is kept of a job is one value, failures and all.
+    fn check_size(&mut self, kept: usize, result_bytes_max: usize) {
+        if kept > result_bytes_max + self.next_chunk {
+            let detail =
+                format!("the values together are larger than {result_bytes_max} bytes (--result-limit)");
+            let mut failure = Failure::new(FailureCode::ResultTooLarge, detail);
+            failure.limit = Some(result_bytes_max);
+            self.lose(failure);
+        }
+    }
+
+    /// As multiprocessing.Pool.map: the first failure to arrive is kept and loses all values, the other chunks still
+    /// run.
+    fn lose(&mut self, failure: Failure) {
+        self.failure.get_or_insert(Box::new(failure));
+        self.gather.forget();
     }
 
     /// All items of a task have their records.
@@ -281,12 +296,10 @@ impl Run {
         self.gather.release(task.list_bytes());
     }
 
-    /// A task ended without a value; as `multiprocessing.Pool.map`, the first to arrive is kept and the other
-    /// chunks still run.
+    /// A task ended without a value.
     pub fn fail(&mut self, task: &Task, failure: Failure) {
         self.open -= 1;
-        self.failure.get_or_insert(Box::new(failure));
-        self.gather.forget();
+        self.lose(failure);
         debug_assert_eq!(task.job, self.record.number);
     }
 

@@ -66,6 +66,7 @@ impl Engine {
             stream_unread: false,
             dismissed: None,
             answered: 0,
+            answers: 0,
             streamed_before: 0,
             lines: Lines::default(),
             last: None,

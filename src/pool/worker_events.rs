@@ -158,6 +158,7 @@ impl Engine {
         if let Some(body) = self.bodies.get_mut(&id) {
             body.streamed_head = false;
             body.answered = sequence;
+            body.answers += 1;
             body.last = Some(Source::of(&task.record));
         }
         self.leave_if_done(id);
@@ -223,7 +224,8 @@ impl Engine {
             } else {
                 let failure = self.failure_of_death(id, exit, &task);
                 if task.is_each() {
-                    self.bury(&task, &failure, self.items_done(id));
+                    let done = self.items_done(id, &task);
+                    self.bury(task, &failure, done);
                 } else {
                     self.fail(task, failure);
                 }
