@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::gate::Seat;
+use super::seat::Seat;
 use super::output::lines;
 use super::{binary, proc};
 
