@@ -76,11 +76,11 @@ fn connections() {
 fn idle_timeout() {
     let server = Server::start(&["--idle-timeout", "1"]);
     let mut silent = Raw::connect(server.port());
-    let mut raw = served(server.port());
     let start = Instant::now();
+    let mut raw = served(server.port());
     assert!(raw.is_closed_within(Duration::from_secs(6)), "after a request");
     let lived = start.elapsed();
-    assert!(lived >= Duration::from_millis(700), "not at once: {lived:?}");
+    assert!(lived >= Duration::from_secs(1), "not at once: {lived:?}");
     assert!(silent.is_closed_within(Duration::from_secs(6)), "before the first one");
 }
 

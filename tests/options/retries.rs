@@ -56,8 +56,8 @@ fn what_is_run_again_and_how_often() {
         ("raise_until", 2, json!({"retry_on": ["function-raised"]}), json!("function-raised"), 1),
         // What would end the same way again isn't among them by default.
         ("set_until", 2, json!({"retries": 3}), json!("result-not-json"), 1),
-        ("nap_until", 2, json!({"retries": 3, "run_timeout": 0.2}), json!("run-timeout"), 1),
-        ("nap_until", 2, json!({"retries": 3, "run_timeout": 0.2, "retry_on": ["run-timeout"]}), json!(2), 2),
+        ("nap_until", 2, json!({"retries": 3, "run_timeout": 2}), json!("run-timeout"), 1),
+        ("nap_until", 2, json!({"retries": 3, "run_timeout": 2, "retry_on": ["run-timeout"]}), json!(2), 2),
     ];
     for (function, times, options, wanted, count) in table {
         let got = runs(&server, function, times, &options);
