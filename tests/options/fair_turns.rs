@@ -87,9 +87,8 @@ fn a_backlog_of_jobs_does_not_starve_another_key() {
     let head = server.job_of("apply_async", "hold_echo", &json!([[gates[0].path(), 0]]), &crowd);
     server.worker_of(&head);
     let held = |i: usize| if i == 150 { gates[1].path() } else { String::new() };
-    let backlog: Vec<String> = (0..300)
-        .map(|i| server.job_of("apply_async", "hold_echo", &json!([[held(i), 0]]), &crowd))
-        .collect();
+    let backlog: Vec<String> =
+        (0..300).map(|i| server.job_of("apply_async", "hold_echo", &json!([[held(i), 0]]), &crowd)).collect();
     let one = server.job_of("apply_async", "hold_echo", &json!([["", 0]]), &json!({"key": "one"}));
     server.pools_turn();
     gates[0].open();

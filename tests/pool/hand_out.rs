@@ -62,7 +62,11 @@ fn a_crowd_that_was_handed_out_with_the_sleep_does_not_wait_for_it() {
         for (_, id) in ids.iter().filter(|(i, _)| *i != 20) {
             assert_eq!(client.result(id, 20.0).value(), "");
         }
-        promised(start.elapsed() - submitted, Duration::from_secs(1), "59 that do nothing beside one that takes long");
+        promised(
+            start.elapsed() - submitted,
+            Duration::from_secs(1),
+            "59 that do nothing beside one that takes long",
+        );
         assert_eq!(client.job(&ids[20].1)["ready"], false, "that one still runs");
         gate.open();
         assert_eq!(client.result(&ids[20].1, 20.0).value(), gate.path());

@@ -146,7 +146,11 @@ fn terminate_ends_every_job_and_wakes_who_waits() {
             for waiter in waiting.into_iter().chain([calling]) {
                 let (answer, woken) = waiter.join().expect("the client ends well");
                 answer.outcome("pool-terminated");
-                promised(woken.saturating_duration_since(start), Duration::from_millis(500), "who waits is woken");
+                promised(
+                    woken.saturating_duration_since(start),
+                    Duration::from_millis(500),
+                    "who waits is woken",
+                );
             }
         });
         for id in &jobs {

@@ -57,7 +57,8 @@ fn a_worker_that_leaves_ends_its_task_first() {
     let server = server(&[]);
     make(&server, "polite", &json!({"processes": 4})).json();
     let gate = Gate::shut();
-    let naps: Vec<String> = (0..4).map(|_| submit(&server, "polite", "hold_at", &json!([gate.path()]))).collect();
+    let naps: Vec<String> =
+        (0..4).map(|_| submit(&server, "polite", "hold_at", &json!([gate.path()]))).collect();
     wait_until(BOUND, "all four run", || {
         server.workers_of("polite").iter().filter(|worker| worker.state == "busy").count() == 4
     });

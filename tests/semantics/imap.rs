@@ -132,7 +132,8 @@ fn without_a_chunksize_it_is_one_so_that_all_workers_share_a_few_items() {
 fn it_is_a_job_while_it_runs_and_forgotten_afterwards() {
     let server = serve(1);
     let gate = Gate::shut();
-    let items: Vec<Value> = (0..4).map(|i| json!([if i == 3 { gate.path() } else { String::new() }, i])).collect();
+    let items: Vec<Value> =
+        (0..4).map(|i| json!([if i == 3 { gate.path() } else { String::new() }, i])).collect();
     let mut receiver = post(&server, "/v1/imap", &json!({"function": "verbs.hold_echo", "iterable": items}));
     receiver.record();
     let jobs = server.get("/v1/jobs").value()["items"].clone();

@@ -159,8 +159,7 @@ fn rule_03_the_first_failing_chunk_to_arrive_is_told() {
     let path = folder.path().join("trace").to_string_lossy().into_owned();
     // The first item fails late, the second early.
     let gate = Gate::shut();
-    let items =
-        json!([[path, "-late", gate.path()], [path, "-early", ""], [path, "a", ""], [path, "b", ""]]);
+    let items = json!([[path, "-late", gate.path()], [path, "-early", ""], [path, "a", ""], [path, "b", ""]]);
     let body = json!({"function": "verbs.write_each_at", "iterable": items, "chunksize": 1});
     let id = server.post("/v1/map_async", &body).accepted();
     wait_until(Duration::from_secs(10), "all others have been answered", || {
