@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::support::{Gate, Server, on_time, proc, wait_until};
 
-/// A new zygote executes and preloads before it forks.
-const HEALED: Duration = Duration::from_secs(3);
+/// A new zygote executes and preloads before it forks; how long that takes is no promise.
+const HEALED: Duration = Duration::from_secs(10);
 
 #[test]
 fn f41_kill_9_of_the_zygote_at_rest() {

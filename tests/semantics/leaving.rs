@@ -13,18 +13,13 @@ fn size(path: &std::path::Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
-/// Items that mark, of which only the first passes at once.
-fn items(trace: &std::path::Path, gate: &Gate) -> Vec<Value> {
-    (0..200).map(|i| json!([trace, if i == 0 { String::new() } else { gate.path() }])).collect()
-}
-
 /// Lets what runs end once the client's leaving is known, and checks that nothing else begins.
-fn ends(server: &Server, gate: &Gate, path: &std::path::Path, most: u64, before: usize) {
+fn ends(server: &Server, gate: Option<&Gate>, path: &std::path::Path, most: u64, before: usize) {
     wait_until(Duration::from_secs(10), "no job is left", || {
         server.get("/v1/jobs").value()["items"] == json!([])
     });
     server.pools_turn();
-    gate.open();
+    gate.into_iter().for_each(Gate::open);
     wait_until(Duration::from_secs(10), "the worker is idle", || server.workers()[0].state == "idle");
     let then = size(path);
     std::thread::sleep(QUIET);
@@ -44,7 +39,9 @@ fn of_imap_what_waits_never_runs() {
             let folder = tempfile::tempdir().expect("a folder can be made");
             let trace = folder.path().join("trace");
             let gate = Gate::shut();
-            let items = items(&trace, &gate);
+            // Only the first passes at once.
+            let items: Vec<Value> =
+                (0..200).map(|i| json!([trace, if i == 0 { String::new() } else { gate.path() }])).collect();
             let body = json!({"function": "faults.mark_and_hold", "iterable": items, "chunksize": chunksize});
             let mut receiver = post(&server, path, &body);
             if chunksize == 1 {
@@ -53,7 +50,7 @@ fn of_imap_what_waits_never_runs() {
                 wait_until(Duration::from_secs(10), "it has begun", || size(&trace) > 0);
             }
             receiver.leave();
-            ends(&server, &gate, &trace, most, before);
+            ends(&server, Some(&gate), &trace, most, before);
         }
     }
 }
@@ -67,17 +64,16 @@ fn of_a_stream_neither() {
             let before = server.fds();
             let folder = tempfile::tempdir().expect("a folder can be made");
             let trace = folder.path().join("trace");
-            let (mut sender, mut receiver) = begin(&server, &format!("{path}?function=faults.mark_and_hold"));
-            let gate = Gate::shut();
-            let lines: String = items(&trace, &gate).iter().map(|item| format!("{item}\n")).collect();
-            sender.send(&lines);
+            let (mut sender, mut receiver) = begin(&server, &format!("{path}?function=faults.slow_mark"));
+            sender.send(&format!("{}\n", json!(trace)).repeat(200));
             if ended {
                 sender.finish();
             }
             receiver.record();
             sender.leave();
             drop(receiver);
-            ends(&server, &gate, &trace, 2, before);
+            // It may be seen only when a value can't be written: items of 50 ms go on until then.
+            ends(&server, None, &trace, 150, before);
         }
     }
 }
