@@ -255,7 +255,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn only_standing_still_is_a_stall() {
         let (sender, body) = pieces();
         // Longer in all than a stall may be, in steps that are not.

@@ -63,7 +63,7 @@ pub async fn call_function_async(
     Segment(name): Segment,
     request: Request,
 ) -> Result<Response, Problem> {
-    submit_call(&app, &name, request, true).await.map(|job| accepted(&app, &job.record))
+    submit_call(&app, &name, request, true).await.map(|job| accepted(&app, job))
 }
 
 async fn submit_call(

@@ -45,7 +45,7 @@ pub async fn apply(State(app): State<Arc<Shared>>, request: Request) -> Result<R
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn apply_async(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    submit_apply(&app, request, true).await.map(|job| accepted(&app, &job.record))
+    submit_apply(&app, request, true).await.map(|job| accepted(&app, job))
 }
 
 /// Calls a function for each item and answers the values in order (`Pool.map`).
@@ -67,7 +67,7 @@ pub async fn map(State(app): State<Arc<Shared>>, request: Request) -> Result<Res
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn map_async(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    submit_map(&app, request, false, true).await.map(|job| accepted(&app, &job.record))
+    submit_map(&app, request, false, true).await.map(|job| accepted(&app, job))
 }
 
 /// Calls a function for each item with the item's elements as arguments (`Pool.starmap`).
@@ -90,13 +90,15 @@ pub async fn starmap(State(app): State<Arc<Shared>>, request: Request) -> Result
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn starmap_async(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    submit_map(&app, request, true, true).await.map(|job| accepted(&app, &job.record))
+    submit_map(&app, request, true, true).await.map(|job| accepted(&app, job))
 }
 
 /// A job just submitted, and where.
 pub(super) struct Submitted {
     pub record: Arc<Record>,
     pool: Pool,
+    /// Of a retained job: as it was before its pool could start it.
+    shown: Option<Job>,
 }
 
 /// One call of a function, as its request says it.
@@ -208,8 +210,9 @@ fn submit(
     let permit = room.into_permit().map_err(|overloaded| Problem::overloaded(&overloaded))?;
     let record = Arc::new(Record::new(new));
     app.jobs.insert(Arc::clone(&record));
+    let shown = record.new.retained.then(|| Job::of(&record, &app.base_url));
     pool.submit(Submission { record: Arc::clone(&record), function: Arc::clone(function), work, permit });
-    Ok(Submitted { record, pool: pool.clone() })
+    Ok(Submitted { record, pool: pool.clone(), shown })
 }
 
 /// A synchronous job: forgotten once answered, abandoned when its client leaves (which drops the handler).
@@ -271,9 +274,11 @@ pub fn outcome_response(
     }
 }
 
-pub(super) fn accepted(app: &Shared, record: &Record) -> Response {
-    let mut response = (StatusCode::ACCEPTED, axum::Json(Job::of(record, &app.base_url))).into_response();
-    response.headers_mut().insert(JOB_HEADER, id_value(record));
+pub(super) fn accepted(app: &Shared, job: Submitted) -> Response {
+    let Submitted { record, shown, .. } = job;
+    let shown = shown.unwrap_or_else(|| Job::of(&record, &app.base_url));
+    let mut response = (StatusCode::ACCEPTED, axum::Json(shown)).into_response();
+    response.headers_mut().insert(JOB_HEADER, id_value(&record));
     app.locate(&mut response, format_args!("/v1/jobs/{}", record.id));
     response
 }

@@ -380,10 +380,10 @@ mod tests {
 
     #[test]
     fn a_key_outlives_its_answer_and_ends_with_its_time() {
-        let keys = keys(10, 1 << 20, Duration::from_millis(40));
+        let keys = keys(10, 1 << 20, Duration::from_secs(1));
         turn(&keys, "k").settle(answer(10), Some(Duration::ZERO));
         assert_eq!(recalled_bytes(&keys, "k"), None);
-        std::thread::sleep(Duration::from_millis(60));
+        std::thread::sleep(Duration::from_millis(1_100));
         keys.expire();
         let tables = keys.tables.lock();
         assert_eq!((tables.bytes, tables.ages.len(), tables.lives.len()), (0, 0, 0));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Client, Ended, Program, fixture};
+use crate::support::{Client, Ended, Program, UnixClient, fixture, wait_until};
 
 const BOUND: Duration = Duration::from_secs(20);
 const TOKEN: &str = "token-of-the-test-0123456789";
@@ -155,7 +155,10 @@ fn a_server_that_starts_is_not_healthy() {
     let socket = folder.path().join("s");
     let bind = format!("unix:{}", socket.display());
     let mut server = Program::start(&["serve", &slow.to_string_lossy(), "--bind", &bind], |_| ());
-    crate::support::wait_until(BOUND, "it listens", || socket.exists());
+    let client = UnixClient::new(&socket);
+    wait_until(BOUND, "it answers while it loads", || {
+        client.try_send("GET", "/livez", None).is_ok_and(|answer| answer.status == 200)
+    });
     let ended = run(&["healthcheck", "--bind", &bind]);
     assert_eq!(ended.status.code(), Some(1), "{}", ended.errors);
     assert!(ended.errors.contains("503") && ended.errors.contains("starting"), "{}", ended.errors);

@@ -60,7 +60,10 @@ fn a_command_line_has_its_limits() {
 fn a_program_that_has_gone_is_a_failure_of_the_call() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let program = folder.path().join("tool");
-    std::fs::copy("/bin/true", &program).expect("a program can be copied");
+    // By a child: a descriptor that this process writes by may be inherited by what another test spawns, and a
+    // program that is open for writing can't be executed.
+    let copied = std::process::Command::new("cp").arg("/bin/true").arg(&program).status();
+    assert!(copied.is_ok_and(|status| status.success()), "a program can be copied");
     let server = Server::bare(&["--command", &format!("tool={}", program.display())]);
     assert_eq!(apply(&server, "tool", &json!([])).value(), "");
     std::fs::remove_file(&program).expect("it can be removed");

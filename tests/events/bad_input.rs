@@ -14,9 +14,9 @@ fn a_job_that_is_not_here() {
         server.get(&format!("/v1/jobs/{id}/events")).problem(404, "unknown-job");
     }
     let id = server.submit("square", &json!([3]));
-    server.result(&id, 10.0).value();
     let path = format!("/v1/jobs/{id}/events");
-    wait_until(Duration::from_secs(10), "the job expires", || server.get(&path).status == 410);
+    let job = format!("/v1/jobs/{id}");
+    wait_until(Duration::from_secs(10), "the job expires", || server.get(&job).status == 410);
     server.get(&path).problem(410, "expired");
     server.get("/v1/jobs/018f2f6a-0000-7000-8000-000000000000/events").problem(410, "lost-at-restart");
 }

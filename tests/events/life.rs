@@ -2,13 +2,17 @@
 
 use serde_json::{Value, json};
 
+use crate::support::Gate;
+
 use super::reader::{BOUND, follow, log_text, names, serve, states};
 
 #[test]
 fn a_job_tells_its_life_while_it_lives() {
     let server = serve(&["--workers", "1"]);
-    let before = server.submit("nap", &json!([0.5]));
-    let body = json!({"function": "verbs.say", "args": [3, 0.3]});
+    let (head, gates) = (Gate::shut(), [Gate::shut(), Gate::shut()]);
+    let before = server.submit("hold", &json!([head.path()]));
+    let args = json!([["", gates[0].path(), gates[1].path()]]);
+    let body = json!({"function": "verbs.say_at_gates", "args": args});
     let id = server.post("/v1/apply_async", &body).accepted();
     let mut follower = follow(&server, &id, None);
     assert!(follower.head.contains(&format!("forkpool-job: {id}")), "{}", follower.head);
@@ -19,6 +23,7 @@ fn a_job_tells_its_life_while_it_lives() {
     let progress = follower.event();
     assert_eq!((progress.name.as_str(), &progress.data), ("progress", &json!({"done": 0, "total": 1})));
     assert_eq!(server.job(&before)["ready"], false, "told while it waits");
+    head.open();
 
     let running = follower.event();
     assert_eq!((running.name.as_str(), &running.data["state"]), ("state", &json!("running")));
@@ -26,6 +31,7 @@ fn a_job_tells_its_life_while_it_lives() {
     let log = follower.event();
     assert_eq!((log.name.as_str(), &log.data["text"]), ("log", &json!("line 0: é€𝄞\n")));
     assert_eq!(server.job(&id)["ready"], false, "told while it runs");
+    gates.iter().for_each(Gate::open);
 
     let rest = follower.rest();
     assert_eq!(log_text(&rest), "line 1: é€𝄞\nline 2: é€𝄞\n");
@@ -80,15 +86,23 @@ fn each_attempt_is_told() {
     let server = serve(&[]);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("count");
-    let body = json!({"function": "verbs.raise_until", "args": [path, 3], "retries": 5, "retry_delay": 0.2});
+    let gates = [Gate::shut(), Gate::shut(), Gate::shut()];
+    let args = json!([path, gates.each_ref().map(Gate::path)]);
+    let body = json!({"function": "verbs.raise_until_at_gates", "args": args, "retries": 5});
     let id = server.post("/v1/apply_async", &body).accepted();
-    let events = follow(&server, &id, None).rest();
-    let attempts: Vec<&Value> = events
-        .iter()
-        .filter(|event| event.name == "state" && event.data["state"] == "running")
-        .map(|event| &event.data["attempts"])
-        .collect();
-    assert_eq!(attempts, [1, 2, 3]);
+    let mut follower = follow(&server, &id, None);
+    for (attempt, gate) in (1..).zip(&gates) {
+        let told = loop {
+            let event = follower.event();
+            if event.name == "state" && event.data["state"] == "running" {
+                break event;
+            }
+            assert_ne!(event.name, "end", "before attempt {attempt} was told: {event:?}");
+        };
+        assert_eq!(told.data["attempts"], attempt);
+        gate.open();
+    }
+    assert_eq!(states(&follower.rest()), ["succeeded"]);
 }
 
 #[test]
@@ -112,15 +126,17 @@ fn a_failure_and_a_cancel_are_ends() {
 #[test]
 fn a_synchronous_job_can_be_followed_too() {
     let server = serve(&[]);
+    let gate = Gate::shut();
     std::thread::scope(|scope| {
-        let call = scope.spawn(|| server.apply("nap", &json!([1.0])));
+        let call = scope.spawn(|| server.apply("hold", &json!([gate.path()])));
         let mut id = None;
         crate::support::wait_until(BOUND, "the call's job is listed", || {
             id = server.get("/v1/jobs").value()["items"][0]["id"].as_str().map(str::to_owned);
             id.is_some()
         });
-        let events = follow(&server, &id.expect("an id"), None).rest();
-        assert_eq!(names(&events).last(), Some(&"end"));
-        assert_eq!(call.join().expect("the client thread ends well").value(), 1.0);
+        let mut follower = follow(&server, &id.expect("an id"), None);
+        gate.open();
+        assert_eq!(names(&follower.rest()).last(), Some(&"end"));
+        assert_eq!(call.join().expect("the client thread ends well").value(), gate.path());
     });
 }

@@ -66,7 +66,7 @@ fn cancels_beside_jobs(workers: usize) {
     let took = start.elapsed();
     println!("{cancelled} cancelled, {ended} ended first, {count} beside them, in {took:?}");
     assert!(cancelled > 0, "some were cancelled");
-    server.whole_again(Instant::now(), Duration::from_secs(5), workers, &[]);
+    server.whole_again(Instant::now(), Duration::from_secs(10), workers, &[]);
     assert_eq!(server.get("/readyz").status, 200, "kills by the server itself set off no brake");
     assert_eq!(server.apply("square", &json!([12])).value(), 144);
     server.nothing_left(before);
@@ -92,5 +92,5 @@ fn a_hundred_cancels_of_running_work_set_off_no_brake() {
         server.result(&id, 5.0).outcome("cancelled");
         assert_eq!(server.apply("square", &json!([i])).value(), i * i);
     }
-    server.whole_again(Instant::now(), Duration::from_secs(2), 2, &[]);
+    server.whole_again(Instant::now(), Duration::from_secs(10), 2, &[]);
 }

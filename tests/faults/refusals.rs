@@ -42,7 +42,7 @@ fn refused_within(args: &[&str], bound: Duration) -> String {
     assert!(status.code().is_some_and(|code| code != 0), "{args:?} ended with {status}: {errors}");
     assert!(!out.contains("listening"), "{args:?} said it was ready: {out}");
     assert!(!errors.contains("panicked"), "{args:?}: {errors}");
-    wait_until(Duration::from_secs(1), "nothing of it is left", || proc::tagged(&tag).is_empty());
+    wait_until(Duration::from_secs(10), "nothing of it is left", || proc::tagged(&tag).is_empty());
     errors
 }
 
@@ -90,8 +90,8 @@ fn f34_the_zygote_ends_while_loading() {
 
 #[test]
 fn f34_loading_that_never_ends() {
-    let args = [&fixture("refused/hangs.py"), "--start-timeout", "1"];
-    says(&refused_within(&args, Duration::from_secs(8)), &["hangs"]);
+    let args = [&fixture("refused/hangs.py"), "--start-timeout", "5"];
+    says(&refused_within(&args, Duration::from_secs(20)), &["hangs"]);
 }
 
 #[test]

@@ -178,7 +178,7 @@ fn f06_exit_in_a_function() {
             let problem = answer.outcome("worker-died");
             assert_eq!(problem["exit_code"], code, "{problem}");
             assert!(problem.get("signal").is_none(), "{problem}");
-            assert!(told < TOLD, "exit {code} told after {told:?}");
+            promised(told, TOLD, &format!("telling of exit {code}"));
             let dead: Vec<i32> = old.into_iter().filter(|pid| proc::is_gone(*pid)).collect();
             assert_eq!(dead.len(), 1, "one worker died");
             server.whole_again(start, WHOLE, 2, &dead);
@@ -208,7 +208,7 @@ fn f08_signals_of_its_own_making() {
             let told = start.elapsed();
             assert_eq!(problem["signal"], *signal, "{function}{args}: {problem}");
             assert!(problem.get("exit_code").is_none(), "{problem}");
-            assert!(told < TOLD, "{function}{args} told after {told:?}");
+            promised(told, TOLD, &format!("telling of {function}{args}"));
             server.whole_again(start, WHOLE, 2, &[]);
         }
         assert_eq!(server.apply("core_limit", &no_args).value()[0], 0, "no core files");
@@ -271,7 +271,7 @@ fn a_synchronous_call_is_told_of_the_kill_too() {
             proc::signal(victim, Signal::SIGKILL);
             let (answer, told) = call.join().expect("the client thread ends well");
             assert_eq!(answer.outcome("worker-died")["signal"], "SIGKILL");
-            assert!(told.duration_since(killed) < TOLD, "told after {:?}", told.duration_since(killed));
+            promised(told.duration_since(killed), TOLD, "telling of the kill");
         });
     });
 }

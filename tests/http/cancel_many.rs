@@ -13,7 +13,8 @@ const BOUND: Duration = Duration::from_secs(10);
 fn those_with_the_tag_end_and_others_go_on() {
     let server = Server::start(&["--workers", "1"]);
     let submit = |tag: &str| {
-        let body = json!({"function": "faults.nap", "args": [0.4], "tags": [tag, "all"]});
+        let nap = if tag == "wanted" { 60.0 } else { 0.4 };
+        let body = json!({"function": "faults.nap", "args": [nap], "tags": [tag, "all"]});
         server.post("/v1/apply_async", &body).accepted()
     };
     let first = submit("other");

@@ -1,10 +1,10 @@
 //! `GET /v1/jobs/{id}` with its wait, `POST …/cancel`, `DELETE`.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, wait_until};
+use crate::support::{Gate, Server, on_time, promised, wait_until};
 
 const MEMBERS: [&str; 19] = [
     "id",
@@ -60,14 +60,15 @@ fn check_members(job: &Value) {
 #[test]
 fn a_job_tells_its_life() {
     let server = Server::start(&["--workers", "1"]);
-    let running = server.submit("nap", &json!([0.5]));
+    let gate = Gate::shut();
+    let running = server.submit("hold", &json!([gate.path()]));
     let queued = server.submit("square", &json!([3]));
     server.worker_of(&running);
 
     let job = server.job(&running);
     check_members(&job);
     assert_eq!((&job["state"], &job["ready"]), (&json!("running"), &json!(false)));
-    assert_eq!((&job["function"], &job["pool"]), (&json!("faults.nap"), &json!("python")));
+    assert_eq!((&job["function"], &job["pool"]), (&json!("faults.hold"), &json!("python")));
     assert_eq!((&job["attempts"], &job["progress"]), (&json!(1), &json!({"done": 0, "total": 1})));
     assert!(job["kind"].as_str().is_some_and(|kind| kind.starts_with("apply")), "{job}");
     assert!(seconds(&job, "created_at") <= seconds(&job, "started_at"));
@@ -77,6 +78,7 @@ fn a_job_tells_its_life() {
     assert_eq!((&job["state"], &job["ready"]), (&json!("queued"), &json!(false)), "behind a head: {job}");
     assert!(job.get("started_at").is_none() && job.get("finished_at").is_none(), "{job}");
 
+    gate.open();
     let job = server.get(&format!("/v1/jobs/{queued}?wait=20")).value();
     check_members(&job);
     assert_eq!((&job["state"], &job["successful"]), (&json!("succeeded"), &json!(true)));
@@ -115,20 +117,30 @@ fn a_failed_job_holds_its_error() {
 
 #[test]
 fn wait_ends_when_the_job_does_or_time_is_up() {
-    let server = Server::start(&[]);
-    let id = server.submit("nap", &json!([0.8]));
-    let early = server.get(&format!("/v1/jobs/{id}?wait=0.2"));
-    assert_eq!(early.value()["ready"], false);
-    assert!(
-        early.took >= Duration::from_millis(200) && early.took < Duration::from_millis(700),
-        "{:?}",
-        early.took
-    );
-    let at_once = server.get(&format!("/v1/jobs/{id}"));
-    assert_eq!(at_once.value()["ready"], false);
-    let late = server.get(&format!("/v1/jobs/{id}?wait=40"));
-    assert_eq!(late.value()["ready"], true);
-    assert!(late.took < Duration::from_secs(3), "{:?}", late.took);
+    on_time(|| {
+        let server = Server::start(&[]);
+        let gate = Gate::shut();
+        let id = server.submit("hold", &json!([gate.path()]));
+        let early = server.get(&format!("/v1/jobs/{id}?wait=0.2"));
+        assert_eq!(early.value()["ready"], false);
+        assert!(early.took >= Duration::from_millis(200), "{:?}", early.took);
+        promised(early.took, Duration::from_millis(700), "a wait of 0.2 s");
+        let at_once = server.get(&format!("/v1/jobs/{id}"));
+        assert_eq!(at_once.value()["ready"], false);
+        let (late, told) = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let answer = server.get(&format!("/v1/jobs/{id}?wait=40"));
+                (answer, Instant::now())
+            });
+            std::thread::sleep(Duration::from_millis(200));
+            let opened = Instant::now();
+            gate.open();
+            let (answer, told) = waiting.join().expect("the client thread ends well");
+            (answer, told.saturating_duration_since(opened))
+        });
+        assert_eq!(late.value()["ready"], true);
+        promised(told, Duration::from_secs(2), "the end of a job ends a wait");
+    });
 }
 
 #[test]
@@ -210,8 +222,9 @@ fn delete_of_an_unfinished_job_is_refused() {
 #[test]
 fn synchronous_jobs_are_listed_while_they_run_and_then_forgotten() {
     let server = Server::start(&[]);
+    let gate = Gate::shut();
     std::thread::scope(|scope| {
-        let call = scope.spawn(|| server.apply("nap", &json!([0.6])));
+        let call = scope.spawn(|| server.apply("hold", &json!([gate.path()])));
         let mut id = String::new();
         wait_until(Duration::from_secs(5), "the call is listed", || {
             let page = server.get("/v1/jobs").value();
@@ -219,11 +232,12 @@ fn synchronous_jobs_are_listed_while_they_run_and_then_forgotten() {
             !id.is_empty()
         });
         check_members(&server.job(&id));
+        gate.open();
         let answer = call.join().expect("the client thread ends well");
-        assert_eq!(answer.value(), 0.6);
+        assert_eq!(answer.value(), gate.path());
         assert_eq!(answer.header("forkpool-job"), Some(id.as_str()));
         server.get(&format!("/v1/jobs/{id}")).problem(404, "unknown-job");
-        assert_eq!(server.get("/v1/jobs").value()["items"], json!([]));
+        assert_eq!(server.get("/v1/jobs").value()["items"], json!([]), "forgotten once answered");
     });
 }
 
@@ -231,9 +245,8 @@ fn synchronous_jobs_are_listed_while_they_run_and_then_forgotten() {
 fn results_expire_and_are_remembered_as_expired() {
     let server = Server::start(&["--result-ttl", "1"]);
     let id = server.submit("square", &json!([4]));
-    assert_eq!(server.result(&id, 5.0).value(), 16);
     let place = format!("/v1/jobs/{id}");
-    wait_until(Duration::from_secs(5), "the result expires", || server.get(&place).status != 200);
+    wait_until(Duration::from_secs(10), "the result expires", || server.get(&place).status != 200);
     server.get(&place).problem(410, "expired");
     server.get(&format!("{place}/result?timeout=1")).problem(410, "expired");
     assert_eq!(server.get("/v1/jobs").value()["items"], json!([]));

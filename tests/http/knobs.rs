@@ -12,9 +12,8 @@ const BOUND: Duration = Duration::from_secs(10);
 fn failure_ttl() {
     let server = Server::start(&["--failure-ttl", "1"]);
     let good = server.submit("square", &json!([3]));
+    assert_eq!(server.result(&good, 10.0).value(), 9);
     let failed = server.submit("fail", &json!(["no"]));
-    server.result(&failed, 10.0).outcome("function-raised");
-    assert_eq!(server.job(&failed)["state"], "failed");
     let mut answer = None;
     wait_until(BOUND, "the failure expires", || {
         let now = server.result(&failed, 0.0);
@@ -76,11 +75,11 @@ fn connections() {
 fn idle_timeout() {
     let server = Server::start(&["--idle-timeout", "1"]);
     let mut silent = Raw::connect(server.port());
-    let mut raw = served(server.port());
     let start = Instant::now();
+    let mut raw = served(server.port());
     assert!(raw.is_closed_within(Duration::from_secs(6)), "after a request");
     let lived = start.elapsed();
-    assert!(lived >= Duration::from_millis(700), "not at once: {lived:?}");
+    assert!(lived >= Duration::from_secs(1), "not at once: {lived:?}");
     assert!(silent.is_closed_within(Duration::from_secs(6)), "before the first one");
 }
 

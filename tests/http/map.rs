@@ -143,11 +143,13 @@ fn the_chunksize_follows_the_librarys_formula() {
 #[test]
 fn map_is_done_by_several_workers() {
     let server = Server::start(&["--workers", "3"]);
-    let body = json!({"function": "faults.nap_pid", "iterable": [0.3, 0.3, 0.3], "chunksize": 1});
+    let meeting = tempfile::tempdir().expect("a folder can be made");
+    let items = vec![json!([meeting.path(), 3]); 3];
+    let body = json!({"function": "faults.meet", "iterable": items, "chunksize": 1, "run_timeout": 20});
     let answer = server.post("/v1/map", &body);
     let pids = answer.value();
     let mut pids: Vec<_> = pids.as_array().into_iter().flatten().filter_map(Value::as_i64).collect();
     pids.sort_unstable();
     pids.dedup();
-    assert_eq!(pids.len(), 3, "three naps at once are three workers' work: {}", answer.text());
+    assert_eq!(pids.len(), 3, "three that meet are three workers' work: {}", answer.text());
 }

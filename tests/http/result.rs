@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{Gate, Server, on_time, promised};
 
 #[test]
 fn the_result_may_be_read_again() {
@@ -20,46 +20,51 @@ fn the_result_may_be_read_again() {
 
 #[test]
 fn not_ready_in_time_is_a_timeout_error_and_the_job_goes_on() {
-    let server = Server::start(&[]);
-    let id = server.submit("nap", &json!([1.0]));
-    let early = server.result(&id, 0.2);
-    let problem = early.problem(408, "result-timeout");
-    assert_eq!(problem["title"], "TimeoutError");
-    assert!(
-        early.header("retry-after").is_some_and(|text| text.parse::<u64>().is_ok()),
-        "Retry-After in seconds"
-    );
-    assert!(early.took >= Duration::from_millis(200), "it waited {:?}", early.took);
-    assert!(early.took < Duration::from_millis(900), "it waited {:?}", early.took);
-    server.result(&id, 0.0).problem(408, "result-timeout");
-    assert_eq!(server.result(&id, 10.0).value(), 1.0);
+    on_time(|| {
+        let server = Server::start(&[]);
+        let gate = Gate::shut();
+        let id = server.submit("hold", &json!([gate.path()]));
+        let early = server.result(&id, 0.2);
+        let problem = early.problem(408, "result-timeout");
+        assert_eq!(problem["title"], "TimeoutError");
+        assert!(
+            early.header("retry-after").is_some_and(|text| text.parse::<u64>().is_ok()),
+            "Retry-After in seconds"
+        );
+        assert!(early.took >= Duration::from_millis(200), "it waited {:?}", early.took);
+        promised(early.took, Duration::from_millis(900), "a wait of 0.2 s");
+        server.result(&id, 0.0).problem(408, "result-timeout");
+        gate.open();
+        assert_eq!(server.result(&id, 10.0).value(), gate.path());
+    });
 }
 
 #[test]
 fn a_wait_ends_as_soon_as_the_value_is_there() {
-    let server = Server::start(&[]);
-    let id = server.submit("nap", &json!([0.3]));
-    let answer = server.result(&id, 50.0);
-    assert_eq!(answer.value(), 0.3);
-    assert!(answer.took < Duration::from_secs(2), "{:?}", answer.took);
+    on_time(|| {
+        let server = Server::start(&[]);
+        let id = server.submit("nap", &json!([0.3]));
+        let answer = server.result(&id, 50.0);
+        assert_eq!(answer.value(), 0.3);
+        promised(answer.took, Duration::from_secs(2), "the value of a nap of 0.3 s");
+    });
 }
 
 #[test]
 fn without_a_timeout_the_wait_ends_at_max_wait() {
-    let server = Server::start(&["--max-wait", "1"]);
-    let id = server.submit("nap", &json!([30]));
-    let answer = server.get(&format!("/v1/jobs/{id}/result"));
-    assert_eq!(answer.problem(408, "result-timeout")["title"], "TimeoutError");
-    assert!(
-        answer.took >= Duration::from_secs(1) && answer.took < Duration::from_secs(5),
-        "{:?}",
-        answer.took
-    );
-    // A number that is given may be longer than that.
-    let longer = server.result(&id, 1.5);
-    longer.problem(408, "result-timeout");
-    assert!(longer.took >= Duration::from_millis(1_500), "{:?}", longer.took);
-    server.cancel(&id).value();
+    on_time(|| {
+        let server = Server::start(&["--max-wait", "1"]);
+        let id = server.submit("nap", &json!([30]));
+        let answer = server.get(&format!("/v1/jobs/{id}/result"));
+        assert_eq!(answer.problem(408, "result-timeout")["title"], "TimeoutError");
+        assert!(answer.took >= Duration::from_secs(1), "{:?}", answer.took);
+        promised(answer.took, Duration::from_secs(5), "a wait of at most 1 s");
+        // A number that is given may be longer than that.
+        let longer = server.result(&id, 1.5);
+        longer.problem(408, "result-timeout");
+        assert!(longer.took >= Duration::from_millis(1_500), "{:?}", longer.took);
+        server.cancel(&id).value();
+    });
 }
 
 #[test]

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::keyed::{Runs, assert_same, post, serve};
-use crate::support::{Raw, wait_until};
+use crate::support::{Gate, Raw, wait_until};
 
 #[test]
 fn an_outcome_is_an_answer() {
@@ -110,7 +110,7 @@ fn too_large_and_too_many_leave_the_key_free() {
 
 #[test]
 fn a_body_that_never_ends_leaves_the_key_free() {
-    let server = serve(&["--body-stall", "1"]);
+    let server = serve(&["--body-stall", "3"]);
     let runs = Runs::new();
     let body = runs.call(0.0);
     let mut raw = Raw::connect(server.port());
@@ -119,7 +119,7 @@ fn a_body_that_never_ends_leaves_the_key_free() {
           Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
     );
     assert_eq!(post(&server, "/v1/apply", "k", &body).value(), "run", "it waits for nobody's body");
-    raw.answer(Duration::from_secs(10)).problem(400, "invalid-request");
+    raw.answer(Duration::from_secs(20)).problem(400, "invalid-request");
     assert_eq!(runs.count(), 1);
 }
 
@@ -127,7 +127,8 @@ fn a_body_that_never_ends_leaves_the_key_free() {
 fn at_a_drain_nothing_that_waits_burns_its_key() {
     let mut server = serve(&["--workers", "1"]);
     let runs = Runs::new();
-    let running = server.submit("nap", &json!([2.0]));
+    let gate = Gate::shut();
+    let running = server.submit("hold", &json!([gate.path()]));
     server.worker_of(&running);
     std::thread::scope(|scope| {
         let server = &server;
@@ -138,7 +139,8 @@ fn at_a_drain_nothing_that_waits_burns_its_key() {
         server.signal(Signal::SIGTERM);
         call.join().expect("the client thread ends well").problem(503, "draining");
         post(server, "/v1/apply", "k", &runs.call(0.0)).problem(503, "draining");
+        gate.open();
     });
-    assert!(server.ended(Duration::from_secs(5)).success(), "exit 0");
+    assert!(server.ended(Duration::from_secs(10)).success(), "exit 0");
     assert_eq!(runs.count(), 0);
 }

@@ -26,6 +26,7 @@ fn waits_end_with_503_draining() {
         asked(&server, "locks/l/acquire", &json!({"timeout": 60})),
         asked(&server, "conditions/c/wait", &json!({"owner": "a", "timeout": 60})),
     ];
+    becomes(&server, "queues/q", "getters", &json!(1));
     becomes(&server, "events/e", "waiting", &json!(1));
     becomes(&server, "locks/l", "waiting", &json!(1));
     becomes(&server, "conditions/c", "sleeping", &json!(1));

@@ -11,11 +11,11 @@ use super::{acquire, call, make, meanwhile, refused, server, value};
 fn the_end_of_a_lease_hands_the_lock_on_and_tells() {
     let server = server(&[]);
     make(&server, "locks/l", &json!({}));
-    let first = value(&server, "locks/l/acquire", &json!({"lease": 0.4, "owner": "a"}));
     let start = Instant::now();
+    let first = value(&server, "locks/l/acquire", &json!({"lease": 0.4, "owner": "a"}));
     let next = meanwhile(&server, "locks/l/acquire", json!({"timeout": 20, "owner": "b"}));
     let next = next.join().expect("no panic").value();
-    assert!(start.elapsed() >= Duration::from_millis(300), "not before its end: {:?}", start.elapsed());
+    assert!(start.elapsed() >= Duration::from_millis(400), "not before its end: {:?}", start.elapsed());
     assert_eq!((&next["acquired"], &next["recovered"]), (&json!(true), &json!(true)));
     assert!(next["token"].as_i64() > first["token"].as_i64());
     refused(&server, "locks/l/release", &json!({"token": first["token"]}), "stale-token");
@@ -30,8 +30,8 @@ fn the_end_of_a_lease_hands_the_lock_on_and_tells() {
 fn a_lease_ends_where_nobody_waits_too() {
     let server = server(&[]);
     make(&server, "semaphores/s", &json!({"value": 2}));
-    value(&server, "semaphores/s/acquire", &json!({"lease": 0.1}));
     value(&server, "semaphores/s/acquire", &json!({}));
+    value(&server, "semaphores/s/acquire", &json!({"lease": 0.1}));
     becomes(&server, "semaphores/s", "free", &json!(1));
     let next = value(&server, "semaphores/s/acquire", &json!({"block": false}));
     assert_eq!((&next["acquired"], &next["recovered"]), (&json!(true), &json!(true)));
@@ -41,10 +41,10 @@ fn a_lease_ends_where_nobody_waits_too() {
 fn a_renewed_lease_goes_on() {
     let server = server(&[]);
     make(&server, "rlocks/r", &json!({}));
-    let token = value(&server, "rlocks/r/acquire", &json!({"owner": "a", "lease": 0.5}))["token"].clone();
+    let token = value(&server, "rlocks/r/acquire", &json!({"owner": "a", "lease": 3}))["token"].clone();
     let renewed = value(&server, "rlocks/r/renew", &json!({"token": token, "lease": 30}));
     assert_eq!(renewed, json!({"token": token, "lease": 30.0}));
-    let other = value(&server, "rlocks/r/acquire", &json!({"owner": "b", "timeout": 0.8}));
+    let other = value(&server, "rlocks/r/acquire", &json!({"owner": "b", "timeout": 3.3}));
     assert_eq!(other, json!({"acquired": false}), "still a's after its first lease");
     value(&server, "rlocks/r/renew", &json!({"token": token, "lease": 0.1}));
     let other = value(&server, "rlocks/r/acquire", &json!({"owner": "b", "timeout": 10}));

@@ -44,9 +44,9 @@ fn a_client_that_leaves_a_put_a_condition_or_a_barrier_is_forgotten() {
     make(&server, "queues/q", &json!({"maxsize": 1}));
     value(&server, "queues/q/put", &json!({"obj": 1}));
     let leaver = asked(&server, "queues/q/put", &json!({"obj": 2, "timeout": 60}));
-    std::thread::sleep(Duration::from_millis(100));
+    becomes(&server, "queues/q", "putters", &json!(1));
     leaver.leave();
-    std::thread::sleep(Duration::from_millis(100));
+    becomes(&server, "queues/q", "putters", &json!(0));
     assert_eq!(value(&server, "queues/q/get", &json!({})), 1);
     call(&server, "queues/q/get", &json!({"block": false})).problem(409, "empty");
 

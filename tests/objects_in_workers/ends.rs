@@ -15,11 +15,8 @@ fn blocked(server: &Server) -> (String, i32) {
     make(server, "queues/told", &json!({}));
     let id = submit(server, "get", &json!([reference("queues/q"), reference("queues/told")]));
     let pid = told(server);
-    let mut asleep = 0;
-    wait_until(Duration::from_secs(10), "it sleeps for a while", || {
-        let sleeps = proc::stat(pid).is_some_and(|stat| stat.state == 'S');
-        asleep = if sleeps { asleep + 1 } else { 0 };
-        asleep > 50
+    wait_until(Duration::from_secs(10), "it waits for an item", || {
+        server.get("/v1/queues/q").value()["getters"] == 1
     });
     (id, pid)
 }

@@ -1,10 +1,9 @@
 //! `priority`: larger first, equal ones in the order of their coming.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use super::verbs::Verbs;
+use crate::support::Gate;
 
 const PRIORITIES: [(&str, i64); 7] =
     [("a", 0), ("b", 5), ("c", -5), ("d", 100), ("e", -100), ("f", 5), ("g", 0)];
@@ -12,7 +11,8 @@ const ORDER: [&str; 7] = ["d", "b", "f", "a", "g", "c", "e"];
 
 /// Submits them while the only worker is busy; answers the order in which they ran.
 fn order(server: &Verbs) -> Vec<String> {
-    let busy = server.submit("nap", &json!([0.7]));
+    let gate = Gate::shut();
+    let busy = server.submit("hold", &json!([gate.path()]));
     server.worker_of(&busy);
     let path = server.path("order");
     let ids: Vec<String> = PRIORITIES
@@ -21,7 +21,8 @@ fn order(server: &Verbs) -> Vec<String> {
             server.job_of("apply_async", "write", &json!([path, word]), &json!({"priority": priority}))
         })
         .collect();
-    server.result(&busy, 0.0).problem(408, "result-timeout");
+    server.pools_turn();
+    gate.open();
     for id in &ids {
         server.result(id, 10.0).value();
     }
@@ -39,7 +40,7 @@ fn larger_first_also_where_tasks_would_wait_in_the_pipe() {
     let path = server.path("warm");
     for _ in 0..300 {
         server.ask("apply", "write", &json!([path, "x"]), &json!({})).value();
-        server.apply("nap", &json!([0])).value();
+        server.apply("hold", &json!([""])).value();
     }
     assert_eq!(order(&server), ORDER);
 }
@@ -47,11 +48,14 @@ fn larger_first_also_where_tasks_would_wait_in_the_pipe() {
 #[test]
 fn without_one_it_is_zero() {
     let server = Verbs::start(1);
-    let busy = server.submit("nap", &json!([0.6]));
+    let gate = Gate::shut();
+    let busy = server.submit("hold", &json!([gate.path()]));
     server.worker_of(&busy);
     let path = server.path("order");
     let ids = [("low", json!({"priority": -1})), ("none", json!({})), ("high", json!({"priority": 1}))]
         .map(|(word, options)| server.job_of("apply_async", "write", &json!([path, word]), &options));
+    server.pools_turn();
+    gate.open();
     for id in &ids {
         server.result(id, 10.0).value();
     }
@@ -71,14 +75,23 @@ fn any_priority_runs_where_nothing_else_waits() {
 #[test]
 fn a_call_overtakes_the_rest_of_a_map_of_less_priority() {
     let server = Verbs::start(1);
-    let items: Vec<Value> = (0..30).map(|i| json!([0.1, i])).collect();
+    // The map stops at its first item, until the call is there, and at its last.
+    let gates = [Gate::shut(), Gate::shut()];
+    let held = |i: usize| match i {
+        0 => gates[0].path(),
+        29 => gates[1].path(),
+        _ => String::new(),
+    };
+    let items: Vec<Value> = (0..30).map(|i| json!([held(i), i])).collect();
     let options = json!({"priority": -1, "chunksize": 1});
-    let map = server.job_of("map_async", "nap_echo", &json!(items), &options);
+    let map = server.job_of("map_async", "hold_echo", &json!(items), &options);
     server.worker_of(&map);
-    let start = Instant::now();
-    assert_eq!(server.apply("square", &json!([7])).value(), 49);
-    assert!(start.elapsed() < Duration::from_secs(1), "it waited {:?}", start.elapsed());
+    let call = server.submit("square", &json!([7]));
+    server.pools_turn();
+    gates[0].open();
+    assert_eq!(server.result(&call, 10.0).value(), 49, "it waits for no more than what runs");
     server.result(&map, 0.0).problem(408, "result-timeout");
+    gates[1].open();
     let values = server.result(&map, 20.0).value();
     assert_eq!(values.as_array().map(Vec::len), Some(30), "the map loses nothing");
 }
@@ -86,7 +99,8 @@ fn a_call_overtakes_the_rest_of_a_map_of_less_priority() {
 #[test]
 fn maps_of_more_priority_run_before_those_of_less() {
     let server = Verbs::start(1);
-    let busy = server.submit("nap", &json!([0.6]));
+    let gate = Gate::shut();
+    let busy = server.submit("hold", &json!([gate.path()]));
     server.worker_of(&busy);
     let path = server.path("order");
     let items = |word: &str| json!([[path, word, 0], [path, word, 0], [path, word, 0]]);
@@ -94,6 +108,8 @@ fn maps_of_more_priority_run_before_those_of_less() {
         let options = json!({"priority": priority, "chunksize": 1});
         server.job_of("map_async", "write_each", &items(word), &options)
     });
+    server.pools_turn();
+    gate.open();
     for id in &ids {
         server.result(id, 10.0).value();
     }

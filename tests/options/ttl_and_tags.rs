@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::verbs::{Verbs, body};
-use crate::support::wait_until;
+use crate::support::{Gate, wait_until};
 
 /// Seconds from a job's end to its expiry.
 fn kept_for(job: &Value) -> f64 {
@@ -26,7 +26,7 @@ fn ids(server: &Verbs, query: &str) -> Vec<String> {
 #[test]
 fn a_value_is_kept_as_long_as_asked() {
     let server = Verbs::start(1);
-    for (ttl, seconds) in [(json!(1.5), 1.5), (json!(7_200), 7_200.0), (json!(31_622_400), 31_622_400.0)] {
+    for (ttl, seconds) in [(json!(5.5), 5.5), (json!(7_200), 7_200.0), (json!(31_622_400), 31_622_400.0)] {
         let id = server.job_of("apply_async", "nap_echo", &json!([[0, 1]]), &json!({"result_ttl": ttl}));
         server.result(&id, 5.0).value();
         let job = server.job(&id);
@@ -40,7 +40,7 @@ fn a_value_is_kept_as_long_as_asked() {
 #[test]
 fn then_it_is_410_for_good_and_others_stay() {
     let server = Verbs::start(1);
-    let short = json!({"result_ttl": 1.0});
+    let short = json!({"result_ttl": 5});
     let call = server.job_of("apply_async", "nap_echo", &json!([[0, 1]]), &short);
     let map = server.job_of("map_async", "nap_echo", &json!([[0, 1], [0, 2]]), &short);
     let other = server.job_of("apply_async", "nap_echo", &json!([[0, 3]]), &json!({}));
@@ -50,7 +50,7 @@ fn then_it_is_410_for_good_and_others_stay() {
     assert_eq!(server.result(&map, 0.0).value(), json!([1, 2]), "it may be read again until then");
     for id in [&call, &map] {
         let mut last = 0;
-        wait_until(Duration::from_secs(5), "it expires", || {
+        wait_until(Duration::from_secs(15), "it expires", || {
             last = server.result(id, 0.0).status;
             last != 200
         });
@@ -66,9 +66,15 @@ fn then_it_is_410_for_good_and_others_stay() {
 #[test]
 fn a_job_has_no_expiry_while_it_runs() {
     let server = Verbs::start(1);
-    let id = server.job_of("apply_async", "nap_echo", &json!([[1.2, "x"]]), &json!({"result_ttl": 0.5}));
+    let gate = Gate::shut();
+    let held = json!([[gate.path(), "x"]]);
+    let id = server.job_of("apply_async", "hold_echo", &held, &json!({"result_ttl": 10}));
+    server.worker_of(&id);
     assert!(server.job(&id).get("expires_at").is_none());
-    assert_eq!(server.result(&id, 10.0).value(), "x", "its time begins with its end");
+    std::thread::sleep(Duration::from_millis(500));
+    gate.open();
+    assert_eq!(server.result(&id, 10.0).value(), "x");
+    assert!((kept_for(&server.job(&id)) - 10.0).abs() < 0.05, "its time begins with its end");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::{Server, never_within, proc, wait_until};
+use crate::support::{Gate, Server, never_within, proc, wait_until};
 
 fn sum(server: &Server, member: &str) -> u64 {
     server.workers().iter().map(|worker| worker.all[member].as_u64().expect("a count")).sum()
@@ -52,38 +52,46 @@ fn failures_are_counted_apart() {
 
 #[test]
 fn a_sleep_shows_as_the_current_task_of_one_worker() {
-    let server = Server::start(&["--function", "time.sleep", "--workers", "3"]);
-    let body = json!({"function": "time.sleep", "args": [1.5]});
-    let id = server.post("/v1/apply_async", &body).accepted();
+    let server = Server::start(&["--workers", "3"]);
+    let gate = Gate::shut();
+    let before = jiff::Timestamp::now();
+    let id = server.submit("hold", &json!([gate.path()]));
     server.worker_of(&id);
     let workers = server.workers();
     let busy: Vec<_> = workers.iter().filter(|worker| worker.state == "busy").collect();
     assert_eq!(busy.len(), 1, "{workers:?}");
-    assert_eq!(busy[0].all["current_function"], "time.sleep");
+    assert_eq!(busy[0].all["current_function"], "faults.hold");
     assert_eq!(busy[0].all["current_job"], id.as_str());
     let since = busy[0].all["current_task_started_at"].as_str().expect("a time");
     let since: jiff::Timestamp = since.parse().expect("RFC 3339");
-    let age = jiff::Timestamp::now().duration_since(since).as_secs_f64();
-    assert!((-0.05..1.5).contains(&age), "it started {age} s ago");
+    let (after, age) = (since.duration_since(before), jiff::Timestamp::now().duration_since(since));
+    let is_within = [after, age].iter().all(|span| span.as_secs_f64() > -0.05);
+    assert!(is_within, "it started {age:?} ago, {after:?} after it was submitted");
     for other in workers.iter().filter(|worker| worker.state != "busy") {
         assert!(other.state == "idle" && other.all.get("current_function").is_none(), "{other:?}");
     }
     let pid = busy[0].pid;
-    server.result(&id, 10.0);
+    std::thread::sleep(Duration::from_millis(500));
+    gate.open();
+    server.result(&id, 10.0).value();
     let after = server.workers().into_iter().find(|worker| worker.pid == pid).expect("it lives");
     assert_eq!(after.state, "idle", "{after:?}");
     assert!(after.all.get("current_job").is_none(), "{after:?}");
     let seconds = after.all["busy_seconds"].as_f64().expect("seconds");
-    assert!((1.4..3.0).contains(&seconds), "busy for {seconds} s");
+    let most = jiff::Timestamp::now().duration_since(before).as_secs_f64() + 0.05;
+    assert!((0.5..most).contains(&seconds), "busy for {seconds} s");
 }
 
 #[test]
 fn progress_of_a_map_can_be_watched() {
     let server = Server::start(&["--workers", "1"]);
-    let body = json!({"function": "faults.nap", "iterable": vec![0.05; 30], "chunksize": 1});
+    let gate = Gate::shut();
+    let items: Vec<String> = (0..30).map(|i| if i == 10 { gate.path() } else { String::new() }).collect();
+    let body = json!({"function": "faults.hold", "iterable": items, "chunksize": 1});
     let id = server.post("/v1/map_async", &body).accepted();
     let done = || server.job(&id)["progress"]["done"].as_u64().expect("a count");
-    wait_until(Duration::from_secs(5), "some items are done and not all", || (1..30).contains(&done()));
+    wait_until(Duration::from_secs(10), "some items are done and not all", || done() == 10);
+    gate.open();
     assert_eq!(server.job(&id)["progress"]["total"], 30);
     server.result(&id, 20.0).value();
     assert_eq!(done(), 30);
@@ -94,7 +102,7 @@ fn a_task_that_no_worker_has_read_is_nobodys_current_task() {
     let server = Server::start(&["--workers", "1"]);
     let stopped = server.workers()[0].pid;
     proc::signal(stopped, Signal::SIGSTOP);
-    wait_until(Duration::from_secs(2), "it is stopped", || {
+    wait_until(Duration::from_secs(10), "it is stopped", || {
         proc::stat(stopped).is_some_and(|stat| stat.state == 'T')
     });
     let id = server.submit("square", &json!([3]));

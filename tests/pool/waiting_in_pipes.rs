@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Server, never_within};
+use crate::support::{Gate, Server, never_within};
 
 /// A server of one worker whose functions have been quick so often that others may wait behind them in the
 /// pipe.
@@ -13,7 +13,7 @@ fn warm() -> (Server, tempfile::TempDir) {
     let server = Server::start(&["--workers", "1"]);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (client, warm) = (server.keeping(), folder.path().join("warm"));
-    (0..1_000).for_each(|_| drop(client.apply("nap", &json!([0])).value()));
+    (0..1_000).for_each(|_| drop(client.apply("hold", &json!([""])).value()));
     (0..200).for_each(|_| drop(client.apply("mark", &json!([warm])).value()));
     (server, folder)
 }
@@ -26,7 +26,8 @@ fn length(path: &Path) -> u64 {
 fn a_job_cancelled_while_it_waits_never_runs() {
     let (server, folder) = warm();
     let (kept, dropped) = (folder.path().join("kept"), folder.path().join("dropped"));
-    let head = server.submit("nap", &json!([1.0]));
+    let gate = Gate::shut();
+    let head = server.submit("hold", &json!([gate.path()]));
     let jobs: Vec<_> = (0..20)
         .map(|i| (i % 2 == 0, server.submit("mark", &json!([if i % 2 == 0 { &kept } else { &dropped }]))))
         .collect();
@@ -35,7 +36,8 @@ fn a_job_cancelled_while_it_waits_never_runs() {
         assert_eq!(server.cancel(id).value()["state"], "cancelled");
         server.result(id, 0.0).outcome("cancelled");
     }
-    assert_eq!(server.result(&head, 10.0).value(), 1.0, "the head is untouched");
+    gate.open();
+    assert_eq!(server.result(&head, 10.0).value(), gate.path(), "the head is untouched");
     for (_, id) in jobs.iter().filter(|(keep, _)| *keep) {
         server.result(id, 10.0).value();
     }
@@ -48,7 +50,8 @@ fn a_job_cancelled_while_it_waits_never_runs() {
 fn what_waits_behind_a_cancelled_head_runs_once() {
     let (server, folder) = warm();
     let marks = folder.path().join("marks");
-    let head = server.submit("nap", &json!([60]));
+    let gate = Gate::shut();
+    let head = server.submit("hold", &json!([gate.path()]));
     let jobs: Vec<_> = (0..20).map(|_| server.submit("mark", &json!([marks]))).collect();
     server.worker_of(&head);
     server.cancel(&head).value();
@@ -62,7 +65,8 @@ fn what_waits_behind_a_cancelled_head_runs_once() {
 #[test]
 fn what_waits_is_told_as_queued() {
     let (server, folder) = warm();
-    let head = server.submit("nap", &json!([1.0]));
+    let gate = Gate::shut();
+    let head = server.submit("hold", &json!([gate.path()]));
     let waiting: Vec<_> = (0..5).map(|_| server.submit("mark", &json!([folder.path().join("x")]))).collect();
     server.worker_of(&head);
     for id in &waiting {
@@ -70,6 +74,7 @@ fn what_waits_is_told_as_queued() {
         assert_eq!(job["state"], "queued", "it has not started: {job}");
         assert!(job.get("started_at").is_none(), "{job}");
     }
+    gate.open();
     server.result(&head, 10.0).value();
     waiting.iter().for_each(|id| drop(server.result(id, 10.0).value()));
 }

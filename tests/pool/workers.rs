@@ -30,14 +30,15 @@ fn the_server_is_their_parent() {
 #[test]
 fn random_numbers_differ_between_workers() {
     let server = Server::start(&["--workers", "4"]);
+    let meeting = tempfile::tempdir().expect("a folder can be made");
+    let place = json!([[meeting.path(), 4]]);
     let draws: Vec<_> = thread::scope(|scope| {
-        let drawing: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| server.apply("draw", &json!([0.3])).value())).collect();
+        let drawing: Vec<_> = (0..4).map(|_| scope.spawn(|| server.apply("draw", &place).value())).collect();
         drawing.into_iter().map(|one| one.join().expect("the client thread ends well")).collect()
     });
     for (i, one) in draws.iter().enumerate() {
         for other in &draws[..i] {
-            assert_ne!(one[0], other[0], "naps at once are in different workers");
+            assert_ne!(one[0], other[0], "those that meet are in different workers");
             assert_ne!(one[1], other[1], "their random numbers differ");
         }
     }

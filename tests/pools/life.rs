@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{apply, make, server, submit};
-use crate::support::{proc, wait_until};
+use crate::support::{Gate, late, on_time, proc, promised, wait_until};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -69,7 +69,9 @@ fn a_name_is_taken_once() {
 fn closed_it_takes_no_work_and_ends_what_it_has() {
     let server = server(&[]);
     make(&server, "closing", &json!({"processes": 1})).json();
-    let jobs: Vec<String> = (0..3).map(|_| submit(&server, "closing", "nap_pid", &json!([0.2]))).collect();
+    let gate = Gate::shut();
+    let jobs: Vec<String> =
+        (0..3).map(|_| submit(&server, "closing", "hold_at", &json!([gate.path()]))).collect();
     server.post_empty("/v1/pools/closing/join").problem(409, "pool-running");
     let pool = server.post_empty("/v1/pools/closing/close").value();
     assert_eq!((&pool["state"], &pool["name"]), (&json!("closed"), &json!("closing")));
@@ -85,6 +87,7 @@ fn closed_it_takes_no_work_and_ends_what_it_has() {
     let problem =
         server.post("/v1/pools/closing/join", &json!({"timeout": 0.05})).problem(408, "join-timeout");
     assert_eq!(problem["title"], "TimeoutError");
+    gate.open();
     let joined = server.post("/v1/pools/closing/join", &json!({"timeout": 20})).value();
     assert_eq!((&joined["state"], &joined["ready"]), (&json!("closed"), &json!(0)));
     for id in jobs {
@@ -111,66 +114,77 @@ fn a_closed_pool_still_replaces_workers_that_die() {
 
 #[test]
 fn terminate_ends_every_job_and_wakes_who_waits() {
-    let server = server(&[]);
-    make(&server, "doomed", &json!({"processes": 2})).json();
-    let pids: Vec<i32> = server.workers_of("doomed").iter().map(|worker| worker.pid).collect();
-    let jobs: Vec<String> = (0..10).map(|_| submit(&server, "doomed", "nap_pid", &json!([60]))).collect();
-    let finished = submit(&server, "python", "pid", &json!([]));
-    thread::scope(|scope| {
-        let waiting: Vec<_> = [&jobs[0], &jobs[9]]
-            .map(|id| {
-                scope.spawn(|| {
-                    let answer = server.result(id, 50.0);
-                    (answer, Instant::now())
+    on_time(|| {
+        let server = server(&[]);
+        make(&server, "doomed", &json!({"processes": 2})).json();
+        let pids: Vec<i32> = server.workers_of("doomed").iter().map(|worker| worker.pid).collect();
+        let jobs: Vec<String> = (0..10).map(|_| submit(&server, "doomed", "nap_pid", &json!([60]))).collect();
+        let finished = submit(&server, "python", "pid", &json!([]));
+        thread::scope(|scope| {
+            let waiting: Vec<_> = [&jobs[0], &jobs[9]]
+                .map(|id| {
+                    scope.spawn(|| {
+                        let answer = server.result(id, 50.0);
+                        (answer, Instant::now())
+                    })
                 })
-            })
-            .into_iter()
-            .collect();
-        let calling = scope.spawn(|| {
-            let answer = apply(&server, "doomed", "nap_pid", &json!([60]));
-            (answer, Instant::now())
+                .into_iter()
+                .collect();
+            let calling = scope.spawn(|| {
+                let answer = apply(&server, "doomed", "nap_pid", &json!([60]));
+                (answer, Instant::now())
+            });
+            wait_until(SOON, "all eleven jobs are there", || {
+                let pool = server.get("/v1/pools/doomed").value();
+                pool["queued"].as_u64().unwrap_or(0) + pool["running"].as_u64().unwrap_or(0) == 11
+            });
+            // The two that wait have asked by then; one that hasn't is told the same.
+            thread::sleep(Duration::from_millis(50));
+            let start = Instant::now();
+            assert_eq!(server.delete("/v1/pools/doomed").status, 204);
+            promised(start.elapsed(), Duration::from_secs(1), "the end of a pool");
+            for waiter in waiting.into_iter().chain([calling]) {
+                let (answer, woken) = waiter.join().expect("the client ends well");
+                answer.outcome("pool-terminated");
+                promised(
+                    woken.saturating_duration_since(start),
+                    Duration::from_millis(500),
+                    "who waits is woken",
+                );
+            }
         });
-        wait_until(SOON, "all eleven jobs are there", || {
-            let pool = server.get("/v1/pools/doomed").value();
-            pool["queued"].as_u64().unwrap_or(0) + pool["running"].as_u64().unwrap_or(0) == 11
-        });
-        thread::sleep(Duration::from_millis(50));
-        let start = Instant::now();
-        assert_eq!(server.delete("/v1/pools/doomed").status, 204);
-        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-        for waiter in waiting.into_iter().chain([calling]) {
-            let (answer, woken) = waiter.join().expect("the client ends well");
-            answer.outcome("pool-terminated");
-            let took = woken.duration_since(start);
-            assert!(took < Duration::from_millis(500), "woken after {took:?}");
+        for id in &jobs {
+            server.result(id, 0.0).outcome("pool-terminated");
+            let job = server.job(id);
+            assert_eq!((&job["state"], &job["pool"]), (&json!("failed"), &json!("doomed")));
+            server.cancel(id).value();
         }
+        assert!(server.result(&finished, 5.0).value().is_u64(), "other pools' jobs go on");
+        assert!(pids.iter().all(|pid| proc::is_gone(*pid)), "its workers are gone when it says so");
+        server.delete("/v1/pools/doomed").problem(404, "unknown-pool");
+        apply(&server, "doomed", "pid", &json!([])).problem(404, "unknown-pool");
+        assert_eq!(make(&server, "doomed", &json!({"processes": 1})).status, 201, "the name is free");
     });
-    for id in &jobs {
-        server.result(id, 0.0).outcome("pool-terminated");
-        let job = server.job(id);
-        assert_eq!((&job["state"], &job["pool"]), (&json!("failed"), &json!("doomed")));
-        server.cancel(id).value();
-    }
-    assert!(server.result(&finished, 5.0).value().is_u64(), "other pools' jobs go on");
-    assert!(pids.iter().all(|pid| proc::is_gone(*pid)), "its workers are gone when it says so");
-    server.delete("/v1/pools/doomed").problem(404, "unknown-pool");
-    apply(&server, "doomed", "pid", &json!([])).problem(404, "unknown-pool");
-    assert_eq!(make(&server, "doomed", &json!({"processes": 1})).status, 201, "the name is free");
 }
 
 #[test]
 fn a_join_ends_when_its_pool_is_terminated() {
-    let server = server(&[]);
-    make(&server, "joined", &json!({"processes": 1})).json();
-    submit(&server, "joined", "nap_pid", &json!([60]));
-    server.post_empty("/v1/pools/joined/close").value();
-    thread::scope(|scope| {
-        let joining = scope.spawn(|| server.post("/v1/pools/joined/join", &json!({"timeout": 50})));
-        thread::sleep(Duration::from_millis(100));
-        assert_eq!(server.delete("/v1/pools/joined").status, 204);
-        let answer = joining.join().expect("the client ends well");
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        assert!(answer.took < SOON, "{:?}", answer.took);
+    on_time(|| {
+        let server = server(&[]);
+        make(&server, "joined", &json!({"processes": 1})).json();
+        submit(&server, "joined", "nap_pid", &json!([60]));
+        server.post_empty("/v1/pools/joined/close").value();
+        thread::scope(|scope| {
+            let joining = scope.spawn(|| server.post("/v1/pools/joined/join", &json!({"timeout": 50})));
+            thread::sleep(Duration::from_millis(100));
+            assert_eq!(server.delete("/v1/pools/joined").status, 204);
+            let answer = joining.join().expect("the client ends well");
+            if answer.status == 404 {
+                late("the join came after the end");
+            }
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            promised(answer.took, SOON, "the end of a join");
+        });
     });
 }
 

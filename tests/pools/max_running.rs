@@ -97,7 +97,7 @@ fn the_configurations_run_timeout_and_retries_hold_unless_a_request_says() {
         server.post("/v1/apply", &body)
     };
     nap(json!({})).problem(422, "run-timeout");
-    nap(json!({"run_timeout": 5})).value();
+    nap(json!({"run_timeout": 60})).value();
     let raise = |name: &str, more: Value| {
         let path = folder.path().join(name).display().to_string();
         let mut body = json!({"function": "verbs.raise_until", "args": [path, 3]});

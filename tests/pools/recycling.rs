@@ -1,11 +1,12 @@
 //! `maxtasksperchild`: workers that have run their tasks make room for new ones.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{apply, make, server, submit};
-use crate::support::proc;
+use crate::support::{proc, wait_until};
 
 #[test]
 fn one_task_each_makes_twenty_workers_of_twenty_tasks() {
@@ -74,5 +75,5 @@ fn recycling_is_no_death_and_no_trouble() {
     }
     assert_eq!(server.result(&job, 5.0).value(), (0..200).collect::<Value>());
     assert!(!server.errors().contains("a worker died"), "{}", server.errors());
-    assert!(proc::zombies(server.pid()).is_empty());
+    wait_until(Duration::from_secs(10), "no zombie", || proc::zombies(server.pid()).is_empty());
 }

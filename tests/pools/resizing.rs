@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{make, server, submit};
-use crate::support::{Answer, Client, wait_until};
+use crate::support::{Answer, Client, Gate, wait_until};
 
 const BOUND: Duration = Duration::from_secs(20);
 
@@ -56,7 +56,9 @@ fn two_eight_one_under_load_loses_nothing() {
 fn a_worker_that_leaves_ends_its_task_first() {
     let server = server(&[]);
     make(&server, "polite", &json!({"processes": 4})).json();
-    let naps: Vec<String> = (0..4).map(|_| submit(&server, "polite", "nap_pid", &json!([0.8]))).collect();
+    let gate = Gate::shut();
+    let naps: Vec<String> =
+        (0..4).map(|_| submit(&server, "polite", "hold_at", &json!([gate.path()]))).collect();
     wait_until(BOUND, "all four run", || {
         server.workers_of("polite").iter().filter(|worker| worker.state == "busy").count() == 4
     });
@@ -64,6 +66,7 @@ fn a_worker_that_leaves_ends_its_task_first() {
     resize(&server, "polite", 1).value();
     let stopping = server.workers_of("polite").iter().filter(|worker| worker.state == "stopping").count();
     assert_eq!(stopping, 3, "three end what they run");
+    gate.open();
     let ran: BTreeSet<i32> = naps
         .iter()
         .filter_map(|id| server.result(id, 20.0).value().as_i64().and_then(|pid| i32::try_from(pid).ok()))

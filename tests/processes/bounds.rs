@@ -52,7 +52,6 @@ fn the_oldest_ends_are_forgotten() {
 fn an_end_is_remembered_for_its_time() {
     let server = server(&["--process-ttl", "0.5"]);
     let process = start(&server, "nothing", &json!([]));
-    join(&server, &process);
     let path = format!("/v1/processes/{}", id(&process));
     wait_until(Duration::from_secs(10), "it is forgotten", || server.get(&path).status == 404);
 }

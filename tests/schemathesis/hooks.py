@@ -74,6 +74,10 @@ def shorten(options):
         # What is too long for an option stays so: it is refused.
         if is_wait and most < seconds <= (86_400 if name != "seconds" else math.inf):
             options[name] = most
+    # As many processes as a pool may have take long to start; what is out of bounds stays.
+    processes = options.get("processes") if isinstance(options, dict) else None
+    if isinstance(processes, int) and not isinstance(processes, bool) and 2 < processes <= 1_024:
+        options["processes"] = 2
 
 
 def name_a_time(case):

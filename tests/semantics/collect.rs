@@ -73,7 +73,7 @@ fn over_its_time_is_one_item() {
     let items: Vec<Value> = (0..9).map(|i| json!([if i == 4 { 60.0 } else { 0.02 }, i])).collect();
     for chunksize in [1, 3, 9] {
         let body = json!({"function": "verbs.nap_echo", "iterable": items, "chunksize": chunksize,
-                          "on_error": "collect", "run_timeout": 0.5});
+                          "on_error": "collect", "run_timeout": 3});
         let got = server.post("/v1/map", &body).value();
         is_error(&got[4]["error"], 4, "run-timeout");
         for i in (0..9).filter(|i| *i != 4) {

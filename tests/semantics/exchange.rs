@@ -181,11 +181,24 @@ impl Receiver {
         (lines, self.end.unwrap_or(End::Cut))
     }
 
-    /// Whether nothing comes for so long.
+    /// Whether no line comes for so long.
+    #[track_caller]
     pub fn is_silent_for(&mut self, span: Duration) -> bool {
-        self.stream.set_read_timeout(Some(span)).expect("a read timeout can be set");
-        let mut byte = [0_u8; 1];
-        self.lines.is_empty() && self.stream.peek(&mut byte).is_err()
+        let until = Instant::now() + span;
+        while self.lines.is_empty() && self.end.is_none() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            self.stream.set_read_timeout(Some(left)).expect("a read timeout can be set");
+            let mut byte = [0_u8; 1];
+            if self.stream.peek(&mut byte).is_err() {
+                return true;
+            }
+            // Maybe the head, or half a line.
+            self.more(Instant::now() + BOUND);
+        }
+        false
     }
 
     /// Leaves.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::exchange::{End, end_line, is_error, post, records, serve};
-use crate::support::wait_until;
+use crate::support::{Gate, on_time, promised, wait_until};
 
 const IMAPS: [&str; 2] = ["/v1/imap", "/v1/imap_unordered"];
 
@@ -64,48 +64,57 @@ fn imap_unordered_is_whole() {
 #[test]
 fn a_slow_first_item_holds_imap_alone() {
     let server = serve(2);
-    let items = json!([[1.0, "slow"], [0, "a"], [0, "b"], [0, "c"]]);
-    let body = json!({"function": "verbs.nap_echo", "iterable": items});
+    let body = |gate: &Gate| {
+        let items = json!([[gate.path(), "slow"], ["", "a"], ["", "b"], ["", "c"]]);
+        json!({"function": "verbs.hold_echo", "iterable": items})
+    };
 
-    let start = Instant::now();
-    let mut receiver = post(&server, "/v1/imap", &body);
+    let gate = Gate::shut();
+    let mut receiver = post(&server, "/v1/imap", &body(&gate));
+    assert!(receiver.is_silent_for(Duration::from_millis(500)), "in order");
+    gate.open();
     assert_eq!(receiver.record(), json!({"index": 0, "value": "slow"}));
-    assert!(start.elapsed() >= Duration::from_secs(1), "in order: {:?}", start.elapsed());
     let (rest, end) = receiver.rest();
     assert_eq!((rest.len(), end), (4, End::Whole), "{rest:?}");
 
-    let start = Instant::now();
-    let mut receiver = post(&server, "/v1/imap_unordered", &body);
+    let gate = Gate::shut();
+    let mut receiver = post(&server, "/v1/imap_unordered", &body(&gate));
+    let mut others: Vec<Value> = (0..3).map(|_| receiver.record()).collect();
+    others.sort_by_key(|line| line["index"].as_u64());
     for (i, word) in ["a", "b", "c"].iter().enumerate() {
-        assert_eq!(receiver.record(), json!({"index": i + 1, "value": word}), "as each is ready");
+        assert_eq!(others[i], json!({"index": i + 1, "value": word}), "as each is ready");
     }
-    assert!(start.elapsed() < Duration::from_millis(800), "not held by it: {:?}", start.elapsed());
+    gate.open();
     assert_eq!(receiver.record(), json!({"index": 0, "value": "slow"}));
     assert_eq!(receiver.record(), end_line(4, 0));
 }
 
 #[test]
 fn each_item_is_told_as_soon_as_it_is_ready_also_within_a_chunk() {
-    let server = serve(1);
-    let items: Vec<Value> = (0..5).map(|i| json!([0.4, i])).collect();
-    for (path, chunksize) in [("/v1/imap", 1), ("/v1/imap_unordered", 1)] {
-        let body = json!({"function": "verbs.nap_echo", "iterable": items, "chunksize": chunksize});
-        let mut receiver = post(&server, path, &body);
-        let mut last = Instant::now();
-        for i in 0..5 {
-            assert_eq!(receiver.record(), json!({"index": i, "value": i}));
-            assert!(last.elapsed() < Duration::from_millis(700), "item {i}: {:?}", last.elapsed());
-            last = Instant::now();
+    on_time(|| {
+        let server = serve(1);
+        let items: Vec<Value> = (0..5).map(|i| json!([0.4, i])).collect();
+        for (path, chunksize) in [("/v1/imap", 1), ("/v1/imap_unordered", 1)] {
+            let body = json!({"function": "verbs.nap_echo", "iterable": items, "chunksize": chunksize});
+            let mut receiver = post(&server, path, &body);
+            let mut last = Instant::now();
+            for i in 0..5 {
+                assert_eq!(receiver.record(), json!({"index": i, "value": i}));
+                promised(last.elapsed(), Duration::from_millis(700), &format!("item {i}"));
+                last = Instant::now();
+            }
+            assert_eq!(receiver.record(), end_line(5, 0));
         }
-        assert_eq!(receiver.record(), end_line(5, 0));
-    }
+    });
 }
 
 #[test]
 fn without_a_chunksize_it_is_one_so_that_all_workers_share_a_few_items() {
     let server = serve(3);
-    let body = json!({"function": "faults.nap_pid", "iterable": [0.3, 0.3, 0.3]});
     for path in IMAPS {
+        let meeting = tempfile::tempdir().expect("a folder can be made");
+        let items = vec![json!([meeting.path(), 3]); 3];
+        let body = json!({"function": "faults.meet", "iterable": items, "run_timeout": 20});
         let lines = records(&server.post(path, &body));
         let mut pids: Vec<_> = lines.iter().filter_map(|line| line["value"].as_i64()).collect();
         pids.sort_unstable();
@@ -122,18 +131,21 @@ fn without_a_chunksize_it_is_one_so_that_all_workers_share_a_few_items() {
 #[test]
 fn it_is_a_job_while_it_runs_and_forgotten_afterwards() {
     let server = serve(1);
-    let items: Vec<Value> = (0..4).map(|i| json!([0.2, i])).collect();
-    let mut receiver = post(&server, "/v1/imap", &json!({"function": "verbs.nap_echo", "iterable": items}));
+    let gate = Gate::shut();
+    let items: Vec<Value> =
+        (0..4).map(|i| json!([if i == 3 { gate.path() } else { String::new() }, i])).collect();
+    let mut receiver = post(&server, "/v1/imap", &json!({"function": "verbs.hold_echo", "iterable": items}));
     receiver.record();
     let jobs = server.get("/v1/jobs").value()["items"].clone();
     let job = &jobs[0];
-    assert_eq!((&job["function"], &job["state"]), (&json!("verbs.nap_echo"), &json!("running")), "{jobs}");
+    assert_eq!((&job["function"], &job["state"]), (&json!("verbs.hold_echo"), &json!("running")), "{jobs}");
     assert!(job["kind"].as_str().is_some_and(|kind| kind.starts_with("imap")), "{job}");
     let id = job["id"].as_str().unwrap_or_default().to_owned();
     assert!(receiver.head.contains(&format!("forkpool-job: {id}")), "{}", receiver.head);
+    gate.open();
     let (rest, end) = receiver.rest();
     assert_eq!((rest.len(), end), (4, End::Whole), "{rest:?}");
-    wait_until(Duration::from_secs(2), "it is forgotten", || {
+    wait_until(Duration::from_secs(10), "it is forgotten", || {
         server.get(&format!("/v1/jobs/{id}")).status == 404
     });
 }
@@ -188,7 +200,7 @@ fn what_is_wrong_before_the_first_item_is_a_problem_and_no_stream() {
 fn run_timeout_and_retries_are_each_items() {
     let server = serve(2);
     let items = json!([[0, 0], [60, 1], [0, 2]]);
-    let body = json!({"function": "verbs.nap_echo", "iterable": items, "run_timeout": 0.4});
+    let body = json!({"function": "verbs.nap_echo", "iterable": items, "run_timeout": 3});
     let lines = records(&server.post("/v1/imap", &body));
     is_error(&lines[1]["error"], 1, "run-timeout");
     assert_eq!((&lines[0]["value"], &lines[2]["value"]), (&json!(0), &json!(2)));

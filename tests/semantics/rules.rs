@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::exchange::{records, serve};
-use crate::support::{Program, Server, proc};
+use crate::support::{Gate, Program, Server, on_time, proc, promised, wait_until};
 
 /// A folder for traces.
 fn folder() -> TempDir {
@@ -91,26 +91,28 @@ fn rule_02_chunksize_is_by_the_librarys_formula() {
 
 #[test]
 fn rule_02_of_nothing_the_result_is_ready_at_once() {
-    let server = serve(1);
-    let busy = server.submit("nap", &json!([3]));
-    server.worker_of(&busy);
-    let start = Instant::now();
-    for verb in ["map", "starmap"] {
-        let body = json!({"function": "faults.square", "iterable": []});
-        assert_eq!(server.post(&format!("/v1/{verb}"), &body).value(), json!([]));
-        let id = server.post(&format!("/v1/{verb}_async"), &body).accepted();
-        assert_eq!(server.result(&id, 0.5).value(), json!([]));
-        let job = server.job(&id);
-        assert_eq!((&job["state"], &job["chunksize"]), (&json!("succeeded"), &json!(0)), "{job}");
-        assert_eq!(job["progress"], json!({"done": 0, "total": 0}), "{job}");
-    }
-    for verb in ["imap", "imap_unordered"] {
-        let body = json!({"function": "faults.square", "iterable": []});
-        let answer = server.post(&format!("/v1/{verb}"), &body);
-        assert_eq!(answer.text(), "{\"end\":true,\"done\":0,\"failed\":0}\n");
-    }
-    assert!(start.elapsed() < Duration::from_secs(2), "no worker was needed: {:?}", start.elapsed());
-    server.cancel(&busy).value();
+    on_time(|| {
+        let server = serve(1);
+        let busy = server.submit("nap", &json!([60]));
+        server.worker_of(&busy);
+        let start = Instant::now();
+        for verb in ["map", "starmap"] {
+            let body = json!({"function": "faults.square", "iterable": []});
+            assert_eq!(server.post(&format!("/v1/{verb}"), &body).value(), json!([]));
+            let id = server.post(&format!("/v1/{verb}_async"), &body).accepted();
+            assert_eq!(server.result(&id, 0.5).value(), json!([]));
+            let job = server.job(&id);
+            assert_eq!((&job["state"], &job["chunksize"]), (&json!("succeeded"), &json!(0)), "{job}");
+            assert_eq!(job["progress"], json!({"done": 0, "total": 0}), "{job}");
+        }
+        for verb in ["imap", "imap_unordered"] {
+            let body = json!({"function": "faults.square", "iterable": []});
+            let answer = server.post(&format!("/v1/{verb}"), &body);
+            assert_eq!(answer.text(), "{\"end\":true,\"done\":0,\"failed\":0}\n");
+        }
+        promised(start.elapsed(), Duration::from_secs(2), "what needs no worker");
+        server.cancel(&busy).value();
+    });
 }
 
 #[test]
@@ -156,9 +158,16 @@ fn rule_03_the_first_failing_chunk_to_arrive_is_told() {
     let folder = folder();
     let path = folder.path().join("trace").to_string_lossy().into_owned();
     // The first item fails late, the second early.
-    let items = json!([[path, "-late", 0.6], [path, "-early", 0.0], [path, "a", 0], [path, "b", 0]]);
-    let body = json!({"function": "verbs.write_each", "iterable": items, "chunksize": 1});
-    let problem = server.post("/v1/map", &body).outcome("function-raised");
+    let gate = Gate::shut();
+    let items = json!([[path, "-late", gate.path()], [path, "-early", ""], [path, "a", ""], [path, "b", ""]]);
+    let body = json!({"function": "verbs.write_each_at", "iterable": items, "chunksize": 1});
+    let id = server.post("/v1/map_async", &body).accepted();
+    wait_until(Duration::from_secs(10), "the good ones, which lie behind the early one, are done", || {
+        server.job(&id)["progress"]["done"] == 2
+    });
+    assert_eq!(server.job(&id)["ready"], false, "not told before all have run");
+    gate.open();
+    let problem = server.result(&id, 10.0).outcome("function-raised");
     assert_eq!((&problem["index"], &problem["exception"]["message"]), (&json!(1), &json!("-early")));
     let mut ran = words(&path);
     ran.sort_unstable();
@@ -188,7 +197,8 @@ fn rule_03_of_the_failing_chunk_the_rest_is_not_run_and_all_others_are() {
 #[test]
 fn rule_05_get_may_be_repeated_before_and_after() {
     let server = serve(1);
-    let id = server.submit("nap", &json!([1.0]));
+    let gate = Gate::shut();
+    let id = server.submit("hold", &json!([gate.path()]));
     let job = server.job(&id);
     assert_eq!((&job["ready"], job.get("successful")), (&json!(false), None), "{job}");
     for timeout in [0.0, 0.1, 0.2] {
@@ -198,9 +208,10 @@ fn rule_05_get_may_be_repeated_before_and_after() {
         let waited = server.get(&format!("/v1/jobs/{id}?wait={timeout}")).value();
         assert_eq!(waited["ready"], false, "a wait never raises");
     }
-    assert_eq!(server.result(&id, 10.0).value(), 1.0, "the task went on");
+    gate.open();
+    assert_eq!(server.result(&id, 10.0).value(), gate.path(), "the task went on");
     for _ in 0..3 {
-        assert_eq!(server.result(&id, 0.0).value(), 1.0);
+        assert_eq!(server.result(&id, 0.0).value(), gate.path());
     }
     let job = server.get(&format!("/v1/jobs/{id}?wait=10")).value();
     assert_eq!((&job["ready"], &job["successful"]), (&json!(true), &json!(true)), "{job}");
@@ -250,7 +261,8 @@ fn rule_13_a_death_fails_its_own_task_alone() {
 #[test]
 fn rule_13_no_work_is_taken_after_the_shutdown_began() {
     let mut server = serve(1);
-    let running = server.submit("nap", &json!([1.0]));
+    let gate = Gate::shut();
+    let running = server.submit("hold", &json!([gate.path()]));
     server.worker_of(&running);
     server.signal(nix::sys::signal::Signal::SIGTERM);
     let mut seen = 0;
@@ -270,5 +282,7 @@ fn rule_13_no_work_is_taken_after_the_shutdown_began() {
             Err(_) => break,
         }
     }
-    assert!(server.ended(Duration::from_secs(5)).success());
+    assert_eq!(seen, 1, "it says so while what runs goes on");
+    gate.open();
+    assert!(server.ended(Duration::from_secs(10)).success());
 }

@@ -175,6 +175,12 @@ impl Client {
         items.iter().map(read).collect()
     }
 
+    /// Comes back once the Python pool has taken what was submitted before: its requests are in one line.
+    #[track_caller]
+    pub fn pools_turn(&self) {
+        self.get("/v1/pools/python").value();
+    }
+
     /// The workers of the Python pool.
     #[track_caller]
     pub fn workers(&self) -> Vec<Worker> {

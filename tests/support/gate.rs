@@ -1,65 +1,33 @@
-//! Who may run beside whom. Tests that assert milliseconds run alone in their binary, the others side by
-//! side.
+//! A gate that holds a function of the fixtures for as long as the test likes: what is to be seen while it runs
+//! depends on no clock.
 
-use std::cell::Cell;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::fs;
 
-struct Room {
-    shared: usize,
-    alone: bool,
-    waiting_alone: usize,
-}
+use tempfile::TempDir;
 
-static ROOM: Mutex<Room> = Mutex::new(Room { shared: 0, alone: false, waiting_alone: 0 });
-static LEFT: Condvar = Condvar::new();
-
-thread_local! {
-    static SEATS: Cell<usize> = const { Cell::new(0) };
-}
-
-/// A seat in the room; a test that starts a second server sits already.
+/// A file; the functions that are given its path wait while it is there. Dropped, it is open.
 #[derive(Debug)]
-pub struct Seat {
-    alone: bool,
-    counted: bool,
+pub struct Gate {
+    folder: TempDir,
 }
 
-impl Seat {
-    /// Waits for a seat.
-    pub fn take(alone: bool) -> Self {
-        let counted = SEATS.get() == 0;
-        SEATS.set(SEATS.get() + 1);
-        if counted {
-            let mut room = ROOM.lock().unwrap_or_else(PoisonError::into_inner);
-            if alone {
-                room.waiting_alone += 1;
-                room = LEFT
-                    .wait_while(room, |room| room.alone || room.shared > 0)
-                    .unwrap_or_else(PoisonError::into_inner);
-                room.waiting_alone -= 1;
-                room.alone = true;
-            } else {
-                room = LEFT
-                    .wait_while(room, |room| room.alone || room.waiting_alone > 0)
-                    .unwrap_or_else(PoisonError::into_inner);
-                room.shared += 1;
-            }
-        }
-        Self { alone, counted }
+impl Gate {
+    /// A gate that is shut.
+    #[track_caller]
+    pub fn shut() -> Self {
+        let gate = Self { folder: tempfile::tempdir().expect("a folder can be made") };
+        fs::write(gate.path(), "").expect("a file can be made");
+        gate
     }
-}
 
-impl Drop for Seat {
-    fn drop(&mut self) {
-        SEATS.set(SEATS.get().saturating_sub(1));
-        if self.counted {
-            let mut room = ROOM.lock().unwrap_or_else(PoisonError::into_inner);
-            if self.alone {
-                room.alone = false;
-            } else {
-                room.shared -= 1;
-            }
-            LEFT.notify_all();
-        }
+    /// What the functions are given. One that is to pass at once is given the empty string.
+    pub fn path(&self) -> String {
+        self.folder.path().join("gate").to_string_lossy().into_owned()
+    }
+
+    /// Lets them pass.
+    #[track_caller]
+    pub fn open(&self) {
+        fs::remove_file(self.path()).expect("a gate is opened once");
     }
 }

@@ -10,17 +10,19 @@ mod output;
 pub mod proc;
 mod program;
 mod raw;
+mod seat;
 mod server;
 mod unix;
 mod wait;
 
 pub use answer::Answer;
 pub use client::{Client, Worker};
+pub use gate::Gate;
 pub use program::{Ended, Program};
 pub use raw::Raw;
 pub use server::{Server, binary, fixture};
 pub use unix::UnixClient;
-pub use wait::{late, never_within, on_time, promised, wait_from, wait_until};
+pub use wait::{late, never_within, on_time, promised, value_in_time, wait_from, wait_until};
 
 /// A count that the promise names, scaled: `TEST_SCALE` is 10 for the whole of it, 1 (the default)
 /// for a tenth.

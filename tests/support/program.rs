@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::gate::Seat;
 use super::output::lines;
+use super::seat::Seat;
 use super::{binary, proc};
 
 /// No line may be waited for longer.
@@ -138,7 +138,7 @@ impl Program {
         let start = Instant::now();
         let mut left = proc::tagged(&self.tag);
         while !left.is_empty() {
-            assert!(start.elapsed() < Duration::from_secs(2), "it left processes: {left:?}");
+            assert!(start.elapsed() < Duration::from_secs(10), "it left processes: {left:?}");
             thread::sleep(Duration::from_millis(2));
             left = proc::tagged(&self.tag);
         }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::gate::Seat;
 use super::output::{Tail, lines};
+use super::seat::Seat;
 use super::{Client, Worker, proc, wait_from, wait_until};
 
 const READY_BOUND: Duration = Duration::from_secs(30);
@@ -279,7 +279,7 @@ impl Server {
             return Err(format!("it ended with {status}"));
         }
         let left = Instant::now();
-        while left.elapsed() < Duration::from_secs(1) {
+        while left.elapsed() < Duration::from_secs(10) {
             let strays = proc::tagged(&self.tag);
             if strays.is_empty() && family.iter().all(|pid| proc::is_gone(*pid)) {
                 return Ok(());

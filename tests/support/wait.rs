@@ -4,6 +4,10 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, panic_any, resume_unw
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
+use super::Answer;
+
 const STEP: Duration = Duration::from_millis(1);
 /// How often a test of promised times is run before it fails.
 const ROUNDS: usize = 3;
@@ -24,6 +28,15 @@ pub fn promised(took: Duration, bound: Duration, what: &str) {
     if took >= bound {
         late(&format!("{what}: took {took:?}, promised in {bound:?}"));
     }
+}
+
+/// The value of a job that a clock of its own may have ended first, with this code.
+#[track_caller]
+pub fn value_in_time(answer: &Answer, code: &str) -> Value {
+    if answer.status == 422 && answer.json()["code"] == code {
+        late(&format!("{code} instead of a value: {}", answer.text()));
+    }
+    answer.value()
 }
 
 /// Runs a test of promised times. A machine with other work is late now and then, a broken promise always: one that

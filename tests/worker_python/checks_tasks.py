@@ -4,8 +4,8 @@ import os
 import sys
 import time
 
-from harness import (CALL, INVALID_ARGUMENTS, MAP, NOT_JSON, PING, PONG, RAISED, TOO_LARGE, VALUE, Zygote,
-                     wait_for)
+from harness import (CALL, INVALID_ARGUMENTS, MAP, NOT_JSON, PING, PONG, RAISED, TOO_LARGE, VALUE, Gate,
+                     Zygote, readable, wait_for)
 from stage import TASKS, fresh, python, same, worker, written
 
 
@@ -48,13 +48,18 @@ def test_order_in_the_pipe():
 
 def test_taking_back():
     w = fresh()
-    head = w.send(CALL, "tasks.nap", b"[0.2]")
+    gate = Gate()
+    head = w.send(CALL, "tasks.hold", gate.argument())
     wait_for(lambda: w.page[2] == head, "the start of the head task")
     for number in range(10):
         w.send(CALL, "tasks.square", b"[%d]" % number)
-    taken = [os.read(w.tasks_read, 4096) for _ in range(10)]
+    taken = []
+    for _ in range(10):
+        readable(w.tasks_read, "a task to take back")
+        taken.append(os.read(w.tasks_read, 4096))
     same([data[24:] for data in taken], [b"[%d]" % number for number in range(10)])
-    same(w.read(), (VALUE, head, b'"slept"'))
+    gate.open()
+    same(w.read(), (VALUE, head, b'"held"'))
     same(w.value("tasks.square", 5), 25)
     w.kill()
 
@@ -79,9 +84,11 @@ def test_map():
 
 def test_map_progress():
     w = fresh()
-    sent = w.send(MAP, "tasks.nap", json.dumps([0.1] * 10).encode())
-    seen = set()
-    wait_for(lambda: seen.add(w.page[6]) or len(seen) >= 5, "progress in word 6")
+    gates = [Gate() for _ in range(10)]
+    sent = w.send(MAP, "tasks.hold", json.dumps([gate.path for gate in gates]).encode())
+    for done, gate in enumerate(gates):
+        wait_for(lambda: w.page[2] == sent and w.page[6] == done, "progress in word 6: %d" % done)
+        gate.open()
     same(w.read()[:2], (VALUE, sent))
     same(w.page[6], 10)
     w.kill()
@@ -94,13 +101,16 @@ def test_page():
         w.value("tasks.square", number)
     w.call("tasks.fail")
     same((w.page[1], w.page[2], w.page[3], w.page[4], w.page[5], w.page[8]), (1, 0, 11, 10, 1, 0))
-    sent = w.send(CALL, "tasks.nap", b"[0.2]")
+    gate = Gate()
+    before, busy = time.monotonic_ns(), w.page[7]
+    sent = w.send(CALL, "tasks.hold", gate.argument())
     wait_for(lambda: w.page[2] == sent, "the task's start")
     same((w.page[1], w.page[3], w.page[4]), (2, 12, 10))
-    assert abs(w.page[8] - time.monotonic_ns()) < 1e9
-    busy = w.page[7]
+    assert before <= w.page[8] <= time.monotonic_ns()
+    time.sleep(0.2)
+    gate.open()
     w.read()
-    assert 2e8 <= w.page[7] - busy < 2e9
+    assert 2e8 <= w.page[7] - busy <= time.monotonic_ns() - before
     same((w.page[1], w.page[2], w.page[4]), (1, 0, 11))
     w.kill()
 

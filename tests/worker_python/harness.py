@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -56,6 +57,20 @@ def wait_for(condition, what, seconds=PATIENCE):
 def readable(descriptor, what):
     if not select.select([descriptor], [], [], PATIENCE)[0]:
         raise AssertionError("nothing came: " + what)
+
+
+class Gate:
+    """A file before which tasks.hold waits while it is there."""
+
+    def __init__(self):
+        descriptor, self.path = tempfile.mkstemp()
+        os.close(descriptor)
+
+    def argument(self):
+        return json.dumps([self.path]).encode()
+
+    def open(self):
+        os.remove(self.path)
 
 
 def frame(kind, which, sequence, payload):
