@@ -241,6 +241,10 @@ pub(super) fn array_of<T>(
     bytes_max: usize,
     mut write: impl FnMut(T, &mut Vec<u8>) -> Result<(), ObjectError>,
 ) -> Result<Vec<u8>, ObjectError> {
+    // Each item is a byte and a comma at least: what can't fit is not begun.
+    if items.size_hint().0.saturating_mul(2) > bytes_max {
+        return Err(too_large(bytes_max));
+    }
     let mut text = vec![b'['];
     for (index, item) in items.enumerate() {
         if index > 0 {

@@ -39,7 +39,7 @@ impl SharedArray {
             }
         };
         if i64::try_from(length).is_ok_and(|length| length > LENGTH_MAX) {
-            let detail = format!("values must be at most {LENGTH_MAX}, not {length}");
+            let detail = format!("values must have at most {LENGTH_MAX} items, not {length}");
             return Err(ObjectError::invalid("values", detail));
         }
         let shared = Locked::new(typecode, length)?;
