@@ -87,6 +87,7 @@ async fn run(config: Config) -> io::Result<()> {
         objects_max: limits.objects_max,
         bytes_max: limits.object_bytes_max,
         depth_max: limits.depth_max,
+        answer_bytes_max: limits.result_bytes_max,
         timeout_max: limits.timeout_max,
     };
     let keys = KeyBounds {

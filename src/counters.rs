@@ -63,6 +63,13 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// The items that a worker has done of the task that is the next to be answered, after `answered` others. Until
+    /// it begins a task the page still tells of the one before.
+    pub fn items_of(&self, sequence: u64, answered: u64) -> u64 {
+        let begun = self.current_task == sequence || (self.current_task == 0 && self.started > answered);
+        if begun { self.items_done } else { 0 }
+    }
+
     /// How long the current task has run.
     pub fn task_age(&self) -> Option<Duration> {
         let age = monotonic_nanoseconds().saturating_sub(self.task_started);
@@ -112,4 +119,22 @@ pub fn write(page: &MappedPage, word: Word, value: u64) {
 pub fn add(page: &MappedPage, word: Word, amount: u64) {
     let cell = page.word(word as usize);
     cell.store(cell.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Release);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counters;
+
+    #[test]
+    fn items_are_of_the_task_that_was_begun() {
+        let page =
+            |current_task, started| Counters { current_task, started, items_done: 7, ..Counters::default() };
+        // Nine are answered, and the tenth has the number 50.
+        let items = |current_task, started| page(current_task, started).items_of(50, 9);
+        assert_eq!(items(50, 10), 7, "it runs");
+        assert_eq!(items(50, 9), 7, "it has just begun");
+        assert_eq!(items(0, 10), 7, "it ran to its end");
+        assert_eq!(items(0, 9), 0, "it was read and has not begun: they are the ninth's");
+        assert_eq!(items(49, 9), 0, "another's");
+    }
 }

@@ -5,6 +5,7 @@ mod support;
 mod command_functions {
     mod ends;
     mod failures;
+    mod limits;
     mod refusals;
     mod values;
 }

@@ -5,13 +5,16 @@
 mod support;
 
 mod faults {
+    mod after_the_last_item;
     mod answers;
     mod brake;
     mod cancels;
     mod clients;
     mod drain;
     mod exceptions;
+    mod large_chunks;
     mod left_behind;
+    mod left_by_orphans;
     mod refusals;
     mod server_death;
     mod stopped;
@@ -19,4 +22,5 @@ mod faults {
     mod worker_death;
     mod writing;
     mod zygote_death;
+    mod zygote_lost;
 }

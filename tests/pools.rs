@@ -5,9 +5,12 @@ mod support;
 
 mod pools {
     mod bad_requests;
+    mod bounds;
     mod configured;
     mod initializers;
+    mod large_values;
     mod life;
+    mod long_rest;
     mod made_again;
     mod max_running;
     mod memory;
@@ -16,6 +19,7 @@ mod pools {
     mod recycling;
     mod resizing;
     mod rules;
+    mod shares;
 
     use serde_json::{Value, json};
 

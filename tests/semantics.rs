@@ -7,9 +7,12 @@ mod support;
 mod semantics {
     mod backpressure;
     mod collect;
+    mod collected_limit;
     mod exchange;
+    mod held_back;
     mod imap;
     mod leaving;
+    mod odd_values;
     mod rules;
     mod rules_of_errors;
     mod stream;

@@ -40,7 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("telemetry", &[]),
-    ("http", &["api", "processes", "pool", "objects", "jobs", "schema", "json", "config"]),
+    ("http", &["api", "processes", "pool", "objects", "jobs", "schema", "json", "config", "sys"]),
     ("api", &["objects", "jobs", "json"]),
     ("processes", &["calls", "process", "transport"]),
     ("pool", &["calls", "jobs", "process", "transport", "schema", "json", "counters"]),

@@ -43,7 +43,7 @@ problems! {
 problems! {
     /// Operations that take a body without members.
     EmptyBodyProblems {
-        413 TooLarge "`body-too-large`",
+        413 TooLarge "`body-too-large` (`limit` in bytes)",
         415 UnsupportedMediaType "`unsupported-media-type`: a body must be `application/json`",
     }
 }
@@ -68,9 +68,9 @@ problems! {
 problems! {
     /// A job that ended without a value, whatever ended it.
     OutcomeProblems {
-        422 NoValue "`function-raised`, `worker-died`, `result-not-json`, `result-too-large`, \
-            `worker-protocol-error`, `invalid-arguments`, `unknown-ref`, `command-failed`, `cancelled`, \
-            `interrupted` or `pool-terminated`",
+        422 NoValue "`function-raised`, `worker-died`, `run-timeout`, `queue-timeout`, `result-not-json`, \
+            `result-too-large`, `worker-protocol-error`, `invalid-arguments`, `unknown-ref`, `command-failed`, \
+            `cancelled`, `interrupted` or `pool-terminated`",
     }
 }
 

@@ -148,6 +148,12 @@ pub enum BodyProblem {
     NotDurable,
 }
 
+impl From<Invalid> for BodyProblem {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
 /// The members of a body that is the arguments of a call.
 pub fn arguments_of(text: &Bytes, depth_max: usize) -> Result<Vec<Member<'_>>, BodyProblem> {
     envelope(text, depth_max)

@@ -121,8 +121,8 @@ impl Options {
         terms
     }
 
-    /// From the query of a stream.
-    pub fn from_query(query: &Query<'_>) -> Result<Self, Invalid> {
+    /// From the query of a stream or a typed call.
+    pub fn from_query(query: &Query<'_>) -> Result<Self, BodyProblem> {
         let day = Duration::from_secs_f64(SECONDS_MAX);
         let whole = |name: &str, least: i64, most: i64| -> Result<i64, Invalid> {
             let Some(text) = query.text(name) else { return Ok(0) };
@@ -133,26 +133,20 @@ impl Options {
         let list = |name: &str| -> Vec<String> {
             query.text(name).map(|text| text.split(',').map(str::to_owned).collect()).unwrap_or_default()
         };
-        let refused = |problem: BodyProblem| match problem {
-            BodyProblem::Invalid(invalid) => invalid,
-            BodyProblem::NotJson(_) | BodyProblem::NotDurable => Invalid::new("query", "an option is wrong"),
-        };
-        let codes =
-            query.text("retry_on").map(|_| codes_of(&list("retry_on"))).transpose().map_err(refused)?;
-        if query.text("durable").is_some_and(|durable| durable != "false") {
-            return Err(Invalid::new(
-                "durable",
-                "durable must be false here: a stream is answered as it runs",
-            ));
+        match query.text("durable") {
+            None | Some("false") => {}
+            Some("true") => return Err(BodyProblem::NotDurable),
+            Some(_) => return Err(must_be("durable", "true or false")),
         }
+        let codes = query.text("retry_on").map(|_| codes_of(&list("retry_on"))).transpose()?;
         let terms = Terms {
             run_timeout: query.seconds("run_timeout", day)?,
             retry_on: codes.map_or_else(|| Terms::default().retry_on, Cow::Owned),
             result_ttl: query.seconds("result_ttl", Duration::from_secs_f64(RESULT_TTL_MAX))?,
-            tags: checked_tags(list("tags")).map_err(refused)?,
+            tags: checked_tags(list("tags"))?,
             queue_timeout: query.seconds("queue_timeout", day)?,
             priority: i8::try_from(whole("priority", -PRIORITY_MOST, PRIORITY_MOST)?).unwrap_or(0),
-            key: query.text("key").map(str::to_owned).map(checked_key).transpose().map_err(refused)?,
+            key: query.text("key").map(str::to_owned).map(checked_key).transpose()?,
             retry_delay: query.seconds("retry_delay", day)?.unwrap_or_default(),
             ..Terms::default()
         };
@@ -207,8 +201,15 @@ fn retry_on(members: &Members<'_>) -> Result<Option<Vec<FailureCode>>, BodyProbl
 
 fn codes_of(names: &[String]) -> Result<Vec<FailureCode>, BodyProblem> {
     let code = |name: &String| RETRIABLE.iter().find(|code| code.as_str() == name).copied();
-    let codes: Option<Vec<_>> = names.iter().map(code).collect();
-    codes.ok_or_else(|| must_be("retry_on", &codes_wanted()))
+    let mut codes = Vec::new();
+    for name in names {
+        let code = code(name).ok_or_else(|| must_be("retry_on", &codes_wanted()))?;
+        // A list may say one as often as it likes; it is kept once.
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    Ok(codes)
 }
 
 fn codes_wanted() -> String {
@@ -235,4 +236,19 @@ fn checked_tags(tags: Vec<String>) -> Result<Vec<String>, BodyProblem> {
 
 fn tags_wanted() -> String {
     format!("a list of at most {TAGS_MAX} strings of 1 to {TAG_CHARS_MAX} characters")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_kept_once_however_often_it_is_said() {
+        let names: Vec<String> =
+            ["run-timeout", "worker-died"].repeat(1_000).into_iter().map(str::to_owned).collect();
+        let codes = codes_of(&names).expect("both are known");
+        assert_eq!(codes, [FailureCode::RunTimeout, FailureCode::WorkerDied]);
+        assert!(codes_of(&[]).is_ok_and(|codes| codes.is_empty()));
+        assert!(codes_of(&["worker-died".into(), "cancelled".into()]).is_err());
+    }
 }

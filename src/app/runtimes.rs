@@ -216,6 +216,7 @@ impl Loaded {
         });
         let workshop = Workshop {
             processes: config.workers,
+            processes_max: limits.pool_workers_max,
             store: Arc::clone(store),
             calls,
             start_timeout: config.limits.start_timeout,

@@ -208,6 +208,10 @@ pub struct ServeFlags {
     #[arg(long, value_name = "SIZE", env = "FORKPOOL_FINISHED_BYTES", help_heading = "Limits")]
     pub finished_bytes: Option<Store>,
 
+    /// Worker processes of all pools, those made at start included; a pool that would have more: 503 [default: 4096]
+    #[arg(long, value_name = "N", env = "FORKPOOL_POOL_WORKERS", help_heading = "Limits")]
+    pub pool_workers: Option<Count<1, 100_000>>,
+
     /// Processes (POST /v1/processes) alive at once; beyond: 503 [default: 1024]
     #[arg(long, value_name = "N", env = "FORKPOOL_PROCESSES", help_heading = "Limits")]
     pub processes: Option<Count<1, 100_000>>,
@@ -318,7 +322,7 @@ impl ServeFlags {
             start_timeout, max_wait, drain_delay, drain_limit, result_ttl, failure_ttl, head_timeout,
             body_stall, write_stall, idle_timeout, body_limit, result_limit, queue_jobs, queue_bytes,
             finished_jobs, finished_bytes, idempotency_ttl, idempotency_keys, idempotency_bytes, objects,
-            object_bytes, processes, ended_processes, process_ttl, connections, depth, pools, functions)
+            object_bytes, pool_workers, processes, ended_processes, process_ttl, connections, depth, pools, functions)
     }
 
     /// Paths that a file names count from the file's own folder.

@@ -96,6 +96,7 @@ fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
         ("queue-bytes", size(limits.queue_bytes_max)),
         ("finished-jobs", count(limits.finished_jobs_max)),
         ("finished-bytes", size(limits.finished_bytes_max)),
+        ("pool-workers", count(limits.pool_workers_max)),
         ("processes", count(limits.processes_max)),
         ("ended-processes", count(limits.ended_processes_max)),
         ("objects", count(limits.objects_max)),

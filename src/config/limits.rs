@@ -58,6 +58,8 @@ pub struct Limits {
     pub drain_limit: Duration,
     /// Output kept per job, and per Process.
     pub log_bytes_max: usize,
+    /// Worker processes of all pools (503 `overloaded`).
+    pub pool_workers_max: usize,
     /// Processes (`/v1/processes`) alive at once (503 `overloaded`).
     pub processes_max: usize,
     /// Ended ones kept; beyond, the oldest are forgotten early.
@@ -96,6 +98,7 @@ impl Default for Limits {
             drain_delay: Duration::ZERO,
             drain_limit: Duration::from_secs(20),
             log_bytes_max: 64 << 10,
+            pool_workers_max: 4_096,
             processes_max: 1_024,
             ended_processes_max: 1_000,
             process_ttl: Duration::from_secs(3_600),
@@ -133,6 +136,7 @@ impl From<&ServeFlags> for Limits {
             drain_delay: flags.drain_delay.map_or(default.drain_delay, |time| time.0),
             drain_limit: flags.drain_limit.map_or(default.drain_limit, |time| time.0),
             log_bytes_max: flags.log_limit.map_or(default.log_bytes_max, Bytes::get),
+            pool_workers_max: flags.pool_workers.map_or(default.pool_workers_max, Count::get),
             processes_max: flags.processes.map_or(default.processes_max, Count::get),
             ended_processes_max: flags.ended_processes.map_or(default.ended_processes_max, Count::get),
             process_ttl: flags.process_ttl.map_or(default.process_ttl, |ttl| ttl.0),

@@ -18,7 +18,7 @@ use crate::jobs::{Overloaded, Reservation};
 const RESERVED_AT_ONCE_MAX: usize = 1 << 20;
 
 /// Most bytes of a body that holds no work.
-const SMALL_BYTES_MAX: usize = 64 << 10;
+pub const SMALL_BYTES_MAX: usize = 64 << 10;
 
 /// Why a body could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,9 @@ pub enum BodyError {
         /// Bytes allowed.
         limit: usize,
     },
+    /// It is larger than what holds no work may be.
+    #[error("the body is larger than {SMALL_BYTES_MAX} bytes")]
+    TooLargeHere,
     /// No byte came for this long.
     #[error("no byte of the body came for {} s", after.as_secs_f64())]
     Stalled {
@@ -56,7 +59,10 @@ pub async fn read_body(
 
 /// Reads the body of an operation that takes little or nothing.
 pub async fn read_small_body(body: Body, headers: &HeaderMap, stall: Duration) -> Result<Bytes, BodyError> {
-    read(body, headers, SMALL_BYTES_MAX, stall, |_| Ok(())).await
+    let read = read(body, headers, SMALL_BYTES_MAX, stall, |_| Ok(())).await;
+    read.map_err(
+        |error| if matches!(error, BodyError::TooLarge { .. }) { BodyError::TooLargeHere } else { error },
+    )
 }
 
 /// A body that came in one piece is returned as it came, without a copy, and no timer is made unless bytes have
@@ -73,7 +79,7 @@ async fn read(
         return Err(BodyError::TooLarge { limit });
     }
     let expected = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    room(expected)?;
+    room(expected.min(RESERVED_AT_ONCE_MAX))?;
     let Some(first) = next_piece(&mut body, stall).await? else {
         return Ok(Bytes::new());
     };
@@ -221,6 +227,20 @@ mod tests {
             let read = super::read(body, &with_length(length), 10, STALL, |_| Ok(())).await;
             assert_eq!(read, Err(BodyError::TooLarge { limit: 10 }), "{length}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_announced_and_not_sent_takes_little_room() {
+        let (sender, body) = pieces();
+        sender.try_send(Bytes::from_static(b"{")).unwrap();
+        let mut most = 0;
+        let room = |bytes: usize| {
+            most = most.max(bytes);
+            Ok(())
+        };
+        let read = super::read(body, &with_length("64000000"), 64_000_000, STALL, room).await;
+        assert_eq!(read, Err(BodyError::Stalled { after: STALL }));
+        assert_eq!(most, RESERVED_AT_ONCE_MAX);
     }
 
     #[tokio::test]

@@ -7,22 +7,24 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use hyper::body::Body as _;
+use tokio::sync::Semaphore;
 
-use super::negotiate::{check_accept, check_content_type};
+use super::negotiate::check_work;
 use super::problem::Problem;
 use super::segment::Segment;
 use super::state::Shared;
 use super::submit::{OneCall, Submitted, accepted, answer, body_of, submit_one};
 use super::value::wants_raw;
 use crate::api::{
-    CallOptions, Job, OPTIONS, Options, OutcomeProblems, Query, ReadProblems, SubmitProblems, arguments_of,
+    CallOptions, Job, OPTIONS, Options, OutcomeProblems, ReadProblems, SubmitProblems, arguments_of,
 };
 use crate::pool::Function;
 use crate::schema::{Arranged, Misfit};
 
 /// Larger bodies are checked beside the server's only thread.
 const CHECKED_AT_ONCE_MAX: usize = 64 << 10;
+/// So many of them at once: a check takes many times its body's bytes.
+static CHECKS: Semaphore = Semaphore::const_new(2);
 
 /// Calls a function with arguments by name and answers its value.
 ///
@@ -70,11 +72,7 @@ async fn submit_call(
     request: Request,
     retained: bool,
 ) -> Result<Submitted, Problem> {
-    if !request.body().is_end_stream() {
-        check_content_type(request.headers())?;
-    }
-    check_accept(request.headers())?;
-    let options = Options::from_query(&Query::parse(request.uri().query(), OPTIONS)?)?;
+    let options = Options::from_query(&check_work(&request, OPTIONS)?)?;
     let (body, room) = body_of(app, request).await?;
     let service = app.service_for_work()?;
     let function = service.function(name)?;
@@ -90,6 +88,8 @@ async fn arguments(function: &Arc<Function>, body: &Bytes, depth_max: usize) -> 
         return checked(function, &body, depth_max);
     }
     let function = Arc::clone(function);
+    // It is never closed.
+    let _turn = CHECKS.acquire().await;
     let checking = tokio::task::spawn_blocking(move || checked(&function, &body, depth_max));
     // It can't be cancelled, and a check that panics is no reason to refuse.
     checking.await.unwrap_or_else(|_| Err(Problem::misfit(Misfit::whole("the arguments can't be checked"))))

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header, response};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -31,14 +31,16 @@ const KEY_NAME: &str = "Idempotency-Key";
 const KEY_BYTES_MAX: usize = 255;
 /// What is answered while it is made can't be answered twice.
 const STREAMS: [&str; 4] = ["/v1/imap", "/v1/imap_unordered", "/v1/imap/stream", "/v1/imap_unordered/stream"];
-/// A 422 that says that nothing was run.
-const NOTHING_RAN: &str = "unknown-ref";
 /// A 409 that says that something was.
 const SOMETHING_RAN: &str = "method-raised";
 
 /// How long a synchronous answer's result is kept, where its request says so.
 #[derive(Debug, Clone, Copy)]
 pub struct ResultLife(pub Duration);
+
+/// A 422 after which nothing has been run: its key stays free.
+#[derive(Debug, Clone, Copy)]
+pub struct NothingRan;
 
 /// Runs each keyed POST once; hands on everything else.
 #[derive(Debug, Clone)]
@@ -184,28 +186,23 @@ where
     // Answers are whole by now; a turn that is dropped says that its answer was lost.
     let Ok(body) = body.collect().await else { return };
     let body = body.to_bytes();
-    let asked = head.extensions.get::<ResultLife>().map(|life| life.0);
-    let life = life_of(head.status, &head.headers, &body, asked, &app.limits);
+    let life = life_of(&head, &body, &app.limits);
     let headers =
         head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
     turn.settle(Answer { status: head.status.as_u16(), headers: headers.collect(), body }, life);
 }
 
 /// How long an answer is kept; `None` if it says that nothing was run, so that the key stays free.
-fn life_of(
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
-    result_ttl: Option<Duration>,
-    limits: &Limits,
-) -> Option<Duration> {
+fn life_of(head: &response::Parts, body: &[u8], limits: &Limits) -> Option<Duration> {
+    let status = head.status;
     // A job's value or failure lives as long as with a job that can be asked for it; so does 202, whose job is
     // looked for.
-    let of_job = headers.contains_key(JOB_HEADER) && status != StatusCode::ACCEPTED;
+    let of_job = head.headers.contains_key(JOB_HEADER) && status != StatusCode::ACCEPTED;
+    let result_life = || head.extensions.get::<ResultLife>().map_or(limits.result_ttl, |life| life.0);
     match status {
-        _ if status.is_success() && of_job => Some(result_ttl.unwrap_or(limits.result_ttl)),
+        _ if status.is_success() && of_job => Some(result_life()),
         _ if status.is_success() => Some(limits.idempotency_ttl),
-        StatusCode::UNPROCESSABLE_ENTITY if has_code(body, NOTHING_RAN) => None,
+        StatusCode::UNPROCESSABLE_ENTITY if head.extensions.get::<NothingRan>().is_some() => None,
         StatusCode::UNPROCESSABLE_ENTITY if of_job => Some(limits.failure_ttl),
         StatusCode::UNPROCESSABLE_ENTITY => Some(limits.idempotency_ttl),
         StatusCode::CONFLICT if has_code(body, SOMETHING_RAN) => Some(limits.idempotency_ttl),
@@ -311,14 +308,19 @@ mod tests {
     #[test]
     fn answers_that_say_that_nothing_ran_are_not_kept() {
         let limits = Limits::default();
-        let life = |status: u16, body: &str| {
-            let status = StatusCode::from_u16(status).unwrap();
-            life_of(status, &HeaderMap::new(), body.as_bytes(), None, &limits)
+        let head = |status: u16| {
+            let (mut head, ()) = Response::new(()).into_parts();
+            head.status = StatusCode::from_u16(status).unwrap();
+            head
         };
+        let life = |status: u16, body: &str| life_of(&head(status), body.as_bytes(), &limits);
         for status in [400, 403, 404, 405, 406, 408, 409, 410, 413, 415, 421, 429, 503, 507] {
             assert_eq!(life(status, "{}"), None, "{status}");
         }
-        assert_eq!(life(422, r#"{"code":"unknown-ref"}"#), None);
+        let mut refused = head(422);
+        assert!(life_of(&refused, b"{}", &limits).is_some());
+        refused.extensions.insert(NothingRan);
+        assert_eq!(life_of(&refused, b"{}", &limits), None);
         assert!(life(409, r#"{"code":"method-raised"}"#).is_some());
         assert!(life(422, r#"{"code":"worker-died"}"#).is_some() && life(201, "{}").is_some());
     }

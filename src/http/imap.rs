@@ -18,8 +18,7 @@ use super::problem::Problem;
 use super::state::Shared;
 use super::submit::{JOB_HEADER, body_of};
 use crate::api::{
-    self, CallOptions, Invalid, MapBody, MapRequest, OPTIONS, Options, OutcomeProblems, Query, ReadProblems,
-    SubmitProblems,
+    self, CallOptions, Invalid, MapBody, MapRequest, OPTIONS, Options, Query, ReadProblems, SubmitProblems,
 };
 use crate::jobs::{JobKind, NewJob, Record, Reservation};
 use crate::json::Splitter;
@@ -37,7 +36,7 @@ const CHUNKSIZE_MAX: usize = 1 << 20;
                description = "A line per item as it is ready: `{\"index\":0,\"value\":1}` or \
 `{\"index\":1,\"error\":{…}}`; the last line is `{\"end\":true,\"done\":n,\"failed\":m}`: a stream without it was cut",
                headers(("Forkpool-Job" = String, description = "The job's id"))),
-              ReadProblems, SubmitProblems, OutcomeProblems))]
+              ReadProblems, SubmitProblems))]
 pub async fn imap(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
     from_body(app, request, JobKind::Imap).await
 }
@@ -48,7 +47,7 @@ pub async fn imap(State(app): State<Arc<Shared>>, request: Request) -> Result<Re
     responses((status = 200, body = String, content_type = "application/x-ndjson",
                description = "As imap, in the order in which items are ready",
                headers(("Forkpool-Job" = String, description = "The job's id"))),
-              ReadProblems, SubmitProblems, OutcomeProblems))]
+              ReadProblems, SubmitProblems))]
 pub async fn imap_unordered(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
     from_body(app, request, JobKind::ImapUnordered).await
 }
@@ -62,7 +61,7 @@ pub async fn imap_unordered(State(app): State<Arc<Shared>>, request: Request) ->
                  example = json!("1\n2\n3\n")),
     responses((status = 200, body = String, content_type = "application/x-ndjson", description = "As imap",
                headers(("Forkpool-Job" = String, description = "The job's id"))),
-              ReadProblems, SubmitProblems, OutcomeProblems))]
+              ReadProblems, SubmitProblems))]
 pub async fn imap_stream(
     State(app): State<Arc<Shared>>,
     RawQuery(query): RawQuery,
@@ -81,7 +80,7 @@ pub async fn imap_stream(
     responses((status = 200, body = String, content_type = "application/x-ndjson",
                description = "As imap, in the order in which items are ready",
                headers(("Forkpool-Job" = String, description = "The job's id"))),
-              ReadProblems, SubmitProblems, OutcomeProblems))]
+              ReadProblems, SubmitProblems))]
 pub async fn imap_unordered_stream(
     State(app): State<Arc<Shared>>,
     RawQuery(query): RawQuery,
@@ -123,9 +122,9 @@ fn from_stream(
     let room = app.admission.reserve();
     let (depth_max, line_bytes_max) = (app.limits.depth_max, app.limits.body_bytes_max);
     let stall = app.limits.body_stall_timeout;
-    let (body, half_lines) = (request.into_body(), app.admission.reserve());
+    let (body, admission) = (request.into_body(), app.admission.clone());
     start(app, asked, room, move |feeding| {
-        tokio::spawn(feed_lines(feeding, body, depth_max, line_bytes_max, stall, half_lines))
+        tokio::spawn(feed_lines(feeding, body, depth_max, line_bytes_max, stall, admission))
     })
 }
 

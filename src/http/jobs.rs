@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::body::read_small_body;
-use super::negotiate::{Plain, check_accept, check_accepts, check_content_type};
+use super::negotiate::{check_accept, check_accepts};
 use super::problem::{Problem, timeout_max};
 use super::segment::Segment;
-use super::state::Shared;
+use super::small::{NoMembers, SmallBody};
+use super::state::{Service, Shared};
 use super::submit::{JOB_HEADER, outcome_response};
 use super::value::wants_raw;
 use crate::api::{
     AcceptedProblems, CancelBody, CancelRequest, Cancelled, EmptyBodyProblems, Invalid, Job, JobList,
-    JobProblems, OutcomeProblems, Problem as ProblemBody, Query, ReadProblems, no_arguments,
+    JobProblems, OutcomeProblems, Problem as ProblemBody, Query, ReadProblems,
 };
 use crate::jobs::{Filter, JobId, Lookup, Record, State as JobState};
 
@@ -41,18 +41,6 @@ pub(super) async fn look(app: &Shared, record: &Record) {
     if runs && let Some(pool) = app.service.get().and_then(|service| service.pools.get(&record.new.pool)) {
         pool.look(record).await;
     }
-}
-
-/// The body of an operation without arguments: none, or a JSON object without members.
-async fn no_members(app: &Shared, request: Request) -> Result<(), Problem> {
-    let (head, body) = request.into_parts();
-    let stall = app.limits.body_stall_timeout;
-    let body = read_small_body(body, &head.headers, stall).await.map_err(|error| Problem::of_body(&error))?;
-    if !body.is_empty() {
-        check_content_type(&head.headers)?;
-        no_arguments(&body, app.limits.depth_max)?;
-    }
-    Ok(())
 }
 
 /// A job: `AsyncResult.ready()`, `.successful()`, and with `wait` seconds `.wait(timeout)`.
@@ -152,6 +140,13 @@ pub async fn list_jobs(
     Ok(Json(JobList { items, next_cursor: page.next.map(|id| id.to_string()) }))
 }
 
+/// A pool that is gone has ended all its jobs, or is about to.
+fn cancel(service: &Service, record: &Record) {
+    if let Some(pool) = service.pools.get(&record.new.pool) {
+        pool.cancel(record);
+    }
+}
+
 /// Ends a job: what waits is dropped, what runs is killed, what has ended stays as it is.
 #[utoipa::path(post, path = "/v1/jobs/{id}/cancel", operation_id = "cancelJob", tag = "jobs",
     params(("id" = String, Path, description = "The job's id")),
@@ -160,16 +155,11 @@ pub async fn list_jobs(
 pub async fn cancel_job(
     State(app): State<Arc<Shared>>,
     Segment(id): Segment,
-    _: Plain,
-    request: Request,
+    _: NoMembers,
 ) -> Result<Json<Job>, Problem> {
-    no_members(&app, request).await?;
     let record = find(&app, &id)?;
     if !record.state().is_final() {
-        // A pool that is gone has ended all its jobs, or is about to.
-        if let Some(pool) = app.service()?.pools.get(&record.new.pool) {
-            pool.cancel(&record);
-        }
+        cancel(app.service()?, &record);
         record.ended().await;
     }
     Ok(Json(Job::of(&record, &app.base_url)))
@@ -182,16 +172,8 @@ pub async fn cancel_job(
               ReadProblems, EmptyBodyProblems))]
 pub async fn cancel_jobs(
     State(app): State<Arc<Shared>>,
-    request: Request,
+    SmallBody(body): SmallBody,
 ) -> Result<Json<Cancelled>, Problem> {
-    check_accept(request.headers())?;
-    Query::parse(request.uri().query(), &[])?;
-    let (head, body) = request.into_parts();
-    let stall = app.limits.body_stall_timeout;
-    let body = read_small_body(body, &head.headers, stall).await.map_err(|error| Problem::of_body(&error))?;
-    if !body.is_empty() {
-        check_content_type(&head.headers)?;
-    }
     let wanted = CancelRequest::parse(&body, app.limits.depth_max)?;
     let service = app.service()?;
     let filter = Filter { state: wanted.state, function: wanted.function, tag: wanted.tag };
@@ -206,7 +188,7 @@ pub async fn cancel_jobs(
         }
     }
     for record in &ending {
-        service.pool(&record.new.pool)?.cancel(record);
+        cancel(service, record);
     }
     let mut cancelled = 0;
     for record in &ending {
@@ -226,10 +208,8 @@ pub async fn cancel_jobs(
 pub async fn delete_job(
     State(app): State<Arc<Shared>>,
     Segment(id): Segment,
-    _: Plain,
-    request: Request,
+    _: NoMembers,
 ) -> Result<StatusCode, Problem> {
-    no_members(&app, request).await?;
     let record = find(&app, &id)?;
     if !record.state().is_final() {
         return Err(Problem::not_finished(&record));

@@ -19,9 +19,12 @@ use super::imap::{FRAME_BYTES, line_of};
 use super::problem::Problem;
 use super::state::Shared;
 use crate::api::BodyProblem;
-use crate::jobs::{Outcome, Record, Reservation};
+use crate::jobs::{Admission, Outcome, Record};
 use crate::json::{self, Splitter};
 use crate::pool::{Held, Pool};
+
+/// Bytes of a buffer that a stream keeps from one line to the next.
+const KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// Why the input stopped: the index of the line, and its error as JSON.
 pub(super) type Stopped = Arc<Mutex<Option<(u64, Vec<u8>)>>>;
@@ -73,10 +76,12 @@ pub(super) async fn feed_lines(
     depth_max: usize,
     line_bytes_max: usize,
     stall: Duration,
-    mut room: Reservation,
+    admission: Admission,
 ) {
     let mut lines = LineBuffer { buffer: BytesMut::new(), searched: 0, index: 0 };
     let mut group = Group::default();
+    let mut room = admission.reserve();
+    let mut most = 0;
     let failed = loop {
         let piece = match next_piece(&mut body, stall).await {
             Ok(piece) => piece,
@@ -85,11 +90,19 @@ pub(super) async fn feed_lines(
         let last = piece.is_none();
         let piece = piece.unwrap_or_default();
         // A line that isn't whole waits here: its bytes count as queued.
-        if let Err(overloaded) = room.grow_to(lines.buffer.len() + piece.len()) {
+        most = most.max(lines.buffer.len() + piece.len());
+        if let Err(overloaded) = room.grow_to(most) {
             break Some(Problem::overloaded(&overloaded));
         }
         lines.buffer.extend_from_slice(&piece);
+        drop(piece);
         let taken = lines.take_into(&feeding, &mut group, last, depth_max, line_bytes_max).await;
+        if most > KEPT_BYTES_MAX && lines.buffer.len() <= KEPT_BYTES_MAX {
+            // The next lines may be short, and may be the last for hours.
+            lines.buffer = BytesMut::from(&*lines.buffer);
+            group.list = BytesMut::new();
+            (room, most) = (admission.reserve(), 0);
+        }
         match taken {
             Taken::More if !last => {}
             Taken::More => break None,
@@ -241,6 +254,9 @@ impl Lines {
         while let Some(record) = waiting.remove(next) {
             due.push((*next, record));
             *next += 1;
+        }
+        if self.held.wait_for((!waiting.is_empty()).then_some(*next)) {
+            self.pool.nudge(&self.record);
         }
         for (index, record) in due {
             self.write(index, &record, into);

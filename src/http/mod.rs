@@ -25,6 +25,7 @@ mod processes;
 mod router;
 mod segment;
 mod server;
+mod small;
 mod state;
 mod submit;
 mod value;

@@ -1,8 +1,9 @@
 //! What a client sends and takes: content type and Accept.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use hyper::body::Body as _;
 
 use super::problem::Problem;
 use crate::api::Query;
@@ -15,10 +16,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Plain {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        check_accept(&parts.headers)?;
-        Query::parse(parts.uri.query(), &[])?;
+        check_plain(parts)?;
         Ok(Self)
     }
+}
+
+/// No query, and JSON for an answer.
+pub fn check_plain(head: &Parts) -> Result<(), Problem> {
+    check_accept(&head.headers)?;
+    Query::parse(head.uri.query(), &[])?;
+    Ok(())
+}
+
+/// Before the body of a request for work is read: its type, if there is one, Accept, and the query, in which only
+/// these parameters may stand.
+pub fn check_work<'a>(request: &'a Request, parameters: &[&str]) -> Result<Query<'a>, Problem> {
+    if !request.body().is_end_stream() {
+        check_content_type(request.headers())?;
+    }
+    check_accept(request.headers())?;
+    Ok(Query::parse(request.uri().query(), parameters)?)
 }
 
 /// A body must be declared as JSON.

@@ -4,20 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::body::read_small_body;
-use super::negotiate::{Plain, check_content_type};
 use super::pools::shown;
 use super::problem::{Problem, timeout_max};
 use super::segment::Segment;
+use super::small::{NoMembers, SmallBody};
 use super::state::{Service, Shared};
 use crate::api::{
     EmptyBodyProblems, Invalid, JobProblems, JoinBody, NewPoolBody, NewPoolRequest, PoolChangeBody, PoolInfo,
-    Problem as ProblemBody, ReadProblems, join_timeout, no_arguments, pool_change,
+    Problem as ProblemBody, ReadProblems, join_timeout, pool_change,
 };
 use crate::pool::{Misfit, NewPool, NotMade, Pool, PoolOptions, PoolState, is_name, pick_initializer};
 
@@ -40,10 +38,8 @@ const END_MAX: Duration = Duration::from_secs(5);
               ReadProblems, EmptyBodyProblems))]
 pub async fn create_pool(
     State(app): State<Arc<Shared>>,
-    _: Plain,
-    request: Request,
+    SmallBody(body): SmallBody,
 ) -> Result<Response, Problem> {
-    let body = small_body(&app, request).await?;
     let wanted = NewPoolRequest::parse(&body, app.limits.depth_max)?;
     let service = app.service_for_work()?;
     let new = resolved(service, wanted)?;
@@ -52,6 +48,7 @@ pub async fn create_pool(
     loaded.map_err(|failure| Problem::of_boot(&failure))?;
     let pool = service.pools.make(new).map_err(|error| match error {
         NotMade::AlreadyExists => Problem::pool_exists(&name),
+        NotMade::TooMany(error) => Problem::too_many_workers(error),
         NotMade::UnknownRuntime => Invalid::new("runtime", "nothing of this runtime is served").into(),
     })?;
     // A task of its own: a client that leaves must not leave half a pool.
@@ -141,16 +138,15 @@ async fn end(service: &Service, pool: &Pool) {
 pub async fn resize_pool(
     State(app): State<Arc<Shared>>,
     Segment(name): Segment,
-    _: Plain,
-    request: Request,
+    SmallBody(body): SmallBody,
 ) -> Result<Json<PoolInfo>, Problem> {
-    let body = small_body(&app, request).await?;
     let processes = pool_change(&body, app.limits.depth_max)?;
-    let pool = app.service_for_work()?.pool(&name)?;
+    let service = app.service_for_work()?;
+    let pool = service.pool(&name)?;
     if pool.state() == PoolState::Closed {
         return Err(Problem::pool_closed(&pool));
     }
-    pool.resize(processes);
+    service.pools.resize(&pool, processes).map_err(Problem::too_many_workers)?;
     Ok(Json(shown(&pool).await))
 }
 
@@ -164,10 +160,9 @@ pub async fn resize_pool(
 pub async fn close_pool(
     State(app): State<Arc<Shared>>,
     Segment(name): Segment,
-    _: Plain,
-    request: Request,
+    _: NoMembers,
 ) -> Result<Json<PoolInfo>, Problem> {
-    let pool = temporary(&app, &name, request).await?;
+    let pool = temporary(&app, &name)?;
     pool.close();
     Ok(Json(shown(&pool).await))
 }
@@ -185,10 +180,8 @@ pub async fn close_pool(
 pub async fn join_pool(
     State(app): State<Arc<Shared>>,
     Segment(name): Segment,
-    _: Plain,
-    request: Request,
+    SmallBody(body): SmallBody,
 ) -> Result<Json<PoolInfo>, Problem> {
-    let body = small_body(&app, request).await?;
     let limits = &app.limits;
     let asked =
         if body.is_empty() { None } else { join_timeout(&body, limits.depth_max, timeout_max(limits))? };
@@ -214,10 +207,9 @@ pub async fn join_pool(
 pub async fn terminate_pool(
     State(app): State<Arc<Shared>>,
     Segment(name): Segment,
-    _: Plain,
-    request: Request,
+    _: NoMembers,
 ) -> Result<StatusCode, Problem> {
-    let pool = temporary(&app, &name, request).await?;
+    let pool = temporary(&app, &name)?;
     let ending = Arc::clone(&app);
     // A task of its own: a client that leaves must not leave a name that is never free again.
     let ended = tokio::spawn(async move {
@@ -227,23 +219,8 @@ pub async fn terminate_pool(
     ended.await.unwrap_or_else(|_| Err(Problem::draining()))
 }
 
-/// A pool that may be closed and deleted, from a request without members.
-async fn temporary(app: &Shared, name: &str, request: Request) -> Result<Pool, Problem> {
-    let body = small_body(app, request).await?;
-    if !body.is_empty() {
-        no_arguments(&body, app.limits.depth_max)?;
-    }
+/// A pool that may be closed and deleted.
+fn temporary(app: &Shared, name: &str) -> Result<Pool, Problem> {
     let pool = app.service()?.pool(name)?;
     if pool.permanent { Err(Problem::pool_permanent(&pool)) } else { Ok(pool) }
-}
-
-/// A body that holds no work.
-pub(super) async fn small_body(app: &Shared, request: Request) -> Result<Bytes, Problem> {
-    let (head, body) = request.into_parts();
-    let stall = app.limits.body_stall_timeout;
-    let body = read_small_body(body, &head.headers, stall).await.map_err(|error| Problem::of_body(&error))?;
-    if !body.is_empty() {
-        check_content_type(&head.headers)?;
-    }
-    Ok(body)
 }

@@ -1,12 +1,13 @@
 //! The one map from what can go wrong to a status, a code and a sentence.
 
 mod objects;
+mod pools;
 mod processes;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::body::BodyError;
+use super::body::{BodyError, SMALL_BYTES_MAX};
 use crate::api::{self, BodyProblem, Invalid};
 use crate::config::Limits;
 use crate::jobs::{Failure, FailureCode, KeyBounds, Overloaded, Record};
@@ -176,18 +177,8 @@ impl Problem {
     /// The body can't be had.
     pub fn of_body(error: &BodyError) -> Self {
         match error {
-            BodyError::TooLarge { limit } => {
-                let detail = format!("the body is larger than {limit} bytes (--body-limit)");
-                let mut problem = Self::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "body-too-large",
-                    "The body is too large",
-                    detail,
-                );
-                problem.0.limit = Some(*limit as u64);
-                problem.0.knob = Some("--body-limit".into());
-                problem
-            }
+            BodyError::TooLarge { limit } => Self::too_large(*limit, Some("--body-limit")),
+            BodyError::TooLargeHere => Self::too_large(SMALL_BYTES_MAX, None),
             BodyError::Stalled { after } => {
                 let detail = format!("the body brought no byte for {} s (--body-stall)", after.as_secs_f64());
                 Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", detail)
@@ -198,6 +189,16 @@ impl Problem {
                 Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", detail)
             }
         }
+    }
+
+    fn too_large(limit: usize, knob: Option<&str>) -> Self {
+        let which = knob.unwrap_or("the most that is taken here");
+        let detail = format!("the body is larger than {limit} bytes ({which})");
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        let mut problem = Self::new(status, "body-too-large", "The body is too large", detail);
+        problem.0.limit = Some(limit as u64);
+        problem.0.knob = knob.map(str::to_owned);
+        problem
     }
 
     /// The queue is full.

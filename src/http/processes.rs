@@ -7,19 +7,19 @@ use axum::Json;
 use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use hyper::body::Body as _;
 
-use super::negotiate::{Plain, check_accept, check_accepts, check_content_type};
-use super::pool_life::small_body;
+use super::idempotency::NothingRan;
+use super::negotiate::{Plain, check_accept, check_accepts};
 use super::problem::{Problem, timeout_max};
 use super::segment::Segment;
+use super::small::{NoMembers, SmallBody};
 use super::state::Shared;
-use super::submit::body_of;
+use super::submit::body_of_work;
 use crate::api::{
     EmptyBodyProblems, Invalid, JoinBody, ProcessBody, ProcessInfo, ProcessList, ProcessProblems,
-    ProcessRequest, Query, ReadProblems, StartProblems, join_timeout, no_arguments,
+    ProcessRequest, Query, ReadProblems, StartProblems, join_timeout,
 };
-use crate::processes::{NewProcess, ProcessId, Single};
+use crate::processes::{NewProcess, NotStarted, ProcessId, Single};
 
 const LIST_DEFAULT: usize = 100;
 const LIST_MAX: usize = 1_000;
@@ -53,13 +53,8 @@ fn find(app: &Shared, id: &str) -> Result<Arc<Single>, Problem> {
                                 "alive": true})),
               ReadProblems, StartProblems))]
 pub async fn start_process(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    if !request.body().is_end_stream() {
-        check_content_type(request.headers())?;
-    }
-    check_accept(request.headers())?;
-    Query::parse(request.uri().query(), &[])?;
     // Its bytes count as queued until the process has them.
-    let (body, _room) = body_of(&app, request).await?;
+    let (body, _room) = body_of_work(&app, request).await?;
     let wanted = ProcessRequest::parse(&body, app.limits.depth_max)?;
     let service = app.service_for_work()?;
     let function = service.function(&wanted.target)?;
@@ -71,8 +66,16 @@ pub async fn start_process(State(app): State<Arc<Shared>>, request: Request) -> 
         name: wanted.name,
         daemon: wanted.daemon,
     };
-    let started = service.processes.start(new).await;
-    let single = started.map_err(|error| Problem::of_not_started(&error, &function.name))?;
+    let single = match service.processes.start(new).await {
+        Ok(single) => single,
+        Err(error) => {
+            let mut response = Problem::of_not_started(&error, &function.name).into_response();
+            if matches!(error, NotStarted::Arguments { unknown_ref: true, .. }) {
+                response.extensions_mut().insert(NothingRan);
+            }
+            return Ok(response);
+        }
+    };
     let mut response = (StatusCode::CREATED, Json(shown(&single))).into_response();
     app.locate(&mut response, format_args!("/v1/processes/{}", single.id));
     Ok(response)
@@ -128,10 +131,8 @@ pub async fn get_process(
 pub async fn join_process(
     State(app): State<Arc<Shared>>,
     Segment(id): Segment,
-    _: Plain,
-    request: Request,
+    SmallBody(body): SmallBody,
 ) -> Result<Json<ProcessInfo>, Problem> {
-    let body = small_body(&app, request).await?;
     let limits = &app.limits;
     let asked =
         if body.is_empty() { None } else { join_timeout(&body, limits.depth_max, timeout_max(limits))? };
@@ -149,10 +150,9 @@ pub async fn join_process(
 pub async fn terminate_process(
     State(app): State<Arc<Shared>>,
     Segment(id): Segment,
-    RawQuery(query): RawQuery,
-    request: Request,
+    _: NoMembers,
 ) -> Result<Json<ProcessInfo>, Problem> {
-    signal(&app, &id, query.as_deref(), request, Single::terminate).await
+    signal(&app, &id, Single::terminate)
 }
 
 /// Kills it and its process group with SIGKILL (`Process.kill()`). Join it to see its end.
@@ -163,25 +163,12 @@ pub async fn terminate_process(
 pub async fn kill_process(
     State(app): State<Arc<Shared>>,
     Segment(id): Segment,
-    RawQuery(query): RawQuery,
-    request: Request,
+    _: NoMembers,
 ) -> Result<Json<ProcessInfo>, Problem> {
-    signal(&app, &id, query.as_deref(), request, Single::kill).await
+    signal(&app, &id, Single::kill)
 }
 
-async fn signal(
-    app: &Shared,
-    id: &str,
-    query: Option<&str>,
-    request: Request,
-    send: fn(&Single),
-) -> Result<Json<ProcessInfo>, Problem> {
-    check_accept(request.headers())?;
-    Query::parse(query, &[])?;
-    let body = small_body(app, request).await?;
-    if !body.is_empty() {
-        no_arguments(&body, app.limits.depth_max)?;
-    }
+fn signal(app: &Shared, id: &str, send: fn(&Single)) -> Result<Json<ProcessInfo>, Problem> {
     let single = find(app, id)?;
     send(&single);
     Ok(Json(shown(&single)))

@@ -7,16 +7,14 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use hyper::body::Body as _;
-
 use super::body::read_body;
-use super::idempotency::ResultLife;
-use super::negotiate::{check_accept, check_content_type};
+use super::idempotency::{NothingRan, ResultLife};
+use super::negotiate::check_work;
 use super::problem::Problem;
 use super::state::{Service, Shared, StageValue};
 use super::value::{value_response, wants_raw};
 use crate::api::{
-    self, ApplyBody, ApplyRequest, Job, MapBody, MapRequest, Options, OutcomeProblems, Query, ReadProblems,
+    self, ApplyBody, ApplyRequest, Job, MapBody, MapRequest, Options, OutcomeProblems, ReadProblems,
     SubmitProblems,
 };
 use crate::jobs::{FailureCode, JobKind, NewJob, Outcome, Record, Reservation};
@@ -185,12 +183,8 @@ fn default_chunksize(items: usize, workers: usize) -> usize {
     items.div_ceil((workers * CHUNKS_PER_WORKER).max(1))
 }
 
-async fn body_of_work(app: &Shared, request: Request) -> Result<(Bytes, Reservation), Problem> {
-    if !request.body().is_end_stream() {
-        check_content_type(request.headers())?;
-    }
-    check_accept(request.headers())?;
-    Query::parse(request.uri().query(), &[])?;
+pub(super) async fn body_of_work(app: &Shared, request: Request) -> Result<(Bytes, Reservation), Problem> {
+    check_work(&request, &[])?;
     body_of(app, request).await
 }
 
@@ -241,12 +235,24 @@ pub(super) async fn answer(app: Arc<Shared>, job: Submitted, raw: bool) -> Resul
     let attended = Attended { app: &app, job: &job };
     let outcome = job.record.ended().await;
     drop(attended);
-    let mut response = outcome_response(&app, &job.record, outcome, raw)?;
+    let nothing_ran = nothing_ran(&job.record, &outcome);
+    let mut response =
+        outcome_response(&app, &job.record, outcome, raw).unwrap_or_else(Problem::into_response);
     response.headers_mut().insert(JOB_HEADER, id_value(&job.record));
     if let Some(ttl) = job.record.new.terms.result_ttl {
         response.extensions_mut().insert(ResultLife(ttl));
     }
+    if nothing_ran {
+        response.extensions_mut().insert(NothingRan);
+    }
     Ok(response)
+}
+
+/// A call's worker refuses an unknown object before it calls; other tasks of the job, and earlier attempts, may have
+/// run.
+fn nothing_ran(record: &Record, outcome: &Outcome) -> bool {
+    let refused = matches!(outcome, Outcome::Failure(failure) if failure.code == FailureCode::UnknownRef);
+    refused && record.new.kind == JobKind::Apply && record.snapshot().attempts <= 1
 }
 
 /// A job's ending as an answer.

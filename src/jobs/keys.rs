@@ -324,6 +324,33 @@ mod tests {
     }
 
     #[test]
+    fn of_several_threads_one_is_the_first() {
+        let keys = keys(1_000, 1 << 20, DAY);
+        let (begin, firsts) = (std::sync::Barrier::new(4), std::sync::atomic::AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    begin.wait();
+                    for number in 0..500 {
+                        match keys.begin(&number.to_string(), PRINT) {
+                            Begun::First(turn, _) => {
+                                firsts.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                                turn.settle(answer(5_000), Some(DAY));
+                            }
+                            Begun::Running(_) | Begun::Answered(_) => {}
+                            other @ (Begun::Mismatch | Begun::Full) => panic!("{other:?}"),
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(firsts.into_inner(), 500);
+        let tables = keys.tables.lock();
+        let kept = tables.entries.values().map(|entry| bytes_of(&entry.state)).sum::<usize>();
+        assert_eq!((tables.bytes, tables.ages.len()), (kept, 500));
+    }
+
+    #[test]
     fn a_full_table_takes_no_more_and_forgets_nothing() {
         let keys = keys(2, 1 << 20, DAY);
         turn(&keys, "a").settle(answer(1), Some(DAY));

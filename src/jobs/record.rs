@@ -293,7 +293,7 @@ impl Record {
         }
     }
 
-    /// Bytes that keeping it costs, about: itself, its outcome, its log.
+    /// Bytes that keeping it costs, about: itself, its terms, its outcome, its log.
     pub fn kept_bytes(&self) -> usize {
         let live = self.live.lock();
         let outcome = match &live.outcome {
@@ -301,7 +301,7 @@ impl Record {
             Some(Outcome::Failure(failure)) => failure.kept_bytes(),
             None => 0,
         };
-        size_of::<Self>() + outcome + live.log.len()
+        size_of::<Self>() + self.new.terms.held_bytes() + outcome + live.log.len()
     }
 }
 

@@ -53,6 +53,16 @@ impl Default for Terms {
 }
 
 impl Terms {
+    /// Bytes that they hold besides themselves, about.
+    pub fn held_bytes(&self) -> usize {
+        let tags: usize = self.tags.iter().map(|tag| size_of::<String>() + tag.len()).sum();
+        let codes = match &self.retry_on {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(codes) => size_of_val(codes.as_slice()),
+        };
+        tags + codes + self.key.as_ref().map_or(0, |key| key.len())
+    }
+
     /// The pause before a task is run again after its `attempt`th run ended so (from 1); `None` if it isn't.
     pub fn retry_after(&self, code: FailureCode, attempt: u32) -> Option<Duration> {
         let again = attempt <= self.retries && self.retry_on.contains(&code);

@@ -17,5 +17,5 @@ mod words;
 
 pub use envelope::{EnvelopeError, MEMBERS_MAX, Member, envelope};
 pub use error::{Reason, ScanError};
-pub use scan::{Kind, Shape, check};
-pub use split::{Elements, Splitter, drop_first, elements};
+pub use scan::{Kind, Shape, check, check_grammar};
+pub use split::{Elements, Splitter, elements};

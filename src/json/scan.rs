@@ -51,11 +51,19 @@ pub fn check(text: &[u8], depth_max: usize) -> Result<Shape, ScanError> {
     shape.map_err(|error| *error)
 }
 
+/// Checks the grammar alone: numbers may be as large and values as deep as they like.
+pub fn check_grammar(text: &[u8]) -> Result<Shape, ScanError> {
+    let scanner = Scanner::new(text, usize::MAX).map(|scanner| Scanner { any_number: true, ..scanner });
+    scanner.and_then(|scanner| scanner.whole()).map_err(|error| *error)
+}
+
 /// The text and the rules. Every method takes the offset at which it begins, and gives the one at which it
 /// ended.
 pub(super) struct Scanner<'a> {
     text: &'a [u8],
     depth_max: usize,
+    /// Also one beyond the range of a double.
+    any_number: bool,
 }
 
 impl<'a> Scanner<'a> {
@@ -65,7 +73,7 @@ impl<'a> Scanner<'a> {
             return Err(Reason::ByteOrderMark.at(0));
         }
         match std::str::from_utf8(text) {
-            Ok(_) => Ok(Self { text, depth_max }),
+            Ok(_) => Ok(Self { text, depth_max, any_number: false }),
             Err(error) => Err(Reason::InvalidUtf8.at(error.valid_up_to())),
         }
     }
@@ -277,7 +285,8 @@ impl<'a> Scanner<'a> {
         if exponent {
             end = self.digits(end + 1 + usize::from(matches!(self.byte(end + 1), b'+' | b'-')))?;
         }
-        if (exponent || point - whole > SAFE_DIGITS) && !self.is_finite(start, end) {
+        let suspect = !self.any_number && (exponent || point - whole > SAFE_DIGITS);
+        if suspect && !self.is_finite(start, end) {
             return Err(Reason::NumberOutOfRange.at(start));
         }
         Ok(end)

@@ -47,15 +47,6 @@ pub fn elements(array: &[u8]) -> Elements<'_> {
     Elements { text: array.get(inside(array)).unwrap_or_default(), at: 0 }
 }
 
-/// What stands behind the first `n` elements of a list without brackets, as [`Splitter::next_chunk`] gives it.
-pub fn drop_first(list: &Bytes, n: usize) -> Bytes {
-    let mut at = 0;
-    if n > 0 && cut(list, &mut at, n).is_none() {
-        return Bytes::new();
-    }
-    list.slice(at.min(list.len())..)
-}
-
 /// An iterator over the elements of an array.
 #[derive(Debug, Clone)]
 pub struct Elements<'a> {

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::{
-    EnvelopeError, Kind, MEMBERS_MAX, Reason, ScanError, Shape, Splitter, check, elements, envelope,
+    EnvelopeError, Kind, MEMBERS_MAX, Reason, ScanError, Shape, Splitter, check, check_grammar, elements,
+    envelope,
 };
 
 const DEPTH_MAX: usize = 128;
@@ -33,6 +34,19 @@ fn takes_every_kind_and_says_where_it_stands() {
     for &(text, start, end, kind, elements) in table {
         let shape = Shape { start, end, kind, elements };
         assert_eq!(check(text.as_bytes(), DEPTH_MAX), Ok(shape), "{text:?}");
+    }
+}
+
+#[test]
+fn the_grammar_alone_has_no_limits() {
+    let deep = ["[".repeat(5_000), "]".repeat(5_000)].concat();
+    for text in ["1e999", "[-1e309,{\"x\":2e400}]", &"9".repeat(400), &deep] {
+        assert!(check(text.as_bytes(), DEPTH_MAX).is_err(), "{text}");
+        assert!(check_grammar(text.as_bytes()).is_ok(), "{text}");
+    }
+    for text in ["", "[1e99", "01", "1e", "[1,]", "{1:2}", "\"\u{1}\"", "1 2"] {
+        assert_eq!(check_grammar(text.as_bytes()), check(text.as_bytes(), usize::MAX), "{text}");
+        assert!(check_grammar(text.as_bytes()).is_err(), "{text}");
     }
 }
 

@@ -133,7 +133,11 @@ impl Calling {
             let late = waiting.object.with(&common, |thing, context| thing.late(ticket, context));
             match late {
                 Ok(Some(outcome)) => return Poll::Ready(self.ended(outcome)),
-                Err(error) => return Poll::Ready(self.ended(Err(error))),
+                // It is gone: those who waited were told, unless they had been given something before.
+                Err(error) => {
+                    let told = waiting.slot.take().unwrap_or(Err(error));
+                    return Poll::Ready(self.ended(told));
+                }
                 // Something else is waited for now (a condition's lock).
                 Ok(None) => {
                     let more = waiting.max_wait.and_then(|limit| Instant::now().checked_add(limit));

@@ -45,8 +45,10 @@ impl Condition {
             slot.fill(Ok(match purpose {
                 Purpose::Acquire => acquired(grant),
                 Purpose::WakeUp { notified, depth } => {
-                    let Grant { token, .. } = grant;
-                    (truth_text(notified), Some(Undo::Hold { token, depth }))
+                    let Grant { token, recovered } = grant;
+                    // A wait can't be told that the lock had come back; the next to acquire is.
+                    self.lock.leave_untold(recovered);
+                    (truth_text(notified), Some(Undo::Woken { token, depth, notified }))
                 }
             }));
         }
@@ -60,10 +62,10 @@ impl Condition {
     fn wait(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
         let patience = turn.patience()?;
         self.check_mine(turn, "must acquire() condition before using wait()")?;
-        turn.context.room.bytes(WAITER_BYTES)?;
+        turn.room_to_wait()?;
         let put_down = self.lock.put_down(turn.caller).ok_or_else(not_owner)?;
         let sleeper = Sleeper { caller: turn.caller.clone(), put_down };
-        turn.wait(&mut self.sleepers, sleeper, patience)
+        Ok(turn.line_up(&mut self.sleepers, sleeper, patience))
     }
 
     /// Wakes so many: they line up for the lock.
@@ -77,6 +79,12 @@ impl Condition {
         for (ticket, sleeper) in woken {
             self.wake(ticket, sleeper, true);
         }
+    }
+
+    /// A notification doesn't leave with who had it: it goes to another one.
+    fn pass_on<'a>(&mut self, left: impl IntoIterator<Item = &'a Purpose>) {
+        let notified = |purpose: &&Purpose| matches!(purpose, Purpose::WakeUp { notified: true, .. });
+        self.notify(left.into_iter().filter(notified).count());
     }
 
     fn wake(&mut self, ticket: Ticket, waiter: super::line::Waiter<Sleeper>, notified: bool) {
@@ -121,7 +129,10 @@ impl Thing for Condition {
             self.settle(context);
             return None;
         }
-        self.lock.remove(ticket).map(|want| match want.purpose {
+        let purpose = self.lock.remove(ticket)?.purpose;
+        self.pass_on([&purpose]);
+        self.settle(context);
+        Some(match purpose {
             Purpose::Acquire => Ok((not_acquired(), None)),
             Purpose::WakeUp { .. } => {
                 let detail = "the wait is over, but somebody else held the condition all the time: this owner does \
@@ -131,22 +142,31 @@ impl Thing for Condition {
         })
     }
 
-    fn withdraw(&mut self, ticket: Ticket, _: Context<'_>) {
-        if self.sleepers.remove(ticket).is_none() {
-            self.lock.remove(ticket);
-        }
-    }
-
-    fn undo(&mut self, undo: Undo, context: Context<'_>) {
-        if let Undo::Hold { token, depth } = undo {
-            self.lock.give_back(token, depth);
+    fn withdraw(&mut self, ticket: Ticket, context: Context<'_>) {
+        if self.sleepers.remove(ticket).is_none()
+            && let Some(want) = self.lock.remove(ticket)
+        {
+            self.pass_on([&want.purpose]);
             self.settle(context);
         }
     }
 
+    fn undo(&mut self, undo: Undo, context: Context<'_>) {
+        match undo {
+            Undo::Hold { token, depth, recovered } => self.lock.give_back(token, depth, recovered),
+            Undo::Woken { token, depth, notified } => {
+                self.lock.give_back(token, depth, false);
+                self.notify(usize::from(notified));
+            }
+            Undo::Item { .. } => {}
+        }
+        self.settle(context);
+    }
+
     fn died(&mut self, holder: HolderId, context: Context<'_>) {
         self.sleepers.take_if(|waiter| waiter.holder == Some(holder));
-        self.lock.line().take_if(|waiter| waiter.holder == Some(holder));
+        let left = self.lock.line().take_if(|waiter| waiter.holder == Some(holder));
+        self.pass_on(left.iter().map(|(_, waiter)| &waiter.wants.purpose));
         self.lock.died(holder);
         self.settle(context);
     }
@@ -157,7 +177,9 @@ impl Thing for Condition {
 
     fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool) {
         self.sleepers.end_if(outcome, |waiter| !over_http_only || waiter.holder.is_none());
-        self.lock.line().end_if(outcome, |waiter| !over_http_only || waiter.holder.is_none());
+        let left = self.lock.line().take_if(|waiter| !over_http_only || waiter.holder.is_none());
+        left.iter().for_each(|(_, waiter)| waiter.slot.fill(outcome.clone()));
+        self.pass_on(left.iter().map(|(_, waiter)| &waiter.wants.purpose));
     }
 
     fn show(&self, _: bool, out: &mut Members) -> Result<(), ObjectError> {

@@ -9,7 +9,7 @@ use super::error::{ErrorCode, ObjectError};
 use super::line::{Outcome, Ticket};
 use super::python::{Key, members, shown};
 use super::room::ITEM_BYTES;
-use super::thing::{Context, Members, Step, Thing, Turn, array};
+use super::thing::{self, Context, Members, Step, Thing, Turn, array};
 use crate::json;
 
 /// Counted for an entry besides its texts.
@@ -25,12 +25,12 @@ pub(super) struct Dict {
 }
 
 impl Dict {
-    pub fn new(arguments: &Arguments, _: usize) -> Result<Self, ObjectError> {
+    pub fn new(arguments: &Arguments) -> Result<Self, ObjectError> {
         let mut dict = Self::default();
         let pairs = arguments.raw("items").map(pairs).transpose()?;
         for (key, value) in pairs.into_iter().flatten() {
-            let key_read = read_key(&key).map_err(|error| ObjectError::invalid("items", error.detail))?;
-            dict.insert(key_read, &key, Bytes::copy_from_slice(&value));
+            let key_read = read_key(key).map_err(|error| ObjectError::invalid("items", error.detail))?;
+            dict.insert(key_read, key, Bytes::copy_from_slice(value));
         }
         Ok(dict)
     }
@@ -63,31 +63,34 @@ impl Dict {
         let Some((_, (text, value))) = self.entries.last_key_value() else {
             return Err(key_error("popitem(): dictionary is empty".to_owned(), None));
         };
-        let pair = array([&text[..], &value[..]].into_iter());
+        // The answer of what is taken out is as large as that.
+        let pair = array([&text[..], &value[..]].into_iter(), usize::MAX)?;
         if let Ok(key) = Key::read(&text.clone()) {
             self.remove(&key);
         }
         Ok(Step::text(pair))
     }
 
-    fn keys(&self) -> Vec<u8> {
-        array(self.entries.values().map(|(key, _)| &key[..]))
+    fn keys(&self, bytes_max: usize) -> Result<Vec<u8>, ObjectError> {
+        array(self.entries.values().map(|(key, _)| &key[..]), bytes_max)
     }
 
-    fn pairs(&self) -> Vec<u8> {
-        let pairs: Vec<Vec<u8>> =
-            self.entries.values().map(|(key, value)| array([&key[..], &value[..]].into_iter())).collect();
-        array(pairs.iter().map(Vec::as_slice))
+    fn values(&self, bytes_max: usize) -> Result<Vec<u8>, ObjectError> {
+        array(self.entries.values().map(|(_, value)| &value[..]), bytes_max)
+    }
+
+    fn pairs(&self, bytes_max: usize) -> Result<Vec<u8>, ObjectError> {
+        thing::pairs(self.entries.values().map(|(key, value)| (key, value)), bytes_max)
     }
 
     fn update(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
         let Some(given) = turn.arguments.raw("items") else { return Ok(Step::null()) };
         let mut read = Vec::new();
         for (key, value) in pairs(given)? {
-            read.push((read_key(&key)?, key, value));
+            read.push((read_key(key)?, key, value));
         }
         for (key, text, value) in read {
-            self.insert(key, &text, Bytes::copy_from_slice(&value));
+            self.insert(key, text, Bytes::copy_from_slice(value));
         }
         Ok(Step::null())
     }
@@ -123,15 +126,15 @@ impl Dict {
 }
 
 /// Texts of a key and its value.
-type Pair = (Vec<u8>, Vec<u8>);
+type Pair<'a> = (&'a [u8], &'a [u8]);
 
 /// The pairs of an array of pairs, or the members of an object.
-pub(super) fn pairs(text: &[u8]) -> Result<Vec<Pair>, ObjectError> {
+pub(super) fn pairs(text: &[u8]) -> Result<Vec<Pair<'_>>, ObjectError> {
     if text.first() == Some(&b'{') {
-        return Ok(members(text).into_iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect());
+        return Ok(members(text));
     }
-    let pair = |text: &[u8]| {
-        let mut parts = json::elements(text).map(<[u8]>::to_vec);
+    let pair = |text| {
+        let mut parts = json::elements(text);
         let pair = (parts.next(), parts.next(), parts.next());
         match (text.first(), pair) {
             (Some(b'['), (Some(key), Some(value), None)) => Ok((key, value)),
@@ -157,9 +160,9 @@ impl Thing for Dict {
     fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
         match method {
             "__len__" => Ok(Step::number(self.entries.len())),
-            "__iter__" | "keys" => Ok(Step::text(self.keys())),
-            "values" => Ok(Step::text(array(self.entries.values().map(|(_, value)| &value[..])))),
-            "items" | "copy" => Ok(Step::text(self.pairs())),
+            "__iter__" | "keys" => self.keys(turn.context.answer_bytes_max).map(Step::text),
+            "values" => self.values(turn.context.answer_bytes_max).map(Step::text),
+            "items" | "copy" => self.pairs(turn.context.answer_bytes_max).map(Step::text),
             "popitem" => self.pop_last(),
             "update" => self.update(turn),
             "clear" => {
@@ -184,7 +187,7 @@ impl Thing for Dict {
     fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
         out.number("length", self.entries.len());
         if whole {
-            out.raw("items", &self.pairs());
+            out.raw("items", &self.pairs(out.bytes_max())?);
         }
         Ok(())
     }

@@ -37,6 +37,8 @@ pub enum ErrorCode {
     JoinTimeout,
     /// The content can't be said in JSON: not a number, or infinite.
     ResultNotJson,
+    /// The answer would be too large.
+    ResultTooLarge,
     /// No room: too many objects or bytes.
     Overloaded,
     /// The server goes down.
@@ -63,6 +65,7 @@ impl ErrorCode {
             Self::ResultTimeout => "result-timeout",
             Self::JoinTimeout => "join-timeout",
             Self::ResultNotJson => "result-not-json",
+            Self::ResultTooLarge => "result-too-large",
             Self::Overloaded => "overloaded",
             Self::Draining => "draining",
         }

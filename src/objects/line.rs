@@ -21,8 +21,10 @@ pub(super) type Ticket = u64;
 pub(super) enum Undo {
     /// An item, and its place in the queue; of a pipe, which end received it.
     Item { place: u64, item: Bytes, end: usize },
-    /// A hold on a lock or semaphore.
-    Hold { token: u64, depth: u32 },
+    /// A hold on a lock or semaphore, and whether its call was told that it had come back without a release.
+    Hold { token: u64, depth: u32, recovered: bool },
+    /// A condition's lock, had anew after a wait, and whether by a notification.
+    Woken { token: u64, depth: u32, notified: bool },
 }
 
 /// A call's answer, and what it takes with it.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::arguments::Arguments;
 use super::error::{ErrorCode, ObjectError};
 use super::line::{Outcome, Ticket};
-use super::python::{NoOrder, Value, shown, sorted};
+use super::python::{NoOrder, PART_BYTES, Value, Wanted, shown, sorted};
 use super::room::ITEM_BYTES;
 use super::slice::Slice;
 use super::thing::{Context, Members, Step, Thing, Turn, array};
@@ -38,8 +38,8 @@ impl List {
         self.item_bytes = self.items.iter().map(Bytes::len).sum();
     }
 
-    fn all(&self) -> Vec<u8> {
-        array(self.items.iter().map(|item| &item[..]))
+    fn all(&self, bytes_max: usize) -> Result<Vec<u8>, ObjectError> {
+        array(self.items.iter().map(|item| &item[..]), bytes_max)
     }
 
     /// Which item, with this message if there is none.
@@ -52,7 +52,8 @@ impl List {
 
     fn get(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
         if let Some(slice) = Slice::of(turn.arguments, self.items.len())? {
-            return Ok(Step::text(array(slice.places().map(|at| &self.items[at][..]))));
+            let items = slice.places().map(|at| &self.items[at][..]);
+            return array(items, turn.context.answer_bytes_max).map(Step::text);
         }
         let index = turn.arguments.integer("index").unwrap_or(0);
         Ok(Step::text(self.items[self.at(index, "list index out of range")?].clone()))
@@ -126,8 +127,8 @@ impl List {
     }
 
     fn find(&self, turn: &Turn<'_>, mut range: std::ops::Range<usize>) -> Option<usize> {
-        let wanted = Value::read(turn.arguments.raw("value").unwrap_or_default());
-        range.find(|at| Value::read(&self.items[*at]) == wanted)
+        let wanted = Wanted::read(turn.arguments.raw("value").unwrap_or_default());
+        range.find(|at| wanted.is(&self.items[*at]))
     }
 
     fn index(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
@@ -145,11 +146,16 @@ impl List {
     }
 
     fn count(&self, turn: &Turn<'_>) -> usize {
-        let wanted = Value::read(turn.arguments.raw("value").unwrap_or_default());
-        self.items.iter().filter(|item| Value::read(item) == wanted).count()
+        let wanted = Wanted::read(turn.arguments.raw("value").unwrap_or_default());
+        self.items.iter().filter(|item| wanted.is(item)).count()
     }
 
-    fn sort(&mut self, reverse: bool) -> Result<Step, ObjectError> {
+    fn sort(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let reverse = turn.arguments.bool("reverse").unwrap_or(false);
+        // Those are built for it, part by part.
+        let nested = self.items.iter().filter(|item| matches!(item.first(), Some(b'[' | b'{')));
+        let nested_bytes: usize = nested.map(Bytes::len).sum();
+        turn.context.room.bytes(nested_bytes.saturating_mul(PART_BYTES))?;
         let values: Vec<Value> = self.items.iter().map(|item| Value::read(item)).collect();
         let order = sorted(&values, reverse).map_err(|NoOrder(one, other)| {
             let message = format!("'<' not supported between instances of '{one}' and '{other}'");
@@ -171,6 +177,7 @@ impl List {
 
 impl Thing for List {
     fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+        let bytes_max = turn.context.answer_bytes_max;
         match method {
             "__len__" => return Ok(Step::number(self.items.len())),
             "__getitem__" => return self.get(turn),
@@ -180,19 +187,21 @@ impl Thing for List {
             "__add__" => {
                 let other = turn.arguments.raw("value").unwrap_or_default();
                 let both = self.items.iter().map(|item| &item[..]).chain(json::elements(other));
-                return Ok(Step::text(array(both)));
+                return array(both, bytes_max).map(Step::text);
             }
             "__mul__" | "__rmul__" => {
                 let items = self.times(turn)?;
-                return Ok(Step::text(array(items.iter().map(|item| &item[..]))));
+                return array(items.iter().map(|item| &item[..]), bytes_max).map(Step::text);
             }
-            "__reversed__" => return Ok(Step::text(array(self.items.iter().rev().map(|item| &item[..])))),
-            "copy" => return Ok(Step::text(self.all())),
+            "__reversed__" => {
+                return array(self.items.iter().rev().map(|item| &item[..]), bytes_max).map(Step::text);
+            }
+            "copy" => return self.all(bytes_max).map(Step::text),
             "count" => return Ok(Step::number(self.count(turn))),
             "index" => return self.index(turn),
             "pop" => return self.pop(turn),
             "remove" => return self.remove(turn),
-            "sort" => return self.sort(turn.arguments.bool("reverse").unwrap_or(false)),
+            "sort" => return self.sort(turn),
             "__imul__" => {
                 self.items = self.times(turn)?;
                 self.recount();
@@ -218,7 +227,7 @@ impl Thing for List {
     fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
         out.number("length", self.items.len());
         if whole {
-            out.raw("values", &self.all());
+            out.raw("values", &self.all(out.bytes_max())?);
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ impl Lock {
 pub(super) fn acquired(grant: Grant) -> (Bytes, Option<Undo>) {
     let Grant { token, recovered } = grant;
     let text = format!("{{\"acquired\":true,\"token\":{token},\"recovered\":{recovered}}}");
-    (text.into(), Some(Undo::Hold { token, depth: 1 }))
+    (text.into(), Some(Undo::Hold { token, depth: 1, recovered }))
 }
 
 /// The answer of one that doesn't.
@@ -109,8 +109,8 @@ impl Thing for Lock {
     }
 
     fn undo(&mut self, undo: Undo, context: Context<'_>) {
-        if let Undo::Hold { token, depth } = undo {
-            self.0.give_back(token, depth);
+        if let Undo::Hold { token, depth, recovered } = undo {
+            self.0.give_back(token, depth, recovered);
             self.settle(context);
         }
     }

@@ -1,14 +1,15 @@
 //! `Manager().Namespace`: attributes by name.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
 use super::arguments::Arguments;
 use super::dict::pairs;
 use super::error::{ErrorCode, ObjectError};
 use super::line::{Outcome, Ticket};
 use super::room::ITEM_BYTES;
-use super::thing::{Context, Members, Step, Thing, Turn, array};
-use std::collections::BTreeMap;
-
-use bytes::Bytes;
+use super::thing::{self, Context, Members, Step, Thing, Turn};
 
 #[derive(Debug, Default)]
 pub(super) struct Namespace {
@@ -17,13 +18,13 @@ pub(super) struct Namespace {
 }
 
 impl Namespace {
-    pub fn new(arguments: &Arguments, _: usize) -> Result<Self, ObjectError> {
+    pub fn new(arguments: &Arguments) -> Result<Self, ObjectError> {
         let mut namespace = Self::default();
         let pairs = arguments.raw("items").map(pairs).transpose()?;
         for (name, value) in pairs.into_iter().flatten() {
-            let name: String = serde_json::from_slice(&name)
+            let name: String = serde_json::from_slice(name)
                 .map_err(|_| ObjectError::invalid("items", "the name of an attribute must be a string"))?;
-            namespace.set(name, Bytes::copy_from_slice(&value));
+            namespace.set(name, Bytes::copy_from_slice(value));
         }
         Ok(namespace)
     }
@@ -76,11 +77,9 @@ impl Thing for Namespace {
     fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
         out.number("length", self.attributes.len());
         if whole {
-            let pair = |(name, value): (&String, &Bytes)| {
-                array([serde_json::to_vec(name).unwrap_or_default().as_slice(), &value[..]].into_iter())
-            };
-            let pairs: Vec<Vec<u8>> = self.attributes.iter().map(pair).collect();
-            out.raw("items", &array(pairs.iter().map(Vec::as_slice)));
+            let named = self.attributes.iter();
+            let named = named.map(|(name, value)| (serde_json::to_vec(name).unwrap_or_default(), value));
+            out.raw("items", &thing::pairs(named, out.bytes_max())?);
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::address::Address;
@@ -20,7 +21,7 @@ use super::numbers::{SharedArray, SharedValue};
 use super::permits::Rule;
 use super::pipe::Pipe;
 use super::queue::Queue;
-use super::room::{OBJECT_BYTES, Room};
+use super::room::{Claim, OBJECT_BYTES, Room};
 use super::thing::{Context, Numbers, Thing};
 use super::{Kind, ObjectLimits};
 
@@ -49,12 +50,8 @@ pub(super) struct Common {
     pub numbers: Numbers,
     pub room: Room,
     pub limits: ObjectLimits,
-}
-
-impl Common {
-    pub fn context(&self) -> Context<'_> {
-        Context { numbers: &self.numbers, room: &self.room, now: Instant::now() }
-    }
+    /// Where leases are watched: that of the caller may end before the objects do.
+    pub runtime: Option<Handle>,
 }
 
 /// A new object's state, from the arguments of its constructor.
@@ -75,19 +72,19 @@ pub(super) fn made(
         Kind::Barriers => Box::new(Barrier::new(arguments, limits.timeout_max)?),
         Kind::Values => Box::new(SharedValue::new(arguments)?),
         Kind::Arrays => Box::new(SharedArray::new(arguments)?),
-        Kind::Dicts => Box::new(Dict::new(arguments, limits.depth_max)?),
+        Kind::Dicts => Box::new(Dict::new(arguments)?),
         Kind::Lists => Box::new(List::new(arguments)),
-        Kind::Namespaces => Box::new(Namespace::new(arguments, limits.depth_max)?),
+        Kind::Namespaces => Box::new(Namespace::new(arguments)?),
     })
 }
 
 impl Object {
-    pub fn new(address: Address, made_with: [u64; 2], thing: Box<dyn Thing>, common: &Common) -> Self {
+    /// One that has entered the room, and what it took there.
+    pub fn new(address: Address, made_with: [u64; 2], made: (Box<dyn Thing>, &Claim<'_>), id: u64) -> Self {
+        let (thing, claim) = made;
         let charged = OBJECT_BYTES + address.name.len() + thing.bytes();
-        common.room.enter();
-        common.room.settle(0, charged);
+        claim.settle(0, charged);
         let state = State { thing, charged, gone: false, watched: false };
-        let id = common.numbers.ticket();
         Self { id, address, made_with, state: Mutex::new(state), lease_changed: Notify::new() }
     }
 
@@ -102,21 +99,23 @@ impl Object {
         if state.gone {
             return Err(unknown(&self.address));
         }
-        let context = common.context();
+        let claim = common.room.claim();
+        let answer_bytes_max = common.limits.answer_bytes_max;
+        let context =
+            Context { numbers: &common.numbers, room: &claim, answer_bytes_max, now: Instant::now() };
         if state.thing.due().is_some_and(|due| due <= context.now) {
             state.thing.expire(context);
         }
         let due_before = state.thing.due();
         let result = act(&mut *state.thing, context);
         let charged = OBJECT_BYTES + self.address.name.len() + state.thing.bytes();
-        common.room.settle(state.charged, charged);
+        claim.settle(state.charged, charged);
         state.charged = charged;
         let due = state.thing.due();
         if due.is_some() && due != due_before {
             if state.watched {
                 self.lease_changed.notify_one();
-            } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                // There is none while the server's last tasks are dropped.
+            } else if let Some(runtime) = &common.runtime {
                 state.watched = true;
                 runtime.spawn(watch(Arc::clone(self), Arc::clone(common)));
             }

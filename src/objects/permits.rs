@@ -3,6 +3,7 @@
 //! Each hold has a token that is greater than every token before it. A hold ends by a release, by the death of its
 //! process or by the end of its lease; after the latter two the next to get the permit is told.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -66,9 +67,12 @@ pub(super) struct Permits<P> {
     rule: Rule,
     at_first: u64,
     free: u64,
-    holds: Vec<Hold>,
+    /// In the order of their tokens: the oldest first.
+    holds: VecDeque<Hold>,
+    /// When the leases among them end, and their tokens.
+    leases: BTreeSet<(Instant, u64)>,
     line: Line<Want<P>>,
-    /// Permits that came back without a release.
+    /// How often a permit came back without a release, and nobody has been told yet.
     recovered: u64,
 }
 
@@ -78,7 +82,15 @@ fn is_same(one: &Caller, other: &Caller) -> bool {
 
 impl<P> Permits<P> {
     pub fn new(rule: Rule, at_first: u64) -> Self {
-        Self { rule, at_first, free: at_first, holds: Vec::new(), line: Line::default(), recovered: 0 }
+        Self {
+            rule,
+            at_first,
+            free: at_first,
+            holds: VecDeque::new(),
+            leases: BTreeSet::new(),
+            line: Line::default(),
+            recovered: 0,
+        }
     }
 
     /// An owned lock needs to know whose it is.
@@ -93,13 +105,13 @@ impl<P> Permits<P> {
     /// Takes a permit at once, if that can be.
     pub fn take(&mut self, caller: &Caller, lease: Option<Duration>, context: Context<'_>) -> Option<Grant> {
         if self.rule == Rule::Owned
-            && let Some(hold) = self.holds.iter_mut().find(|hold| is_same(&hold.caller, caller))
+            && let Some(at) = self.own(caller)
         {
-            hold.depth = hold.depth.saturating_add(1);
             if let Some(lease) = lease {
-                hold.lease = Some(lease);
-                hold.until = Some(context.now + lease);
+                self.set_lease(at, lease, context.now);
             }
+            let hold = self.holds.get_mut(at)?;
+            hold.depth = hold.depth.saturating_add(1);
             return Some(Grant { token: hold.token, recovered: false });
         }
         (self.free > 0).then(|| self.begin(caller.clone(), lease, 1, context))
@@ -110,9 +122,40 @@ impl<P> Permits<P> {
         self.free -= 1;
         let recovered = self.recovered > 0;
         self.recovered -= u64::from(recovered);
-        let until = lease.map(|lease| context.now + lease);
-        self.holds.push(Hold { token, caller, depth, lease, until });
+        self.holds.push_back(Hold { token, caller, depth, lease: None, until: None });
+        if let Some(lease) = lease {
+            self.set_lease(self.holds.len() - 1, lease, context.now);
+        }
         Grant { token, recovered }
+    }
+
+    fn set_lease(&mut self, at: usize, lease: Duration, now: Instant) {
+        let Some(hold) = self.holds.get_mut(at) else { return };
+        let until = now + lease;
+        if let Some(before) = hold.until.replace(until) {
+            self.leases.remove(&(before, hold.token));
+        }
+        hold.lease = Some(lease);
+        self.leases.insert((until, hold.token));
+    }
+
+    fn remove_hold(&mut self, at: usize) -> Option<Hold> {
+        let hold = self.holds.remove(at)?;
+        if let Some(until) = hold.until {
+            self.leases.remove(&(until, hold.token));
+        }
+        self.free += 1;
+        Some(hold)
+    }
+
+    fn of_token(&self, token: u64) -> Option<usize> {
+        self.holds.binary_search_by_key(&token, |hold| hold.token).ok()
+    }
+
+    /// A caller's own; who gives no name has none.
+    fn own(&self, caller: &Caller) -> Option<usize> {
+        caller.owner.as_ref()?;
+        self.holds.iter().position(|hold| is_same(&hold.caller, caller))
     }
 
     /// Waits for a permit.
@@ -145,17 +188,17 @@ impl<P> Permits<P> {
     /// `release`.
     pub fn release(&mut self, caller: &Caller, token: Option<u64>) -> Result<(), ObjectError> {
         if let Some(token) = token
-            && !self.holds.iter().any(|hold| hold.token == token)
+            && self.of_token(token).is_none()
         {
             return Err(stale());
         }
         let chosen = match (self.rule, token) {
             (Rule::Owned, token) => {
-                let own = self.holds.iter().position(|hold| is_same(&hold.caller, caller));
-                let own = own.filter(|at| token.is_none_or(|token| self.holds[*at].token == token));
+                let own =
+                    self.own(caller).filter(|at| token.is_none_or(|token| self.holds[*at].token == token));
                 Some(own.ok_or_else(not_owner)?)
             }
-            (_, Some(token)) => self.holds.iter().position(|hold| hold.token == token),
+            (_, Some(token)) => self.of_token(token),
             (_, None) => self.oldest_of(caller),
         };
         match chosen {
@@ -168,8 +211,7 @@ impl<P> Permits<P> {
     /// Anyone may release: best their own hold, else one that no living process answers for.
     fn oldest_of(&self, caller: &Caller) -> Option<usize> {
         let holds = &self.holds;
-        let own = holds.iter().position(|hold| is_same(&hold.caller, caller));
-        let own = own.or_else(|| {
+        let own = self.own(caller).or_else(|| {
             let holder = caller.holder?;
             holds.iter().position(|hold| hold.caller.holder == Some(holder))
         });
@@ -196,29 +238,32 @@ impl<P> Permits<P> {
         let Some(hold) = self.holds.get_mut(at) else { return };
         hold.depth = hold.depth.saturating_sub(times);
         if hold.depth == 0 {
-            self.holds.remove(at);
-            self.free += 1;
+            self.remove_hold(at);
         }
     }
 
-    /// A hold whose call has left.
-    pub fn give_back(&mut self, token: u64, depth: u32) {
-        if let Some(at) = self.holds.iter().position(|hold| hold.token == token) {
+    /// A hold whose call has left. What that would have been told (`recovered`), the next one is.
+    pub fn give_back(&mut self, token: u64, depth: u32, recovered: bool) {
+        if let Some(at) = self.of_token(token) {
             self.let_go(at, depth);
+            self.leave_untold(recovered);
         }
+    }
+
+    /// Who got a permit that had come back without a release was not told.
+    pub fn leave_untold(&mut self, recovered: bool) {
+        self.recovered += u64::from(recovered);
     }
 
     /// Ends a caller's own hold, whatever its depth.
     pub fn put_down(&mut self, caller: &Caller) -> Option<PutDown> {
-        let at = self.holds.iter().position(|hold| is_same(&hold.caller, caller))?;
-        let hold = self.holds.remove(at);
-        self.free += 1;
+        let hold = self.own(caller).and_then(|at| self.remove_hold(at))?;
         Some(PutDown { depth: hold.depth, lease: hold.lease })
     }
 
     /// Whether it is this caller's.
     pub fn is_mine(&self, caller: &Caller) -> bool {
-        self.holds.iter().any(|hold| is_same(&hold.caller, caller))
+        self.own(caller).is_some()
     }
 
     /// `renew`.
@@ -228,35 +273,42 @@ impl<P> Permits<P> {
         lease: Option<Duration>,
         now: Instant,
     ) -> Result<Duration, ObjectError> {
-        let hold = self.holds.iter_mut().find(|hold| hold.token == token).ok_or_else(stale)?;
-        let Some(lease) = lease.or(hold.lease) else {
+        let at = self.of_token(token).ok_or_else(stale)?;
+        let Some(lease) = lease.or(self.holds[at].lease) else {
             return Err(ObjectError::invalid("lease", "the hold has no lease yet: say how many seconds"));
         };
-        hold.lease = Some(lease);
-        hold.until = Some(now + lease);
+        self.set_lease(at, lease, now);
         Ok(lease)
     }
 
     /// A process has died: its holds end.
     pub fn died(&mut self, holder: HolderId) {
-        self.lose(|hold| hold.caller.holder == Some(holder));
+        let before = self.holds.len();
+        let leases = &mut self.leases;
+        self.holds.retain(|hold| {
+            let lost = hold.caller.holder == Some(holder);
+            if let (true, Some(until)) = (lost, hold.until) {
+                leases.remove(&(until, hold.token));
+            }
+            !lost
+        });
+        let lost = (before - self.holds.len()) as u64;
+        self.free += lost;
+        self.recovered += lost;
     }
 
     /// Leases that are over end their holds.
     pub fn expire(&mut self, now: Instant) {
-        self.lose(|hold| hold.until.is_some_and(|until| until <= now));
-    }
-
-    fn lose(&mut self, lost: impl Fn(&Hold) -> bool) {
-        let before = self.holds.len();
-        self.holds.retain(|hold| !lost(hold));
-        let count = (before - self.holds.len()) as u64;
-        self.free += count;
-        self.recovered += count;
+        while self.due().is_some_and(|until| until <= now)
+            && let Some((_, token)) = self.leases.pop_first()
+        {
+            let lost = self.of_token(token).and_then(|at| self.remove_hold(at));
+            self.recovered += u64::from(lost.is_some());
+        }
     }
 
     pub fn due(&self) -> Option<Instant> {
-        self.holds.iter().filter_map(|hold| hold.until).min()
+        self.leases.first().map(|(until, _)| *until)
     }
 
     pub fn free(&self) -> u64 {
@@ -285,7 +337,7 @@ impl<P> Permits<P> {
             }
         }
         out.number("waiting", self.line.len());
-        if let (Rule::Owned, Some(hold)) = (self.rule, self.holds.first()) {
+        if let (Rule::Owned, Some(hold)) = (self.rule, self.holds.front()) {
             if let Some(owner) = &hold.caller.owner {
                 out.text("owner", owner);
             }

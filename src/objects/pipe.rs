@@ -50,7 +50,7 @@ impl End {
 
     fn insert(&mut self, place: u64, item: Bytes) {
         self.item_bytes += item.len();
-        let at = self.items.iter().position(|(other, _)| *other > place).unwrap_or(self.items.len());
+        let at = self.items.partition_point(|(other, _)| *other < place);
         self.items.insert(at, (place, item));
     }
 }

@@ -75,8 +75,10 @@ impl Queue {
         if patience.is_some_and(|time| time.is_zero()) {
             return Err(ObjectError::full());
         }
-        self.item_bytes += item.len();
-        turn.wait(&mut self.putters, item, patience)
+        let bytes = item.len();
+        let step = turn.wait(&mut self.putters, item, patience)?;
+        self.item_bytes += bytes;
+        Ok(step)
     }
 
     fn get(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
@@ -211,7 +213,7 @@ impl Thing for Queue {
             }
             None => {
                 self.item_bytes += item.len();
-                let at = self.items.iter().position(|(other, _)| *other > place).unwrap_or(self.items.len());
+                let at = self.items.partition_point(|(other, _)| *other < place);
                 self.items.insert(at, (place, item));
             }
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
 use super::address::{Address, Caller, HolderId, is_name};
 use super::arguments::Arguments;
@@ -17,7 +18,7 @@ use super::catalog::OWNER_CHARS_MAX;
 use super::error::{ErrorCode, ObjectError};
 use super::object::{Common, Object, made, unknown};
 use super::room::{OBJECT_BYTES, Room};
-use super::thing::{Context, Members, Numbers, Step, Turn};
+use super::thing::{Context, Members, Numbers, Step, Thing, Turn};
 use super::{Kind, ObjectLimits, SharedMemory};
 
 /// All objects; a clone is the same ones.
@@ -59,9 +60,10 @@ pub struct Page {
 }
 
 impl Objects {
-    /// No objects yet.
+    /// No objects yet; their leases are watched by the runtime that this is called in.
     pub fn new(limits: ObjectLimits) -> Self {
-        let common = Common { numbers: Numbers::new(), room: Room::new(&limits), limits };
+        let runtime = Handle::try_current().ok();
+        let common = Common { numbers: Numbers::new(), room: Room::new(&limits), limits, runtime };
         Self(Arc::new(Inner {
             common: Arc::new(common),
             named: Mutex::default(),
@@ -84,11 +86,11 @@ impl Objects {
         found.ok_or_else(|| unknown(at))
     }
 
-    /// Makes an object (PUT). The same arguments again change nothing.
+    /// Makes an object (PUT) and shows it, a large content left out. The same arguments again change nothing.
     ///
     /// # Errors
     /// A name or argument that can't be; another object of that name; no room.
-    pub fn make(&self, at: &Address, arguments: Bytes) -> Result<(), ObjectError> {
+    pub fn make(&self, at: &Address, arguments: Bytes) -> Result<Bytes, ObjectError> {
         if !is_name(&at.name) {
             let detail = "a name must be 1 to 128 of A-Z, a-z, 0-9, _, . and -, and not . or ..";
             return Err(ObjectError::invalid("name", detail));
@@ -97,21 +99,47 @@ impl Objects {
         let spec = at.kind.spec();
         let arguments = Arguments::read(arguments, spec.constructor, common.limits.depth_max)?;
         let made_with = self.fingerprint(&arguments, at.kind);
-        if let Ok(there) = self.find(at) {
-            return same(&there, made_with);
+        loop {
+            let there = match self.find(at) {
+                Ok(there) => Err(there),
+                Err(_) => self.made(at, &arguments, made_with)?,
+            };
+            match there {
+                Ok(shown) => return Ok(shown),
+                Err(there) => match same(&there, made_with).and_then(|()| self.shown(&there, is_small)) {
+                    // Removed since it was found: then it is made anew.
+                    Err(error) if error.code == ErrorCode::UnknownObject => {}
+                    result => return result,
+                },
+            }
         }
+    }
+
+    /// A new object, shown, unless another one of its name was faster.
+    fn made(
+        &self,
+        at: &Address,
+        arguments: &Arguments,
+        made_with: [u64; 2],
+    ) -> Result<Result<Bytes, Arc<Object>>, ObjectError> {
+        let common = &self.0.common;
         common.room.object()?;
-        common.room.bytes(arguments.cost() + OBJECT_BYTES)?;
-        let thing = made(at.kind, &arguments, &common.limits)?;
-        common.room.bytes(thing.bytes() + OBJECT_BYTES)?;
+        let claim = common.room.claim();
+        let cost = arguments.cost() + OBJECT_BYTES;
+        claim.bytes(cost)?;
+        let thing = made(at.kind, arguments, &common.limits)?;
+        claim.bytes((thing.bytes() + OBJECT_BYTES).saturating_sub(cost))?;
+        let shown = shown(&at.name, &*thing, is_small(&*thing), common.limits.answer_bytes_max)?;
         let mut named = self.0.named.lock();
-        if let Some(there) = named[at.kind as usize].get(&*at.name) {
-            return same(there, made_with);
+        let named = &mut named[at.kind as usize];
+        if let Some(there) = named.get(&*at.name) {
+            return Ok(Err(Arc::clone(there)));
         }
+        common.room.enter()?;
         let address = Address { end: None, ..at.clone() };
-        let object = Arc::new(Object::new(address, made_with, thing, common));
-        named[at.kind as usize].insert(Arc::clone(&at.name), object);
-        Ok(())
+        let object = Object::new(address, made_with, (thing, &claim), common.numbers.ticket());
+        named.insert(Arc::clone(&at.name), Arc::new(object));
+        Ok(Ok(shown))
     }
 
     /// The arguments of a constructor, whatever their order and white space around them.
@@ -128,7 +156,7 @@ impl Objects {
     /// # Errors
     /// There is none.
     pub fn show(&self, at: &Address) -> Result<Bytes, ObjectError> {
-        self.shown(&self.find(at)?, true)
+        self.shown(&self.find(at)?, |_| true)
     }
 
     /// An object's arguments and state, without its content: whether it is there costs no more.
@@ -136,14 +164,12 @@ impl Objects {
     /// # Errors
     /// There is none.
     pub fn glance(&self, at: &Address) -> Result<Bytes, ObjectError> {
-        self.shown(&self.find(at)?, false)
+        self.shown(&self.find(at)?, |_| false)
     }
 
-    fn shown(&self, object: &Arc<Object>, whole: bool) -> Result<Bytes, ObjectError> {
-        let mut members = Members::default();
-        members.text("name", &object.address.name);
-        object.with(&self.0.common, |thing, _| thing.show(whole, &mut members))??;
-        Ok(members.finish())
+    fn shown(&self, object: &Arc<Object>, whole: fn(&dyn Thing) -> bool) -> Result<Bytes, ObjectError> {
+        let bytes_max = self.0.common.limits.answer_bytes_max;
+        object.with(&self.0.common, |thing, _| shown(&object.address.name, thing, whole(thing), bytes_max))?
     }
 
     /// Removes an object (DELETE); those who wait for it are told.
@@ -167,7 +193,7 @@ impl Objects {
         let more = found.len() > limit;
         found.truncate(limit);
         let next_cursor = found.last().filter(|_| more).map(|object| object.address.name.to_string());
-        let items = found.iter().filter_map(|object| self.shown(object, false).ok()).collect();
+        let items = found.iter().filter_map(|object| self.shown(object, |_| false).ok()).collect();
         Page { items, next_cursor }
     }
 
@@ -230,7 +256,8 @@ impl Objects {
         Ok((object, step))
     }
 
-    /// A process has died: what it held comes back, what waits for it is told.
+    /// A process has died: what it held comes back, what waits for it is told. Whoever says so has begun its calls and
+    /// begins none after it.
     pub fn died(&self, holder: HolderId) {
         let held = self.0.held.lock().remove(&holder).unwrap_or_default();
         for object in held.into_values().filter_map(|object| object.upgrade()) {
@@ -260,6 +287,7 @@ impl Objects {
 
     /// The server drains: calls over HTTP wait no longer. Calls of workers go on: they are part of running work.
     pub fn close(&self) {
+        // A call that lines up in an object after the look at it below sees this: the object's lock orders them.
         self.0.closed.store(true, Ordering::Relaxed);
         let all: Vec<Arc<Object>> =
             self.0.named.lock().iter().flat_map(BTreeMap::values).map(Arc::clone).collect();
@@ -275,6 +303,21 @@ impl Objects {
     }
 }
 
+/// Whether making it shows its content, too: nobody has to be told at length what he has just sent, and zeros in
+/// millions are work for nothing.
+fn is_small(thing: &dyn Thing) -> bool {
+    thing.bytes() <= CONTENT_SHOWN_MAX
+}
+
+fn shown(name: &str, thing: &dyn Thing, whole: bool, bytes_max: usize) -> Result<Bytes, ObjectError> {
+    let mut members = Members::new(bytes_max);
+    members.text("name", name);
+    thing.show(whole, &mut members)?;
+    Ok(members.finish())
+}
+
+/// Content of more bytes, as the room counts them, is not shown when it is made.
+const CONTENT_SHOWN_MAX: usize = 256 << 10;
 /// From so many objects on, those that are gone are forgotten now and then.
 const HELD_PRUNED_FROM: usize = 1_024;
 

@@ -1,5 +1,6 @@
 //! How much all objects may take: by count and by bytes.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,6 +16,8 @@ pub struct ObjectLimits {
     pub bytes_max: usize,
     /// Nesting of arrays and objects in arguments.
     pub depth_max: usize,
+    /// Bytes of an answer that is put together from many items (422 `result-too-large`, `--result-limit`).
+    pub answer_bytes_max: usize,
     /// Largest duration that a call over HTTP may name.
     pub timeout_max: Duration,
 }
@@ -50,28 +53,26 @@ impl Room {
 
     /// Whether one object more fits.
     pub fn object(&self) -> Result<(), ObjectError> {
+        let fits = self.0.objects.load(Ordering::Relaxed) < self.0.objects_max;
+        if fits { Ok(()) } else { Err(self.no_place()) }
+    }
+
+    /// An object comes, if it fits.
+    pub fn enter(&self) -> Result<(), ObjectError> {
+        let one_more = |objects: usize| (objects < self.0.objects_max).then_some(objects + 1);
+        let entered = self.0.objects.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        entered.map(drop).map_err(|_| self.no_place())
+    }
+
+    fn no_place(&self) -> ObjectError {
         let most = self.0.objects_max;
-        if self.0.objects.load(Ordering::Relaxed) < most {
-            return Ok(());
-        }
         let detail = format!("there are {most} objects, the most allowed (--objects); delete some");
-        Err(overloaded(detail, most, "--objects"))
+        overloaded(detail, most, "--objects")
     }
 
-    /// Whether so many bytes more fit.
-    pub fn bytes(&self, more: usize) -> Result<(), ObjectError> {
-        let most = self.0.bytes_max;
-        if self.0.bytes.load(Ordering::Relaxed).saturating_add(more) <= most {
-            return Ok(());
-        }
-        let detail =
-            format!("the objects would hold more than {most} bytes (--object-bytes); nothing was done");
-        Err(overloaded(detail, most, "--object-bytes"))
-    }
-
-    /// An object has come.
-    pub fn enter(&self) {
-        self.0.objects.fetch_add(1, Ordering::Relaxed);
+    /// To take bytes ahead of what they are for.
+    pub fn claim(&self) -> Claim<'_> {
+        Claim { room: self, bytes: Cell::new(0) }
     }
 
     /// An object has gone.
@@ -80,8 +81,7 @@ impl Room {
         self.0.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// An object that held `before` bytes holds `now`.
-    pub fn settle(&self, before: usize, now: usize) {
+    fn settle(&self, before: usize, now: usize) {
         if now >= before {
             self.0.bytes.fetch_add(now - before, Ordering::Relaxed);
         } else {
@@ -92,6 +92,40 @@ impl Room {
     #[cfg(test)]
     pub fn taken(&self) -> (usize, usize) {
         (self.0.objects.load(Ordering::Relaxed), self.0.bytes.load(Ordering::Relaxed))
+    }
+}
+
+/// Bytes taken by one call ahead of what it will keep: calls that come at once can't all have the last of them. What is
+/// not settled goes back at drop.
+#[derive(Debug)]
+pub(super) struct Claim<'a> {
+    room: &'a Room,
+    bytes: Cell<usize>,
+}
+
+impl Claim<'_> {
+    /// Takes so many bytes more, if they fit.
+    pub fn bytes(&self, more: usize) -> Result<(), ObjectError> {
+        let most = self.room.0.bytes_max;
+        let grown = |taken: usize| taken.checked_add(more).filter(|taken| *taken <= most);
+        if self.room.0.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok() {
+            self.bytes.set(self.bytes.get() + more);
+            return Ok(());
+        }
+        let detail =
+            format!("the objects would hold more than {most} bytes (--object-bytes); nothing was done");
+        Err(overloaded(detail, most, "--object-bytes"))
+    }
+
+    /// An object that held `before` bytes holds `now`, whatever was taken for it.
+    pub fn settle(&self, before: usize, now: usize) {
+        self.room.settle(before + self.bytes.take(), now);
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.room.settle(self.bytes.take(), 0);
     }
 }
 

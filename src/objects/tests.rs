@@ -1,5 +1,7 @@
 //! What only workers do: they hold, wait and die. And what a call gives back that is dropped.
 
+mod threads;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -15,6 +17,7 @@ fn objects() -> Objects {
         objects_max: 100,
         bytes_max: 1 << 20,
         depth_max: 64,
+        answer_bytes_max: 1 << 20,
         timeout_max: Duration::from_secs(86_400),
     })
 }
@@ -96,6 +99,39 @@ async fn a_dead_holders_locks_come_back_and_the_next_is_told() {
 }
 
 #[tokio::test]
+async fn that_a_lock_came_back_is_told_to_the_next_who_can_be() {
+    let objects = objects();
+    let (dying, http) = (worker(Some(1), "1:1"), worker(None, "h"));
+    // To an addition it can't be said.
+    make(&objects, "values/v", &json!({"typecode": "i"}));
+    now(&objects, "values/v/acquire", &json!({}), dying.clone()).expect("free");
+    let mut adding = waiting(&objects, "values/v/add", &json!({}), http.clone());
+    // Nor to one who wakes up.
+    make(&objects, "conditions/c", &json!({}));
+    now(&objects, "conditions/c/acquire", &json!({}), http.clone()).expect("free");
+    let mut sleeping = waiting(&objects, "conditions/c/wait", &json!({}), http.clone());
+    now(&objects, "conditions/c/acquire", &json!({}), dying.clone()).expect("free");
+    now(&objects, "conditions/c/notify", &json!({}), dying.clone()).expect("its own");
+    // Nor to one who has left.
+    make(&objects, "locks/l", &json!({}));
+    now(&objects, "locks/l/acquire", &json!({}), dying).expect("free");
+    let leaver = waiting(&objects, "locks/l/acquire", &json!({}), http.clone());
+    objects.died(HolderId(1));
+    drop(leaver);
+    assert!(matches!(poll(&mut adding), Poll::Ready(Ok(Value::Number(_)))));
+    assert!(matches!(poll(&mut sleeping), Poll::Ready(Ok(Value::Bool(true)))));
+    now(&objects, "conditions/c/release", &json!({}), http).expect("its own");
+    for path in ["values/v", "conditions/c", "locks/l"] {
+        for recovered in [true, false] {
+            let next = || worker(None, "next");
+            let had = now(&objects, &format!("{path}/acquire"), &json!({}), next()).expect("free");
+            assert_eq!(had["recovered"], recovered, "{path}");
+            now(&objects, &format!("{path}/release"), &json!({}), next()).expect("its own");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_released_by_another_does_not_come_back() {
     let objects = objects();
     make(&objects, "locks/l", &json!({}));
@@ -142,6 +178,40 @@ async fn conditions_forget_the_dead() {
     now(&objects, "conditions/c/release", &json!({}), worker(None, "n")).expect("its own");
     assert_eq!(shown(&objects, "conditions/c")["depth"], 1, "the living one was notified");
     let Poll::Ready(Ok(Value::Bool(true))) = poll(&mut sleepers[1]) else { panic!("it goes on sleeping") };
+}
+
+#[tokio::test]
+async fn a_notification_does_not_leave_with_who_had_it() {
+    let notifier = || worker(None, "n");
+    for how in ["withdrawn", "undone", "died", "drained"] {
+        let objects = objects();
+        make(&objects, "conditions/c", &json!({}));
+        let run = |method: &str, caller: Caller| {
+            now(&objects, &format!("conditions/c/{method}"), &json!({}), caller).expect(method);
+        };
+        let sleep = |caller: Caller| {
+            run("acquire", caller.clone());
+            waiting(&objects, "conditions/c/wait", &json!({}), caller)
+        };
+        let leaver = sleep(worker(if how == "drained" { None } else { Some(1) }, "leaver"));
+        let mut other = sleep(worker(Some(2), "other"));
+        run("acquire", notifier());
+        run("notify", notifier());
+        match how {
+            "withdrawn" => drop(leaver),
+            "undone" => {
+                // The lock was handed to it by the release, and nobody has looked.
+                run("release", notifier());
+                drop(leaver);
+            }
+            "died" => objects.died(HolderId(1)),
+            _ => objects.close(),
+        }
+        if how != "undone" {
+            run("release", notifier());
+        }
+        let Poll::Ready(Ok(Value::Bool(true))) = poll(&mut other) else { panic!("{how}: it sleeps on") };
+    }
 }
 
 #[tokio::test]
@@ -286,4 +356,119 @@ async fn a_wait_ends_when_its_time_is_up() {
     let error = call.await.map(|handed| handed.taken()).expect_err("nothing comes");
     assert_eq!(error.code, ErrorCode::Empty);
     assert_eq!(shown(&objects, "queues/q")["getters"], 0);
+}
+
+#[tokio::test]
+async fn what_many_hold_or_sent_costs_one_call_no_more() {
+    const MANY: u64 = 20_000;
+    let objects = Objects::new(ObjectLimits {
+        objects_max: 100,
+        bytes_max: usize::MAX,
+        depth_max: 64,
+        answer_bytes_max: 1 << 20,
+        timeout_max: Duration::from_secs(86_400),
+    });
+    make(&objects, "semaphores/s", &json!({"value": MANY}));
+    make(&objects, "pipes/p", &json!({}));
+    let run = |path: &str, arguments: Value| now(&objects, path, &arguments, worker(None, "h")).expect(path);
+    let begun = std::time::Instant::now();
+    let mut tokens = Vec::new();
+    for number in 0..MANY {
+        tokens.push(run("semaphores/s/acquire", json!({"lease": 1_000 + number}))["token"].clone());
+        run("pipes/p/0/send", json!({"obj": number}));
+    }
+    for token in tokens.iter().rev() {
+        run("semaphores/s/renew", json!({"token": token}));
+        run("semaphores/s/release", json!({"token": token}));
+    }
+    for number in 0..MANY {
+        assert_eq!(run("pipes/p/1/recv", json!({})), number);
+    }
+    // A debug build on a busy machine takes a few seconds; with a look at each for each it is minutes.
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert_eq!(shown(&objects, "semaphores/s")["free"], MANY);
+}
+
+#[tokio::test]
+async fn a_waiting_addition_keeps_nothing_of_its_body() {
+    let objects = objects();
+    make(&objects, "values/v", &json!({"typecode": "d", "value": 1}));
+    now(&objects, "values/v/acquire", &json!({}), worker(None, "me")).expect("free");
+    // However long a number is written.
+    let body: std::sync::Arc<str> = format!("{{\"amount\":2.{}}}", "0".repeat(1 << 20)).into();
+    let call = Call {
+        at: at("values/v"),
+        method: "add".to_owned(),
+        arguments: Bytes::from_owner(Body(std::sync::Arc::clone(&body))),
+        caller: worker(None, "other"),
+        max_wait: None,
+    };
+    let mut adding = Box::pin(objects.hand_over(call));
+    assert!(poll(&mut adding).is_pending());
+    assert_eq!(std::sync::Arc::strong_count(&body), 1, "the body is still held");
+    now(&objects, "values/v/release", &json!({}), worker(None, "me")).expect("its own");
+    let Poll::Ready(Ok(sum)) = poll(&mut adding) else { panic!("it goes on waiting") };
+    assert_eq!(sum, 3.0);
+}
+
+struct Body(std::sync::Arc<str>);
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+#[test]
+fn an_array_is_bounded_however_it_is_made() {
+    let objects = Objects::new(ObjectLimits {
+        objects_max: 1,
+        bytes_max: usize::MAX,
+        depth_max: 64,
+        answer_bytes_max: 1 << 20,
+        timeout_max: Duration::from_secs(86_400),
+    });
+    let zeros = format!("{{\"typecode\":\"b\",\"values\":[{}0]}}", "0,".repeat(1 << 24));
+    let error = objects.make(&at("arrays/a"), zeros.into()).expect_err("one too many");
+    assert_eq!((error.code, error.member.as_deref()), (ErrorCode::InvalidRequest, Some("values")));
+}
+
+#[test]
+fn a_small_request_is_not_answered_at_any_length() {
+    let objects = Objects::new(ObjectLimits {
+        objects_max: 10,
+        bytes_max: usize::MAX,
+        depth_max: 64,
+        answer_bytes_max: 1 << 20,
+        timeout_max: Duration::from_secs(86_400),
+    });
+    let caller = || worker(None, "h");
+    let many = json!({"typecode": "d", "length": 1 << 24});
+    let made = objects.make(&at("arrays/a"), many.to_string().into()).expect("there is room");
+    assert_eq!(&made[..], b"{\"name\":\"a\",\"typecode\":\"d\",\"length\":16777216}");
+    make(&objects, "lists/l", &json!({"values": vec!["x".repeat(1_000); 2_000]}));
+    make(&objects, "dicts/d", &json!({"items": [[1, "x".repeat(1 << 20)]]}));
+    let calls = [
+        ("arrays/a/get", json!({})),
+        ("lists/l/copy", json!({})),
+        ("lists/l/__reversed__", json!({})),
+        ("lists/l/__mul__", json!({"value": 1_000})),
+        ("lists/l/__add__", json!({"value": [1]})),
+        ("lists/l/__getitem__", json!({"start": 1})),
+        ("dicts/d/items", json!({})),
+        ("dicts/d/values", json!({})),
+    ];
+    for (path, arguments) in calls {
+        let error = now(&objects, path, &arguments, caller()).expect_err(path);
+        assert_eq!((error.code, error.limit), (ErrorCode::ResultTooLarge, Some((1 << 20, "--result-limit"))));
+    }
+    for path in ["arrays/a", "lists/l", "dicts/d"] {
+        assert_eq!(objects.show(&at(path)).expect_err(path).code, ErrorCode::ResultTooLarge);
+        assert!(objects.glance(&at(path)).is_ok());
+    }
+    let part = now(&objects, "arrays/a/get", &json!({"start": -2}), caller()).expect("a part");
+    assert_eq!(part, json!([0.0, 0.0]));
+    assert_eq!(now(&objects, "dicts/d/keys", &json!({}), caller()).expect("they are small"), json!([1]));
+    // What is taken out or stood in it as one is answered whole.
+    assert!(now(&objects, "dicts/d/popitem", &json!({}), caller()).is_ok());
 }

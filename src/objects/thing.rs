@@ -10,9 +10,9 @@ use bytes::Bytes;
 
 use super::address::{Caller, HolderId};
 use super::arguments::Arguments;
-use super::error::ObjectError;
+use super::error::{ErrorCode, ObjectError};
 use super::line::{Line, Outcome, Slot, Ticket, Undo, Waiter};
-use super::room::{Room, WAITER_BYTES};
+use super::room::{Claim, WAITER_BYTES};
 
 /// The numbers that are given out.
 #[derive(Debug)]
@@ -43,7 +43,9 @@ impl Numbers {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'a> {
     pub numbers: &'a Numbers,
-    pub room: &'a Room,
+    pub room: &'a Claim<'a>,
+    /// Of an answer that is put together.
+    pub answer_bytes_max: usize,
     pub now: Instant,
 }
 
@@ -113,11 +115,21 @@ impl Turn<'_> {
         wants: T,
         timeout: Option<Duration>,
     ) -> Result<Step, ObjectError> {
-        self.context.room.bytes(WAITER_BYTES)?;
+        self.room_to_wait()?;
+        Ok(self.line_up(line, wants, timeout))
+    }
+
+    /// Takes what a waiting call costs.
+    pub fn room_to_wait(&self) -> Result<(), ObjectError> {
+        self.context.room.bytes(WAITER_BYTES)
+    }
+
+    /// Lines up; there is room.
+    pub fn line_up<T>(&self, line: &mut Line<T>, wants: T, timeout: Option<Duration>) -> Step {
         let slot = Arc::new(Slot::default());
         let ticket = self.context.numbers.ticket();
         line.push(ticket, Waiter { slot: Arc::clone(&slot), holder: self.caller.holder, wants });
-        Ok(Step::Wait { ticket, slot, timeout })
+        Step::Wait { ticket, slot, timeout }
     }
 
     /// A value that was checked to be there.
@@ -183,10 +195,20 @@ pub(super) trait Thing: Debug + Send {
 }
 
 /// Writes a JSON object.
-#[derive(Debug, Default)]
-pub(super) struct Members(Vec<u8>);
+#[derive(Debug)]
+pub(super) struct Members(Vec<u8>, usize);
 
 impl Members {
+    /// Of so many bytes at most, as far as its content is concerned.
+    pub fn new(bytes_max: usize) -> Self {
+        Self(Vec::new(), bytes_max)
+    }
+
+    /// How many bytes a content may have.
+    pub fn bytes_max(&self) -> usize {
+        self.1
+    }
+
     pub fn raw(&mut self, name: &str, value: &[u8]) {
         self.0.push(if self.0.is_empty() { b'{' } else { b',' });
         self.0.push(b'"');
@@ -213,15 +235,56 @@ impl Members {
     }
 }
 
-/// A JSON array of raw texts.
-pub(super) fn array<'a>(items: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+/// A JSON array of at most so many bytes; `write` writes an item.
+pub(super) fn array_of<T>(
+    items: impl Iterator<Item = T>,
+    bytes_max: usize,
+    mut write: impl FnMut(T, &mut Vec<u8>) -> Result<(), ObjectError>,
+) -> Result<Vec<u8>, ObjectError> {
     let mut text = vec![b'['];
     for (index, item) in items.enumerate() {
         if index > 0 {
             text.push(b',');
         }
-        text.extend_from_slice(item);
+        write(item, &mut text)?;
+        if text.len() >= bytes_max {
+            return Err(too_large(bytes_max));
+        }
     }
     text.push(b']');
-    text
+    Ok(text)
+}
+
+/// A JSON array of raw texts.
+pub(super) fn array<'a>(
+    items: impl Iterator<Item = &'a [u8]>,
+    bytes_max: usize,
+) -> Result<Vec<u8>, ObjectError> {
+    array_of(items, bytes_max, |item, text| {
+        text.extend_from_slice(item);
+        Ok(())
+    })
+}
+
+/// A JSON array of pairs of raw texts.
+pub(super) fn pairs<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+    items: impl Iterator<Item = (K, V)>,
+    bytes_max: usize,
+) -> Result<Vec<u8>, ObjectError> {
+    array_of(items, bytes_max, |(key, value), text| {
+        for part in [&b"["[..], key.as_ref(), b",", value.as_ref(), b"]"] {
+            text.extend_from_slice(part);
+        }
+        Ok(())
+    })
+}
+
+fn too_large(bytes_max: usize) -> ObjectError {
+    let detail = format!(
+        "the answer would be larger than {bytes_max} bytes (--result-limit); ask for a part of it, if it has any"
+    );
+    ObjectError {
+        limit: Some((bytes_max, "--result-limit")),
+        ..ObjectError::new(ErrorCode::ResultTooLarge, detail)
+    }
 }

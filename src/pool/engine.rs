@@ -2,26 +2,26 @@
 //!
 //! It never waits for a worker: packets are written or not, larger tasks are streamed by a task of their own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
+use super::apart::Apart;
 use super::clocks::Clocks;
 use super::events::Event;
 use super::fate::{self, KillCause};
 use super::handle::{PoolSpec, Vitals};
-use super::output::Lines;
+use super::output::{Lines, Source};
 use super::pace::Pace;
 use super::queue::Queue;
 use super::roster::{Roster, SeatId};
 use super::run::Run;
-use super::share::Apart;
 use super::task::Task;
 use crate::counters;
-use crate::jobs::{Failure, Outcome, Record};
+use crate::jobs::{Failure, Outcome};
 use crate::process::{Exit, Generation, WorkerProcess};
 use crate::transport::Link;
 
@@ -30,6 +30,8 @@ const BATCH: usize = 256;
 
 /// What the server holds of one worker.
 pub(super) struct Body {
+    /// When it was asked for.
+    pub asked: Instant,
     pub link: Arc<Link>,
     pub process: Option<Arc<WorkerProcess>>,
     pub generation: Option<Arc<Generation>>,
@@ -38,6 +40,8 @@ pub(super) struct Body {
     pub dismissed: Option<KillCause>,
     /// The last task that it answered.
     pub answered: u64,
+    /// Tasks that it answered.
+    pub answers: u64,
     /// A task too large for a packet that is being written.
     pub stream: Option<AbortHandle>,
     /// Whether its head is such a task.
@@ -47,7 +51,8 @@ pub(super) struct Body {
     /// Bytes of it that were written at the last look.
     pub streamed_before: u64,
     pub lines: Lines,
-    pub last: Option<Arc<Record>>,
+    /// Whose task it answered last.
+    pub last: Option<Source>,
     /// When its memory was looked at between two tasks.
     pub weighed: Option<Instant>,
 }
@@ -72,9 +77,7 @@ pub(super) struct Engine {
     pub terminated: bool,
     /// The last worker to leave was let go by us: its place is taken, and nothing is wrong.
     pub replaces: bool,
-    /// Jobs with work that wait for their function's rest to end.
-    pub aside: BTreeSet<u64>,
-    /// Jobs with work that wait until their function may run once more, by function.
+    /// Jobs with work that wait until their function may run again, by function.
     pub apart: BTreeMap<Arc<str>, Apart>,
     /// When the workers' memory is looked at.
     pub next_weighing: Instant,
@@ -103,7 +106,6 @@ impl Engine {
             closed: false,
             terminated: false,
             replaces: false,
-            aside: BTreeSet::new(),
             apart: BTreeMap::new(),
             next_weighing: Instant::now(),
             drained: None,
@@ -177,7 +179,6 @@ impl Engine {
     fn settle(&mut self) {
         self.shed_surplus();
         self.weigh_workers();
-        self.take_up();
         self.mind_clocks();
         self.hand_out();
         while let Some(id) = self.roster.overdue(self.now) {
@@ -198,7 +199,7 @@ impl Engine {
 
     fn next_deadline(&self) -> Option<Instant> {
         let respawn = (self.roster.alive() < self.target()).then(|| self.pace.wait_until(self.now)).flatten();
-        let ours = [respawn, self.next_weighing(), self.next_take_up(), self.clocks.next()];
+        let ours = [respawn, self.next_weighing(), self.next_rejoin(), self.clocks.next()];
         self.roster.next_check().into_iter().chain(ours.into_iter().flatten()).min()
     }
 
@@ -212,18 +213,20 @@ impl Engine {
     pub fn end(&mut self, job: u64, outcome: Outcome) {
         if let Some(run) = self.runs.remove(&job) {
             self.spec.store.finish(&run.record, outcome);
+            self.clocks.forget(job);
             self.tidy_queues();
         }
     }
 
-    /// What a worker's page says of the chunk that it is at.
-    pub fn items_done(&self, id: SeatId) -> u64 {
-        self.bodies.get(&id).map_or(0, |body| counters::read(body.link.page()).items_done)
+    /// What a worker's page says of its head.
+    pub fn items_done(&self, id: SeatId, head: &Task) -> u64 {
+        let Some(body) = self.bodies.get(&id) else { return 0 };
+        counters::read(body.link.page()).items_of(head.sequence, body.answers)
     }
 
     /// The failure of a task whose worker ended.
     pub fn failure_of_death(&self, id: SeatId, exit: Exit, task: &Task) -> Failure {
         let killed = self.bodies.get(&id).and_then(|body| body.killed);
-        fate::of_death(exit, killed, task, self.items_done(id))
+        fate::of_death(exit, killed, task, self.items_done(id, task))
     }
 }

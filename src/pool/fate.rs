@@ -1,5 +1,7 @@
 //! What an ending means for the task and for its worker. The one place that decides it.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use nix::sys::signal::Signal;
 use serde::Deserialize;
@@ -13,7 +15,7 @@ use crate::process::Exit;
 use crate::transport::{Kind, ProtocolError};
 
 /// Deepest value: clients' readers have limits too.
-pub(super) const VALUE_DEPTH_MAX: usize = 1_000;
+const VALUE_DEPTH_MAX: usize = 1_000;
 
 /// Why the server killed a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,24 +75,72 @@ struct Told<'a> {
     told: &'a RawValue,
 }
 
+/// The array of a part and the record around each value.
+const PART_DEPTH: usize = 2;
+
+/// Records of the next items of a task.
+pub(super) struct Part {
+    /// How many they are.
+    pub count: u64,
+    /// Whether each value among them is known to be one that is taken.
+    pub sound: bool,
+}
+
+/// What a part of an answer means as a whole; `None`: it makes no sense, or not for this task.
+///
+/// One value that isn't taken is its own item's matter: it must only be clear where its record ends.
+pub(super) fn of_part(payload: &[u8], task: &Task) -> Option<Part> {
+    let (shape, sound) = match json::check(payload, VALUE_DEPTH_MAX + PART_DEPTH) {
+        Ok(shape) => (shape, true),
+        Err(error) if is_grammatical(error) => (json::check_grammar(payload).ok()?, false),
+        Err(_) => return None,
+    };
+    let count = u64::try_from(shape.elements).ok()?;
+    let fits = shape.kind == json::Kind::Array && count <= task.items.saturating_sub(task.told);
+    fits.then_some(Part { count, sound })
+}
+
 /// What an item's record means: a value, which is passed on as it is (`None`), or a failure.
-pub(super) fn of_record(record: &[u8], task: &Task, index: u64, result_bytes_max: usize) -> Option<Failure> {
-    let mut failure = if record.starts_with(b"{\"value\":") {
-        if record.len() <= result_bytes_max + 16 {
+pub(super) fn of_record(
+    record: &[u8],
+    sound: bool,
+    task: &Task,
+    index: u64,
+    result_bytes_max: usize,
+) -> Option<Failure> {
+    let nonsense = || Failure::new(FailureCode::WorkerProtocolError, "its worker's record makes no sense");
+    let value = record.strip_prefix(b"{\"value\":").and_then(|rest| rest.strip_suffix(b"}"));
+    let mut failure = if let Some(value) = value {
+        if value.len() > result_bytes_max {
+            too_large(Some(value.len() as u64), result_bytes_max)
+        } else if sound {
             return None;
+        } else {
+            match json::check(value, VALUE_DEPTH_MAX) {
+                Ok(_) => return None,
+                Err(error) if is_grammatical(error) => not_taken(error),
+                Err(_) => nonsense(),
+            }
         }
-        too_large(Some(record.len() as u64), result_bytes_max)
     } else {
         let said = serde_json::from_slice::<FailedRecord<'_>>(record).ok().and_then(|record| {
             let kind = Kind::parse(record.error.kind)?;
             of_said(kind, record.error.told.get().as_bytes(), task, result_bytes_max)
         });
-        let nonsense =
-            || Failure::new(FailureCode::WorkerProtocolError, "its worker's record makes no sense");
         said.unwrap_or_else(nonsense)
     };
     failure.index = Some(index);
     Some(failure)
+}
+
+/// Whether a text has JSON's grammar and is refused for what it says: Python's integers may be as large as they
+/// like.
+fn is_grammatical(error: json::ScanError) -> bool {
+    matches!(error.reason, json::Reason::NumberOutOfRange | json::Reason::TooDeep { .. })
+}
+
+fn not_taken(error: json::ScanError) -> Failure {
+    Failure::new(FailureCode::ResultNotJson, format!("the value is not JSON: {error}"))
 }
 
 /// What the payload of an answer without a value says.
@@ -146,12 +196,7 @@ fn of_value(value: Bytes, task: &Task, result_bytes_max: usize) -> Option<Result
             let fits = !task.is_map() || (shape.kind == json::Kind::Array && count == task.items);
             (whole && fits).then_some(Ok(value))
         }
-        // Grammatical; Python's integers may be as large as they like.
-        Err(error)
-            if matches!(error.reason, json::Reason::NumberOutOfRange | json::Reason::TooDeep { .. }) =>
-        {
-            Some(Err(Failure::new(FailureCode::ResultNotJson, format!("the value is not JSON: {error}"))))
-        }
+        Err(error) if is_grammatical(error) => Some(Err(not_taken(error))),
         Err(_) => None,
     }
 }
@@ -205,7 +250,9 @@ fn of_said(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> 
         (Kind::InvalidArguments, Kind::CallTyped) => task.function.types.path_by_name(&path),
         _ => path,
     });
-    failure.index = task.is_map().then(|| task.first_item + said.index.unwrap_or(0).min(task.items));
+    // Without an index it is the whole chunk's: no item is to blame.
+    let index = said.index.filter(|_| task.is_map());
+    failure.index = index.map(|index| task.first_item + index.min(task.items - 1));
     Some(failure)
 }
 
@@ -301,4 +348,16 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
         failure.index = task.is_map().then(|| task.first_item + items_done.min(task.items - 1));
     }
     failure
+}
+
+/// The items of a task, counted from its first, that a death took with it: the one that ran, and those before it
+/// that had not been told. What lies behind them never started.
+pub(super) fn lost_items(task: &Task, items_done: u64) -> Range<u64> {
+    let told = task.told.min(task.items);
+    told..items_done.max(told).saturating_add(1).min(task.items)
+}
+
+/// Whether an ending is the whole job's, and not each item's.
+pub(super) fn is_of_whole_job(code: FailureCode) -> bool {
+    matches!(code, FailureCode::Cancelled | FailureCode::Interrupted)
 }

@@ -1,6 +1,10 @@
 //! Where a job's values go: one value, all of a map or none, or a record per item (collected or streamed).
 
+mod collected;
+
 use bytes::{Bytes, BytesMut};
+
+use collected::Collected;
 
 use super::task::{Render, Sink, Task};
 use crate::jobs::Failure;
@@ -20,8 +24,10 @@ enum To {
     /// By chunk, each a JSON array.
     All(Vec<Option<Bytes>>),
     /// By item, each a record.
-    Collect(Vec<Option<Bytes>>, Render),
+    Collect(Collected, Render),
     Stream(Sink),
+    /// A failure lost all that came, and loses all that comes.
+    Nothing,
 }
 
 impl Gather {
@@ -34,7 +40,7 @@ impl Gather {
     }
 
     pub fn collect(render: Render) -> Self {
-        Self { bytes: 0, to: To::Collect(Vec::new(), render) }
+        Self { bytes: 0, to: To::Collect(Collected::default(), render) }
     }
 
     pub fn stream(sink: Sink) -> Self {
@@ -51,45 +57,50 @@ impl Gather {
         matches!(&self.to, To::Stream(sink) if sink.held.is_full())
     }
 
-    /// A task's whole value; the bytes of all so far.
+    /// The item whose record the client needs before it can take what there is.
+    pub fn awaited(&self) -> Option<u64> {
+        if let To::Stream(sink) = &self.to { sink.held.awaited() } else { None }
+    }
+
+    /// A task's whole value; the bytes of all that are kept.
     pub fn take(&mut self, task: &Task, value: &Bytes) -> usize {
-        self.bytes += value.len();
-        let kept = kept(value);
         match &mut self.to {
-            To::One(one) => *one = Some(kept),
-            To::All(chunks) => put_at(chunks, task.chunk, kept),
-            To::Collect(..) | To::Stream(_) => {}
+            To::One(one) => *one = Some(kept(value)),
+            To::All(chunks) => put_at(chunks, task.chunk, kept(value)),
+            To::Collect(..) | To::Stream(_) | To::Nothing => return 0,
         }
+        self.bytes += value.len();
         self.bytes
     }
 
-    /// An item's record; the bytes of all so far that are kept.
+    /// An item's record; the bytes of all that are kept.
     pub fn put(&mut self, index: u64, record: Bytes) -> usize {
-        self.bytes += record.len();
         match &mut self.to {
             To::Collect(records, _) => {
-                put_at(records, usize::try_from(index).unwrap_or(usize::MAX), kept(&record));
+                records.put(index, &record);
+                self.bytes = records.bytes();
                 self.bytes
             }
             To::Stream(sink) => {
+                self.bytes += record.len();
                 sink.held.add(record.len());
                 // A client that has left is seen elsewhere.
                 let _ = sink.records.send((index, record));
                 0
             }
-            To::One(_) | To::All(_) => self.bytes,
+            To::One(_) | To::All(_) | To::Nothing => 0,
         }
     }
 
-    /// An item's failure, which knows its index.
-    pub fn put_failure(&mut self, failure: &Failure) {
+    /// An item's failure, which knows its index; the bytes of all that are kept.
+    pub fn put_failure(&mut self, failure: &Failure) -> usize {
         let render = match &self.to {
             To::Collect(_, render) => *render,
             To::Stream(sink) => sink.render,
-            To::One(_) | To::All(_) => return,
+            To::One(_) | To::All(_) | To::Nothing => return 0,
         };
         let record = [b"{\"error\":", render(failure).as_slice(), b"}"].concat();
-        self.put(failure.index.unwrap_or(0), Bytes::from(record));
+        self.put(failure.index.unwrap_or(0), Bytes::from(record))
     }
 
     /// A task more, of so many bytes.
@@ -106,23 +117,27 @@ impl Gather {
         }
     }
 
-    /// All is lost.
+    /// All that came is lost, and what comes will be; what a stream was told has gone.
     pub fn forget(&mut self) {
-        if let To::All(parts) | To::Collect(parts, _) = &mut self.to {
-            *parts = Vec::new();
+        if !matches!(self.to, To::Stream(_)) {
+            self.to = To::Nothing;
         }
     }
 
     /// The value's text, in pieces.
     pub fn finish(&mut self) -> Vec<Bytes> {
-        match &mut self.to {
-            To::One(value) => value.take().into_iter().collect(),
+        match std::mem::replace(&mut self.to, To::Nothing) {
+            To::One(value) => value.into_iter().collect(),
             To::All(chunks) => {
-                let chunks = std::mem::take(chunks).into_iter().flatten();
-                joined(chunks.map(|chunk| chunk.slice(1..chunk.len() - 1)))
+                let mut joined = Joined::new();
+                for chunk in chunks.into_iter().flatten() {
+                    joined.comma();
+                    joined.add(chunk.slice(1..chunk.len() - 1));
+                }
+                joined.finish()
             }
-            To::Collect(records, _) => joined(std::mem::take(records).into_iter().flatten()),
-            To::Stream(_) => Vec::new(),
+            To::Collect(records, _) => records.finish(),
+            To::Stream(_) | To::Nothing => Vec::new(),
         }
     }
 }
@@ -138,23 +153,39 @@ fn kept(value: &Bytes) -> Bytes {
     if value.len() >= PIECE_BYTES_MIN { value.clone() } else { Bytes::copy_from_slice(value) }
 }
 
-/// One array of these elements. Small ones are copied together.
-fn joined(parts: impl Iterator<Item = Bytes>) -> Vec<Bytes> {
-    let mut pieces = Vec::new();
-    let mut small = BytesMut::from(&b"["[..]);
-    for (index, part) in parts.enumerate() {
-        if index > 0 {
-            small.extend_from_slice(b",");
+/// The text of one array, in pieces. Small ones are copied together.
+struct Joined {
+    pieces: Vec<Bytes>,
+    small: BytesMut,
+    any: bool,
+}
+
+impl Joined {
+    fn new() -> Self {
+        Self { pieces: Vec::new(), small: BytesMut::from(&b"["[..]), any: false }
+    }
+
+    /// Before each element, or more than one in a row.
+    fn comma(&mut self) {
+        if self.any {
+            self.small.extend_from_slice(b",");
         }
+        self.any = true;
+    }
+
+    fn add(&mut self, part: Bytes) {
         if part.len() < PIECE_BYTES_MIN {
-            small.extend_from_slice(&part);
+            self.small.extend_from_slice(&part);
         } else {
-            pieces.push(small.split().freeze());
-            pieces.push(part);
+            self.pieces.push(self.small.split().freeze());
+            self.pieces.push(part);
         }
     }
-    small.extend_from_slice(b"]");
-    pieces.push(small.freeze());
-    pieces.retain(|piece| !piece.is_empty());
-    pieces
+
+    fn finish(mut self) -> Vec<Bytes> {
+        self.small.extend_from_slice(b"]");
+        self.pieces.push(self.small.freeze());
+        self.pieces.retain(|piece| !piece.is_empty());
+        self.pieces
+    }
 }

@@ -21,7 +21,7 @@ impl Engine {
             if !self.roster.has_room(self.now) {
                 return;
             }
-            if self.set_aside(job) || self.set_apart(job) {
+            if self.set_apart(job) {
                 continue;
             }
             let next = self.runs.get_mut(&job).and_then(|run| run.next_task(&mut self.next_sequence));
@@ -138,7 +138,7 @@ impl Engine {
         let sequences = body.link.take_back();
         let (tasks, head) = self.roster.take_back(id, &sequences);
         for task in tasks.into_iter().rev() {
-            self.give_back(task);
+            self.take_back_first(task);
         }
         head
     }
@@ -148,7 +148,16 @@ impl Engine {
     pub(super) fn look_into_pipe(&mut self, id: SeatId) {
         if self.bodies.get(&id).is_some_and(|body| body.streamed_head) {
             self.look_into_stream(id);
-        } else if self.recall(id) {
+        } else {
+            self.recall_from_silent(id);
+        }
+    }
+
+    /// The same as [`Engine::recall`] where the head should have been read by now: if it wasn't, its worker is
+    /// asked for a sign of life and gets nothing before it gives one.
+    pub(super) fn recall_from_silent(&mut self, id: SeatId) -> bool {
+        let unread = self.recall(id);
+        if unread {
             self.roster.set_unready(id, Phase::Silent(self.now + SIGN_OF_LIFE));
             self.next_sequence += 1;
             let ping = Header {
@@ -163,6 +172,7 @@ impl Engine {
                 let _ = body.link.try_send(&ping.encode());
             }
         }
+        unread
     }
 
     /// A stream of which nothing was read since the last look: its worker reads nothing, and a task that

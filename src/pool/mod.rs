@@ -4,11 +4,13 @@
 //! [`size`] and [`worker_events`]) does the I/O; [`roster`] (who
 //! has what), [`run`] (a job's tasks), [`queue`] (whose turn it is), [`fate`] (what an ending means) and
 //! [`pace`] (when a worker is replaced) are pure;
-//! [`share`] bounds what one function runs at once. Arguments and values stay raw bytes.
+//! [`share`] bounds what one function runs at once, [`quarantine`] gives it a rest, and [`apart`] keeps its jobs
+//! meanwhile. Arguments and values stay raw bytes.
 //!
 //! Invariant: a task is in exactly one place: its run's queue, or one worker's flight. Only the head of a
 //! flight can have started.
 
+mod apart;
 mod clocks;
 mod each;
 mod engine;
@@ -40,6 +42,7 @@ pub use function::Function;
 pub use handle::{Pool, PoolSpec, PoolState, PoolView, WorkerView};
 pub use options::{BootFailure, BootReason, PoolOptions};
 pub use registry::{
-    Functions, Misfit, NewPool, NotMade, Origin, Pools, Workshop, is_name, pick_initializer, pick_runtime,
+    Functions, Misfit, NewPool, NotMade, Origin, Pools, TooManyWorkers, Workshop, is_name, pick_initializer,
+    pick_runtime,
 };
 pub use task::{Held, Render, Sink, Submission, Work};

@@ -22,6 +22,8 @@ pub(super) struct Pace {
     /// When, and under which function.
     deaths: VecDeque<(Instant, Option<Arc<Function>>)>,
     boot_failures: u32,
+    /// When a zygote was last found lost.
+    lost: Option<Instant>,
     not_before: Option<Instant>,
 }
 
@@ -43,6 +45,15 @@ impl Pace {
     pub fn boot_failed(&mut self, now: Instant) {
         self.pause(now, BOOT_PAUSE_STEP.saturating_mul(self.boot_failures));
         self.boot_failures = self.boot_failures.saturating_add(1).min(64);
+    }
+
+    /// A worker that was asked for then will not come: its zygote is lost. All that were asked for by the time that
+    /// a loss is known are one failure.
+    pub fn zygote_lost(&mut self, now: Instant, asked: Instant) {
+        if self.lost.is_none_or(|lost| asked > lost) {
+            self.lost = Some(now);
+            self.boot_failed(now);
+        }
     }
 
     /// A worker became ready.
@@ -103,6 +114,23 @@ mod tests {
         assert_eq!(pace.wait_until(now), None, "ten of others are free as ever");
         pace.died(now, None);
         assert_eq!(pace.wait_until(now), Some(now + DEATH_PAUSE));
+    }
+
+    #[test]
+    fn forks_that_are_lost_together_are_one_failure() {
+        let mut pace = Pace::default();
+        let asked = Instant::now();
+        let lost = asked + Duration::from_millis(5);
+        for later in 0..40 {
+            pace.zygote_lost(lost + Duration::from_micros(later), asked);
+        }
+        assert_eq!(pace.wait_until(lost), None);
+        // Those asked for since then are another's: the second loss in a row.
+        let (asked, lost) = (lost + Duration::from_millis(1), lost + Duration::from_millis(9));
+        for _ in 0..40 {
+            pace.zygote_lost(lost, asked);
+        }
+        assert_eq!(pace.wait_until(lost), Some(lost + BOOT_PAUSE_STEP));
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! A function that kills its workers again and again rests for a while, so that the others keep theirs.
 //!
-//! Work of it that was accepted before waits until the rest is over.
+//! Work of it that was accepted before stands apart until the rest is over.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-
-use super::engine::Engine;
 
 /// So many deaths within the window begin a rest. Fewer never do.
 const DEATHS: usize = 10;
@@ -47,39 +45,6 @@ impl Quarantine {
     /// The end of the rest, if there is one now.
     pub fn until(&self, now: Instant) -> Option<Instant> {
         self.until.filter(|until| *until > now)
-    }
-}
-
-impl Engine {
-    /// Sets a job aside whose function rests. `true`: it was, and is no longer in front.
-    pub(super) fn set_aside(&mut self, job: u64) -> bool {
-        let rests = self.runs.get(&job).is_some_and(|run| run.function().rests_until(self.now).is_some());
-        if rests {
-            self.queue.pop();
-            self.aside.insert(job);
-        }
-        rests
-    }
-
-    /// Jobs whose function has rested enough take their turn again.
-    pub(super) fn take_up(&mut self) {
-        if self.aside.is_empty() {
-            return;
-        }
-        for job in std::mem::take(&mut self.aside) {
-            let Some(run) = self.runs.get(&job) else { continue };
-            if run.function().rests_until(self.now).is_some() {
-                self.aside.insert(job);
-            } else {
-                self.queue.push(job, &run.place());
-            }
-        }
-    }
-
-    /// When the first of those may be.
-    pub(super) fn next_take_up(&self) -> Option<Instant> {
-        let until = |job: &u64| self.runs.get(job)?.function().rests_until(self.now);
-        self.aside.iter().filter_map(until).min()
     }
 }
 

@@ -18,6 +18,8 @@ use crate::process::{Initializer, Spawner};
 pub struct Workshop {
     /// Worker processes of a pool that does not say how many.
     pub processes: usize,
+    /// Worker processes of all pools; those made at start are always made.
+    pub processes_max: usize,
     /// What serves workers the shared objects.
     pub calls: Calls,
     /// Where jobs end.
@@ -56,6 +58,19 @@ pub enum NotMade {
     /// Nothing of this runtime is served.
     #[error("nothing of its runtime is served")]
     UnknownRuntime,
+    /// All pools would have too many workers.
+    #[error(transparent)]
+    TooMany(#[from] TooManyWorkers),
+}
+
+/// All pools would have more workers than they may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("all pools together would have {wanted} workers, more than {most} (--pool-workers)")]
+pub struct TooManyWorkers {
+    /// How many they would have.
+    pub wanted: usize,
+    /// How many they may have.
+    pub most: usize,
 }
 
 /// Why what is asked of a pool can't be had.
@@ -162,10 +177,14 @@ impl Pools {
             return Err(NotMade::AlreadyExists);
         }
         let workshop = &self.workshop;
+        let processes = new.processes.unwrap_or(workshop.processes);
+        if !new.permanent {
+            self.check_workers(by_name.values(), processes)?;
+        }
         let pool = Pool::start(PoolSpec {
             name: Arc::clone(&new.name),
             runtime: new.runtime,
-            processes: new.processes.unwrap_or(workshop.processes),
+            processes,
             options: Arc::new(new.options),
             permanent: new.permanent,
             spawner,
@@ -178,6 +197,28 @@ impl Pools {
         });
         by_name.insert(new.name, pool.clone());
         Ok(pool)
+    }
+
+    /// A pool has so many workers from now on.
+    pub fn resize(&self, pool: &Pool, processes: usize) -> Result<(), TooManyWorkers> {
+        // For writing: of two at once, one comes after the other.
+        let by_name = self.by_name.write();
+        if processes > pool.processes() {
+            let others = by_name.values().filter(|other| other.name != pool.name);
+            self.check_workers(others, processes)?;
+        }
+        pool.resize(processes);
+        Ok(())
+    }
+
+    fn check_workers<'a>(
+        &self,
+        others: impl Iterator<Item = &'a Pool>,
+        more: usize,
+    ) -> Result<(), TooManyWorkers> {
+        let wanted = others.map(Pool::processes).sum::<usize>() + more;
+        let most = self.workshop.processes_max;
+        if wanted > most { Err(TooManyWorkers { wanted, most }) } else { Ok(()) }
     }
 
     /// A pool that is open or closed; not one that is just being made, or just ends.

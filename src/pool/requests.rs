@@ -48,7 +48,7 @@ impl Engine {
             return self.end_cancelled(job);
         }
         if let Some(run) = self.runs.get_mut(&job) {
-            run.drop_waiting();
+            run.cancel(self.clocks.drop_retries(job));
         }
         let sender = self.sender.clone();
         tokio::spawn(async move {
@@ -171,5 +171,78 @@ impl Engine {
             current_age: current.and_then(|_| counters.task_age()),
             counters,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::function::Function;
+    use super::super::task::{Task, Work};
+    use super::*;
+    use crate::jobs::{Admission, JobKind, NewJob, Record, Terms};
+
+    /// A map of so many tasks, each to be run again without end; all of them in flight.
+    fn running(tasks: u64) -> (Run, Vec<Task>) {
+        let terms = Terms { retries: u32::MAX, ..Terms::default() };
+        let function = Arc::new(Function::new("f", "native", None, None));
+        let new = NewJob {
+            kind: JobKind::Map,
+            function: Arc::clone(&function.name),
+            pool: "native".into(),
+            total: tasks,
+            chunksize: Some(1),
+            retained: true,
+            terms,
+        };
+        let items = Bytes::from(format!("[{}]", vec!["1"; usize::try_from(tasks).unwrap()].join(",")));
+        let work = Work::Map { items, chunksize: 1, spread: false, collect: None };
+        let permit = Admission::new(1, 1).reserve().into_permit().unwrap();
+        let mut run = Run::new(Submission { record: Arc::new(Record::new(new)), function, work, permit });
+        let mut sequence = 0;
+        let tasks = std::iter::from_fn(|| run.next_task(&mut sequence)).collect();
+        (run, tasks)
+    }
+
+    fn is_cancelled(outcome: Option<Outcome>) -> bool {
+        matches!(outcome, Some(Outcome::Failure(failure)) if failure.code == FailureCode::Cancelled)
+    }
+
+    #[test]
+    fn a_failure_that_arrives_after_the_cancel_is_not_run_again() {
+        let (mut run, tasks) = running(1);
+        let raised = FailureCode::FunctionRaised;
+        assert_eq!(run.retry_after(&tasks[0], raised), Some(Duration::ZERO));
+        run.cancel(0);
+        assert_eq!(run.retry_after(&tasks[0], raised), None);
+        run.fail(&tasks[0], Failure::new(raised, "no"));
+        assert!(is_cancelled(run.outcome()));
+    }
+
+    #[test]
+    fn a_task_in_its_pause_is_lost_by_the_cancel() {
+        let (mut run, mut tasks) = running(2);
+        run.wait_again(&mut tasks[1]);
+        run.cancel(1);
+        assert!(run.has_lost_work() && run.outcome().is_none(), "the other one runs");
+        run.succeed(&tasks[0], &Bytes::from_static(b"[1]"), 1_000);
+        assert!(is_cancelled(run.outcome()));
+    }
+
+    #[test]
+    fn what_comes_back_after_the_cancel_is_not_handed_out() {
+        let (mut run, mut tasks) = running(2);
+        run.cancel(0);
+        run.give_back(tasks.pop().unwrap());
+        assert!(run.has_waiting() && run.next_task(&mut 7).is_none());
+    }
+
+    #[test]
+    fn an_answer_that_was_there_already_counts() {
+        let (mut run, tasks) = running(1);
+        run.cancel(0);
+        run.succeed(&tasks[0], &Bytes::from_static(b"[1]"), 1_000);
+        assert!(matches!(run.outcome(), Some(Outcome::Value(_))));
     }
 }

@@ -30,9 +30,13 @@ pub(super) struct Run {
     next_item: u64,
     exhausted: bool,
     lost_work: bool,
-    /// It has waited for a slot of its function before.
+    /// Somebody cancelled it: nothing of it is handed out any more.
+    cancelled: bool,
+    /// A task of it ended without a value and is run again: it will have started, whatever comes back unread.
+    ran_in_vain: bool,
+    /// It stood apart and is to be first when it does so again.
     pub was_apart: bool,
-    /// It waits for one now.
+    /// It stands apart now.
     pub is_apart: bool,
     /// Tasks in flight, or waiting to be run again.
     open: usize,
@@ -73,6 +77,8 @@ impl Run {
             next_item: 0,
             exhausted,
             lost_work: false,
+            cancelled: false,
+            ran_in_vain: false,
             was_apart: false,
             is_apart: false,
             open: 0,
@@ -97,17 +103,26 @@ impl Run {
 
     /// The next task to hand out; it counts as in flight from now on.
     pub fn next_task(&mut self, next_sequence: &mut u64) -> Option<Task> {
-        if self.gather.is_full() {
+        if self.cancelled {
             return None;
         }
-        let mut task = match self.returned.pop_front() {
-            Some(task) => task,
-            None => self.cut()?,
+        let mut task = if self.gather.is_full() {
+            self.awaited_task()?
+        } else {
+            self.returned.pop_front().or_else(|| self.cut())?
         };
         *next_sequence += 1;
         task.sequence = *next_sequence;
         self.open += 1;
         Some(task)
+    }
+
+    /// While the client takes no more it is for want of one item at most, which may have come back. Nothing else
+    /// goes out: what a retry or a death sent back may be a whole window of large values.
+    fn awaited_task(&mut self) -> Option<Task> {
+        let item = self.gather.awaited()?;
+        let at = self.returned.iter().position(|task| task.has_item(item))?;
+        self.returned.remove(at)
     }
 
     fn cut(&mut self) -> Option<Task> {
@@ -153,6 +168,7 @@ impl Run {
             deliveries: 0,
             retries: 0,
             told: 0,
+            walk: None,
             slot: None,
         };
         self.next_chunk += 1;
@@ -165,12 +181,13 @@ impl Run {
 
     /// The pause before a task that ended so is run again; `None` if it isn't.
     pub fn retry_after(&self, task: &Task, code: FailureCode) -> Option<Duration> {
-        let again = !self.lost_work && self.failure.is_none();
+        let again = !self.cancelled && self.failure.is_none();
         again.then(|| self.record.new.terms.retry_after(code, task.retries + 1)).flatten()
     }
 
     /// A task that ended without a value waits for another attempt; it counts as in flight meanwhile.
-    pub fn wait_again(&self, task: &mut Task) {
+    pub fn wait_again(&mut self, task: &mut Task) {
+        self.ran_in_vain = true;
         task.retries += 1;
         task.slot = None;
         debug_assert!(self.open > 0, "it was in flight");
@@ -187,12 +204,13 @@ impl Run {
         self.gather.release(from.list_bytes() - to.list_bytes());
     }
 
-    /// A task came back unstarted.
+    /// A task came back: it wasn't read, or is to be run again.
     pub fn give_back(&mut self, mut task: Task) {
         task.slot = None;
         self.open -= 1;
         self.returned.push_front(task);
-        if self.open == 0 && self.gather.is_untouched() && self.failure.is_none() {
+        let never_ran = self.gather.is_untouched() && self.failure.is_none() && !self.ran_in_vain;
+        if self.open == 0 && never_ran {
             self.record.unstart();
         }
     }
@@ -213,9 +231,11 @@ impl Run {
         self.record.has_started()
     }
 
-    /// Nothing more of it is handed out; for a job that is being cancelled.
-    pub fn drop_waiting(&mut self) {
-        self.lost_work = self.has_waiting();
+    /// Nothing more of it is handed out, and nothing is run again. So many of its tasks waited to be.
+    pub fn cancel(&mut self, in_pause: usize) {
+        self.cancelled = true;
+        self.open -= in_pause;
+        self.lost_work |= in_pause > 0 || self.has_waiting();
         self.returned.clear();
         self.exhausted = true;
     }
@@ -234,35 +254,40 @@ impl Run {
     pub fn succeed(&mut self, task: &Task, value: &Bytes, result_bytes_max: usize) {
         self.open -= 1;
         self.record.advance(task.items);
-        let bytes = self.gather.take(task, value);
-        self.check_size(bytes, result_bytes_max);
-        if self.failure.is_some() {
-            // As multiprocessing.Pool.map: one failure loses all values.
-            self.gather.forget();
-        }
-    }
-
-    fn check_size(&mut self, bytes: usize, result_bytes_max: usize) {
-        if bytes > result_bytes_max + self.next_chunk {
-            let detail =
-                format!("the values together are larger than {result_bytes_max} bytes (--result-limit)");
-            let mut failure = Failure::new(FailureCode::ResultTooLarge, detail);
-            failure.limit = Some(result_bytes_max);
-            self.failure.get_or_insert(Box::new(failure));
-        }
+        let kept = self.gather.take(task, value);
+        self.check_size(kept, result_bytes_max);
     }
 
     /// An item's record came.
     pub fn record_value(&mut self, index: u64, record: Bytes, result_bytes_max: usize) {
         self.record.advance(1);
-        let bytes = self.gather.put(index, record);
-        self.check_size(bytes, result_bytes_max);
+        let kept = self.gather.put(index, record);
+        self.check_size(kept, result_bytes_max);
     }
 
     /// An item ended without a value.
-    pub fn record_failure(&mut self, failure: &Failure) {
+    pub fn record_failure(&mut self, failure: &Failure, result_bytes_max: usize) {
         self.record.advance(1);
-        self.gather.put_failure(failure);
+        let kept = self.gather.put_failure(failure);
+        self.check_size(kept, result_bytes_max);
+    }
+
+    /// All that is kept of a job is one value, failures and all.
+    fn check_size(&mut self, kept: usize, result_bytes_max: usize) {
+        if kept > result_bytes_max + self.next_chunk {
+            let detail =
+                format!("the values together are larger than {result_bytes_max} bytes (--result-limit)");
+            let mut failure = Failure::new(FailureCode::ResultTooLarge, detail);
+            failure.limit = Some(result_bytes_max);
+            self.lose(failure);
+        }
+    }
+
+    /// As multiprocessing.Pool.map: the first failure to arrive is kept and loses all values, the other chunks still
+    /// run.
+    fn lose(&mut self, failure: Failure) {
+        self.failure.get_or_insert(Box::new(failure));
+        self.gather.forget();
     }
 
     /// All items of a task have their records.
@@ -271,12 +296,10 @@ impl Run {
         self.gather.release(task.list_bytes());
     }
 
-    /// A task ended without a value; as `multiprocessing.Pool.map`, the first to arrive is kept and the other
-    /// chunks still run.
+    /// A task ended without a value.
     pub fn fail(&mut self, task: &Task, failure: Failure) {
         self.open -= 1;
-        self.failure.get_or_insert(Box::new(failure));
-        self.gather.forget();
+        self.lose(failure);
         debug_assert_eq!(task.job, self.record.number);
     }
 
@@ -285,7 +308,8 @@ impl Run {
         if self.open > 0 || self.has_waiting() {
             return None;
         }
-        if self.lost_work {
+        // What failed was cut short: it might have been run again.
+        if self.lost_work || (self.cancelled && self.failure.is_some()) {
             let failure = Failure::new(FailureCode::Cancelled, "the job was cancelled");
             return Some(Outcome::Failure(Box::new(failure)));
         }

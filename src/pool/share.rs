@@ -1,8 +1,7 @@
 //! `max_running`: how many tasks of one function may be handed out at once, over all pools.
 //!
 //! A task has a slot from its hand-out until it has left its worker: answered, taken back, or its worker dead.
-//! What waits behind another in a worker's pipe counts too. Jobs that find no slot stand apart, in their
-//! turn, so that the others go on.
+//! What waits behind another in a worker's pipe counts too. Jobs that find no slot stand apart.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,10 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::engine::Engine;
 use super::events::Event;
 use super::function::Function;
-use super::queue::Queue;
 
 /// The slots of one function.
 #[derive(Debug)]
@@ -48,7 +45,8 @@ impl Share {
         Some(Slot { share: Arc::clone(self), pool: Arc::clone(pool) })
     }
 
-    fn wait(&self, pool: &Arc<str>, sender: &mpsc::WeakUnboundedSender<Event>) {
+    /// This pool has jobs that wait for a slot: it is told of the next that comes back.
+    pub fn wait(&self, pool: &Arc<str>, sender: &mpsc::WeakUnboundedSender<Event>) {
         let mut waiting = self.waiting.lock();
         if !waiting.iter().any(|(name, known)| name == pool && known.strong_count() > 0) {
             waiting.push((Arc::clone(pool), sender.clone()));
@@ -64,71 +62,6 @@ impl Drop for Slot {
             self.share.waiting.lock().extract_if(.., |(pool, _)| *pool != self.pool).collect();
         for sender in others.iter().filter_map(|(_, sender)| sender.upgrade()) {
             let _ = sender.send(Event::Vacancy);
-        }
-    }
-}
-
-/// Jobs of one function that wait for a slot.
-#[derive(Debug)]
-pub(super) struct Apart {
-    share: Arc<Share>,
-    queue: Queue,
-}
-
-impl Engine {
-    /// Sets the job in front apart if its function has no slot. `true`: it was, and is no longer in front.
-    pub(super) fn set_apart(&mut self, job: u64) -> bool {
-        let Some(run) = self.runs.get_mut(&job) else { return false };
-        let Some(share) = run.function().share().filter(|share| share.free() == 0) else { return false };
-        let (function, share, place) = (Arc::clone(run.function()), Arc::clone(share), run.place());
-        let (again, already) = (run.was_apart, run.is_apart);
-        (run.was_apart, run.is_apart) = (true, true);
-        self.queue.pop();
-        if already {
-            return true;
-        }
-        share.wait(&self.spec.name, &self.sender);
-        let freed_meanwhile = share.free() > 0;
-        let new = || Apart { share, queue: Queue::default() };
-        let apart = self.apart.entry(Arc::clone(&function.name)).or_insert_with(new);
-        if again {
-            apart.queue.push_next(job, &place);
-        } else {
-            apart.queue.push(job, &place);
-        }
-        if freed_meanwhile && let Some(sender) = self.sender.upgrade() {
-            let _ = sender.send(Event::Vacancy);
-        }
-        true
-    }
-
-    /// As many jobs as there are slots take their turn again.
-    pub(super) fn rejoin(&mut self) {
-        if self.apart.is_empty() || !self.roster.has_room(self.now) {
-            return;
-        }
-        for apart in self.apart.values_mut() {
-            let mut jobs = Vec::new();
-            while jobs.len() < apart.share.free()
-                && let Some(job) = apart.queue.take()
-            {
-                let Some(run) = self.runs.get_mut(&job) else { continue };
-                run.is_apart = false;
-                jobs.push((job, run.place()));
-            }
-            for (job, place) in jobs.into_iter().rev() {
-                self.queue.push_next(job, &place);
-            }
-        }
-        self.apart.retain(|_, apart| apart.queue.front().is_some());
-    }
-
-    /// Forgets numbers without work once they are many.
-    pub(super) fn tidy_queues(&mut self) {
-        let (jobs, runs) = (self.runs.len(), &self.runs);
-        let queues = self.apart.values_mut().map(|apart| &mut apart.queue);
-        for queue in queues.chain([&mut self.queue]) {
-            queue.tidy(jobs, |job| runs.contains_key(&job));
         }
     }
 }

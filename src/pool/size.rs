@@ -26,8 +26,9 @@ impl Engine {
         } else {
             // Not born yet: the spawner has its own clock; a late birth finds its seat taken away and is
             // killed.
+            let asked = self.bodies.get(&id).map_or(self.now, |body| body.asked);
             self.forget(id);
-            self.pace.boot_failed(self.now);
+            self.pace.zygote_lost(self.now, asked);
         }
     }
 
@@ -55,6 +56,7 @@ impl Engine {
         let id = self.roster.seat(self.now, self.now + self.spec.start_timeout, budget);
         let ParentEnds { link, results, log, calls } = ends;
         let body = Body {
+            asked: self.now,
             link: Arc::new(link),
             process: None,
             generation: None,
@@ -64,6 +66,7 @@ impl Engine {
             stream_unread: false,
             dismissed: None,
             answered: 0,
+            answers: 0,
             streamed_before: 0,
             lines: Lines::default(),
             last: None,

@@ -1,7 +1,7 @@
 //! What a client wants run, and the pieces of it that workers are handed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use super::function::Function;
 use super::roster::FLIGHT_TINY_MAX;
 use super::share::Slot;
 use crate::jobs::{Failure, Permit, Record};
-use crate::json::{self, Splitter};
+use crate::json::Splitter;
 use crate::transport::{Codec, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES};
 
 /// A task whose worker dies while it is still being sent is sent again, so often.
@@ -73,6 +73,8 @@ const HELD_BYTES_MAX: usize = 4 << 20;
 pub struct Held {
     bytes: AtomicUsize,
     freed: Notify,
+    /// One more than the index of the record that those held wait for; 0: they wait for none.
+    awaited: AtomicU64,
 }
 
 impl Held {
@@ -99,6 +101,18 @@ impl Held {
     /// Whether there is no room.
     pub fn is_full(&self) -> bool {
         self.bytes.load(Ordering::Relaxed) > HELD_BYTES_MAX
+    }
+
+    /// What is held can't be taken before the record of this item; `true` if that item must be let through now.
+    pub fn wait_for(&self, item: Option<u64>) -> bool {
+        let awaited = item.map_or(0, |item| item + 1);
+        let before = self.awaited.swap(awaited, Ordering::Relaxed);
+        awaited != 0 && awaited != before && self.is_full()
+    }
+
+    /// The item that all wait for.
+    pub fn awaited(&self) -> Option<u64> {
+        self.awaited.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// Waits for room; one waits at a time.
@@ -142,8 +156,18 @@ pub(super) struct Task {
     pub retries: u32,
     /// Items of which the record has come.
     pub told: u64,
+    /// How far its list has been looked through for parts of it.
+    pub walk: Option<Box<Walk>>,
     /// Its share of what its function may run at once, from its hand-out on.
     pub slot: Option<Slot>,
+}
+
+/// A way through a list, from the front.
+#[derive(Debug)]
+pub(super) struct Walk {
+    /// Elements that lie behind.
+    at: u64,
+    rest: Splitter,
 }
 
 impl Task {
@@ -165,12 +189,19 @@ impl Task {
         matches!(self.kind, Kind::MapEach | Kind::StarmapEach)
     }
 
-    /// A part of it as a task of its own: `items` items from the `first`th on.
-    pub fn part(&self, first: u64, items: u64) -> Option<Self> {
+    /// A part of it as a task of its own: `items` items from the `first`th on. Parts that are asked for in order
+    /// cost one walk through its list together.
+    pub fn part(&mut self, first: u64, items: u64) -> Option<Self> {
         let list = self.payload.get(1)?;
-        let rest = json::drop_first(list, usize::try_from(first).ok()?);
-        let mut splitter = Splitter::of_list(rest);
-        let (chunk, count) = splitter.next_chunk(usize::try_from(items).ok()?)?;
+        let begun = self.walk.take().filter(|walk| walk.at <= first);
+        let mut walk =
+            begun.unwrap_or_else(|| Box::new(Walk { at: 0, rest: Splitter::of_list(list.clone()) }));
+        if walk.at < first {
+            walk.rest.next_chunk(usize::try_from(first - walk.at).ok()?)?;
+        }
+        let (chunk, count) = walk.rest.next_chunk(usize::try_from(items).ok()?)?;
+        walk.at = first + count as u64;
+        self.walk = Some(walk);
         let payload = vec![Bytes::from_static(b"["), chunk, Bytes::from_static(b"]")];
         Some(Self {
             sequence: 0,
@@ -186,8 +217,14 @@ impl Task {
             deliveries: 0,
             retries: self.retries,
             told: 0,
+            walk: None,
             slot: None,
         })
+    }
+
+    /// Whether this item of its job is one of its own.
+    pub fn has_item(&self, index: u64) -> bool {
+        (self.first_item..self.first_item + self.items).contains(&index)
     }
 
     /// Whether it travels as one packet.

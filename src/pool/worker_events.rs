@@ -6,9 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::task::AbortHandle;
 
-use super::engine::Engine;
+use super::engine::{Body, Engine};
 use super::fate::{self, KillCause};
 use super::function::Function;
+use super::output::Source;
 use super::roster::{Phase, SeatId};
 use super::task::Task;
 use crate::process::{Exit, ForkError, Generation, WorkerEvent, WorkerProcess};
@@ -33,14 +34,17 @@ impl Engine {
         if self.roster.phase(id).is_none() {
             return;
         }
-        let unwanted = self.bodies.get(&id).is_some_and(|body| body.killed.is_some());
+        let Some(&Body { asked, killed, .. }) = self.bodies.get(&id) else { return };
         self.forget(id);
-        if unwanted {
+        if killed.is_some() {
             return;
         }
         tracing::warn!(pool = %self.spec.name, %error, "a worker could not be forked");
         self.replaces = false;
-        self.pace.boot_failed(self.now);
+        match error {
+            ForkError::ZygoteLost => self.pace.zygote_lost(self.now, asked),
+            ForkError::Failed { .. } => self.pace.boot_failed(self.now),
+        }
     }
 
     pub(super) fn on_worker(&mut self, id: SeatId, event: WorkerEvent) {
@@ -154,7 +158,8 @@ impl Engine {
         if let Some(body) = self.bodies.get_mut(&id) {
             body.streamed_head = false;
             body.answered = sequence;
-            body.last = Some(Arc::clone(&task.record));
+            body.answers += 1;
+            body.last = Some(Source::of(&task.record));
         }
         self.leave_if_done(id);
         self.recycle_if_due(id);
@@ -179,15 +184,15 @@ impl Engine {
         if let Some(head) = head {
             head.function.printed();
         }
-        let record = head.map(|head| Arc::clone(&head.record));
+        let source = head.map(|head| Source::of(&head.record));
         let Some(body) = self.bodies.get_mut(&id) else { return };
-        let record = record.or_else(|| body.last.clone());
-        if let Some(record) = &record {
-            record.append_log(output, self.spec.log_bytes_max);
+        let source = source.or_else(|| body.last.clone());
+        if let Some(source) = &source {
+            source.append_log(output, self.spec.log_bytes_max);
         }
         if self.spec.output_to_stderr {
             let pid = body.process.as_ref().map_or(0, |process| process.pid());
-            body.lines.push(output, record.as_deref(), pid);
+            body.lines.push(output, source.as_ref(), pid);
         }
     }
 
@@ -219,7 +224,8 @@ impl Engine {
             } else {
                 let failure = self.failure_of_death(id, exit, &task);
                 if task.is_each() {
-                    self.bury(&task, &failure, self.items_done(id));
+                    let done = self.items_done(id, &task);
+                    self.bury(task, &failure, done);
                 } else {
                     self.fail(task, failure);
                 }
@@ -227,7 +233,7 @@ impl Engine {
         }
         if let Some(mut body) = self.bodies.remove(&id) {
             let pid = body.process.as_ref().map_or(0, |process| process.pid());
-            body.lines.finish(body.last.as_deref(), pid);
+            body.lines.finish(body.last.as_ref(), pid);
         }
     }
 

@@ -2,10 +2,12 @@
 //!
 //! A worker or zygote is reaped by whoever watches its pidfd. Everything else that falls to us (a child
 //! subreaper, maybe PID 1) is a stranger: reaped at once when it has ended, killed when the worker that left
-//! it behind has.
+//! it behind has. One without a worker's mark may be an operator's, who looks into the container: it is left
+//! alone until the server ends.
 
 use std::collections::HashSet;
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +32,8 @@ pub struct Family(Arc<Mutex<Members>>);
 #[derive(Debug)]
 struct Members {
     known: HashSet<Pid>,
+    /// The mark that this server has itself, as a worker's descendant: it says nothing of its children.
+    inherited: Option<Pid>,
     oom_kills: OomKills,
 }
 
@@ -42,8 +46,9 @@ impl Family {
         nix::sys::prctl::set_child_subreaper(true)?;
         // Older kernels can't; then what was inherited is handed on.
         let _ = sys::close_on_exec_from(3);
-        let family =
-            Self(Arc::new(Mutex::new(Members { known: HashSet::new(), oom_kills: OomKills::new() })));
+        let inherited = worker_of(Pid::this(), None);
+        let members = Members { known: HashSet::new(), inherited, oom_kills: OomKills::new() };
+        let family = Self(Arc::new(Mutex::new(members)));
         let mut children = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?;
         let reaping = family.clone();
         tokio::spawn(async move {
@@ -81,45 +86,66 @@ impl Family {
                 Ok(None) | Err(_) => Exit::Unknown,
             }
         };
-        self.end_orphans(|tag| tag == Some(pid));
+        self.end_orphans(Orphans::OfTheDead);
         self.reap_strangers();
         exit
     }
 
+    /// The same once it has ended, for a member that nobody watches any more.
+    pub(super) fn reap_in_time(&self, pid: Pid, pidfd: &PidFd) {
+        let (Ok(pidfd), Ok(runtime)) =
+            (pidfd.as_fd().try_clone_to_owned(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        let family = self.clone();
+        runtime.spawn(async move {
+            if let Ok(pidfd) = sys::watch_pidfd(PidFd::from_owned(pidfd)) {
+                let _ = pidfd.readable().await;
+                family.reap(pid, pidfd.get_ref());
+            }
+        });
+    }
+
     /// Kills every child that is not a member; for the end of the server.
     pub fn end_strangers(&self) {
-        self.end_orphans(|_| true);
+        self.end_orphans(Orphans::All);
         self.reap_strangers();
     }
 
-    /// Waits until no member is left.
+    /// Waits until no member is left, and kills every other child until there is none.
     pub async fn all_gone(&self) {
-        while !self.0.lock().known.is_empty() {
+        loop {
+            self.end_strangers();
+            if self.0.lock().known.is_empty() && own_children().is_empty() {
+                return;
+            }
             tokio::time::sleep(GONE_POLL).await;
         }
     }
 
     fn reap_strangers(&self) {
+        let mut reaped = false;
         while let Ok(Some(pid)) = sys::peek_ended_child() {
             if self.0.lock().known.contains(&pid) {
                 // Its watcher reaps it and then calls this again.
-                return;
+                break;
             }
             let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
+            reaped = true;
+        }
+        if reaped {
+            // Its own children have fallen to us now; their ends bring us here again.
+            self.end_orphans(Orphans::OfTheDead);
         }
     }
 
-    /// Kills strangers whose worker's pid (`None`: not known) the caller wants ended, until no new ones fall
-    /// to us.
-    fn end_orphans(&self, wanted: impl Fn(Option<Pid>) -> bool) {
+    /// Kills strangers, until no new ones fall to us.
+    fn end_orphans(&self, which: Orphans) {
         let mut ended = HashSet::new();
         for _ in 0..ORPHAN_ROUNDS {
-            let strangers: Vec<Pid> = {
-                let members = self.0.lock();
-                own_children().into_iter().filter(|pid| !members.known.contains(pid)).collect()
-            };
             let fresh: Vec<Pid> =
-                strangers.into_iter().filter(|pid| !ended.contains(pid) && wanted(worker_of(*pid))).collect();
+                self.orphans(which).into_iter().filter(|pid| !ended.contains(pid)).collect();
             if fresh.is_empty() {
                 return;
             }
@@ -130,6 +156,26 @@ impl Family {
             }
         }
     }
+
+    fn orphans(&self, which: Orphans) -> Vec<Pid> {
+        let members = self.0.lock();
+        let children = own_children();
+        // A worker that was just forked is no member yet, but a child that bears its own mark.
+        let lives = |worker: Pid| members.known.contains(&worker) || children.contains(&worker);
+        let of_the_dead = |pid| worker_of(pid, members.inherited).is_some_and(|worker| !lives(worker));
+        let strangers = children.iter().filter(|pid| !members.known.contains(pid));
+        let wanted = |pid: &&Pid| which == Orphans::All || of_the_dead(**pid);
+        strangers.filter(wanted).copied().collect()
+    }
+}
+
+/// Which strangers are killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Orphans {
+    /// Those whose worker is no more.
+    OfTheDead,
+    /// Every one, at the end of the server.
+    All,
 }
 
 /// All children of this process, living or not.
@@ -145,13 +191,17 @@ fn own_children() -> Vec<Pid> {
 }
 
 /// The worker that a process descends from, by the mark that workers hand on: `FP_WORKER_PID` in the
-/// environment of what they execute, their process name in what they only fork.
-fn worker_of(pid: Pid) -> Option<Pid> {
+/// environment of what they execute (unless it is what the server has itself), their process name in what they
+/// only fork.
+fn worker_of(pid: Pid, inherited: Option<Pid>) -> Option<Pid> {
     const MARK: &[u8] = b"FP_WORKER_PID=";
     let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    let by_environment = environment.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(MARK));
+    let read = |mark: &str| mark.parse().ok().map(Pid::from_raw);
+    let by_environment = environment
+        .split(|byte| *byte == 0)
+        .find_map(|entry| entry.strip_prefix(MARK))
+        .and_then(|mark| std::str::from_utf8(mark).ok().and_then(read))
+        .filter(|mark| Some(*mark) != inherited);
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let by_name = name.trim().strip_prefix("fp-");
-    let mark = by_environment.and_then(|mark| std::str::from_utf8(mark).ok()).or(by_name)?;
-    mark.parse().ok().map(Pid::from_raw)
+    by_environment.or_else(|| name.trim().strip_prefix("fp-").and_then(read))
 }

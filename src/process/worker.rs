@@ -3,7 +3,6 @@
 //! Death is a readable pidfd, never an end of file. What a worker answered before it died counts.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,18 +105,8 @@ impl WorkerProcess {
 impl Drop for WorkerProcess {
     fn drop(&mut self) {
         self.kill();
-        if self.reaped.get_mut().is_some() {
-            return;
-        }
-        let (pid, family) = (self.pid, self.family.clone());
-        let Ok(pidfd) = self.pidfd.get_ref().as_fd().try_clone_to_owned() else { return };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Ok(pidfd) = sys::watch_pidfd(PidFd::from_owned(pidfd)) {
-                    let _ = pidfd.readable().await;
-                    family.reap(pid, pidfd.get_ref());
-                }
-            });
+        if self.reaped.get_mut().is_none() {
+            self.family.reap_in_time(self.pid, self.pidfd.get_ref());
         }
     }
 }

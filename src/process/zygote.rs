@@ -298,15 +298,6 @@ impl Drop for Zygote {
     fn drop(&mut self) {
         // Workers are not its children any more; nothing else depends on it.
         let _ = self.pidfd.get_ref().signal(Signal::SIGKILL);
-        let (pid, family) = (self.pid, self.family.clone());
-        let Ok(pidfd) = self.pidfd.get_ref().as_fd().try_clone_to_owned() else { return };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Ok(pidfd) = sys::watch_pidfd(PidFd::from_owned(pidfd)) {
-                    let _ = pidfd.readable().await;
-                    family.reap(pid, pidfd.get_ref());
-                }
-            });
-        }
+        self.family.reap_in_time(self.pid, self.pidfd.get_ref());
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -56,6 +57,8 @@ pub struct Processes(pub(super) Arc<Inner>);
 #[derive(Debug)]
 pub(super) struct Inner {
     pub rules: Rules,
+    /// Where they are started and attended: that of whoever asks may end before they do.
+    pub runtime: Handle,
     /// What serves them the shared objects.
     pub calls: Calls,
     /// None any more once the server ends.
@@ -76,11 +79,13 @@ pub struct Page {
 }
 
 impl Processes {
-    /// None yet; they are forked by the spawner of their runtime.
+    /// None yet; they are forked by the spawner of their runtime. Must be called in the runtime that lives as long as
+    /// the server: it attends them.
     pub fn new(rules: Rules, calls: Calls, spawners: BTreeMap<&'static str, Spawner>) -> Self {
         let state = State { phase: Phase::Serving, by_id: BTreeMap::new(), ended: VecDeque::new() };
         Self(Arc::new(Inner {
             rules,
+            runtime: Handle::current(),
             calls,
             spawners: RwLock::new(spawners),
             room: Arc::new(Semaphore::new(rules.alive_max.min(Semaphore::MAX_PERMITS))),

@@ -82,7 +82,7 @@ impl Processes {
         let room = Arc::clone(&inner.room).try_acquire_owned();
         let room = room.map_err(|_| NotStarted::Overloaded(inner.rules.alive_max))?;
         let spawner = inner.spawners.read().get(new.runtime).cloned().ok_or(NotStarted::Draining)?;
-        let starting = tokio::spawn(start(Arc::clone(inner), spawner, room, new));
+        let starting = inner.runtime.spawn(start(Arc::clone(inner), spawner, room, new));
         starting.await.unwrap_or(Err(NotStarted::Draining))
     }
 }

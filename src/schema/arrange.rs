@@ -117,5 +117,8 @@ mod tests {
             let members = json::envelope(&body, 64).expect("an object");
             assert_eq!(types.arrange(&body, &members).expect_err("refused").path, path);
         }
+        let body = Bytes::from(r#"{"args":"none"}"#);
+        let members = json::envelope(&body, 64).expect("an object");
+        assert_eq!(Types::default().arrange(&body, &members).expect_err("refused").path, "$.args");
     }
 }

@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 pub use arrange::Arranged;
 pub use misfit::Misfit;
 
+/// Bytes that arguments may take as a value; beyond, they are the worker's alone to judge.
+const CHECKED_COST_MAX: usize = 64 << 20;
+
 /// What is known of a function's arguments and value.
 #[derive(Debug, Default)]
 pub struct Types {
@@ -54,8 +57,12 @@ impl Types {
         self.parameters.clone().unwrap_or_else(unknown)
     }
 
-    /// Whether the arguments, a JSON object, are what the schema says.
+    /// Whether the arguments, a JSON object, are what the schema says. Where nothing is said, there is nothing to
+    /// check; the layout refuses `args` that are no array.
     pub fn check(&self, arguments: &[u8]) -> Result<(), Misfit> {
+        if self.parameters.is_none() || cost(arguments) > CHECKED_COST_MAX {
+            return Ok(());
+        }
         let Some(validator) = self.validator.get_or_init(|| self.compiled()) else { return Ok(()) };
         // What can't be built here (a lone surrogate) is the worker's to judge.
         let Ok(value) = serde_json::from_slice::<Value>(arguments) else { return Ok(()) };
@@ -92,6 +99,18 @@ impl Types {
     }
 }
 
+/// What a JSON text takes as a value, about and at most: an object with anything in it has a node of a tree, an array
+/// some places to spare. What stands in a string counts, too.
+fn cost(json: &[u8]) -> usize {
+    let of = |byte: &u8| match byte {
+        b'{' => 640,
+        b'[' => 160,
+        b',' => 128,
+        _ => 1,
+    };
+    json.iter().map(of).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,7 +138,21 @@ mod tests {
             assert_eq!(misfit.path, path, "{arguments}: {}", misfit.message);
         }
         assert_eq!(Types::default().check(br#"{"any":"thing"}"#), Ok(()));
-        assert!(Types::default().check(br#"{"args":"none"}"#).is_err());
+    }
+
+    #[test]
+    fn what_is_large_or_has_no_types_is_the_workers_to_judge() {
+        let strings =
+            json!({"type": "object", "properties": {"x": {"type": "array", "items": {"type": "string"}}}});
+        let types = Types::new(Some(strings), None, Vec::new(), None);
+        let items = |count: usize| format!("{{\"x\":[{}1]}}", "\"\",".repeat(count));
+        assert!(types.check(items(1_000).as_bytes()).is_err());
+        assert!(types.check(items(CHECKED_COST_MAX / 256).as_bytes()).is_err());
+        assert_eq!(types.check(items(CHECKED_COST_MAX / 128).as_bytes()), Ok(()));
+        assert_eq!(types.check(br#"{"x":[{"":1}]}"#).map_err(|misfit| misfit.path), Err("$.x[0]".into()));
+        assert!(cost(br#"{"x":[{"":1}]}"#) > 1_400);
+        assert_eq!(Types::default().check(b"no JSON at all"), Ok(()));
+        assert!(Types::default().validator.get().is_none());
     }
 
     #[test]

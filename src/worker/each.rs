@@ -47,8 +47,9 @@ pub(super) fn perform(
         }
         let start = answer.len();
         answer.extend_from_slice(b"{\"value\":");
+        let value = answer.len();
         let ran = function.item(item, spread, answer);
-        let bytes = answer.len() - start;
+        let bytes = answer.len() - value;
         let ran = if ran.is_ok() && bytes > result_bytes_max {
             Err(Raised::TooLarge { bytes: Some(bytes as u64) })
         } else {

@@ -72,6 +72,8 @@ pub struct Arguments<'a> {
     pub positional: &'a [&'a [u8]],
     /// By name, as one JSON object.
     pub keywords: Option<&'a [u8]>,
+    /// Bytes that lie in the output already and are none of the value that this call makes or is a part of.
+    pub before: usize,
 }
 
 impl<'a> Arguments<'a> {
@@ -125,7 +127,7 @@ impl Function {
         output: &mut Vec<u8>,
     ) -> Result<(), Raised> {
         let positional: Vec<&[u8]> = json::elements(arguments).collect();
-        let arguments = Arguments { positional: &positional, keywords };
+        let arguments = Arguments { positional: &positional, keywords, before: output.len() };
         catch_unwind(AssertUnwindSafe(|| (self.body)(arguments, output)))
             .unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
@@ -133,7 +135,7 @@ impl Function {
     /// One item of MAP_EACH or STARMAP_EACH.
     pub(super) fn item(&self, item: &[u8], spread: bool, output: &mut Vec<u8>) -> Result<(), Raised> {
         let positional: Vec<&[u8]> = if spread { json::elements(item).collect() } else { vec![item] };
-        let arguments = Arguments { positional: &positional, keywords: None };
+        let arguments = Arguments { positional: &positional, keywords: None, before: output.len() };
         catch_unwind(AssertUnwindSafe(|| (self.body)(arguments, output)))
             .unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
@@ -146,7 +148,7 @@ impl Function {
         output: &mut Vec<u8>,
         done: impl Fn(u64),
     ) -> Result<(), (u64, Raised)> {
-        let at = Cell::new(0);
+        let (at, before) = (Cell::new(0), output.len());
         let run = AssertUnwindSafe(|| {
             output.push(b'[');
             for item in json::elements(items) {
@@ -155,9 +157,9 @@ impl Function {
                 }
                 if spread {
                     let positional: Vec<&[u8]> = json::elements(item).collect();
-                    (self.body)(Arguments { positional: &positional, keywords: None }, output)?;
+                    (self.body)(Arguments { positional: &positional, keywords: None, before }, output)?;
                 } else {
-                    (self.body)(Arguments { positional: &[item], keywords: None }, output)?;
+                    (self.body)(Arguments { positional: &[item], keywords: None, before }, output)?;
                 }
                 at.set(at.get() + 1);
                 done(at.get());

@@ -39,7 +39,7 @@ pub(super) fn run(ends: WorkerEnds, functions: &Functions) -> io::Result<i32> {
     let (list, keywords) = parts(header.kind, &payload);
     let positional: Vec<&[u8]> = json::elements(list).collect();
     let program = function.program.as_ref();
-    let program = program.map(|program| program(Arguments { positional: &positional, keywords }));
+    let program = program.map(|program| program(Arguments { positional: &positional, keywords, before: 0 }));
     let program = match program.transpose() {
         Ok(program) => program,
         Err(raised) => {

@@ -1,7 +1,7 @@
 //! The native zygote: the program executed again, one thread, forks workers on request. The program may be
 //! one of a user's own: what its `main` does before `serve` has been done here too.
 
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sys::signal::Signal;
@@ -158,6 +158,8 @@ impl Zygote {
         functions: &Functions,
         purpose: &Purpose,
     ) -> io::Result<()> {
+        // What the program has printed and not yet written is its own: each worker would write it again.
+        let _ = io::stdout().flush();
         match sys::fork() {
             Ok(Forked::Parent(intermediate)) => {
                 drop(descriptors);

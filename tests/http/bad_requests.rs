@@ -76,6 +76,36 @@ fn a_body_of_another_type_is_415() {
 }
 
 #[test]
+fn durable_has_its_own_code_wherever_it_is_asked_for() {
+    let server = Server::start(&[]);
+    server
+        .post("/v1/apply_async", &json!({"function": "faults.square", "args": [2], "durable": true}))
+        .problem(400, "not-durable");
+    for path in ["/v1/functions/faults.square/call", "/v1/functions/faults.square/call_async"] {
+        let ask = |value: &str| server.post(&format!("{path}?durable={value}"), &json!({"x": 2}));
+        let problem = ask("true").problem(400, "not-durable");
+        assert_eq!(problem["member"], "durable", "{problem}");
+        assert_eq!(ask("yes").problem(400, "invalid-request")["member"], "durable");
+        assert!(ask("false").status < 300);
+    }
+    let lines = [("content-type", "application/x-ndjson")];
+    let answer =
+        server.send("POST", "/v1/imap/stream?function=faults.square&durable=true", &lines, Some(b"1\n"));
+    answer.problem(400, "not-durable");
+}
+
+#[test]
+fn a_body_that_no_knob_makes_room_for_names_none() {
+    let server = Server::start(&[]);
+    let large = json!({"tag": "x".repeat(70 << 10)});
+    for path in ["/v1/jobs/cancel", "/v1/pools", "/v1/pools/python/close"] {
+        let problem = server.post(path, &large).problem(413, "body-too-large");
+        assert_eq!(problem["limit"], 64 << 10, "{problem}");
+        assert!(problem.get("knob").is_none() && !problem.to_string().contains("--body-limit"), "{problem}");
+    }
+}
+
+#[test]
 fn another_method_is_405_and_told_the_right_one() {
     let server = Server::start(&[]);
     for (method, path, allowed) in [

@@ -142,3 +142,38 @@ fn a_body_that_is_broken_off_gives_its_bytes_back() {
         wait_until(BOUND, "the bytes are given back", || server.post_text("/v1/apply", &text).status == 200);
     }
 }
+
+#[test]
+fn what_is_announced_and_not_sent_takes_little_room() {
+    let server = Server::start(&["--queue-bytes", "64MiB"]);
+    let silent: Vec<Raw> = (0..16)
+        .map(|_| {
+            let mut raw = Raw::connect(server.port());
+            raw.write(
+                b"POST /v1/apply HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+                  Content-Length: 60000000\r\n\r\n{",
+            );
+            raw
+        })
+        .collect();
+    for i in 0..20 {
+        assert_eq!(server.apply("square", &json!([i])).value(), i * i, "others are served");
+    }
+    silent.into_iter().for_each(Raw::leave);
+}
+
+#[test]
+fn a_long_line_of_a_stream_holds_no_bytes_once_it_is_fed() {
+    let server = Server::start(&["--queue-bytes", "4MiB", "--body-limit", "3500KiB"]);
+    let mut raw = Raw::connect(server.port());
+    raw.write(
+        b"POST /v1/imap/stream?function=faults.echo HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+          Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n",
+    );
+    let line = format!("\"{}\"\n", "x".repeat(3 << 20));
+    raw.write(format!("{:x}\r\n{line}\r\n", line.len()).as_bytes());
+    let large = call("echo", &json!("x".repeat(2 << 20)));
+    // While it is read it counts; then it is an item of the stream.
+    wait_until(BOUND, "there is room again", || server.post("/v1/apply", &large).status == 200);
+    raw.leave();
+}

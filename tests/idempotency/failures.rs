@@ -51,6 +51,46 @@ fn what_ran_nothing_leaves_the_key_free() {
     assert_eq!(runs.count(), 1);
 }
 
+/// Of a call it says that nothing was run; of a map, or of a call that was retried, it doesn't.
+#[test]
+fn an_unknown_reference_leaves_the_key_free_unless_something_ran() {
+    let server = serve(&["--workers", "1"]);
+    let nothing = json!({"$forkpool": "/v1/queues/none"});
+    let runs = Runs::new();
+    let call = json!({"function": "faults.echo", "args": [nothing]});
+    post(&server, "/v1/apply", "call", &call).outcome("unknown-ref");
+    assert_eq!(post(&server, "/v1/apply", "call", &runs.call(0.0)).value(), "run");
+
+    let process = json!({"target": "faults.echo", "args": [nothing]});
+    post(&server, "/v1/processes", "process", &process).problem(422, "unknown-ref");
+    assert_eq!(post(&server, "/v1/apply", "process", &runs.call(0.0)).value(), "run");
+
+    let runs = Runs::new();
+    let items = json!([[runs.path(), "one", 0], nothing]);
+    let map = json!({"function": "verbs.write_each", "iterable": items, "chunksize": 1});
+    let first = post(&server, "/v1/map", "map", &map);
+    first.outcome("unknown-ref");
+    assert_eq!(runs.count(), 1);
+    assert_same(&post(&server, "/v1/map", "map", &map), &first);
+    assert_eq!(runs.count(), 1, "the first item ran once");
+
+    // The first attempt dies; the second doesn't find the object any more.
+    let lost = Runs::new();
+    server.send("PUT", "/v1/lists/there", &[], Some(b"")).value();
+    let reference = json!({"$forkpool": "/v1/lists/there"});
+    let retried = json!({"function": "verbs.exit_until", "args": [lost.path(), 9, reference],
+                         "retries": 1, "retry_delay": 1});
+    let first = std::thread::scope(|scope| {
+        let call = scope.spawn(|| post(&server, "/v1/apply", "retried", &retried));
+        wait_until(Duration::from_secs(10), "it ran once", || lost.count() == 1);
+        assert_eq!(server.delete("/v1/lists/there").status, 204);
+        call.join().expect("the client thread ends well")
+    });
+    first.outcome("unknown-ref");
+    assert_same(&post(&server, "/v1/apply", "retried", &retried), &first);
+    assert_eq!(lost.count(), 1);
+}
+
 #[test]
 fn too_large_and_too_many_leave_the_key_free() {
     let server = serve(&["--queue-jobs", "1", "--body-limit", "4KiB"]);

@@ -190,3 +190,17 @@ fn lists_come_in_pages() {
     let wanted: Vec<String> = (0..25).map(|number| format!("l{number:02}")).collect();
     assert_eq!(names, wanted);
 }
+
+#[test]
+fn a_path_that_is_no_text_is_no_object() {
+    let server = server(&[]);
+    put(&server, "queues/%ff", &json!({})).problem(400, "invalid-request");
+    for (method, path) in [("GET", "queues/%ff"), ("DELETE", "locks/%c3"), ("GET", "pipes/a%ffb")] {
+        let answer = server.send(method, &format!("/v1/{path}"), &[], None);
+        answer.problem(404, "unknown-object");
+    }
+    make(&server, "pipes/p", &json!({}));
+    for path in ["queues/%ff/put", "pipes/%ff/0/recv", "pipes/p/%ff/recv", "pipes/p/0/%ff"] {
+        call(&server, path, &json!({})).problem_of(404);
+    }
+}

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{call, make, put, server, value};
+use crate::support::proc::peak_memory;
 
 #[test]
 fn their_number_is_bounded() {
@@ -54,4 +55,28 @@ fn their_bytes_are_bounded_and_come_back() {
     put(&server, "arrays/a", &json!({"typecode": "d", "length": 100_000})).problem(503, "overloaded");
     server.get("/v1/arrays/a").problem(404, "unknown-object");
     assert_eq!(value(&server, "lists/l/clear", &json!({})), Value::Null);
+}
+
+#[test]
+fn what_is_compared_is_not_built() {
+    const MIB: u64 = 1 << 20;
+    let server = server(&[]);
+    make(&server, "dicts/d", &json!({}));
+    make(&server, "lists/l", &json!({}));
+    make(&server, "values/v", &json!({"typecode": "i"}));
+    // A million parts.
+    let parts = format!("[{}1]", "1,".repeat(1 << 20));
+    let post = |path: &str, body: &str| {
+        let json = [("content-type", "application/json")];
+        server.send("POST", &format!("/v1/{path}"), &json, Some(body.as_bytes()))
+    };
+    let before = peak_memory(server.pid());
+    post("dicts/d/get", &format!("{{\"key\":{parts}}}")).problem(409, "method-raised");
+    post("values/v/set", &format!("{{\"value\":{parts}}}")).problem(409, "method-raised");
+    post("lists/l/append", &format!("{{\"object\":{parts}}}")).value();
+    for method in ["count", "remove"] {
+        post(&format!("lists/l/{method}"), &format!("{{\"value\":{parts}}}")).value();
+    }
+    let grown = (peak_memory(server.pid()) - before) / MIB;
+    assert!(grown < 40, "{grown} MiB more");
 }

@@ -83,3 +83,32 @@ pub fn example_of(document: &Value, body: &Value) -> Option<(String, Value)> {
     let found = all.into_iter().flatten().find(|example| !example.is_null())?;
     Some((kind.clone(), found.clone()))
 }
+
+/// What a stream's items end with is in its lines.
+#[test]
+fn outcomes_are_told_where_they_are_answered() {
+    let document = document();
+    for (name, operation) in operations(&document) {
+        if name.starts_with("post /v1/imap") {
+            assert!(operation["responses"].get("422").is_none(), "{name}");
+        }
+    }
+    let of_result = &document["paths"]["/v1/jobs/{id}/result"]["get"]["responses"]["422"]["description"];
+    for code in [
+        "function-raised",
+        "worker-died",
+        "run-timeout",
+        "queue-timeout",
+        "cancelled",
+        "interrupted",
+        "pool-terminated",
+        "result-not-json",
+        "result-too-large",
+        "worker-protocol-error",
+        "invalid-arguments",
+        "command-failed",
+        "unknown-ref",
+    ] {
+        assert!(of_result.as_str().is_some_and(|text| text.contains(code)), "{code}: {of_result}");
+    }
+}

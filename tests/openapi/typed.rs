@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Program, Server, fixture};
+use crate::support::{Answer, Program, Server, fixture, proc};
 
 fn serve() -> Server {
     Server::bare(&[
@@ -92,6 +92,21 @@ fn the_worker_has_the_last_word() {
     let answer = call(&server, "tasks.count", &json!({"words": words}));
     answer.problem(422, "invalid-arguments");
     assert!(answer.says("$.words[39999]"), "{}", answer.text());
+}
+
+#[test]
+fn a_large_call_costs_the_server_little_more_than_its_bytes() {
+    let server = serve();
+    // Objects without anything in them are the most expensive there are.
+    let hollow = format!("[{}{{}}]", "{\"\":1},".repeat(1 << 20));
+    let before = proc::peak_memory(server.pid());
+    for (name, member) in [("os.getpid", "args"), ("tasks.count", "words"), ("builtin.square", "x")] {
+        let body = format!("{{\"{member}\":{hollow}}}");
+        let answer = server.post_text(&format!("/v1/functions/{name}/call"), &body);
+        assert_eq!(answer.status, 422, "{name}: {}", answer.text());
+    }
+    let grown = proc::peak_memory(server.pid()) - before;
+    assert!(grown < 200 << 20, "{} MiB for 8 MiB", grown >> 20);
 }
 
 #[test]

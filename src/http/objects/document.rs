@@ -152,8 +152,17 @@ fn one(spec: &KindSpec, name: &str) -> Value {
     let mut get = operation(spec, &format!("get{name}"), &format!("A {words} with its content."));
     answers(&mut get, "The object", &schema, &shown, false);
     get["responses"]["404"] = problem("`unknown-object`");
+    if matches!(spec.kind, Kind::Arrays | Kind::Dicts | Kind::Lists | Kind::Namespaces) {
+        get["responses"]["422"] = problem("`result-too-large`: its content is more than `--result-limit`");
+        make["description"] =
+            "The answer shows its content, too, if that is not large (256 KiB, as objects are counted)."
+                .into();
+    }
     if matches!(spec.kind, Kind::Values | Kind::Arrays) {
-        get["responses"]["422"] = problem("`result-not-json`: it holds what is not a number, or infinite");
+        let not_json = "`result-not-json`: it holds what is not a number, or infinite";
+        let said = get["responses"]["422"]["description"].as_str();
+        get["responses"]["422"] =
+            problem(&said.map_or(not_json.to_owned(), |said| format!("{not_json}; {said}")));
         make["responses"]["422"] = problem("`result-not-json`: it holds what is not a number, or infinite");
     }
     let mut delete = operation(

@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{RawPathParams, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hyper::body::Body as _;
 
 use self::answer::{handed, json};
 use super::body::read_body;
-use super::negotiate::{Plain, check_accept, check_content_type};
+use super::negotiate::{Plain, check_accept, check_work};
 use super::problem::Problem;
+use super::segment::ObjectPath;
 use super::state::Shared;
 use super::value::wants_raw;
 use crate::api::Query;
@@ -37,32 +37,22 @@ pub fn routes() -> Router<Arc<Shared>> {
         let path = format!("/v1/{kind}");
         let end = if kind == Kind::Pipes { "/{end}" } else { "" };
         let one =
-            get(move |State(app): App, path: RawPathParams, _: Plain| async move { show(&app, kind, &path) });
+            get(move |State(app): App, path: ObjectPath, _: Plain| async move { show(&app, kind, path) });
+        let one = one.put(move |State(app): App, path: ObjectPath, request| make(app, kind, path, request));
         let one =
-            one.put(move |State(app): App, path: RawPathParams, request| make(app, kind, path, request));
-        let one = one.delete(move |State(app): App, path: RawPathParams, _: Plain| async move {
-            remove(&app, kind, &path)
-        });
+            one.delete(
+                move |State(app): App, path: ObjectPath, _: Plain| async move { remove(&app, kind, path) },
+            );
         let all = get(move |State(app): App, query: RawQuery, headers: HeaderMap| async move {
             list(&app, kind, query, &headers)
         });
-        let method =
-            post(move |State(app): App, path: RawPathParams, request| call(app, kind, path, request));
+        let method = post(move |State(app): App, path: ObjectPath, request| call(app, kind, path, request));
         router = router
             .route(&path, all)
             .route(&format!("{path}/{{name}}"), one)
             .route(&format!("{path}/{{name}}{end}/{{method}}"), method);
     }
     router
-}
-
-/// A part of the path by its name. What is no UTF-8 is a name that nothing has.
-fn part<'a>(path: &'a RawPathParams, name: &str) -> &'a str {
-    path.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
-}
-
-fn address(kind: Kind, path: &RawPathParams) -> Address {
-    Address::new(kind, part(path, "name"))
 }
 
 fn list(
@@ -92,54 +82,43 @@ fn list(
     Ok(json(text.into()))
 }
 
-fn show(app: &Shared, kind: Kind, path: &RawPathParams) -> Result<Response, Problem> {
+fn show(app: &Shared, kind: Kind, path: ObjectPath) -> Result<Response, Problem> {
     app.service()?;
-    Ok(json(app.objects.show(&address(kind, path))?))
+    Ok(json(app.objects.show(&Address::new(kind, path.name))?))
 }
 
-fn remove(app: &Shared, kind: Kind, path: &RawPathParams) -> Result<Response, Problem> {
+fn remove(app: &Shared, kind: Kind, path: ObjectPath) -> Result<Response, Problem> {
     app.service()?;
-    app.objects.remove(&address(kind, path))?;
+    app.objects.remove(&Address::new(kind, path.name))?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn make(
-    app: Arc<Shared>,
-    kind: Kind,
-    path: RawPathParams,
-    request: Request,
-) -> Result<Response, Problem> {
-    let at = address(kind, &path);
+async fn make(app: Arc<Shared>, kind: Kind, path: ObjectPath, request: Request) -> Result<Response, Problem> {
+    let at = Address::new(kind, path.name);
     let body = arguments(&app, request).await?;
     app.service_for_work()?;
-    app.objects.make(&at, body)?;
-    let mut response = json(app.objects.show(&at)?);
+    let mut response = json(app.objects.make(&at, body)?);
     app.locate(&mut response, at);
     Ok(response)
 }
 
 /// A method. Calls that need not wait are answered as long as there is a server: who holds a lock can release it.
-async fn call(
-    app: Arc<Shared>,
-    kind: Kind,
-    path: RawPathParams,
-    request: Request,
-) -> Result<Response, Problem> {
+async fn call(app: Arc<Shared>, kind: Kind, path: ObjectPath, request: Request) -> Result<Response, Problem> {
     let raw = wants_raw(request.headers());
     let body = arguments(&app, request).await?;
-    let end = match part(&path, "end") {
+    let end = match path.end.as_str() {
         "" => None,
         "0" => Some(0),
         "1" => Some(1),
         end => {
-            let path = format!("/v1/{kind}/{}/{end} (a pipe has the ends 0 and 1)", part(&path, "name"));
+            let path = format!("/v1/{kind}/{}/{end} (a pipe has the ends 0 and 1)", path.name);
             return Err(Problem::unknown_path(&path));
         }
     };
-    let at = Address { end, ..address(kind, &path) };
+    let at = Address { end, ..Address::new(kind, path.name) };
     let call = Call {
         at,
-        method: part(&path, "method").to_owned(),
+        method: path.method,
         arguments: body,
         caller: Caller::default(),
         max_wait: Some(app.limits.max_wait),
@@ -149,11 +128,7 @@ async fn call(
 
 /// The body: a JSON object, or nothing.
 async fn arguments(app: &Shared, request: Request) -> Result<Bytes, Problem> {
-    if !request.body().is_end_stream() {
-        check_content_type(request.headers())?;
-    }
-    check_accept(request.headers())?;
-    Query::parse(request.uri().query(), &[])?;
+    check_work(&request, &[])?;
     app.service()?;
     let (head, body) = request.into_parts();
     let limits = &app.limits;

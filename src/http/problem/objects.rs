@@ -22,7 +22,7 @@ impl ErrorCode {
             | Self::Closed
             | Self::MethodRaised => StatusCode::CONFLICT,
             Self::ResultTimeout | Self::JoinTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::ResultNotJson => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::ResultNotJson | Self::ResultTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Overloaded | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -44,6 +44,7 @@ impl ErrorCode {
             Self::MethodRaised => "The method raised an exception",
             Self::ResultTimeout | Self::JoinTimeout => "TimeoutError",
             Self::ResultNotJson => "The value can't be said in JSON",
+            Self::ResultTooLarge => "The answer is too large",
             Self::Overloaded => "There is no room",
             Self::Draining => "The server is going down",
         }

@@ -4,6 +4,7 @@
 //! Nothing here closes a connection for being late; the registry's sweep reads the marks and does.
 
 use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -11,10 +12,12 @@ use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::registry::Registry;
+use crate::sys;
 
 /// What a connection is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,10 @@ pub(super) struct Mark {
     write_pending: AtomicU64,
     /// The present request's body was dropped before its end.
     body_unread: AtomicBool,
+    /// hyper has asked for bytes and waits for them, so that it sees the client leave.
+    watched: AtomicBool,
+    /// The socket, while it is open.
+    socket: Mutex<Option<RawFd>>,
     registry: Arc<Registry>,
 }
 
@@ -50,6 +57,8 @@ impl Mark {
             phase: AtomicU64::new(0),
             write_pending: AtomicU64::new(0),
             body_unread: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
+            socket: Mutex::new(None),
             registry,
         };
         mark.enter(Phase::Idle);
@@ -82,6 +91,13 @@ impl Mark {
     /// The tick since which the client takes nothing of what is ready for it.
     pub(super) fn write_pending_since(&self) -> Option<u64> {
         self.write_pending.load(Relaxed).checked_sub(1)
+    }
+
+    /// Whether the client of a request at work has left and hyper can't see it: while bytes that came behind the
+    /// request lie in its buffer, it doesn't read on.
+    pub(super) fn has_left_unseen(&self) -> bool {
+        let unseen = self.phase().0 == Phase::Busy && !self.watched.load(Relaxed);
+        unseen && self.socket.lock().is_some_and(sys::has_left)
     }
 
     fn enter(&self, phase: Phase) {
@@ -235,19 +251,37 @@ impl AsyncWrite for Stream {
     }
 }
 
+impl AsRawFd for Stream {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Tcp(stream) => stream.as_raw_fd(),
+            Self::Unix(stream) => stream.as_raw_fd(),
+        }
+    }
+}
+
 /// The socket as hyper sees it.
 #[derive(Debug)]
 pub(super) struct Io {
     stream: Stream,
     mark: Arc<Mark>,
-    /// Whether the last write was pending; the mark is touched when that changes only.
+    /// Whether the last read, and the last write, was pending; the mark is touched when that changes only.
+    read_pending: bool,
     write_pending: bool,
     write_shut: bool,
 }
 
+impl Drop for Io {
+    fn drop(&mut self) {
+        // Before it is closed: its number may be another one's then.
+        *self.mark.socket.lock() = None;
+    }
+}
+
 impl Io {
     pub(super) fn new(stream: Stream, mark: Arc<Mark>) -> Self {
-        Self { stream, mark, write_pending: false, write_shut: false }
+        *mark.socket.lock() = Some(stream.as_raw_fd());
+        Self { stream, mark, read_pending: false, write_pending: false, write_shut: false }
     }
 
     fn note_write(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -255,6 +289,11 @@ impl Io {
             self.write_pending = polled.is_pending();
             let since = if self.write_pending { self.mark.registry.tick() + 1 } else { 0 };
             self.mark.write_pending.store(since, Relaxed);
+            // Of a large answer the last bytes leave long after hyper has taken them: the rest begins then.
+            let (phase, _) = self.mark.phase();
+            if matches!(phase, Phase::Idle | Phase::Head) {
+                self.mark.enter(phase);
+            }
         }
         polled
     }
@@ -267,6 +306,10 @@ impl AsyncRead for Io {
         let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
         if buf.filled().len() > before && this.mark.phase().0 == Phase::Idle {
             this.mark.enter(Phase::Head);
+        }
+        if polled.is_pending() != this.read_pending {
+            this.read_pending = polled.is_pending();
+            this.mark.watched.store(this.read_pending, Relaxed);
         }
         polled
     }

@@ -18,7 +18,8 @@ use super::connection::{Mark, Phase};
 
 /// How long what a client still sends is thrown away after its answer.
 const LINGER: Duration = Duration::from_secs(5);
-/// Sweeps are no rarer, however long the timeouts; and no more frequent, however short.
+/// Sweeps are no rarer, however long the timeouts: a client that left unseen is missed then. And no more frequent,
+/// however short.
 const PERIOD_MAX: Duration = Duration::from_secs(1);
 const PERIOD_MIN: Duration = Duration::from_millis(5);
 /// How often closing connections are looked at: the server's end waits for it.
@@ -109,7 +110,7 @@ impl Registry {
         open.connections.insert(id, Connection { mark, task: task.abort_handle() });
     }
 
-    /// Counts time and ends what is overdue, for ever.
+    /// Counts time and ends what is overdue, or without a client, for ever.
     pub(super) async fn sweep(&self) {
         let mut interval = every(self.period);
         // The first comes at once.
@@ -117,7 +118,7 @@ impl Registry {
         loop {
             interval.tick().await;
             self.tick.fetch_add(1, Relaxed);
-            self.end_where(Self::is_overdue);
+            self.end_where(|registry, mark| registry.is_overdue(mark) || mark.has_left_unseen());
         }
     }
 
@@ -156,8 +157,11 @@ impl Registry {
             Phase::Busy => u64::MAX,
             Phase::Lingering => self.linger_ticks,
         };
-        let stalled = mark.write_pending_since().is_some_and(|since| now - since >= self.write_stall_ticks);
-        stalled || now - since >= limit
+        // While the client is to take something, no other clock runs.
+        match mark.write_pending_since() {
+            Some(since) => now - since >= self.write_stall_ticks,
+            None => now - since >= limit,
+        }
     }
 
     /// Nothing is to come any more: neither an answer nor the rest of one.
@@ -177,7 +181,7 @@ impl Registry {
         // A task that is dropped takes the lock.
         drop(open);
         if !ended.is_empty() {
-            tracing::debug!(connections = ended.len(), "idle or overdue connections closed");
+            tracing::debug!(connections = ended.len(), "idle, overdue or abandoned connections closed");
         }
         for task in ended {
             task.abort();

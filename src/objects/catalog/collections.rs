@@ -1,6 +1,6 @@
 //! The Manager's dicts, lists and namespaces.
 
-use super::{Answer, KindSpec, Method, Param, Takes};
+use super::{Answer, KindSpec, Method, Param, TOO_LARGE, Takes};
 use crate::objects::address::Kind;
 use crate::objects::error::ErrorCode;
 
@@ -39,7 +39,9 @@ pub(super) static DICTS: KindSpec = KindSpec {
             .takes(&[KEY])
             .example(r#"{"key":1}"#, r#""1""#)
             .errors(&[NO_KEY]),
-        Method::new("__iter__", "The keys, in order.", Answer::List).example("", r#"[1,"2",0.25]"#),
+        Method::new("__iter__", "The keys, in order.", Answer::List)
+            .example("", r#"[1,"2",0.25]"#)
+            .errors(&[TOO_LARGE]),
         Method::new("__len__", "How many keys there are.", Answer::Integer).example("", "3"),
         Method::new("__setitem__", "Sets the value of a key.", Answer::Null)
             .takes(&[KEY, Param::new("value", Takes::Any, "Its value.").needed()])
@@ -47,13 +49,19 @@ pub(super) static DICTS: KindSpec = KindSpec {
             .errors(&[BAD_KEY])
             .grows(),
         Method::new("clear", "Removes everything.", Answer::Null),
-        Method::new("copy", "The content as pairs.", Answer::Pairs).example("", r#"[[1,"1"],["2",2]]"#),
+        Method::new("copy", "The content as pairs.", Answer::Pairs)
+            .example("", r#"[[1,"1"],["2",2]]"#)
+            .errors(&[TOO_LARGE]),
         Method::new("get", "The value of a key, or the default.", Answer::Any)
             .takes(&[KEY, DEFAULT])
             .example(r#"{"key":9,"default":0}"#, "0")
             .errors(&[BAD_KEY]),
-        Method::new("items", "The content as pairs.", Answer::Pairs).example("", r#"[[1,"1"],["2",2]]"#),
-        Method::new("keys", "The keys, in order.", Answer::List).example("", r#"[1,"2",0.25]"#),
+        Method::new("items", "The content as pairs.", Answer::Pairs)
+            .example("", r#"[[1,"1"],["2",2]]"#)
+            .errors(&[TOO_LARGE]),
+        Method::new("keys", "The keys, in order.", Answer::List)
+            .example("", r#"[1,"2",0.25]"#)
+            .errors(&[TOO_LARGE]),
         Method::new("pop", "Removes a key: its value, or the default.", Answer::Any)
             .takes(&[
                 KEY,
@@ -87,7 +95,9 @@ pub(super) static DICTS: KindSpec = KindSpec {
             .example(r#"{"items":[[1,"one"],["k",2]]}"#, "null")
             .errors(&[BAD_KEY])
             .grows(),
-        Method::new("values", "The values, in order.", Answer::List).example("", r#"["1",2,null]"#),
+        Method::new("values", "The values, in order.", Answer::List)
+            .example("", r#"["1",2,null]"#)
+            .errors(&[TOO_LARGE]),
     ],
 };
 
@@ -110,7 +120,8 @@ pub(super) static LISTS: KindSpec = KindSpec {
     methods: &[
         Method::new("__add__", "The list and another one after it; the list stays as it is.", Answer::List)
             .takes(&[Param::new("value", Takes::List, "The other.").needed()])
-            .example(r#"{"value":[3]}"#, "[0,1,2,3]"),
+            .example(r#"{"value":[3]}"#, "[0,1,2,3]")
+            .errors(&[TOO_LARGE]),
         Method::new("__contains__", "Whether a value is in it.", Answer::Bool)
             .takes(&[VALUE])
             .example(r#"{"value":1}"#, "true"),
@@ -121,7 +132,7 @@ pub(super) static LISTS: KindSpec = KindSpec {
         Method::new("__getitem__", "One of them, or a slice.", Answer::Any)
             .takes(&[INDEX, START, STOP, STEP])
             .example(r#"{"index":-1}"#, "2")
-            .errors(&[NO_INDEX]),
+            .errors(&[NO_INDEX, TOO_LARGE]),
         Method::new("__len__", "How many there are.", Answer::Integer).example("", "3"),
         Method::new(
             "__mul__",
@@ -129,12 +140,15 @@ pub(super) static LISTS: KindSpec = KindSpec {
             Answer::List,
         )
         .takes(&[TIMES])
-        .example(r#"{"value":2}"#, "[0,1,0,1]"),
+        .example(r#"{"value":2}"#, "[0,1,0,1]")
+        .errors(&[TOO_LARGE]),
         Method::new("__reversed__", "The list backwards; the list stays as it is.", Answer::List)
-            .example("", "[2,1,0]"),
+            .example("", "[2,1,0]")
+            .errors(&[TOO_LARGE]),
         Method::new("__rmul__", "As `__mul__`.", Answer::List)
             .takes(&[TIMES])
-            .example(r#"{"value":2}"#, "[0,1,0,1]"),
+            .example(r#"{"value":2}"#, "[0,1,0,1]")
+            .errors(&[TOO_LARGE]),
         Method::new("__setitem__", "Sets one, or a slice.", Answer::Null)
             .takes(&[
                 INDEX,
@@ -154,7 +168,7 @@ pub(super) static LISTS: KindSpec = KindSpec {
             .example(r#"{"object":3}"#, "null")
             .grows(),
         Method::new("clear", "Removes everything.", Answer::Null),
-        Method::new("copy", "The whole list.", Answer::List).example("", "[0,1,2]"),
+        Method::new("copy", "The whole list.", Answer::List).example("", "[0,1,2]").errors(&[TOO_LARGE]),
         Method::new("count", "How often a value is in it.", Answer::Integer)
             .takes(&[VALUE])
             .example(r#"{"value":1}"#, "1"),

@@ -194,7 +194,7 @@ pub const OWNER_CHARS_MAX: usize = 256;
 /// The shortest lease.
 pub const LEASE_MIN: Duration = Duration::from_millis(1);
 /// Most items of an array.
-const LENGTH_MAX: i64 = 1 << 24;
+pub(super) const LENGTH_MAX: i64 = 1 << 24;
 /// Most permits of a semaphore, as in the library.
 const PERMITS_MAX: i64 = 2_147_483_647;
 /// Most parties of a barrier.
@@ -205,6 +205,7 @@ const TIMEOUT: Param = Param::new(
     Takes::Seconds,
     "Seconds to wait, at most 86,400; left out or null: as long as the server lets a request wait (`--max-wait`).",
 );
+const TOO_LARGE: (ErrorCode, &str) = (ErrorCode::ResultTooLarge, "more than `--result-limit` in one answer");
 const BLOCK: Param = Param::new("block", Takes::Bool, "Whether to wait at all; `true` if left out.");
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Values and arrays in shared memory.
 
 use super::locks::{ACQUIRE_OWNED, OWNER, RELEASE_OWNED, RENEW};
-use super::{Answer, KindSpec, LENGTH_MAX, Method, Param, TIMEOUT, Takes};
+use super::{Answer, KindSpec, LENGTH_MAX, Method, Param, TIMEOUT, TOO_LARGE, Takes};
 use crate::objects::address::Kind;
 use crate::objects::error::ErrorCode;
 
@@ -60,7 +60,7 @@ pub(super) static ARRAYS: KindSpec = KindSpec {
         Method::new("get", "One of them (`index`), some (`start`, `stop`), or all.", Answer::Any)
             .takes(&[INDEX, START, STOP])
             .example(r#"{"start":0,"stop":2}"#, "[0,1]")
-            .errors(&[BEYOND, NOT_JSON]),
+            .errors(&[BEYOND, NOT_JSON, TOO_LARGE]),
         Method::new("set", "Sets one of them (`index`), or some (`start`, `stop`) to as many.", Answer::Null)
             .takes(&[
                 INDEX,

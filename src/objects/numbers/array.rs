@@ -9,10 +9,11 @@ use super::typecode::Typecode;
 use crate::json;
 use crate::objects::address::HolderId;
 use crate::objects::arguments::Arguments;
+use crate::objects::catalog::LENGTH_MAX;
 use crate::objects::error::{ErrorCode, ObjectError};
 use crate::objects::line::{Outcome, Ticket, Undo};
 use crate::objects::lock::{acquire, acquired, not_acquired, release, renew};
-use crate::objects::thing::{Context, Members, Step, Thing, Turn};
+use crate::objects::thing::{Context, Members, Step, Thing, Turn, array_of};
 
 #[derive(Debug)]
 pub(in crate::objects) struct SharedArray(Locked<()>);
@@ -37,10 +38,15 @@ impl SharedArray {
                 return Err(ObjectError::invalid("values", "give values, or length for so many zeros"));
             }
         };
+        if i64::try_from(length).is_ok_and(|length| length > LENGTH_MAX) {
+            let detail = format!("values must be at most {LENGTH_MAX}, not {length}");
+            return Err(ObjectError::invalid("values", detail));
+        }
         let shared = Locked::new(typecode, length)?;
         for (index, value) in values.map(json::elements).into_iter().flatten().enumerate() {
             let bits = typecode.bits(value).map_err(|error| ObjectError::invalid("values", error.detail))?;
-            typecode.text(bits)?;
+            // What could not be shown is not made.
+            typecode.check(bits)?;
             shared.store(index, bits);
         }
         Ok(Self(shared))
@@ -65,23 +71,14 @@ impl SharedArray {
         at.map(Which::One).ok_or_else(|| ObjectError::raised("IndexError", "invalid index"))
     }
 
-    fn slice(&self, range: Range<usize>) -> Result<Vec<u8>, ObjectError> {
-        let mut text = vec![b'['];
-        for index in range {
-            text.extend_from_slice(self.0.text(index)?.as_bytes());
-            text.push(b',');
-        }
-        if text.len() > 1 {
-            text.pop();
-        }
-        text.push(b']');
-        Ok(text)
+    fn slice(&self, range: Range<usize>, bytes_max: usize) -> Result<Vec<u8>, ObjectError> {
+        array_of(range, bytes_max, |index, text| self.0.write(index, text))
     }
 
     fn get(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
         match self.which(turn.arguments)? {
             Which::One(index) => self.0.text(index).map(Step::text),
-            Which::Some(range) => self.slice(range).map(Step::text),
+            Which::Some(range) => self.slice(range, turn.context.answer_bytes_max).map(Step::text),
         }
     }
 
@@ -136,8 +133,8 @@ impl Thing for SharedArray {
     }
 
     fn undo(&mut self, undo: Undo, context: Context<'_>) {
-        if let Undo::Hold { token, depth } = undo {
-            self.0.lock.give_back(token, depth);
+        if let Undo::Hold { token, depth, recovered } = undo {
+            self.0.lock.give_back(token, depth, recovered);
             self.settle(context);
         }
     }
@@ -159,7 +156,7 @@ impl Thing for SharedArray {
         out.text("typecode", &self.0.typecode.letter.to_string());
         out.number("length", self.0.length);
         if whole {
-            out.raw("values", &self.slice(0..self.0.length)?);
+            out.raw("values", &self.slice(0..self.0.length, out.bytes_max())?);
         }
         Ok(())
     }

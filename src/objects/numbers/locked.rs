@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::SharedMemory;
-use super::typecode::Typecode;
+use super::typecode::{Amount, Typecode};
 use crate::objects::address::HolderId;
 use crate::objects::error::{ErrorCode, ObjectError};
 use crate::objects::line::Outcome;
@@ -52,15 +52,20 @@ impl<P> Locked<P> {
     }
 
     /// An item as JSON.
-    pub fn text(&self, index: usize) -> Result<String, ObjectError> {
+    pub fn text(&self, index: usize) -> Result<Vec<u8>, ObjectError> {
         self.typecode.text(self.load(index))
     }
 
+    /// The same, at the end of a text.
+    pub fn write(&self, index: usize, out: &mut Vec<u8>) -> Result<(), ObjectError> {
+        self.typecode.write(self.load(index), out)
+    }
+
     /// Adds in one step, whoever writes meanwhile.
-    pub fn add(&self, index: usize, amount: &[u8]) -> Result<String, ObjectError> {
+    pub fn add(&self, index: usize, amount: Amount) -> Result<Vec<u8>, ObjectError> {
         loop {
             let old = self.load(index);
-            let new = self.typecode.added(old, amount)?;
+            let new = self.typecode.added(old, amount);
             let text = self.typecode.text(new)?;
             if self.block.replace(index, self.typecode.width, old, new) {
                 return Ok(text);

@@ -1,9 +1,10 @@
 //! What a typecode means: how wide it is, what fits into it and what comes out, as ctypes has it.
 
 use base64::Engine as _;
+use serde::Serialize;
 
 use crate::objects::error::{ErrorCode, ObjectError};
-use crate::objects::python::{Number, Value};
+use crate::objects::python::{Number, Value, bytes_of};
 use crate::sys::Width;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,13 @@ pub(super) struct Typecode {
     pub letter: char,
     pub width: Width,
     sort: Sort,
+}
+
+/// What is added, however long it was written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Amount {
+    Whole(u64),
+    Float(f64),
 }
 
 impl Typecode {
@@ -50,7 +58,7 @@ impl Typecode {
 
     /// The bits of a JSON value. A whole number may be written `2.0`: JSON has one type of number.
     pub fn bits(self, text: &[u8]) -> Result<u64, ObjectError> {
-        let value = Value::read(text);
+        let value = Value::shallow(text);
         match (self.sort, &value) {
             (
                 Sort::Signed | Sort::Unsigned,
@@ -71,7 +79,7 @@ impl Typecode {
                 Sort::Char,
                 Value::Number { number: Number::Small(byte @ 0..=255), type_name: "int" | "float" },
             ) => Ok(u64::try_from(*byte).unwrap_or(0)),
-            (Sort::Char, Value::Dict(members)) => one_byte(members),
+            (Sort::Char, Value::Dict(_)) => one_byte(text),
             (Sort::Char, _) => Err(not_one_byte()),
         }
     }
@@ -90,46 +98,68 @@ impl Typecode {
     }
 
     /// What the bits are, as JSON.
-    pub fn text(self, bits: u64) -> Result<String, ObjectError> {
+    pub fn text(self, bits: u64) -> Result<Vec<u8>, ObjectError> {
+        let mut text = Vec::new();
+        self.write(bits, &mut text).map(|()| text)
+    }
+
+    /// Whether JSON can say it.
+    pub fn check(self, bits: u64) -> Result<(), ObjectError> {
+        let double = if self.sort == Sort::Float { self.float_of(bits) } else { 0.0 };
+        if double.is_finite() {
+            return Ok(());
+        }
+        Err(ObjectError::new(ErrorCode::ResultNotJson, format!("JSON has no number for {double}")))
+    }
+
+    /// What the bits are, at the end of a JSON text.
+    pub fn write(self, bits: u64, out: &mut Vec<u8>) -> Result<(), ObjectError> {
+        self.check(bits)?;
         match self.sort {
-            Sort::Unsigned => Ok(bits.to_string()),
+            Sort::Unsigned => out.extend_from_slice(itoa::Buffer::new().format(bits).as_bytes()),
             Sort::Signed => {
                 let unused = 64 - 8 * self.width.bytes();
-                Ok(((bits << unused).cast_signed() >> unused).to_string())
+                let number = (bits << unused).cast_signed() >> unused;
+                out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
             }
-            Sort::Float => {
-                let double = self.float_of(bits);
-                if double.is_finite() {
-                    return Ok(serde_json::to_string(&double).unwrap_or_default());
-                }
-                Err(ObjectError::new(ErrorCode::ResultNotJson, format!("JSON has no number for {double}")))
-            }
+            Sort::Float => write_json(&self.float_of(bits), out),
             Sort::Unicode => {
                 let character = u32::try_from(bits).ok().and_then(char::from_u32).unwrap_or('\u{fffd}');
-                Ok(serde_json::to_string(&character).unwrap_or_default())
+                write_json(&character, out);
             }
             Sort::Char => {
                 let byte = u8::try_from(bits & 0xff).unwrap_or(0);
                 let base64 = base64::engine::general_purpose::STANDARD.encode([byte]);
-                Ok(format!("{{\"$bytes\":\"{base64}\"}}"))
+                for part in ["{\"$bytes\":\"", &base64, "\"}"] {
+                    out.extend_from_slice(part.as_bytes());
+                }
             }
         }
+        Ok(())
     }
 
-    /// What the bits are once `amount` is added.
-    pub fn added(self, bits: u64, amount: &[u8]) -> Result<u64, ObjectError> {
+    /// What `text` would add.
+    pub fn amount(self, text: &[u8]) -> Result<Amount, ObjectError> {
         match self.sort {
-            Sort::Signed | Sort::Unsigned => Ok(bits.wrapping_add(self.bits(amount)?) & self.mask()),
+            Sort::Signed | Sort::Unsigned => self.bits(text).map(Amount::Whole),
             Sort::Float => {
-                let value = Value::read(amount);
+                let value = Value::shallow(text);
                 if matches!(value, Value::Number { .. }) {
-                    return Ok(self.float_bits(self.float_of(bits) + float(amount)));
+                    return Ok(Amount::Float(float(text)));
                 }
                 Err(type_error(format!("must be real number, not {}", value.type_name())))
             }
             Sort::Char | Sort::Unicode => {
                 Err(type_error(format!("a value of typecode {} can't be added to", self.letter)))
             }
+        }
+    }
+
+    /// What the bits are once `amount` is added.
+    pub fn added(self, bits: u64, amount: Amount) -> u64 {
+        match amount {
+            Amount::Whole(amount) => bits.wrapping_add(amount) & self.mask(),
+            Amount::Float(amount) => self.float_bits(self.float_of(bits) + amount),
         }
     }
 
@@ -170,17 +200,22 @@ fn one_character(text: &[u8]) -> Result<u64, ObjectError> {
     }
 }
 
-fn one_byte(members: &[(Vec<u8>, Value)]) -> Result<u64, ObjectError> {
-    let [(name, Value::Text(base64))] = members else { return Err(not_one_byte()) };
+fn one_byte(text: &[u8]) -> Result<u64, ObjectError> {
+    let base64 = bytes_of(text).unwrap_or_default();
     let decoded = base64::engine::general_purpose::STANDARD.decode(base64).unwrap_or_default();
     match decoded.as_slice() {
-        [byte] if name == b"$bytes" => Ok(u64::from(*byte)),
+        [byte] => Ok(u64::from(*byte)),
         _ => Err(not_one_byte()),
     }
 }
 
 fn not_one_byte() -> ObjectError {
     type_error("one character bytes, bytearray or integer expected".to_owned())
+}
+
+/// Writing JSON into memory can't fail for these types.
+fn write_json(value: &impl Serialize, out: &mut Vec<u8>) {
+    let _ = serde_json::to_writer(out, value);
 }
 
 fn type_error(message: String) -> ObjectError {
@@ -193,7 +228,8 @@ mod tests {
 
     fn through(letter: &str, text: &str) -> Result<String, ObjectError> {
         let typecode = Typecode::read(Some(letter))?;
-        typecode.text(typecode.bits(text.as_bytes())? & typecode.mask())
+        let text = typecode.text(typecode.bits(text.as_bytes())? & typecode.mask())?;
+        Ok(String::from_utf8(text).expect("JSON"))
     }
 
     #[test]

@@ -2,11 +2,9 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
-
 use super::SharedMemory;
 use super::locked::Locked;
-use super::typecode::Typecode;
+use super::typecode::{Amount, Typecode};
 use crate::objects::address::HolderId;
 use crate::objects::arguments::Arguments;
 use crate::objects::error::{ErrorCode, ObjectError};
@@ -18,7 +16,7 @@ use crate::objects::thing::{Context, Members, Step, Thing, Turn};
 #[derive(Debug)]
 enum Purpose {
     Acquire,
-    Add(Bytes),
+    Add(Amount),
 }
 
 #[derive(Debug)]
@@ -34,7 +32,7 @@ impl SharedValue {
             None => 0,
         };
         // What could not be shown is not made.
-        typecode.text(bits)?;
+        typecode.check(bits)?;
         let shared = Locked::new(typecode, 1)?;
         shared.store(0, bits);
         Ok(Self(shared))
@@ -45,8 +43,9 @@ impl SharedValue {
             match purpose {
                 Purpose::Acquire => slot.fill(Ok(acquired(grant))),
                 Purpose::Add(amount) => {
-                    slot.fill(self.0.add(0, &amount).map(|text| (text.into(), None)));
-                    self.0.lock.give_back(grant.token, 1);
+                    slot.fill(self.0.add(0, amount).map(|text| (text.into(), None)));
+                    // It can't be told that the lock had come back; the next one is.
+                    self.0.lock.give_back(grant.token, 1, grant.recovered);
                 }
             }
         }
@@ -54,11 +53,10 @@ impl SharedValue {
 
     fn add(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
         let patience = turn.patience()?;
-        let amount = turn.arguments.kept("amount").unwrap_or_else(|| Bytes::from_static(b"1"));
-        // What can't be added is told at once.
-        self.0.typecode.added(0, &amount)?;
+        // What can't be added is told at once. The number waits, not its text: that may be as long as a body.
+        let amount = self.0.typecode.amount(turn.arguments.raw("amount").unwrap_or(b"1"))?;
         if self.0.lock.free() > 0 || self.0.lock.is_mine(turn.caller) {
-            return self.0.add(0, &amount).map(Step::text);
+            return self.0.add(0, amount).map(Step::text);
         }
         if patience.is_some_and(|time| time.is_zero()) {
             return Err(not_had());
@@ -105,8 +103,8 @@ impl Thing for SharedValue {
     }
 
     fn undo(&mut self, undo: Undo, context: Context<'_>) {
-        if let Undo::Hold { token, depth } = undo {
-            self.0.lock.give_back(token, depth);
+        if let Undo::Hold { token, depth, recovered } = undo {
+            self.0.lock.give_back(token, depth, recovered);
             self.settle(context);
         }
     }
@@ -127,7 +125,7 @@ impl Thing for SharedValue {
     fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
         out.text("typecode", &self.0.typecode.letter.to_string());
         match self.0.text(0) {
-            Ok(value) => out.raw("value", value.as_bytes()),
+            Ok(value) => out.raw("value", &value),
             Err(error) if whole => return Err(error),
             // A list shows it without what JSON can't say.
             Err(_) => {}

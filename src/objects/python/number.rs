@@ -16,6 +16,12 @@ pub(in crate::objects) enum Number {
 impl Number {
     /// Of a checked JSON number.
     pub fn read(text: &str) -> Self {
+        // Most are short and whole.
+        if text.len() < 19
+            && let Ok(small) = text.parse::<i64>()
+        {
+            return Self::Small(small.into());
+        }
         if text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) {
             return Self::whole(text);
         }

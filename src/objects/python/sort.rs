@@ -4,6 +4,35 @@ use super::value::{NoOrder, Value};
 
 /// The order in which `values` are sorted, as their indexes.
 pub(in crate::objects) fn sorted(values: &[Value], reverse: bool) -> Result<Vec<usize>, NoOrder> {
+    let number = |value: &'_ Value| match value {
+        Value::Number { number, .. } => Some(number.clone()),
+        Value::None | Value::Text(_) | Value::List(_) | Value::Dict(_) => None,
+    };
+    // What has an order throughout is sorted as it lies in memory, which is many times faster.
+    if let Some(keys) = values.iter().map(number).collect::<Option<Vec<_>>>() {
+        return Ok(by_key(keys, reverse));
+    }
+    if let Some(keys) = values.iter().map(text).collect::<Option<Vec<_>>>() {
+        return Ok(by_key(keys, reverse));
+    }
+    merged(values, reverse)
+}
+
+fn text(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::Text(text) => Some(text),
+        Value::None | Value::Number { .. } | Value::List(_) | Value::Dict(_) => None,
+    }
+}
+
+/// Equal ones keep their order, whichever way.
+fn by_key<K: Ord>(keys: Vec<K>, reverse: bool) -> Vec<usize> {
+    let mut keyed: Vec<(K, usize)> = keys.into_iter().zip(0..).collect();
+    keyed.sort_by(|(one, _), (other, _)| if reverse { other.cmp(one) } else { one.cmp(other) });
+    keyed.into_iter().map(|(_, at)| at).collect()
+}
+
+fn merged(values: &[Value], reverse: bool) -> Result<Vec<usize>, NoOrder> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     // As the library: turned around before and after, so that equal ones keep their order.
     if reverse {
@@ -78,6 +107,21 @@ mod tests {
         assert_eq!(sorted_texts(&["{}", "{}"], false), Err(NoOrder("dict", "dict")));
         assert_eq!(sorted_texts(&["[1,\"a\"]", "[2,3]"], false).unwrap(), ["[1,\"a\"]", "[2,3]"]);
         assert_eq!(sorted_texts(&["[1,\"a\"]", "[1,3]"], false), Err(NoOrder("int", "str")));
+    }
+
+    #[test]
+    fn what_has_an_order_sorts_alike_either_way() {
+        let numbers: Vec<Value> = (0..500_u32)
+            .map(|at| [(at * 7_919 % 101).to_string(), format!("{}.5", at % 13), format!("{}e30", at % 3)])
+            .flat_map(|texts| texts.map(|text| Value::read(text.as_bytes())))
+            .collect();
+        let texts: Vec<Value> =
+            (0..500_u32).map(|at| Value::Text((at * 7_919 % 101).to_string().into_bytes())).collect();
+        for values in [numbers, texts] {
+            for reverse in [false, true] {
+                assert_eq!(sorted(&values, reverse), merged(&values, reverse));
+            }
+        }
     }
 
     #[test]

@@ -55,6 +55,7 @@ impl Bench {
             deliveries: 0,
             retries: 0,
             told: 0,
+            walk: None,
             slot: None,
         }
     }

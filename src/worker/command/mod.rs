@@ -24,7 +24,7 @@ use serde_json::{Map, Value, json};
 use super::functions::Functions;
 use super::native::{Arguments, Raised};
 use crate::json;
-use crate::transport::{CommandOutput, FunctionTypes, HEADER_BYTES, LoadCommand};
+use crate::transport::{CommandOutput, FunctionTypes, LoadCommand};
 use child::{Ran, Trouble};
 use template::Template;
 
@@ -107,8 +107,8 @@ impl Offered {
         let call = self.template.fill(arguments)?;
         let mut command = Command::new(&self.program);
         command.arg0(&self.named).args(&call.words);
-        // What lies in the answer already: the header, and earlier items of a chunk.
-        let room = self.result_bytes_max.saturating_sub(value.len().saturating_sub(HEADER_BYTES));
+        // Earlier items of a chunk have their part in its value.
+        let room = self.result_bytes_max.saturating_sub(value.len().saturating_sub(arguments.before));
         // One more than the value, for the newline that is dropped.
         match child::run(&mut command, &call.input, room.saturating_add(1)) {
             Ok(Ran { status, stdout, stderr }) if status.success() => {

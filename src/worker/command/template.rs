@@ -266,7 +266,7 @@ mod tests {
     ) -> Result<(Vec<String>, String), Raised> {
         let positional: Vec<&[u8]> = positional.iter().map(|raw| raw.as_bytes()).collect();
         let keywords = keywords.map(str::as_bytes);
-        let call = template(words).fill(Arguments { positional: &positional, keywords })?;
+        let call = template(words).fill(Arguments { positional: &positional, keywords, before: 0 })?;
         Ok((call.words, String::from_utf8_lossy(&call.input).into_owned()))
     }
 

@@ -16,7 +16,7 @@ fn call<M, F: Typed<M>>(
     keywords: Option<&str>,
 ) -> String {
     let positional: Vec<&[u8]> = args.iter().map(|argument| argument.as_bytes()).collect();
-    let arguments = Arguments { positional: &positional, keywords: keywords.map(str::as_bytes) };
+    let arguments = Arguments { positional: &positional, keywords: keywords.map(str::as_bytes), before: 0 };
     let mut output = Vec::new();
     match function.body(names)(arguments, &mut output) {
         Ok(()) => String::from_utf8(output).expect("JSON is UTF-8"),

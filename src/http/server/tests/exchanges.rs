@@ -14,7 +14,9 @@ fn measuring(stall: Duration) -> Router {
         let mut room = crate::jobs::Admission::new(1, usize::MAX).reserve();
         match read_body(body, &head.headers, 1_000, stall, &mut room).await {
             Ok(bytes) => (StatusCode::OK, bytes.len().to_string()),
-            Err(error @ BodyError::TooLarge { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+            Err(error @ (BodyError::TooLarge { .. } | BodyError::TooLargeHere)) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
+            }
             Err(error @ BodyError::Stalled { .. }) => (StatusCode::REQUEST_TIMEOUT, error.to_string()),
             Err(error @ BodyError::Broken(_)) => (StatusCode::BAD_REQUEST, error.to_string()),
             Err(error @ BodyError::Overloaded(_)) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),

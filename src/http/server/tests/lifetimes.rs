@@ -66,6 +66,27 @@ async fn a_request_at_work_is_not_cut() {
     assert!(answer(&mut stream).await.ends_with("late"));
 }
 
+/// A value is one piece: hyper has all of it at once, and the client takes a while.
+#[tokio::test]
+async fn an_answer_on_its_way_is_not_idle() {
+    const LENGTH: usize = 64 << 20;
+    let router = Router::new().route("/", get(|| async { vec![b'x'; LENGTH] }));
+    let server = Running::start(router, ServerOptions { idle_timeout: SHORT, ..patient() }).await;
+    let mut stream = server.connect().await;
+    stream.write_all(GET).await.unwrap();
+    let started = Instant::now();
+    let mut taken = 0;
+    let mut bytes = vec![0; 256 << 10];
+    while started.elapsed() < SHORT * 5 {
+        sleep(SHORT / 20).await;
+        let read = stream.read(&mut bytes).await.unwrap();
+        assert!(read > 0, "cut after {taken} bytes");
+        taken += read;
+    }
+    taken += rest(&mut stream).await.len();
+    assert!(taken > LENGTH, "cut after {taken} bytes");
+}
+
 /// Tells when it is dropped.
 struct Dropped(Arc<AtomicBool>);
 
@@ -129,16 +150,15 @@ async fn a_client_that_takes_nothing_is_left_and_a_slow_one_is_not() {
     until("the body is dropped", || dropped.load(SeqCst)).await;
 }
 
-#[tokio::test]
-async fn handlers_of_clients_that_left_are_dropped() {
+/// Handlers that wait without end, and are counted while they do.
+fn counting(waiting: &Arc<AtomicUsize>) -> Router {
     struct Waiting(Arc<AtomicUsize>);
     impl Drop for Waiting {
         fn drop(&mut self) {
             self.0.fetch_sub(1, SeqCst);
         }
     }
-    let waiting = Arc::new(AtomicUsize::new(0));
-    let of_handlers = Arc::clone(&waiting);
+    let of_handlers = Arc::clone(waiting);
     let handler = move || {
         of_handlers.fetch_add(1, SeqCst);
         let counted = Waiting(Arc::clone(&of_handlers));
@@ -147,8 +167,13 @@ async fn handlers_of_clients_that_left_are_dropped() {
             pending::<()>().await;
         }
     };
-    let router = Router::new().route("/", get(handler.clone()).post(handler));
-    let server = Running::start(router, patient()).await;
+    Router::new().route("/", get(handler.clone()).post(handler))
+}
+
+#[tokio::test]
+async fn handlers_of_clients_that_left_are_dropped() {
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let server = Running::start(counting(&waiting), patient()).await;
     let post = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}".as_slice();
     for _ in 0..5 {
         let mut streams = Vec::new();
@@ -163,6 +188,43 @@ async fn handlers_of_clients_that_left_are_dropped() {
     }
     // Were a connection left, the server would wait for it.
     server.close().await;
+}
+
+/// hyper looks for a client's end only while it has nothing else from it.
+#[tokio::test]
+async fn bytes_behind_a_request_hide_no_leaving() {
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let server = Running::start(counting(&waiting), patient()).await;
+    let mut streams = Vec::new();
+    let post = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}".as_slice();
+    for request in [GET, post] {
+        for more in [b"\r\n".as_slice(), GET, b"x"] {
+            let mut stream = server.connect().await;
+            stream.write_all(&[request, more].concat()).await.unwrap();
+            streams.push(stream);
+        }
+    }
+    until("all wait", || waiting.load(SeqCst) == 6).await;
+    drop(streams.split_off(3));
+    until("three wait", || waiting.load(SeqCst) == 3).await;
+    for stream in &mut streams {
+        stream.shutdown().await.unwrap();
+    }
+    until("none waits", || waiting.load(SeqCst) == 0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_ahead_and_stays_is_served() {
+    let slow = || async {
+        sleep(SHORT * 3).await;
+        "slow"
+    };
+    let options = ServerOptions { idle_timeout: SHORT, ..patient() };
+    let server = Running::start(Router::new().route("/", get(slow)), options).await;
+    let mut stream = server.connect().await;
+    stream.write_all(&[GET, GET].concat()).await.unwrap();
+    let text = String::from_utf8(rest(&mut stream).await).unwrap();
+    assert_eq!(text.matches("slow").count(), 2, "{text}");
 }
 
 #[tokio::test]

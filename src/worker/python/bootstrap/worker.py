@@ -58,7 +58,7 @@ BOOT_FAILED, UNKNOWN_REF = word_of(23, 1), word_of(26, 1)
 header = _struct.Struct("<IIQQ")
 pack, unpack = header.pack, header.unpack_from
 put = _struct.Struct("8Q").pack_into  # words 1 to 8 of the page, each in one move
-put_one = _struct.Struct("Q").pack_into
+put_one, get_one = _struct.Struct("Q").pack_into, _struct.Struct("Q").unpack_from
 
 
 def read_rest(begun, length):
@@ -310,8 +310,13 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     bad += 1
                 took = now() - begun
                 busy += took
-                # Only of a list of ours: a value's truth may be anything, an error too (numpy).
-                items = len(value) if (word == MAP or word == STARMAP) and value else 0
+                if word == CALL:
+                    items = 0
+                elif word == MAP_EACH or word == STARMAP_EACH:
+                    items, = get_one(page, 48)  # what ran has run, told or not
+                else:
+                    # Only of a list of ours: a value's truth may be anything, an error too (numpy).
+                    items = len(value) if (word == MAP or word == STARMAP) and value else 0
                 put(page, 8, 1, 0, started, good, bad, items, busy, 0)
                 args = kwargs = value = payload = text = None  # an idle worker holds nothing of its tasks
                 answer(outcome, sequence, body, took)

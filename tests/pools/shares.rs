@@ -1,0 +1,44 @@
+//! `max_running` over several pools: who waits for a share is told of each that comes back.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{Server, fixture, on_time, wait_until};
+
+/// Far less than the second after which a pool looks at its workers anyway.
+const SOON: Duration = Duration::from_millis(500);
+
+#[test]
+fn a_pool_with_two_jobs_that_wait_gets_both_shares() {
+    on_time(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = format!(
+            "targets = [{:?}]\n[pools.a]\nruntime = \"python\"\n[pools.b]\nruntime = \"python\"\n\
+             [functions.\"verbs.write_nap\"]\nmax_running = 2\n",
+            fixture("verbs.py")
+        );
+        let file = folder.path().join("forkpool.toml");
+        fs::write(&file, text).expect("written");
+        let server = Server::bare(&["--config", &file.display().to_string(), "--workers", "2"]);
+        let path = folder.path().join("words");
+        let words = || fs::read_to_string(&path).unwrap_or_default();
+        let submit = |pool: &str, word: &str| {
+            let args = json!([600, path.display().to_string(), word]);
+            let body = json!({"function": "verbs.write_nap", "args": args, "pool": pool});
+            server.post("/v1/apply_async", &body).accepted()
+        };
+        let holders = ["a1", "a2"].map(|word| submit("a", word));
+        wait_until(Duration::from_secs(5), "both shares are taken", || words().matches('a').count() == 2);
+        let waiting = ["b1", "b2"].map(|word| submit("b", word));
+        // Nothing is asked of the second pool from here on: that alone would wake it.
+        for (held, word) in holders.iter().zip(["b1", "b2"]) {
+            server.cancel(held).value();
+            wait_until(SOON, word, || words().contains(word));
+        }
+        for id in &waiting {
+            server.cancel(id).value();
+        }
+    });
+}
