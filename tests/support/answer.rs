@@ -60,6 +60,7 @@ impl Answer {
         let id = job["id"].as_str().unwrap_or_else(|| panic!("a job without an id: {job}")).to_owned();
         assert_eq!(self.header("location"), Some(format!("/v1/jobs/{id}").as_str()), "Location");
         assert_eq!(self.header("forkpool-job"), Some(id.as_str()), "Forkpool-Job");
+        assert_eq!(job["state"], "queued", "as it was submitted, however quick its pool is: {job}");
         id
     }
 
