@@ -52,8 +52,10 @@ class Readme(unittest.TestCase):
         self.assertGreaterEqual(len(commands), 10, "the section was found")
         shell = subprocess.Popen(["bash", "--norc"], cwd=COPY, env=podman.environment(), text=True,
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # It ends at the first line that fails: what waits for a server would wait for ever.
         script = "".join(
-            f"{command.replace('127.0.0.1:8080', f'127.0.0.1:{port}')}\nprintf '\\n@@%s@@\\n' $?\n"
+            f"{command.replace('127.0.0.1:8080', f'127.0.0.1:{port}')}\n"
+            "status=$?; printf '\\n@@%s@@\\n' $status; [ $status -eq 0 ] || exit\n"
             for command, _ in commands)
         said, errors = shell.communicate(script, timeout=1500)
         answers = re.findall(r"(.*?)\n@@(\d+)@@\n", said, re.S)
