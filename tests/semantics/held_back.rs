@@ -59,9 +59,12 @@ fn nor_is_what_a_death_left_of_a_chunk() {
     }
 }
 
-/// Each of many items fails once and is a megabyte then; the client reads nothing meanwhile.
+/// Each of many items fails once and is a megabyte then; the client reads nothing meanwhile. What is held, what
+/// the kernel keeps for the connection and what two workers have before them is 4 MiB, about as much and up to 16
+/// items each: together about 40.
 fn stays_bounded(verb: &str) {
-    const N: usize = 40;
+    const N: usize = 100;
+    const MADE_MAX: usize = 60;
     let (server, folder) = serve();
     let path = folder.path().join("runs");
     let items: Vec<Value> = (0..N).map(|i| json!([path, i])).collect();
@@ -73,9 +76,9 @@ fn stays_bounded(verb: &str) {
     wait_until(Duration::from_secs(20), "each has failed, and some run again", || {
         words(&folder, "runs").len() - again() == N && again() > 3
     });
-    never_within(Duration::from_secs(2), "what nobody reads is made", || again() > N / 2);
+    never_within(Duration::from_secs(2), "what nobody reads is made", || again() > MADE_MAX);
     let grown = proc::peak_memory(server.pid()).saturating_sub(before);
-    assert!(grown < 32 << 20, "{} MiB more", grown >> 20);
+    assert!(grown < (MADE_MAX * MEGABYTE) as u64, "{} MiB more", grown >> 20);
     let (lines, end) = receiver.rest();
     assert_eq!((lines.len(), end), (N + 1, End::Whole));
     assert_eq!(again(), N);
