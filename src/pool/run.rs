@@ -12,7 +12,7 @@ use super::queue::Place;
 use super::task::{Submission, Task, Work};
 use crate::jobs::{Failure, FailureCode, Outcome, Permit, Record, Value};
 use crate::json::Splitter;
-use crate::transport::Kind;
+use crate::transport::{Kind, LIST_SEPARATOR};
 
 enum Source {
     Call(Option<(Bytes, Option<Bytes>)>, bool),
@@ -142,11 +142,14 @@ impl Run {
                 }
             }
             Source::Map { items, chunksize, kind } => {
-                let Some((chunk, count)) = items.next_chunk(*chunksize) else {
+                let whole = matches!(kind, Kind::MapEach | Kind::StarmapEach);
+                let list_max = if whole { *chunksize } else { LIST_ITEMS_MAX };
+                let (payload, count) = lists(items, *chunksize, list_max);
+                if count == 0 {
                     self.exhausted = true;
                     return None;
-                };
-                (*kind, listed(chunk), count as u64)
+                }
+                (*kind, payload, count as u64)
             }
             Source::Feed { chunks, ended, kind } => {
                 let (chunk, count) = chunks.pop_front()?;
@@ -319,6 +322,26 @@ impl Run {
         Some(Outcome::Value(Value { pieces: self.gather.finish() }))
     }
 }
+
+/// Items of a MAP in one list at most: what a worker makes of them at once fits its processor's cache.
+const LIST_ITEMS_MAX: usize = 4_096;
+
+/// The payload of a task over the next `n` elements, in lists of at most `list_max`, and how many they are.
+fn lists(items: &mut Splitter, n: usize, list_max: usize) -> (Vec<Bytes>, usize) {
+    let (mut payload, mut total) = (Vec::new(), 0);
+    while total < n
+        && let Some((chunk, count)) = items.next_chunk(list_max.min(n - total))
+    {
+        payload.push(Bytes::from_static(if total == 0 { b"[" } else { BETWEEN_LISTS }));
+        payload.push(chunk);
+        total += count;
+    }
+    payload.push(Bytes::from_static(b"]"));
+    (payload, total)
+}
+
+/// The end of one list, [`LIST_SEPARATOR`] and the start of the next.
+const BETWEEN_LISTS: &[u8] = &[b']', LIST_SEPARATOR, b'['];
 
 /// The payload of a task over these elements.
 fn listed(chunk: Bytes) -> Vec<Bytes> {

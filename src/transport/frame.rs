@@ -6,6 +6,8 @@ use bytes::{Buf, Bytes, BytesMut};
 pub const HEADER_BYTES: usize = 24;
 /// Largest frame that travels as one packet of the task pipe (`PIPE_BUF`).
 pub const PIPE_PACKET_BYTES: usize = 4096;
+/// Between the lists of a MAP's payload: ASCII's record separator, which stands in no JSON text (as RFC 7464).
+pub const LIST_SEPARATOR: u8 = 0x1E;
 /// Largest payload that is not a value: an exception with its traceback.
 const REPORT_BYTES_MAX: usize = 128 << 10;
 const MAGIC: u8 = 0xF0;

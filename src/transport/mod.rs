@@ -14,5 +14,5 @@ pub use control::{
     CommandOutput, ForkInitializer, ForkProcess, FromZygote, FunctionTypes, LoadCommand, LoadFile,
     PACKET_BYTES_MAX, ToZygote,
 };
-pub use frame::{Codec, Frame, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES, ProtocolError};
+pub use frame::{Codec, Frame, HEADER_BYTES, Header, Kind, LIST_SEPARATOR, PIPE_PACKET_BYTES, ProtocolError};
 pub use parent::{CallEnd, ChildDescriptors, Link, ParentEnds, WriteOutcome};

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 use crate::json;
-use crate::transport::FunctionTypes;
+use crate::transport::{FunctionTypes, LIST_SEPARATOR};
 
 /// Why a native function gave no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +151,7 @@ impl Function {
         let (at, before) = (Cell::new(0), output.len());
         let run = AssertUnwindSafe(|| {
             output.push(b'[');
-            for item in json::elements(items) {
+            for item in lists(items).flat_map(json::elements) {
                 if at.get() > 0 {
                     output.push(b',');
                 }
@@ -171,6 +171,17 @@ impl Function {
         let ran = catch_unwind(run).unwrap_or_else(|panic| Err(panicked(&*panic)));
         ran.map_err(|raised| (at.get(), raised))
     }
+}
+
+/// The lists of a MAP's payload.
+fn lists(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(payload);
+    std::iter::from_fn(move || {
+        let here = rest?;
+        let end = memchr::memchr(LIST_SEPARATOR, here);
+        rest = end.map(|end| &here[end + 1..]);
+        Some(&here[..end.unwrap_or(here.len())])
+    })
 }
 
 /// A panic is an error like any other.

@@ -46,6 +46,33 @@ fn any_chunksize_gives_the_same_answer() {
     }
 }
 
+/// A worker gets 4,096 items of a chunk at a time; neither values nor indexes show it.
+#[test]
+fn chunks_of_many_thousands_are_one_all_the_same() {
+    let server = Server::start(&["--builtin"]);
+    let (items, wanted) = squares(20_000);
+    for function in ["faults.square", "builtin.square"] {
+        let body = |items: &Value| json!({"function": function, "iterable": items, "chunksize": 10_000});
+        assert_eq!(server.post("/v1/map", &body(&items)).value(), wanted, "{function}");
+        for index in [4_095, 4_096, 9_999, 10_000, 19_999] {
+            let mut with_a_word = items.clone();
+            with_a_word[index] = json!("no number");
+            let answer = server.post("/v1/map", &body(&with_a_word));
+            let code = if function == "builtin.square" { "invalid-arguments" } else { "function-raised" };
+            assert_eq!(answer.outcome(code)["index"], index, "{function}");
+        }
+    }
+    let pairs = json!((0..10_000).map(|i| json!([i, 1])).collect::<Vec<_>>());
+    let body = json!({"function": "faults.add", "iterable": pairs, "chunksize": 10_000});
+    let sums = json!((1..=10_000).collect::<Vec<_>>());
+    assert_eq!(server.post("/v1/starmap", &body).value(), sums);
+    let words = json!(vec!["]\u{1e}[, \\\""; 10_000]);
+    for function in ["faults.echo", "builtin.echo"] {
+        let body = json!({"function": function, "iterable": words, "chunksize": 10_000});
+        assert_eq!(server.post("/v1/map", &body).value(), words, "{function}");
+    }
+}
+
 #[test]
 fn wrong_chunksizes_are_named() {
     let server = Server::start(&[]);

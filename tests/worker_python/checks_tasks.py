@@ -82,6 +82,28 @@ def test_map():
     same(w.map("tasks.slow_square", [1, 2, 3]), (VALUE, [1, 4, 9]))
 
 
+def test_map_of_several_lists():
+    w = worker()
+
+    def ask(name, *lists):
+        kind, payload = w.ask(MAP, name, "\x1e".join(map(json.dumps, lists)).encode())
+        return kind, json.loads(payload)
+
+    for lists in ([1, 2], [3]), ([1], [2], [3]), (list(range(5000)), list(range(5000, 9000)), [9000, 9001]):
+        same(ask("tasks.square", *lists), (VALUE, [x * x for items in lists for x in items]))
+        same(w.page[6], sum(map(len, lists)))
+    kind, told = ask("tasks.raise_at", [1, 2], [3, 4, 5, 6], [7])
+    same((kind, told["type"], told["index"]), (RAISED, "ValueError", 4))
+    kind, told = ask("tasks.bad_at", [0, 1], [1, 0, 2], [2])
+    same((kind, told["path"], told["index"]), (NOT_JSON, "$.x", 4))
+    kind, told = ask("tasks.echo", [0, 1], [2], [3, {"$bytes": "?"}])
+    same((kind, told["path"], told["index"]), (INVALID_ARGUMENTS, "$", 4))
+    kind, told = ask("tasks.pids", [1], [2, 3])
+    same((kind, told["index"]), (INVALID_ARGUMENTS, 0))
+    same(ask("tasks.echo", ["a\x1eb", "$"], [{"$bytes": "AA=="}]), (VALUE, ["a\x1eb", "$", {"$bytes": "AA=="}]))
+    same(ask("tasks.square", [2]), (VALUE, [4]))
+
+
 def test_map_progress():
     w = fresh()
     gates = [Gate() for _ in range(10)]

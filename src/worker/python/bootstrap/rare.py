@@ -5,15 +5,16 @@
 MESSAGE_MAX, TRACEBACK_MAX, ARGS_MAX, PATH_MAX = 8192, 16384, 8192, 1024
 
 
-def explain(failed_in, error, function, word, args, kwargs, value, tracebacks):
+def explain(failed_in, error, function, word, args, kwargs, value, tracebacks, before=0):
     """The kind and the payload of the answer to a task that ended without a value.
 
-    `value` is the payload if reading it failed, of a MAP that ran the values so far, else what to say.
+    `value` is the payload if reading it failed, of a MAP that ran the values so far, else what to say. `args` and
+    `value` of a MAP are those of one of its lists, `before` the items in front of that.
     """
     index = None
     if failed_in == READING:
         kind = UNKNOWN_REF if isinstance(error, UnknownReference) else INVALID_ARGUMENTS
-        index, told = unreadable(error, word, value)
+        index, told = unreadable(error, word, value, before)
     elif failed_in == SAYING and not isinstance(error, (KeyboardInterrupt, SystemExit)):
         kind = NOT_JSON
         steps, message = offender(value, error)
@@ -41,7 +42,7 @@ def explain(failed_in, error, function, word, args, kwargs, value, tracebacks):
         if name in told:
             told[name] = cut(told[name], limit)
     if index is not None:
-        told["index"] = index
+        told["index"] = before + index
     return kind, to_json(told).encode()
 
 
@@ -208,8 +209,8 @@ def fits(error, function, args, kwargs):
         return False
 
 
-def unreadable(error, word, payload):
-    """The index (or None) and the words for a payload that the reader refused."""
+def unreadable(error, word, payload, before):
+    """The index (or None) and the words for a payload that the reader refused behind so many items."""
     message, steps = message_of(error), []
     if isinstance(error, StopIteration):
         message = "the arguments are not JSON"
@@ -223,7 +224,14 @@ def unreadable(error, word, payload):
             message += "; a pipe is given by one of its ends: %s/0 or %s/1" % (wrong, wrong)
         is_bad = {"$forkpool": wrong}.__eq__
     try:
-        steps = steps_to(scan(payload.decode(), 0)[0], is_bad) or []
+        text, at, count = payload.decode(), 0, 0
+        while True:
+            items, end = scan(text, at)
+            if count == before:
+                break
+            count += len(items)
+            at = end + 1
+        steps = steps_to(items, is_bad) or []
     except BaseException:
         pass
     index = steps.pop(0) if word in (MAP, STARMAP) and steps else None

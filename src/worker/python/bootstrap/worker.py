@@ -55,6 +55,8 @@ READY, PONG, PART = word_of(16, 0), word_of(24, 0), word_of(25, 1)
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE = (word_of(kind, 1) for kind in range(17, 22))
 BOOT_FAILED, UNKNOWN_REF = word_of(23, 1), word_of(26, 1)
 
+LIST_SEPARATOR = "\x1e"  # between the lists of a MAP
+
 header = _struct.Struct("<IIQQ")
 pack, unpack = header.pack, header.unpack_from
 put = _struct.Struct("8Q").pack_into  # words 1 to 8 of the page, each in one move
@@ -152,10 +154,11 @@ def forget_work():
     closerange(3, 6)
 
 
-def run_map(call, which, items, values, page, through):
+def run_map(call, which, items, values, before, page, through):
     """[call(item) for item in items] into `values` (through `map` or `starmap`), in slices of about 1 ms, for the page's word 6.
 
-    After an exception len(values) is the index of the item that failed: extend keeps what came before it.
+    `before` items of the chunk are done. After an exception len(values) is the index of the item that failed: extend
+    keeps what came before it.
     """
     global unstarted
     me = getpid()
@@ -172,7 +175,7 @@ def run_map(call, which, items, values, page, through):
             if getpid() != me:
                 return
             at += count
-            put_one(page, 48, at)
+            put_one(page, 48, before + at)
             size = max(1, min(count * 1000000 // (took or 1), 4 * size))
         pace[which] = size
     finally:
@@ -249,17 +252,31 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                 begun = now()
                 put(page, 8, 2, sequence, started, good, bad, 0, busy, begun)
                 args = kwargs = value = None
+                before, said = 0, []  # of a MAP: the items of the lists that are done, and their values in JSON
                 try:
                     text = payload.decode()
-                    args, _ = (scan if "$" not in text else scan_marked)(text, 0)
+                    read = scan if "$" not in text else scan_marked
+                    args, end = read(text, 0)
                     call = calls[which]
                     if word == CALL:
                         stage = CALLING
                         value = call(*args)
                     elif word == MAP or word == STARMAP:
-                        value = []
-                        stage = CALLING
-                        run_map(call, which, args, value, page, map if word == MAP else starmap)
+                        while True:
+                            value = []
+                            stage = CALLING
+                            run_map(call, which, args, value, before, page, map if word == MAP else starmap)
+                            if text[end:end + 1] != LIST_SEPARATOR:
+                                break
+                            if getpid() != me:
+                                leave_copy(None)
+                            # Said and let go list by list: all of a large chunk's values at once fit no cache.
+                            stage = SAYING
+                            body = "".join(encode(value, 0)).encode()
+                            said.append(memoryview(body)[1 if said else 0:-1])
+                            before += len(args)
+                            stage = READING
+                            args, end = read(text, end + 1)
                     elif word == MAP_EACH or word == STARMAP_EACH:
                         stage = CALLING
                         value = run_each(call, functions[which], args, word == STARMAP_EACH, sequence, page,
@@ -285,10 +302,12 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                         text = value
                     else:
                         text = "".join(encode(value, 0))
-                    outcome = VALUE
-                    if len(text) > result_bytes_max and kind is not Said:
-                        outcome, text = TOO_LARGE, '{"bytes":%d}' % len(text)
                     body = text.encode()
+                    if said:
+                        body = b",".join(said + [memoryview(body)[1:]])
+                    outcome = VALUE
+                    if len(body) > result_bytes_max and kind is not Said:
+                        outcome, body = TOO_LARGE, b'{"bytes":%d}' % len(body)
                     stage = READING
                 except BaseException as error:
                     failed_in, stage = stage, READING
@@ -296,7 +315,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                         leave_copy(error)
                     open_values.clear()
                     outcome, body = explain_failure(failed_in, error, functions, which, word, args, kwargs,
-                                                    payload if failed_in == READING else value, tracebacks)
+                                                    payload if failed_in == READING else value, tracebacks, before)
                 if getpid() != me:
                     leave_copy(None)
                 try:
@@ -316,9 +335,9 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     items, = get_one(page, 48)  # what ran has run, told or not
                 else:
                     # Only of a list of ours: a value's truth may be anything, an error too (numpy).
-                    items = len(value) if (word == MAP or word == STARMAP) and value else 0
+                    items = before + (len(value) if (word == MAP or word == STARMAP) and value else 0)
                 put(page, 8, 1, 0, started, good, bad, items, busy, 0)
-                args = kwargs = value = payload = text = None  # an idle worker holds nothing of its tasks
+                args = kwargs = value = payload = text = said = None  # an idle worker holds nothing of its tasks
                 answer(outcome, sequence, body, took)
                 body = None
         except BaseException as error:
