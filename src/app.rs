@@ -20,7 +20,7 @@ use crate::jobs::{Admission, KeyBounds, Keys, MemoryStore, Retention};
 use crate::objects::{ObjectLimits, Objects};
 use crate::pool::{BootFailure, Pool};
 use crate::process::Family;
-use crate::sys::reserve_blocks;
+use crate::sys::{keep_freed_memory, reserve_blocks};
 use crate::telemetry;
 
 pub use runtimes::Offered;
@@ -64,8 +64,12 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
+/// A map of a million numbers and its answer are 20 MB.
+const HEAP_KEPT_BYTES: i32 = 32 << 20;
+
 async fn run(config: Config) -> io::Result<()> {
     raise_descriptor_limit();
+    keep_freed_memory(HEAP_KEPT_BYTES);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::config::{Config, PoolConfig};
-use crate::pool::{Functions, NewPool, PoolOptions, is_name, pick_initializer, pick_runtime};
+use crate::objects::is_name;
+use crate::pool::{Functions, NewPool, PoolOptions, pick_initializer, pick_runtime};
 
 /// What is made at start.
 pub(super) struct Plan {

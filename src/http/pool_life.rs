@@ -17,7 +17,8 @@ use crate::api::{
     EmptyBodyProblems, Invalid, JobProblems, JoinBody, NewPoolBody, NewPoolRequest, PoolChangeBody, PoolInfo,
     Problem as ProblemBody, ReadProblems, join_timeout, pool_change,
 };
-use crate::pool::{Misfit, NewPool, NotMade, Pool, PoolOptions, PoolState, is_name, pick_initializer};
+use crate::objects::is_name;
+use crate::pool::{Misfit, NewPool, NotMade, Pool, PoolOptions, PoolState, pick_initializer};
 
 /// Beyond the workers' own start clock.
 const MADE_GRACE: Duration = Duration::from_secs(1);

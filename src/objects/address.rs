@@ -133,7 +133,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// Whether an object may be called so.
+/// Whether an object may be called so; a pool's name is of the same kind.
 pub fn is_name(name: &str) -> bool {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(good) && name != "." && name != ".."
@@ -155,6 +155,16 @@ pub struct Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_short_and_fit_a_path() {
+        for good in ["a", "A.b_c-9", "...", "-", &"x".repeat(128)] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "a b", "é", "a\n", &"x".repeat(129)] {
+            assert!(!is_name(bad), "{bad:?}");
+        }
+    }
 
     #[test]
     fn addresses_are_read_and_given_back() {

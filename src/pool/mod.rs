@@ -42,7 +42,7 @@ pub use function::Function;
 pub use handle::{Pool, PoolSpec, PoolState, PoolView, WorkerView};
 pub use options::{BootFailure, BootReason, PoolOptions};
 pub use registry::{
-    Functions, Misfit, NewPool, NotMade, Origin, Pools, TooManyWorkers, Workshop, is_name, pick_initializer,
+    Functions, Misfit, NewPool, NotMade, Origin, Pools, TooManyWorkers, Workshop, pick_initializer,
     pick_runtime,
 };
 pub use task::{Held, Render, Sink, Submission, Work};

@@ -284,24 +284,3 @@ pub fn pick_initializer(
     let arguments = arguments.unwrap_or("[]").into();
     Ok(Initializer { function: Arc::clone(&function.name), arguments })
 }
-
-/// Whether this is a name for a pool (or any other named thing).
-pub fn is_name(name: &str) -> bool {
-    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    (1..=128).contains(&name.len()) && name.bytes().all(letter) && name != "." && name != ".."
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_the_objects_names() {
-        for good in ["a", "A.b_c-9", "...", "-", &"x".repeat(128)] {
-            assert!(is_name(good), "{good}");
-        }
-        for bad in ["", ".", "..", "a/b", "a b", "é", "a\n", &"x".repeat(129)] {
-            assert!(!is_name(bad), "{bad:?}");
-        }
-    }
-}

@@ -1,4 +1,4 @@
-//! The only unsafe code: fork, descriptors, pidfds, mapped memory.
+//! The only unsafe code: fork, descriptors, pidfds, mapped memory, the allocator.
 //!
 //! Each function is a safe wrapper of one system call (or of the one sequence that is safe as a whole). No
 //! policy here.
@@ -7,6 +7,7 @@
 mod blocks;
 mod fds;
 mod fork;
+mod heap;
 mod page;
 mod pidfd;
 mod readiness;
@@ -18,6 +19,7 @@ pub use fds::{adopt, close_from, close_on_exec_from, place, reopen_for_reading, 
 pub use fork::{
     Forked, default_signals, end_with_parent, exit_now, fork, ignore_broken_pipes, set_variable, thread_count,
 };
+pub use heap::keep_freed_memory;
 pub use page::{MappedPage, PAGE_BYTES, create_page};
 pub use pidfd::{Ended, PidFd, peek_ended_child};
 pub use readiness::{has_left, watch_pidfd, watch_socket};

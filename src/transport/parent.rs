@@ -1,6 +1,7 @@
 //! The server's end of a worker's pipes: never blocks, and can take back what the worker hasn't read.
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::iter;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,6 +16,8 @@ use crate::sys::{self, MappedPage};
 
 /// Wanted size of a task or result pipe.
 const PIPE_BYTES: i32 = 1 << 20;
+/// Slices of one write (`IOV_MAX`).
+const SLICES_MAX: usize = 1_024;
 /// More than a pipe holds. Only a worker that writes into its own pipe could have more.
 const UNREAD_PACKETS_MAX: usize = 1_024;
 
@@ -137,28 +140,20 @@ impl Link {
     }
 
     async fn write_pieces(&self, header: Header, pieces: &[Bytes]) -> io::Result<()> {
-        // The first write carries header and payload together: a worker's first read must see a whole header.
-        let mut head = header.encode().to_vec();
-        let mut pieces = pieces.iter();
-        let mut rest = Bytes::new();
-        while head.len() < PIPE_PACKET_BYTES {
-            let Some(piece) = pieces.next() else { break };
-            let room = (PIPE_PACKET_BYTES - head.len()).min(piece.len());
-            head.extend_from_slice(&piece[..room]);
-            rest = piece.slice(room..);
-        }
-        for piece in [Bytes::from(head), rest].iter().chain(pieces) {
-            let mut piece = &piece[..];
-            while !piece.is_empty() {
-                self.tasks.writable().await?;
-                match self.tasks.try_write(piece) {
-                    Ok(written) => {
-                        piece = &piece[written..];
-                        self.streamed.fetch_add(written as u64, Ordering::Relaxed);
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(error),
+        let head = header.encode();
+        let mut slices: Vec<IoSlice<'_>> =
+            iter::once(&head[..]).chain(pieces.iter().map(|piece| &piece[..])).map(IoSlice::new).collect();
+        let mut rest = &mut slices[..];
+        while !rest.is_empty() {
+            self.tasks.writable().await?;
+            // As much as fits at once: a worker's first read must see a whole header, and each write wakes it.
+            match self.tasks.try_write_vectored(&rest[..rest.len().min(SLICES_MAX)]) {
+                Ok(written) => {
+                    IoSlice::advance_slices(&mut rest, written);
+                    self.streamed.fetch_add(written as u64, Ordering::Relaxed);
                 }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())
