@@ -481,7 +481,7 @@ def run_process(name, functions, calls, page, tracebacks):
         kind, told = explain(READING, error, functions[which], word, None, None, payload, tracebacks)
         answer(kind, 0, told)
         _exit(1)
-    put_one(page, 8, 2)
+    page[1] = 2
     library = sys.modules.get("multiprocessing.process")
     if library is not None:
         library.current_process().name = name

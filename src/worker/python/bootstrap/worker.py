@@ -6,13 +6,13 @@ class Pointer(_ctypes._SimpleCData):
     _type_ = "P"
 
 
-class Byte(_ctypes._SimpleCData):
-    _type_ = "B"
+class Word(_ctypes._SimpleCData):
+    _type_ = "Q"
 
 
 class Page(_ctypes.Array):
-    _type_ = Byte
-    _length_ = 4096
+    _type_ = Word
+    _length_ = 512
 
 
 class Mapper(_ctypes.CFuncPtr):
@@ -60,7 +60,6 @@ LIST_SEPARATOR = "\x1e"  # between the lists of a MAP
 header = _struct.Struct("<IIQQ")
 pack, unpack = header.pack, header.unpack_from
 put = _struct.Struct("8Q").pack_into  # words 1 to 8 of the page, each in one move
-put_one, get_one = _struct.Struct("Q").pack_into, _struct.Struct("Q").unpack_from
 
 
 def read_rest(begun, length):
@@ -144,8 +143,8 @@ def on_interrupt(signal, frame):
 # ---- tasks
 
 READING, CALLING, SAYING = range(3)  # the stages of a task: where an exception came from
-unstarted = []  # the items of the slice of a MAP that runs
-pace = {}  # by function index: items of a MAP that take about a millisecond
+unstarted = []  # the items of the slice of a map that runs
+pace = {}  # by function index: items of a map that take about a millisecond
 
 
 def forget_work():
@@ -175,7 +174,7 @@ def run_map(call, which, items, values, before, page, through):
             if getpid() != me:
                 return
             at += count
-            put_one(page, 48, before + at)
+            page[6] = before + at
             size = max(1, min(count * 1000000 // (took or 1), 4 * size))
         pace[which] = size
     finally:
@@ -186,40 +185,71 @@ class Said(str):
     """JSON already."""
 
 
-def run_each(call, function, items, spread, sequence, page, result_bytes_max, tracebacks):
-    """A record for each item. Those older than 5 ms or larger than 256 KiB go ahead as a PART; gives the rest."""
+def run_each(call, functions, which, items, spread, sequence, page, result_bytes_max, tracebacks):
+    """A record for each item. Those older than 5 ms or larger than 256 KiB go ahead as a PART; gives the rest.
+
+    The time is looked at between slices of about 1 ms.
+    """
+    global unstarted
     me = getpid()
-    records, size, since, at = [], 0, now(), 0
-    for item in items:
-        if records and (size > 262144 or now() - since > 5000000):
-            flush_streams()
-            answer(PART, sequence, ("[" + ",".join(records) + "]").encode())
-            records, size = [], 0
-        if not records:
-            since = now()
-        value, stage = None, CALLING
-        try:
-            value = call(*item) if spread else call(item)
-            stage = SAYING
-            text = repr(value) if type(value) is int else to_json(value)
-            if len(text) <= result_bytes_max:
-                record = '{"value":' + text + "}"
-            else:
-                record = '{"error":{"kind":21,"told":{"bytes":%d}}}' % len(text)
-        except BaseException as error:
+    total = len(items)
+    width = pace.get(which, 1)
+    records, size, since, done = [], 0, 0, 0
+    try:
+        while done < total:
+            begun = now()
+            if records and (size > 262144 or begun - since > 5000000):
+                flush_streams()
+                answer(PART, sequence, ("[" + ",".join(records) + "]").encode())
+                records, size = [], 0
+            if not records:
+                since = begun
+            first, before, large = len(records), done, 0
+            mine = unstarted = items[done:done + width]
+            for item in mine:
+                value, stage = None, CALLING
+                try:
+                    value = call(*item) if spread else call(item)
+                    stage = SAYING
+                    if type(value) is int:
+                        record = f'{{"value":{value!r}}}'
+                    else:
+                        record = '{"value":' + to_json(value) + "}"
+                        large += len(record)
+                except BaseException as error:
+                    if getpid() != me:
+                        leave_copy(error)
+                    open_values.clear()
+                    given = item if spread and type(item) is list else [item]
+                    word, told = explain_failure(stage, error, functions, which, CALL, given, None, value, tracebacks)
+                    record = failed(word, told)
+                if not mine:  # forget_work was here
+                    leave_copy(None)
+                records.append(record)
+                done += 1
+                page[6] = done
+                if large > 65536:
+                    break
             if getpid() != me:
-                leave_copy(error)
-            open_values.clear()
-            given = item if spread and type(item) is list else [item]
-            word, told = explain_failure(stage, error, [function], 0, CALL, given, None, value, tracebacks)
-            record = '{"error":{"kind":%d,"told":%s}}' % (word >> 16 & 255, told.decode())
-        if getpid() != me:
-            leave_copy(None)
-        records.append(record)
-        size += len(record)
-        at += 1
-        put_one(page, 48, at)
+                leave_copy(None)
+            more = sum(map(len, records[first:] if first else records))
+            if more > result_bytes_max:
+                for at in range(first, len(records)):
+                    length = len(records[at]) - len('{"value":}')
+                    if length > result_bytes_max and records[at].startswith('{"value":'):
+                        records[at] = failed(TOO_LARGE, b'{"bytes":%d}' % length)
+            size += more
+            took = now() - begun
+            width = max(1, min((done - before) * 1000000 // (took or 1), 4 * width))
+        pace[which] = width
+    finally:
+        unstarted = []
     return Said("[" + ",".join(records) + "]")
+
+
+def failed(word, told):
+    """The record of an item that has no value."""
+    return '{"error":{"kind":%d,"told":%s}}' % (word >> 16 & 255, told.decode())
 
 
 def serve(functions, calls, page, result_bytes_max, tracebacks):
@@ -279,7 +309,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                             args, end = read(text, end + 1)
                     elif word == MAP_EACH or word == STARMAP_EACH:
                         stage = CALLING
-                        value = run_each(call, functions[which], args, word == STARMAP_EACH, sequence, page,
+                        value = run_each(call, functions, which, args, word == STARMAP_EACH, sequence, page,
                                          result_bytes_max, tracebacks)
                     elif word == CALL_KEYWORDS:
                         args, kwargs = args
@@ -332,7 +362,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                 if word == CALL:
                     items = 0
                 elif word == MAP_EACH or word == STARMAP_EACH:
-                    items, = get_one(page, 48)  # what ran has run, told or not
+                    items = page[6]  # what ran has run, told or not
                 else:
                     # Only of a list of ours: a value's truth may be anything, an error too (numpy).
                     items = before + (len(value) if (word == MAP or word == STARMAP) and value else 0)
@@ -451,8 +481,8 @@ def set_up_worker(received, server_pid, control):
 
     memory = map_page(page)
     close(page)
-    put_one(memory, 0, getpid())
-    put_one(memory, 8, 1)
+    memory[0] = getpid()
+    memory[1] = 1
     return memory
 
 
