@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::narrow;
-use super::options::{OPTIONS, Options, whole_number};
+use super::options::{OPTIONS, Options};
 use super::query::Invalid;
 use crate::jobs::State;
 use crate::json::{self, EnvelopeError, Kind, Member};
 
 /// Items a task, at most.
-const CHUNKSIZE_MAX: usize = 1_000_000_000;
+const CHUNKSIZE_MAX: i64 = 1_000_000_000;
 
 /// `Pool.apply(function, args, kwargs)`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -209,6 +209,21 @@ impl<'a> Members<'a> {
         self.find(name).map(|member| &self.text[member.range.clone()])
     }
 
+    /// A member that is a whole number from `least` to `most`.
+    pub(super) fn whole<T: TryFrom<i64>>(
+        &self,
+        name: &str,
+        least: i64,
+        most: i64,
+    ) -> Result<Option<T>, BodyProblem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let number = json::whole(text).filter(|number| (least..=most).contains(number));
+        let number = number.and_then(|number| T::try_from(number).ok());
+        number
+            .map(Some)
+            .ok_or_else(|| invalid(name, &format!("{name} must be a whole number from {least} to {most}")))
+    }
+
     pub(super) fn string(&self, name: &str) -> Result<Option<String>, BodyProblem> {
         let Some((text, _)) = self.raw(name, Kind::String, "a string")? else { return Ok(None) };
         let text = serde_json::from_slice(&text);
@@ -309,17 +324,7 @@ impl MapRequest {
         let items = members.raw("iterable", Kind::Array, "an array")?;
         let (items, member) =
             items.ok_or_else(|| invalid("iterable", "the member iterable is missing: an array"))?;
-        let chunksize =
-            match members.raw("chunksize", Kind::Number, "a whole number from 1 to 1,000,000,000")? {
-                None => None,
-                Some((text, _)) => {
-                    let number = whole_number(&text).and_then(|number| usize::try_from(number).ok());
-                    let number = number.filter(|number| (1..=CHUNKSIZE_MAX).contains(number));
-                    Some(number.ok_or_else(|| {
-                        invalid("chunksize", "chunksize must be a whole number from 1 to 1,000,000,000")
-                    })?)
-                }
-            };
+        let chunksize = members.whole("chunksize", 1, CHUNKSIZE_MAX)?;
         let collect = match members.string("on_error")?.as_deref() {
             None | Some("raise") => false,
             Some("collect") => true,

@@ -7,17 +7,16 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::body::{BodyProblem, Members, invalid};
-use super::options::whole_number;
 use crate::json::Kind;
 
 /// No worker holds less.
-const MAX_RSS_MIN: u64 = 32 << 20;
+const MAX_RSS_MIN: i64 = 32 << 20;
 /// Most workers of a pool.
-const PROCESSES_MAX: u64 = 1_024;
+const PROCESSES_MAX: i64 = 1_024;
 /// Most bytes of an initializer's arguments.
 const INITARGS_BYTES_MAX: usize = 32 << 10;
 /// Most tasks that a worker may be limited to: JSON readers agree on integers up to here.
-const TASKS_MAX: u64 = 1 << 53;
+const TASKS_MAX: i64 = 1 << 53;
 
 /// `Pool(processes, initializer, initargs, maxtasksperchild)`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -128,8 +127,8 @@ impl NewPoolRequest {
                 "initargs are the arguments of an initializer, which is missing",
             ));
         }
-        let maxtasksperchild = whole(&members, "maxtasksperchild", 1, TASKS_MAX)?;
-        let jitter = whole(&members, "maxtasksperchild_jitter", 0, TASKS_MAX)?;
+        let maxtasksperchild = members.whole("maxtasksperchild", 1, TASKS_MAX)?;
+        let jitter = members.whole("maxtasksperchild_jitter", 0, TASKS_MAX)?;
         if jitter.is_some() && maxtasksperchild.is_none() {
             let detail = "maxtasksperchild_jitter is added to maxtasksperchild, which is missing";
             return Err(invalid("maxtasksperchild_jitter", detail));
@@ -142,7 +141,7 @@ impl NewPoolRequest {
             initargs,
             maxtasksperchild,
             maxtasksperchild_jitter: jitter.unwrap_or(0),
-            max_rss: whole(&members, "max_rss", MAX_RSS_MIN, TASKS_MAX)?,
+            max_rss: members.whole("max_rss", MAX_RSS_MIN, TASKS_MAX)?,
             preload: preload(&members)?,
         })
     }
@@ -163,18 +162,7 @@ fn preload(members: &Members<'_>) -> Result<bool, BodyProblem> {
 }
 
 fn processes(members: &Members<'_>) -> Result<Option<usize>, BodyProblem> {
-    let processes = whole(members, "processes", 1, PROCESSES_MAX)?;
-    Ok(processes.and_then(|processes| usize::try_from(processes).ok()))
-}
-
-fn whole(members: &Members<'_>, name: &str, least: u64, most: u64) -> Result<Option<u64>, BodyProblem> {
-    let what = format!("a whole number from {least} to {most}");
-    let Some((text, _)) = members.raw(name, Kind::Number, &what)? else { return Ok(None) };
-    let number = whole_number(&text).and_then(|number| u64::try_from(number).ok());
-    match number.filter(|number| (least..=most).contains(number)) {
-        Some(number) => Ok(Some(number)),
-        None => Err(invalid(name, &format!("{name} must be {what}"))),
-    }
+    members.whole("processes", 1, PROCESSES_MAX)
 }
 
 /// Reads a [`PoolChangeBody`].

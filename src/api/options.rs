@@ -95,7 +95,7 @@ impl Options {
         let terms = Terms {
             run_timeout: seconds(members, "run_timeout", SECONDS_MAX)?,
             queue_timeout: seconds(members, "queue_timeout", SECONDS_MAX)?,
-            priority: whole(members, "priority", -PRIORITY_MOST, PRIORITY_MOST)?.unwrap_or(0),
+            priority: members.whole("priority", -PRIORITY_MOST, PRIORITY_MOST)?.unwrap_or(0),
             key: members.string("key")?.map(checked_key).transpose()?,
             retry_on: retry_on(members)?.map_or(defaults.retry_on, Cow::Owned),
             retry_delay: seconds(members, "retry_delay", SECONDS_MAX)?.unwrap_or_default(),
@@ -107,7 +107,7 @@ impl Options {
         if durable == Some(true) {
             return Err(BodyProblem::NotDurable);
         }
-        let retries = whole(members, "retries", 0, RETRIES_MAX)?;
+        let retries = members.whole("retries", 0, RETRIES_MAX)?;
         Ok(Self { pool: members.string("pool")?, retries, terms })
     }
 }
@@ -174,25 +174,6 @@ fn seconds(members: &Members<'_>, name: &str, most: f64) -> Result<Option<Durati
     let number = serde_json::from_slice(text).ok().filter(|number| *number <= most);
     let duration = number.and_then(|number| Duration::try_from_secs_f64(number).ok());
     duration.map(Some).ok_or_else(|| must_be(name, &format!("a number of seconds from 0 to {most}")))
-}
-
-fn whole<T: TryFrom<i64>>(
-    members: &Members<'_>,
-    name: &str,
-    least: i64,
-    most: i64,
-) -> Result<Option<T>, BodyProblem> {
-    let Some(text) = members.text(name) else { return Ok(None) };
-    let number = whole_number(text).filter(|number| (least..=most).contains(number));
-    let number = number.and_then(|number| T::try_from(number).ok());
-    number.map(Some).ok_or_else(|| must_be(name, &format!("a whole number from {least} to {most}")))
-}
-
-/// A whole number, also one that is written with a point: JSON knows no difference (`2.0`).
-pub(super) fn whole_number(text: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(text).ok()?;
-    let number = || text.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && number.abs() < 9e15);
-    text.parse::<i64>().ok().or_else(|| number().and_then(|number| format!("{number:.0}").parse().ok()))
 }
 
 fn retry_on(members: &Members<'_>) -> Result<Option<Vec<FailureCode>>, BodyProblem> {

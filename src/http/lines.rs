@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use hyper::body::Frame;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc};
@@ -149,24 +149,27 @@ impl LineBuffer {
         loop {
             let end = memchr::memchr(b'\n', &self.buffer[self.searched..]).map(|at| self.searched + at);
             self.searched = if end.is_some() { 0 } else { self.buffer.len() };
-            let line = match end {
-                Some(end) => self.buffer.split_to(end + 1).freeze(),
+            let length = match end {
+                Some(end) => end + 1,
                 None if last && !self.buffer.is_empty() => {
                     self.searched = 0;
-                    self.buffer.split().freeze()
+                    self.buffer.len()
                 }
                 None => break,
             };
-            let shape = match json::check(&line, depth_max) {
-                Ok(shape) => shape,
-                Err(_) if line.iter().all(u8::is_ascii_whitespace) => continue,
+            let line = &self.buffer[..length];
+            match json::check(line, depth_max) {
+                Ok(shape) => {
+                    self.index += 1;
+                    group.add(&line[shape.start..shape.end]);
+                }
+                Err(_) if line.iter().all(u8::is_ascii_whitespace) => {}
                 Err(error) => {
                     let _ = feed_group(feeding, group).await;
                     return Taken::Bad(BodyProblem::NotJson(error.to_string()).into());
                 }
-            };
-            self.index += 1;
-            group.add(&line.slice(shape.start..shape.end));
+            }
+            self.buffer.advance(length);
             if group.count >= feeding.chunksize && !feed_group(feeding, group).await {
                 return Taken::Left;
             }
@@ -180,7 +183,7 @@ impl LineBuffer {
 }
 
 impl Group {
-    fn add(&mut self, item: &Bytes) {
+    fn add(&mut self, item: &[u8]) {
         if self.count > 0 {
             self.list.extend_from_slice(b",");
         }
@@ -214,6 +217,8 @@ pub(super) struct Lines {
     ahead: Option<(u64, BTreeMap<u64, Bytes>)>,
     done: u64,
     failed: u64,
+    /// Records for which the window has not been told yet that there is room.
+    taken: usize,
     ended: bool,
 }
 
@@ -243,12 +248,17 @@ impl Lines {
             ahead,
             done: 0,
             failed: 0,
+            taken: 0,
             ended: false,
         }
     }
 
     fn take(&mut self, index: u64, record: Bytes, into: &mut BytesMut) {
         let Some((next, waiting)) = &mut self.ahead else { return self.write(index, &record, into) };
+        if index == *next && waiting.is_empty() {
+            *next += 1;
+            return self.write(index, &record, into);
+        }
         waiting.insert(index, record);
         let mut due = Vec::new();
         while let Some(record) = waiting.remove(next) {
@@ -267,7 +277,7 @@ impl Lines {
         self.done += 1;
         self.failed += u64::from(record.starts_with(b"{\"error\""));
         line_of(index, record, into);
-        self.window.add_permits(1);
+        self.taken += 1;
         if self.held.sub(record.len()) {
             self.pool.nudge(&self.record);
         }
@@ -311,6 +321,7 @@ impl hyper::body::Body for Lines {
                 Poll::Pending => break,
             }
         }
+        this.window.add_permits(std::mem::take(&mut this.taken));
         if !frame.is_empty() {
             Poll::Ready(Some(Ok(Frame::data(frame.freeze()))))
         } else if this.ended {

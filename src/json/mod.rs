@@ -7,6 +7,7 @@
 
 mod envelope;
 mod error;
+mod number;
 #[cfg(test)]
 mod oracle;
 mod scan;
@@ -17,5 +18,6 @@ mod words;
 
 pub use envelope::{EnvelopeError, MEMBERS_MAX, Member, envelope};
 pub use error::{Reason, ScanError};
+pub use number::whole;
 pub use scan::{Kind, Shape, check, check_grammar};
 pub use split::{Elements, Splitter, elements};

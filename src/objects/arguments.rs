@@ -12,8 +12,6 @@ use crate::json::{self, EnvelopeError, Kind};
 /// From so many bytes on, an item that makes up half of a body stays a part of it instead of a copy.
 const SHARED_FROM: usize = 64 << 10;
 
-const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
-
 /// What was given, by the parameters' own names.
 #[derive(Debug)]
 pub(super) struct Arguments {
@@ -79,7 +77,7 @@ impl Arguments {
 
     /// A whole number.
     pub fn integer(&self, name: &str) -> Option<i64> {
-        self.raw(name).and_then(whole)
+        self.raw(name).and_then(json::whole)
     }
 
     /// A whole number that the table keeps from being negative.
@@ -118,18 +116,6 @@ fn float(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// A whole number of 64 bits, also one that is written with a point or an exponent: JSON knows no difference (`2.0`).
-#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-pub(super) fn whole(text: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(text).ok()?;
-    if !text.contains(['.', 'e', 'E']) {
-        return text.parse().ok();
-    }
-    let number: f64 = text.parse().ok()?;
-    let fits = number.fract() == 0.0 && (-TWO_TO_63..TWO_TO_63).contains(&number);
-    fits.then_some(number as i64)
-}
-
 fn unknown_member(name: &str, known: &str) -> String {
     let name: String = name.chars().take(100).collect();
     format!("unknown member {name:?}; known here: {known}")
@@ -166,7 +152,8 @@ fn given(text: &Bytes, params: &'static [Param], depth_max: usize) -> Result<Vec
             return Err(ObjectError::invalid(param.name, detail));
         }
         let (least, most) = param.bounds;
-        if param.takes == Takes::Integer && whole(value).is_none_or(|number| number < least || number > most)
+        if param.takes == Takes::Integer
+            && json::whole(value).is_none_or(|number| number < least || number > most)
         {
             let detail = format!("{} must be a whole number from {least} to {most}", param.name);
             return Err(ObjectError::invalid(param.name, detail));
@@ -188,7 +175,7 @@ fn fits(takes: Takes, kind: Kind, value: &[u8]) -> bool {
     match takes {
         Takes::Any => true,
         Takes::Bool => kind == Kind::Bool,
-        Takes::Integer => kind == Kind::Number && whole(value).is_some(),
+        Takes::Integer => kind == Kind::Number && json::whole(value).is_some(),
         Takes::Seconds => kind == Kind::Number,
         Takes::Text => kind == Kind::String,
         Takes::List => kind == Kind::Array,

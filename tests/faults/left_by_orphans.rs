@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Server, proc, wait_from};
 
-const GONE: Duration = Duration::from_secs(1);
+/// That it is soon, `left_behind` shows.
+const GONE: Duration = Duration::from_secs(10);
 
 fn pids(value: &Value) -> Vec<i32> {
     let pid = |pid: &Value| pid.as_i64().and_then(|pid| i32::try_from(pid).ok());
@@ -26,7 +27,7 @@ fn f21_a_shell_and_its_children() {
         let killed = Instant::now();
         proc::signal(worker, Signal::SIGKILL);
         wait_from(killed, GONE, "all of them are gone", || left.iter().all(|pid| proc::is_gone(*pid)));
-        server.whole_again(killed, Duration::from_secs(2), 1, &[worker]);
+        server.whole_again(killed, GONE, 1, &[worker]);
     }
 }
 
@@ -40,6 +41,6 @@ fn f21_strangers_that_are_no_workers_live_on() {
     let killed = Instant::now();
     proc::signal(worker, Signal::SIGKILL);
     wait_from(killed, GONE, "the worker's are gone", || left.iter().all(|pid| proc::is_gone(*pid)));
-    server.whole_again(killed, Duration::from_secs(2), 1, &[worker]);
+    server.whole_again(killed, GONE, 1, &[worker]);
     assert!(strangers.iter().all(|pid| !proc::is_gone(*pid)), "the others live: {strangers:?}");
 }

@@ -79,7 +79,7 @@ fn an_unknown_reference_leaves_the_key_free_unless_something_ran() {
     server.send("PUT", "/v1/lists/there", &[], Some(b"")).value();
     let reference = json!({"$forkpool": "/v1/lists/there"});
     let retried = json!({"function": "verbs.exit_until", "args": [lost.path(), 9, reference],
-                         "retries": 1, "retry_delay": 1});
+                         "retries": 1, "retry_delay": 5});
     let first = std::thread::scope(|scope| {
         let call = scope.spawn(|| post(&server, "/v1/apply", "retried", &retried));
         wait_until(Duration::from_secs(10), "it ran once", || lost.count() == 1);

@@ -199,7 +199,7 @@ fn an_option_given_twice_is_named() {
 fn the_ends_of_each_range_are_taken() {
     let server = Verbs::start(1);
     let table: [(&str, &[&str]); 9] = [
-        ("run_timeout", &["86400", "0.5", "86400.0", "1e1"]),
+        ("run_timeout", &["86400", "20.5", "86400.0", "1e1"]),
         ("queue_timeout", &["86400", "5", "1e2"]),
         ("retry_delay", &["0", "0.0", "86400", "1e-3"]),
         ("result_ttl", &["86400", "31622400", "5.5"]),

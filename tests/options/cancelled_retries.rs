@@ -25,7 +25,7 @@ fn a_job_that_fails_without_end_ends_with_its_cancel() {
         let answer = client.cancel(&id);
         let job = answer.value();
         assert_eq!(job["ready"], true, "{job}");
-        assert!(answer.took < Duration::from_secs(2), "cancel {cancel}: {:?}", answer.took);
+        assert!(answer.took < Duration::from_secs(20), "cancel {cancel}: {:?}", answer.took);
         let attempts = server.job(&id)["attempts"].clone();
         for (i, other) in others.iter().enumerate() {
             assert_eq!(client.result(other, 10.0).value(), i * i);

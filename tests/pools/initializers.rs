@@ -22,12 +22,13 @@ fn it_runs_in_each_worker_before_its_first_task() {
     assert_eq!(pool["initializer"], "life.remember");
     assert_eq!(pool["initargs"][0], "é\"\n");
     assert!(answer.says(huge), "integers keep every digit: {}", answer.text());
+    for worker in server.workers_of("told") {
+        assert_eq!(worker.all["tasks_started"], 0, "an initializer is no task: {}", worker.all);
+    }
     let told = apply(&server, "told", "told", &json!([]));
     assert!(told.says(huge), "{}", told.text());
     assert_eq!(told.value()[2], json!({"a": [1.5, null]}));
 
-    let worker = server.workers_of("told")[0].clone();
-    assert_eq!(worker.all["tasks_started"], 0, "an initializer is no task: {}", worker.all);
     for _ in 0..3 {
         apply(&server, "told", "die", &json!([])).outcome("worker-died");
         assert!(apply(&server, "told", "told", &json!([])).says("1.5"), "in the new ones too");

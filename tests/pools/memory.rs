@@ -19,7 +19,7 @@ fn a_task_that_takes_too_much_is_killed_while_it_runs() {
     for _ in 0..12 {
         let start = Instant::now();
         let problem = apply(&server, "lean", "hold", &json!([200, 30])).outcome("worker-died");
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
         assert_eq!((&problem["oom"], &problem["signal"]), (&json!(true), &json!("SIGKILL")), "{problem}");
         assert!(problem["detail"].as_str().unwrap_or_default().contains("max_rss"), "{problem}");
     }

@@ -68,8 +68,7 @@ fn stays_bounded(verb: &str) {
     let (server, folder) = serve();
     let path = folder.path().join("runs");
     let items: Vec<Value> = (0..N).map(|i| json!([path, i])).collect();
-    let body =
-        json!({"function": "parts.large_at_last", "iterable": items, "retries": 1, "retry_delay": 0.5});
+    let body = json!({"function": "parts.large_at_last", "iterable": items, "retries": 1, "retry_delay": 4});
     let before = proc::peak_memory(server.pid());
     let mut receiver = post(&server, &format!("/v1/{verb}"), &body);
     let again = || words(&folder, "runs").iter().filter(|word| *word == "again").count();

@@ -240,7 +240,7 @@ fn rule_13_cancel_ends_what_runs_and_leaves_what_has_ended() {
         assert_eq!(server.cancel(id).value()["state"], "cancelled", "once more is the same");
     }
     assert_eq!(server.apply("square", &json!([4])).value(), 16);
-    assert!(proc::is_gone(worker));
+    wait_until(Duration::from_secs(10), "its worker is gone", || proc::is_gone(worker));
 }
 
 #[test]

@@ -236,11 +236,11 @@ def pidfd_open(pid):
 
 def thread_count():
     """Threads of this process, C code's too. One that was joined just now may need a moment to be gone."""
-    for _ in range(20):
+    for _ in range(500):
         count = len(os.listdir("/proc/self/task"))
         if count == 1:
             break
-        sleep(0.001)
+        sleep(0.002)
     return count
 
 
