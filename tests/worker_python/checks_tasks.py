@@ -2,10 +2,11 @@
 import json
 import os
 import sys
+import tempfile
 import time
 
-from harness import (CALL, INVALID_ARGUMENTS, MAP, NOT_JSON, PING, PONG, RAISED, TOO_LARGE, VALUE, Gate,
-                     Zygote, readable, wait_for)
+from harness import (CALL, INVALID_ARGUMENTS, MAP, MAP_EACH, NOT_JSON, PART, PING, PONG, RAISED, TOO_LARGE, VALUE,
+                     Gate, Zygote, readable, wait_for)
 from stage import TASKS, fresh, python, same, worker, written
 
 
@@ -102,6 +103,66 @@ def test_map_of_several_lists():
     same((kind, told["index"]), (INVALID_ARGUMENTS, 0))
     same(ask("tasks.echo", ["a\x1eb", "$"], [{"$bytes": "AA=="}]), (VALUE, ["a\x1eb", "$", {"$bytes": "AA=="}]))
     same(ask("tasks.square", [2]), (VALUE, [4]))
+    # An argument that there is not is found before anything runs.
+    kind, told = ask("tasks.echo", list(range(10)), [1, {"$bytes": "?"}])
+    same((kind, told["index"], w.page[6]), (INVALID_ARGUMENTS, 11, 0))
+    # A StopIteration is an error like any other: `map` alone would take it for the end.
+    for lists in ([1, 5, 2], [3, 4]), ([1, 2], [3, 5, 4]):
+        kind, told = ask("tasks.stop_at", *lists)
+        same((kind, told["type"], told["index"]), (RAISED, "StopIteration", sum(lists, []).index(5)))
+
+
+def each(w, name, items):
+    """The records of a MAP_EACH: those of its PARTs, one list each, and those of its VALUE."""
+    sent = w.send(MAP_EACH, name, json.dumps(items).encode())
+    parts = []
+    while True:
+        kind, sequence, payload = w.read()
+        same(sequence, sent)
+        parts.append(json.loads(payload))
+        if kind != PART:
+            same(kind, VALUE)
+            return parts
+
+
+def test_records_go_ahead_of_slow_items():
+    w = worker()
+    quick = each(w, "tasks.square", list(range(20_000)))
+    same(sum(quick, []), [{"value": x * x} for x in range(20_000)])
+    gate = Gate()
+    sent = w.send(MAP_EACH, "tasks.slow_after", json.dumps([0] * 2000 + [0.02] * 5 + [gate.path]).encode())
+    told = 0
+    while told < 2005:
+        kind, sequence, payload = w.read()
+        same((kind, sequence), (PART, sent))
+        told += len(json.loads(payload))
+    gate.open()
+    kind, _, payload = w.read()
+    same((kind, told + len(json.loads(payload))), (VALUE, 2006))
+
+
+def test_parts_are_small():
+    w = worker()
+    each(w, "tasks.square", list(range(20_000)))
+    for name, items in ("tasks.fail_long", list(range(400))), ("tasks.long_number", list(range(2000))):
+        parts = each(w, name, items)
+        same(sum(map(len, parts)), len(items))
+        for part in parts:
+            assert len(json.dumps(part)) < 600_000, (name, len(part))
+
+
+def test_a_child_of_an_item_leaves():
+    w = worker()
+    for name in "tasks.write_and_fork", "tasks.write_and_raw_fork":
+        each(w, "tasks.square", list(range(20_000)))
+        folder = tempfile.mkdtemp()
+        path = os.path.join(folder, "ran")
+        parts = each(w, name, [[path, number] for number in range(6)])
+        same(sum(parts, []), [{"value": number} for number in range(6)])
+        same(w.page[6], 6)
+        time.sleep(0.2)  # a child that went on would have written by now
+        with open(path) as file:
+            same(sorted(file.read().split()), [str(number) for number in range(6)])
 
 
 def test_map_progress():

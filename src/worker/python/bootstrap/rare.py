@@ -14,7 +14,7 @@ def explain(failed_in, error, function, word, args, kwargs, value, tracebacks, b
     index = None
     if failed_in == READING:
         kind = UNKNOWN_REF if isinstance(error, UnknownReference) else INVALID_ARGUMENTS
-        index, told = unreadable(error, word, value, before)
+        index, told = unreadable(error, word, value)
     elif failed_in == SAYING and not isinstance(error, (KeyboardInterrupt, SystemExit)):
         kind = NOT_JSON
         steps, message = offender(value, error)
@@ -209,8 +209,8 @@ def fits(error, function, args, kwargs):
         return False
 
 
-def unreadable(error, word, payload, before):
-    """The index (or None) and the words for a payload that the reader refused behind so many items."""
+def unreadable(error, word, payload):
+    """The index (or None) and the words for a payload that the reader refused."""
     message, steps = message_of(error), []
     if isinstance(error, StopIteration):
         message = "the arguments are not JSON"
@@ -224,14 +224,7 @@ def unreadable(error, word, payload, before):
             message += "; a pipe is given by one of its ends: %s/0 or %s/1" % (wrong, wrong)
         is_bad = {"$forkpool": wrong}.__eq__
     try:
-        text, at, count = payload.decode(), 0, 0
-        while True:
-            items, end = scan(text, at)
-            if count == before:
-                break
-            count += len(items)
-            at = end + 1
-        steps = steps_to(items, is_bad) or []
+        steps = steps_to(scan(payload.decode().replace(BETWEEN_LISTS, ","), 0)[0], is_bad) or []
     except BaseException:
         pass
     index = steps.pop(0) if word in (MAP, STARMAP) and steps else None

@@ -43,6 +43,18 @@ def map_page(descriptor):
     return Page.from_address(address)
 
 
+def map_own_page():
+    """A page that is empty in every child, however that was forked: `own[0]` is 1 in the worker alone."""
+    private, wipe_on_fork = 0x22, 18  # MAP_PRIVATE | MAP_ANONYMOUS, MADV_WIPEONFORK
+    address = Mapper(_ctypes.dlsym(process, "mmap"))(None, 4096, 3, private, -1, 0)
+    if address in (None, 2 ** 64 - 1, 2 ** 32 - 1):
+        raise OSError("cannot map a page")
+    c_call("madvise", Pointer(address), Pointer(4096), wipe_on_fork)
+    page = Page.from_address(address)
+    page[0] = 1
+    return page
+
+
 # ---- frames (PROTOCOL.md, section 3): magic, version, kind and codec are taken as one 32-bit word
 
 def word_of(kind, codec):
@@ -56,6 +68,7 @@ VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE = (word_of(kind, 1) for ki
 BOOT_FAILED, UNKNOWN_REF = word_of(23, 1), word_of(26, 1)
 
 LIST_SEPARATOR = "\x1e"  # between the lists of a MAP
+BETWEEN_LISTS = "]\x1e["
 
 header = _struct.Struct("<IIQQ")
 pack, unpack = header.pack, header.unpack_from
@@ -145,10 +158,12 @@ def on_interrupt(signal, frame):
 READING, CALLING, SAYING = range(3)  # the stages of a task: where an exception came from
 unstarted = []  # the items of the slice of a map that runs
 pace = {}  # by function index: items of a map that take about a millisecond
+own = None  # see map_own_page
 
 
 def forget_work():
     """In a child that a function forked: neither the rest of the chunk nor the next task is the child's."""
+    own[0] = 0
     unstarted.clear()
     closerange(3, 6)
 
@@ -174,6 +189,8 @@ def run_map(call, which, items, values, before, page, through):
             if getpid() != me:
                 return
             at += count
+            if len(values) != at:
+                raise StopIteration  # the function did, which ends an iteration silently
             page[6] = before + at
             size = max(1, min(count * 1000000 // (took or 1), 4 * size))
         pace[which] = size
@@ -185,65 +202,37 @@ class Said(str):
     """JSON already."""
 
 
-def run_each(call, functions, which, items, spread, sequence, page, result_bytes_max, tracebacks):
-    """A record for each item. Those older than 5 ms or larger than 256 KiB go ahead as a PART; gives the rest.
-
-    The time is looked at between slices of about 1 ms.
-    """
-    global unstarted
-    me = getpid()
-    total = len(items)
-    width = pace.get(which, 1)
-    records, size, since, done = [], 0, 0, 0
-    try:
-        while done < total:
-            begun = now()
-            if records and (size > 262144 or begun - since > 5000000):
-                flush_streams()
-                answer(PART, sequence, ("[" + ",".join(records) + "]").encode())
-                records, size = [], 0
-            if not records:
-                since = begun
-            first, before, large = len(records), done, 0
-            mine = unstarted = items[done:done + width]
-            for item in mine:
-                value, stage = None, CALLING
-                try:
-                    value = call(*item) if spread else call(item)
-                    stage = SAYING
-                    if type(value) is int:
-                        record = f'{{"value":{value!r}}}'
-                    else:
-                        record = '{"value":' + to_json(value) + "}"
-                        large += len(record)
-                except BaseException as error:
-                    if getpid() != me:
-                        leave_copy(error)
-                    open_values.clear()
-                    given = item if spread and type(item) is list else [item]
-                    word, told = explain_failure(stage, error, functions, which, CALL, given, None, value, tracebacks)
-                    record = failed(word, told)
-                if not mine:  # forget_work was here
-                    leave_copy(None)
-                records.append(record)
-                done += 1
-                page[6] = done
-                if large > 65536:
-                    break
-            if getpid() != me:
-                leave_copy(None)
-            more = sum(map(len, records[first:] if first else records))
-            if more > result_bytes_max:
-                for at in range(first, len(records)):
-                    length = len(records[at]) - len('{"value":}')
-                    if length > result_bytes_max and records[at].startswith('{"value":'):
-                        records[at] = failed(TOO_LARGE, b'{"bytes":%d}' % length)
-            size += more
-            took = now() - begun
-            width = max(1, min((done - before) * 1000000 // (took or 1), 4 * width))
-        pace[which] = width
-    finally:
-        unstarted = []
+def run_each(call, function, items, spread, sequence, page, result_bytes_max, tracebacks):
+    """A record for each item. Those older than 5 ms or larger than 256 KiB go ahead as a PART; gives the rest."""
+    record_max = result_bytes_max + len('{"value":}')
+    records, size, done, late = [], 0, 0, 0
+    for item in items:
+        if records and (size > 262144 or now() > late):
+            flush_streams()
+            answer(PART, sequence, ("[" + ",".join(records) + "]").encode())
+            records, size = [], 0
+        if not records:
+            late = now() + 5000000
+        value, stage = None, CALLING
+        try:
+            value = call(*item) if spread else call(item)
+            stage = SAYING
+            record = f'{{"value":{value!r}}}' if type(value) is int else '{"value":' + to_json(value) + "}"
+            if len(record) > record_max:
+                record = failed(TOO_LARGE, b'{"bytes":%d}' % (len(record) - len('{"value":}')))
+        except BaseException as error:
+            if not own[0]:
+                leave_copy(error)
+            open_values.clear()
+            given = item if spread and type(item) is list else [item]
+            word, told = explain_failure(stage, error, [function], 0, CALL, given, None, value, tracebacks)
+            record = failed(word, told)
+        if not own[0]:
+            leave_copy(None)
+        records.append(record)
+        size += len(record)
+        done += 1
+        page[6] = done
     return Said("[" + ",".join(records) + "]")
 
 
@@ -285,8 +274,12 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                 before, said = 0, []  # of a MAP: the items of the lists that are done, and their values in JSON
                 try:
                     text = payload.decode()
-                    read = scan if "$" not in text else scan_marked
-                    args, end = read(text, 0)
+                    if "$" in text:
+                        # What an argument stands for is found before any of the chunk runs.
+                        text = text.replace(BETWEEN_LISTS, ",")
+                        args, end = scan_marked(text, 0)
+                    else:
+                        args, end = scan(text, 0)
                     call = calls[which]
                     if word == CALL:
                         stage = CALLING
@@ -298,18 +291,19 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                             run_map(call, which, args, value, before, page, map if word == MAP else starmap)
                             if text[end:end + 1] != LIST_SEPARATOR:
                                 break
-                            if getpid() != me:
-                                leave_copy(None)
                             # Said and let go list by list: all of a large chunk's values at once fit no cache.
                             stage = SAYING
                             body = "".join(encode(value, 0)).encode()
+                            if getpid() != me:
+                                leave_copy(None)
                             said.append(memoryview(body)[1 if said else 0:-1])
+                            stage = CALLING
                             before += len(args)
-                            stage = READING
-                            args, end = read(text, end + 1)
+                            args = value = []
+                            args, end = scan(text, end + 1)
                     elif word == MAP_EACH or word == STARMAP_EACH:
                         stage = CALLING
-                        value = run_each(call, functions, which, args, word == STARMAP_EACH, sequence, page,
+                        value = run_each(call, functions[which], args, word == STARMAP_EACH, sequence, page,
                                          result_bytes_max, tracebacks)
                     elif word == CALL_KEYWORDS:
                         args, kwargs = args
@@ -483,6 +477,8 @@ def set_up_worker(received, server_pid, control):
     close(page)
     memory[0] = getpid()
     memory[1] = 1
+    global own
+    own = map_own_page()
     return memory
 
 
