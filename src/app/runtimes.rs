@@ -110,7 +110,7 @@ fn native_spec(config: &Config, name: &'static str, load: LoadList) -> std::io::
         name,
         program: std::env::current_exe()?,
         arguments: vec![ZYGOTE_ARGUMENT.into()],
-        preamble: None,
+        preamble: &[],
         load,
         preload: true,
         result_bytes_max: config.limits.result_bytes_max,
@@ -125,7 +125,7 @@ fn python_spec(config: &Config, python: &PythonConfig) -> RuntimeSpec {
         name: "python",
         program: python.interpreter.clone(),
         arguments: ["-I", "-c", python::STUB].map(Into::into).to_vec(),
-        preamble: Some(python::BOOTSTRAP),
+        preamble: python::BOOTSTRAP,
         load: LoadList {
             paths: python.paths.iter().map(text).collect(),
             files: python.files.iter().map(|file| (file.module.clone(), text(&file.path))).collect(),

@@ -34,8 +34,8 @@ pub struct RuntimeSpec {
     pub program: PathBuf,
     /// With which arguments.
     pub arguments: Vec<OsString>,
-    /// Sent before all else (the Python bootstrap's source).
-    pub preamble: Option<&'static str>,
+    /// Packets sent before all else (the Python bootstrap's source).
+    pub preamble: &'static [&'static str],
     /// Paths, files, modules and functions to load.
     pub load: LoadList,
     /// Whether the zygote loads it; if not, each worker does.
@@ -181,8 +181,8 @@ impl Zygote {
     }
 
     async fn send_load(&self, spec: &RuntimeSpec) -> io::Result<()> {
-        if let Some(source) = spec.preamble {
-            self.send(source.as_bytes(), None).await?;
+        for packet in spec.preamble {
+            self.send(packet.as_bytes(), None).await?;
         }
         let load = &spec.load;
         let files = load

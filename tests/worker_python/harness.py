@@ -16,7 +16,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON_SIDE = os.path.join(HERE, "..", "..", "src", "worker", "python")
 FIXTURES = os.path.join(HERE, "fixtures")
-PARTS = ("values", "worker", "zygote")
+PARTS = ("values", "worker", "describe", "zygote")
 
 CALL, CALL_KEYWORDS, MAP, MAP_EACH, PING, READY, PART = 1, 2, 3, 5, 8, 16, 25
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE, PONG = 17, 18, 19, 20, 21, 24
@@ -33,9 +33,10 @@ def text_of(name):
 
 
 def bootstrap():
-    hot = "".join(text_of("bootstrap/%s.py" % part) for part in PARTS)
-    objects = text_of("bootstrap/line.py") + text_of("bootstrap/objects.py")
-    return "\0".join((hot, text_of("bootstrap/rare.py"), objects, text_of("bootstrap/types.py"))).encode()
+    """The packets that the server sends first."""
+    joined = lambda *parts: "".join(text_of("bootstrap/%s.py" % part) for part in parts)
+    first = "\0".join((joined(*PARTS), joined("rare")))
+    return first.encode(), "\0".join((joined("line", "objects"), joined("types", "classes", "choose"))).encode()
 
 
 def become_subreaper():
@@ -96,7 +97,8 @@ class Zygote:
         self.names, self.announced, self.loading, self.workers = [], {}, [], 0
         self.refusal = None
         try:
-            self.control.send(bootstrap())
+            for packet in bootstrap():
+                self.control.send(packet)
             self.control.send(json.dumps(load).encode())
         except OSError:
             pass  # it has refused already

@@ -1,4 +1,4 @@
-# forkpool's Python side, part 5 of 7: calls of shared objects, over descriptor 5 (PROTOCOL.md, section 5).
+# forkpool's Python side, part 5: calls of shared objects, over descriptor 5 (PROTOCOL.md, section 5).
 #
 # Any number of threads may call at once: one of those that wait reads for all. Whatever interrupts a call (a
 # signal's handler that raises), the frames stay whole and nothing that was handed over is lost.

@@ -1,6 +1,6 @@
 
 
-# forkpool's Python side, part 6 of 7: shared objects as the library's own, method by method.
+# forkpool's Python side, part 6: shared objects as the library's own, method by method.
 
 TIMEOUT_MAX = 86400.0  # seconds; a longer wait is one without end
 

@@ -1,4 +1,4 @@
-# forkpool's Python side, part 4 of 7: what few tasks need. Compiled when it is first needed (see part 1).
+# forkpool's Python side, part 4: what few tasks need. Compiled when it is first needed (see part 1).
 #
 # Failures in words (which answer it is, the traceback, the path of what does not fit), bytes, `async def`.
 # The modules traceback and inspect would cost 9 and 20 ms to import; inspect is asked for C functions alone.
@@ -433,6 +433,7 @@ def load_in_worker(zygote):
     """The same modules once more, here; what goes wrong is this worker's failure."""
     announced = list(zygote.names)
     zygote.names = {}
+    zygote.types = []
     zygote.send = lambda packet, descriptors=(): None
     zygote.refuse = lambda *said: boot_failed(zygote, *said)
     zygote.load()

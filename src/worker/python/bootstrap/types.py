@@ -1,492 +1,493 @@
-# forkpool's Python side, part 7 of 7: the types that functions say. Compiled when the first is met (see part 1).
+# forkpool's Python side, part 7, first third: types. Compiled when the first annotation is met (see part 1).
 #
-# From annotations to JSON Schemas (in the zygote, while it loads), and from JSON to what they say (in a worker,
-# for typed calls). Nothing is imported: a type of `typing`, `datetime` or pydantic is there only if the user's
-# module has it. What isn't known here is any JSON, and arrives as it is.
-SIMPLE = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
-LISTS = ("list", "Sequence", "MutableSequence", "Iterable", "Collection", "Iterator")
-SETS = ("set", "frozenset", "Set", "AbstractSet", "MutableSet")
-DICTS = ("dict", "Mapping", "MutableMapping")
-TEXTS = {("datetime", "datetime"): "date-time", ("datetime", "date"): "date", ("datetime", "time"): "time",
-         ("uuid", "UUID"): "uuid", ("decimal", "Decimal"): None}
-BYTES_SCHEMA = {"type": "object", "properties": {"$bytes": {"type": "string", "contentEncoding": "base64"}},
-                "required": ["$bytes"], "additionalProperties": False}
+# Each annotation becomes a node, once, while its function is loaded. The node is all there is about it: its JSON Schema
+# (for the document), how JSON becomes the type (for the arguments of typed calls), and how a value becomes JSON (for
+# what is returned). So what the document promises can be sent and returned. What nobody knows takes anything.
+#
+# Without pydantic the nodes here read JSON as pydantic does in its lax mode; with it, see choose.py.
 
 
-def resolved(note, home):
-    """An annotation as the object that it means: texts (`from __future__ import annotations`) are evaluated."""
-    for _ in range(10):
-        if isinstance(note, str):
-            note = eval(note, home)
-        elif hasattr(note, "__forward_arg__"):
-            note = note.__forward_arg__
-        elif hasattr(note, "__supertype__"):
-            note = note.__supertype__  # NewType
-        elif type(note).__name__ == "TypeAliasType":
-            note = note.__value__
-        else:
-            break
-    return type(None) if note is None else note
+class Node:
+    """Any JSON, as it is; the base of all."""
 
+    native = True  # JSON's own: pydantic isn't needed for it
+    ours = False  # never pydantic's: it would read or say it otherwise than the document says here
+    reads = False  # whether `read` does anything
+    says = False  # whether `say` does anything that the encoder doesn't
 
-def shape_of(note):
-    """The kind of type that this is, and its arguments."""
-    if hasattr(note, "__metadata__"):
-        return "annotated", (note.__origin__,)
-    origin, arguments = getattr(note, "__origin__", None), getattr(note, "__args__", ())
-    if type(note).__name__ == "UnionType" or getattr(origin, "_name", None) == "Union" or \
-            getattr(origin, "__name__", None) == "Union":
-        return "union", arguments
-    name = getattr(origin, "_name", None) or getattr(origin, "__name__", None)
-    if name in ("Literal", "Required", "NotRequired", "ReadOnly", "Final", "ClassVar"):
-        return ("literal" if name == "Literal" else "annotated"), arguments
-    kind = origin if isinstance(origin, type) else note
-    arguments = tuple(each for each in arguments if type(each).__name__ != "TypeVar")
-    if not isinstance(kind, type):
-        return "any", ()
-    if kind in SIMPLE:
-        return "simple", ()
-    if kind.__name__ in LISTS and (kind is list or kind.__module__ == "collections.abc"):
-        return "list", arguments
-    if kind.__name__ in SETS and (kind in (set, frozenset) or kind.__module__ == "collections.abc"):
-        return "set", arguments
-    if kind.__name__ in DICTS and (kind is dict or kind.__module__ == "collections.abc"):
-        return "dict", arguments
-    return shape_of_class(kind, arguments)
-
-
-def shape_of_class(kind, arguments):
-    if issubclass(kind, (bytes, bytearray)):
-        return "bytes", ()
-    if hasattr(kind, "model_json_schema") and hasattr(kind, "model_validate"):
-        return "pydantic", ()
-    if (kind.__module__, kind.__name__) in TEXTS:
-        return "text", ()
-    enum = sys.modules.get("enum")
-    if enum is not None and issubclass(kind, enum.Enum):
-        return "enum", ()
-    if hasattr(kind, "__dataclass_fields__"):
-        return "dataclass", ()
-    if type(kind).__name__ == "_TypedDictMeta":
-        return "typeddict", ()
-    if issubclass(kind, tuple):
-        return ("namedtuple", ()) if hasattr(kind, "_fields") else ("tuple", arguments)
-    return "any", ()
-
-
-def home_of(kind):
-    """Where the names in a class's annotations are looked up."""
-    return dict(vars(sys.modules.get(kind.__module__, sys)))
-
-
-def fields_of(kind):
-    """The members of a dataclass, as (name, annotation, whether it must be given)."""
-    dataclasses = sys.modules["dataclasses"]
-    missing = dataclasses.MISSING
-    return [(field.name, field.type, field.default is missing and field.default_factory is missing)
-            for field in dataclasses.fields(kind) if field.init]
-
-
-def members_of(kind):
-    """The members of a TypedDict or a named tuple, likewise."""
-    notes = {}
-    for base in reversed(kind.__mro__):
-        notes.update(getattr(base, "__annotations__", {}))
-    notes.update(kind.__annotations__)
-    if type(kind).__name__ == "_TypedDictMeta":
-        return [(name, note, name in kind.__required_keys__) for name, note in notes.items()]
-    return [(name, notes.get(name, object), name not in kind._field_defaults) for name in kind._fields]
-
-
-# ---- to JSON Schema
-
-class Schemas:
-    """The schemas of one function's arguments, or of its value; what has a name is defined once."""
-
-    def __init__(self, home, mode):
+    def __init__(self, note=None, home=None):
+        self.note = note
         self.home = home
-        self.mode = mode
-        self.definitions = {}
-        self.names = {}
+        self.parts = []
 
-    def of(self, note):
-        """The schema of an annotation; of one that can't be understood, that of anything."""
-        try:
-            return self.schema(note, self.home)
-        except Exception:
-            return {}
-
-    def schema(self, note, home):
-        note = resolved(note, home)
-        shape, arguments = shape_of(note)
-        first = (lambda: self.schema(arguments[0], home)) if arguments else dict
-        if shape == "simple":
-            return {"type": SIMPLE[note]}
-        if shape == "bytes":
-            return dict(BYTES_SCHEMA)
-        if shape == "annotated":
-            return self.annotated(note) or first()
-        if shape == "union":
-            return union([self.schema(each, home) for each in arguments])
-        if shape == "literal":
-            return enumeration([each.value if hasattr(each, "_value_") else each for each in arguments])
-        if shape == "list":
-            return {"type": "array", "items": first()}
-        if shape == "set":
-            return {"type": "array", "items": first(), "uniqueItems": True}
-        if shape == "tuple":
-            return self.tuple(arguments, home)
-        if shape == "dict":
-            more = self.schema(arguments[1], home) if len(arguments) == 2 else {}
-            return {"type": "object", "additionalProperties": more}
-        if shape == "text":
-            form = TEXTS[note.__module__, note.__name__]
-            return {"type": "string", "format": form} if form else {"type": "string"}
-        if shape == "enum":
-            return enumeration([each.value for each in note])
-        if shape in ("pydantic", "dataclass", "typeddict", "namedtuple"):
-            return self.named(note, getattr(self, shape))
+    def schema(self, book):
         return {}
 
-    def annotated(self, note):
-        """What pydantic makes of it, where it is there and something is said besides the type."""
-        pydantic = sys.modules.get("pydantic")
-        if pydantic is None or not getattr(note, "__metadata__", None):
-            return None
-        adapter = pydantic.TypeAdapter(note)
-        return self.hoisted(adapter.json_schema(mode=self.mode, ref_template="#/$defs/{model}"))
-
-    def hoisted(self, schema):
-        self.definitions.update(schema.pop("$defs", {}))
-        return schema
-
-    def tuple(self, arguments, home):
-        if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return {"type": "array", "items": self.schema(arguments[0], home)}
-        if not arguments:
-            return {"type": "array", "items": {}}
-        count = len(arguments)
-        return {"type": "array", "prefixItems": [self.schema(each, home) for each in arguments],
-                "minItems": count, "maxItems": count}
-
-    def named(self, kind, describe):
-        """A reference to the definition of a class."""
-        if kind not in self.names:
-            name, number = kind.__name__, 2
-            while name in self.definitions:
-                name, number = "%s%d" % (kind.__name__, number), number + 1
-            self.names[kind] = name
-            self.definitions[name] = {}
-            self.definitions[name] = describe(kind)
-        return {"$ref": "#/$defs/" + self.names[kind]}
-
-    def pydantic(self, kind):
-        schema = kind.model_json_schema(mode=self.mode, ref_template="#/$defs/{model}")
-        name = self.names[kind]
-        definitions = schema.pop("$defs", {})
-        if schema.get("$ref") == "#/$defs/" + name:
-            schema = definitions.pop(name)
-        self.definitions.update((key, value) for key, value in definitions.items() if key != name)
-        return schema
-
-    def dataclass(self, kind):
-        return self.object(fields_of(kind), home_of(kind))
-
-    def typeddict(self, kind):
-        return self.object(members_of(kind), home_of(kind))
-
-    def namedtuple(self, kind):
-        members = members_of(kind)
-        schemas = [self.schema(note, home_of(kind)) for _, note, _ in members]
-        least = sum(required for _, _, required in members)
-        return {"type": "array", "prefixItems": schemas, "minItems": least, "maxItems": len(schemas)}
-
-    def object(self, members, home):
-        schema = {"type": "object", "additionalProperties": False,
-                  "properties": {name: self.schema(note, home) for name, note, _ in members}}
-        required = [name for name, _, required in members if required]
-        if required:
-            schema["required"] = required
-        return schema
-
-
-def union(schemas):
-    """One of these; `int | None` as a type with two names."""
-    flat = [each for each in schemas if each != {"type": "null"}]
-    if {} in flat:
-        return {}
-    if len(flat) == len(schemas):
-        return {"anyOf": flat}
-    if len(flat) == 1 and isinstance(flat[0].get("type"), str) and "enum" not in flat[0]:
-        return dict(flat[0], type=[flat[0]["type"], "null"])
-    return {"anyOf": flat + [{"type": "null"}]}
-
-
-def enumeration(values):
-    if not all(type(value) in SIMPLE for value in values):
-        return {}
-    kinds = {SIMPLE[type(value)] for value in values}
-    return dict({"type": kinds.pop()} if len(kinds) == 1 else {}, enum=values)
-
-
-def with_default(schema, value):
-    """Where the function's default is plain, the document says it."""
-    plain_type = SIMPLE.get(type(value))
-    if value is None or plain_type is None or schema.get("type") not in (plain_type, [plain_type, "null"]):
-        return schema
-    return schema if value != value or value in (float("inf"), -float("inf")) else dict(schema, default=value)
-
-
-# ---- from JSON, for typed calls
-
-converters = {}  # by function: what converts its arguments
-
-
-def convert_arguments(function, args, kwargs):
-    """The arguments of a typed call as the types that the function says."""
-    if function not in converters:
-        converters[function] = Converters(function)
-    return converters[function].convert(args, kwargs)
-
-
-class Converters:
-    """What converts the arguments of one function; none for those that arrive as they are."""
-
-    def __init__(self, function):
-        self.by_name, self.positional, self.rest, self.more = {}, (), None, None
-        inner, skip = unwrapped(function)
-        notes = getattr(inner, "__annotations__", None)
-        if type(inner) is not FUNCTION or not notes:
-            return
-        code, home = inner.__code__, inner.__globals__
-        for name, note in notes.items():
-            try:
-                self.by_name[name] = converter(note, home, 0)
-            except Exception:
-                pass  # it can't be understood: it arrives as it is
-        count = code.co_argcount
-        at = count + code.co_kwonlyargcount
-        self.positional = code.co_varnames[skip:count]
-        if code.co_flags & 4:
-            self.rest = self.by_name.pop(code.co_varnames[at], None)
-            at += 1
-        if code.co_flags & 8:
-            self.more = self.by_name.pop(code.co_varnames[at], None)
-
-    def convert(self, args, kwargs):
-        if not self.by_name and self.rest is None and self.more is None:
-            return args, kwargs
-        made = []
-        for at, value in enumerate(args):
-            own = self.by_name.get(self.positional[at]) if at < len(self.positional) else self.rest
-            made.append(converted(own, value, ("args", at)))
-        given = {name: converted(self.by_name.get(name, None if name in self.by_name else self.more), value,
-                                 ("kwargs", name))
-                 for name, value in kwargs.items()}
-        return made, given
-
-
-def converted(own, value, steps):
-    if own is None:
+    def read(self, value, memo):
         return value
-    try:
-        return own(value)
-    except Misfit as misfit:
-        misfit.steps[:0] = steps
-        raise
-    except Exception as error:
-        raise Misfit(list(steps), rarely("line_of")(error)) from None
+
+    def say(self, value):
+        return value
+
+    def takes(self, value):
+        """How well JSON fits at first sight: 0 not, 1 by conversion, 2 by its shape, 3 exactly."""
+        return 1
+
+    def is_one(self, value):
+        """Whether this value, to be said, is of the type."""
+        return True
 
 
-def within(own, value, step):
+def refuse(what):
+    raise Misfit([], "it must be " + what)
+
+
+def within(node, value, step, memo):
     """A part of a value."""
-    if own is None:
+    if not node.reads:
         return value
     try:
-        return own(value)
+        return node.read(value, memo)
     except Misfit as misfit:
         misfit.steps.insert(0, step)
         raise
 
 
-def expect(value, kind, what):
-    if not isinstance(value, kind):
-        raise Misfit([], "it must be " + what)
+# ---- numbers, texts, truth
+
+class Scalar(Node):
+    reads = True
+    name = None
+    kind = None
+
+    def schema(self, book):
+        return {"type": self.name}
+
+    def takes(self, value):
+        return 3 if type(value) is self.kind else 1
+
+    def is_one(self, value):
+        return type(value) is self.kind
 
 
-def converter(note, home, depth):
-    """A function from JSON's value to the type's; None if that is the same."""
-    note = resolved(note, home)
-    shape, arguments = shape_of(note)
-    if depth > 20:
+def number_in(text, kind):
+    try:
+        return kind(text.strip())
+    except ValueError:
         return None
-    inner = [converter(each, home, depth + 1) for each in arguments if each is not Ellipsis] \
-        if shape in ("list", "set", "tuple", "dict", "annotated") else []
-    if shape == "simple":
-        return to_int if note is int else None
-    if shape == "annotated":
-        return pydantic_annotated(note) or inner[0]
-    if shape == "union":
-        return union_of([(resolved(each, home), converter(each, home, depth + 1)) for each in arguments])
-    if shape == "list":
-        return list_of(inner[0], list) if inner and inner[0] else None
-    if shape == "set":
-        kind = getattr(note, "__origin__", note)
-        return list_of(inner[0] if inner else None, frozenset if kind is frozenset else set)
-    if shape == "tuple":
-        if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return list_of(inner[0], tuple)
-        return tuple_of(inner)
-    if shape == "dict":
-        return dict_of(arguments, inner)
-    if shape == "text":
-        return text_of(note)
-    if shape == "enum":
-        return enum_of(note)
-    if shape == "pydantic":
-        return lambda value: validated(note.model_validate, value)
-    if shape in ("dataclass", "typeddict", "namedtuple"):
-        return lazily(note)
-    return None
 
 
-def to_int(value):
-    return int(value) if type(value) is float and value.is_integer() else value
+class Int(Scalar):
+    name, kind = "integer", int
+
+    def read(self, value, memo):
+        if type(value) is int:
+            return value
+        if type(value) is float and value.is_integer() or type(value) is bool:
+            return int(value)
+        made = None
+        if type(value) is str:
+            whole, dot, zeros = value.partition(".")
+            made = number_in(value if not dot or zeros.strip().strip("0") else whole, int)
+        return refuse("an integer") if made is None else made
+
+    def takes(self, value):
+        return 3 if type(value) is int else 2 if type(value) is float and value.is_integer() else 1
 
 
-def list_of(inner, make):
-    def convert(value):
-        expect(value, list, "an array")
-        return make([within(inner, each, at) for at, each in enumerate(value)])
-    return convert
+class Float(Scalar):
+    name, kind = "number", float
+
+    def read(self, value, memo):
+        if type(value) is float:
+            return value
+        made = None
+        if type(value) in (int, bool):
+            try:
+                made = float(value)
+            except OverflowError:
+                refuse("a number within a float's range")
+        elif type(value) is str:
+            made = number_in(value, float)
+        return refuse("a number") if made is None else made
+
+    def takes(self, value):
+        return 3 if type(value) is float else 2 if type(value) is int else 1
+
+    def is_one(self, value):
+        return type(value) in (int, float)
 
 
-def tuple_of(inner):
-    def convert(value):
-        expect(value, list, "an array")
-        if inner and len(value) != len(inner):
-            raise Misfit([], "it must have %d items" % len(inner))
-        return tuple(within(own, each, at) for at, (own, each) in enumerate(zip(inner or [None] * len(value), value)))
-    return convert
+class Bool(Scalar):
+    name, kind = "boolean", bool
+    words = dict(dict.fromkeys(("1", "on", "t", "true", "y", "yes"), True),
+                 **dict.fromkeys(("0", "off", "f", "false", "n", "no"), False))
+
+    def read(self, value, memo):
+        if type(value) is bool:
+            return value
+        if type(value) in (int, float) and value in (0, 1):
+            return bool(value)
+        made = self.words.get(value.lower()) if type(value) is str else None
+        return refuse("true or false") if made is None else made
 
 
-def dict_of(arguments, inner):
-    if len(arguments) != 2 or arguments[0] not in (int, float) and inner[1] is None:
-        return None
-    key = arguments[0] if arguments[0] in (int, float) else str
+class Str(Scalar):
+    name, kind = "string", str
 
-    def convert(value):
-        expect(value, dict, "an object")
+    def read(self, value, memo):
+        return value if type(value) is str else refuse("a string")
+
+    def takes(self, value):
+        return 3 if type(value) is str else 0
+
+
+class Null(Scalar):
+    name, kind = "null", type(None)
+
+    def read(self, value, memo):
+        return value if value is None else refuse("null")
+
+    def takes(self, value):
+        return 3 if value is None else 0
+
+
+SCALARS = {int: Int, float: Float, bool: Bool, str: Str, type(None): Null}
+
+
+def said_as(value):
+    """The schema's words for a plain value, and None for others."""
+    node = SCALARS.get(type(value))
+    return node.name if node else None
+
+
+def is_same(one, other):
+    """1, 1.0 are the same JSON; 1 and true are not."""
+    return one == other and (type(one) is bool) == (type(other) is bool)
+
+
+def choice_schema(values):
+    if not all(type(value) in SCALARS for value in values):
+        return {}
+    kinds = {said_as(value) for value in values}
+    return dict({"type": kinds.pop()} if len(kinds) == 1 else {}, enum=values)
+
+
+class Literal(Node):
+    """One of the values in an annotation; the members of enums among them as their values."""
+
+    def __init__(self, note, home, values):
+        super().__init__(note, home)
+        self.values = [(each.value if hasattr(each, "_value_") else each, each) for each in values]
+        self.reads = True
+
+    def schema(self, book):
+        return choice_schema([said for said, _ in self.values])
+
+    def read(self, value, memo):
+        for said, own in self.values:
+            if is_same(said, value):
+                return own
+        return refuse("one of " + ", ".join(repr(said) for said, _ in self.values[:20]))
+
+    def takes(self, value):
+        return 3 if any(is_same(said, value) for said, _ in self.values) else 0
+
+    def is_one(self, value):
+        return any(own is value or said == value for said, own in self.values)
+
+
+class Enum(Node):
+    native, reads = False, True
+
+    def schema(self, book):
+        return choice_schema([each.value for each in self.note])
+
+    def read(self, value, memo):
+        candidates = [value]
+        if type(value) is float and value.is_integer():
+            candidates.append(int(value))
+        for candidate in candidates:
+            try:
+                return self.note(candidate)
+            except ValueError:
+                pass
+        return refuse("one of " + ", ".join(repr(each.value) for each in list(self.note)[:20]))
+
+    def takes(self, value):
+        return 3 if any(is_same(each.value, value) for each in self.note) else 0
+
+    def is_one(self, value):
+        return isinstance(value, self.note)
+
+
+class Bytes(Node):
+    ours, reads = True, True
+
+    def schema(self, book):
+        return {"type": "object", "properties": {"$bytes": {"type": "string", "contentEncoding": "base64"}},
+                "required": ["$bytes"], "additionalProperties": False}
+
+    def read(self, value, memo):
+        if not isinstance(value, bytes):
+            refuse('bytes, as {"$bytes":"<base64>"}')
+        return bytearray(value) if issubclass(self.note, bytearray) else value
+
+    def takes(self, value):
+        return 3 if isinstance(value, bytes) else 0
+
+    def is_one(self, value):
+        return isinstance(value, (bytes, bytearray, memoryview))
+
+
+# ---- what JSON has as texts: (module, name) to (schema's format, from JSON, to JSON or None if the encoder does it)
+
+def iso(kind):
+    def make(value):
+        if type(value) is not str:
+            refuse("a string")
+        return kind.fromisoformat(value[:-1] + "+00:00" if value[-1:] in ("Z", "z") else value)
+    return make
+
+
+def of_text(kind):
+    return lambda value: kind(value) if type(value) is str else refuse("a string")
+
+
+def decimal_of(kind):
+    def make(value):
+        if type(value) in (int, float, str):
+            made = kind(value if type(value) is str else repr(value))
+            if made.is_finite():
+                return made
+        return refuse("a decimal number")
+    return make
+
+
+def duration_of(kind):
+    def make(value):
+        if type(value) in (int, float):
+            return kind(seconds=value)
+        return kind(**duration_parts(value)) if type(value) is str else refuse("a duration (ISO 8601)")
+    return make
+
+
+def moment_of(kind):
+    def make(value):
+        if type(value) in (int, float):
+            home = sys.modules["datetime"]
+            return kind.fromtimestamp(value, home.timezone.utc)
+        return iso(kind)(value)
+    return make
+
+
+def pattern_of(kind):
+    import re
+    return lambda value: re.compile(value) if type(value) is str else refuse("a regular expression")
+
+
+def pattern_said(value):
+    return value.pattern
+
+
+TEXTS = {
+    ("datetime", "datetime"): ("date-time", moment_of, None), ("datetime", "date"): ("date", iso, None),
+    ("datetime", "time"): ("time", iso, None), ("uuid", "UUID"): ("uuid", of_text, None),
+    ("datetime", "timedelta"): ("duration", duration_of, lambda value: duration_said(value)),
+    ("decimal", "Decimal"): (None, decimal_of, None), ("fractions", "Fraction"): (None, of_text, str),
+    ("re", "Pattern"): ("regex", pattern_of, pattern_said), ("zoneinfo", "ZoneInfo"): (None, of_text, str),
+}
+for _name in ("Path", "PosixPath", "PurePath", "PurePosixPath"):
+    TEXTS["pathlib", _name] = ("path", of_text, str)
+for _name in ("IPv4Address", "IPv6Address", "IPv4Network", "IPv6Network", "IPv4Interface", "IPv6Interface"):
+    TEXTS["ipaddress", _name] = (_name.lower().replace("address", ""), of_text, str)
+
+
+class Text(Node):
+    native, reads = False, True
+
+    def __init__(self, note, home):
+        super().__init__(note, home)
+        self.format, make, self.said = TEXTS[module_of(note), note.__name__]
+        self.make = make(note)
+        self.says = self.said is not None
+
+    def schema(self, book):
+        return {"type": "string", "format": self.format} if self.format else {"type": "string"}
+
+    def read(self, value, memo):
+        try:
+            return self.make(value)
+        except (ValueError, ArithmeticError, TypeError, OSError) as error:
+            words = type(error).__name__ == "InvalidOperation" or not str(error)
+            raise Misfit([], "it is no %s" % self.note.__name__ if words else rarely("message_of")(error)) from None
+
+    def takes(self, value):
+        return 2 if type(value) is str else 1
+
+    def is_one(self, value):
+        return isinstance(value, self.note)
+
+    def say(self, value):
+        return self.said(value) if isinstance(value, self.note) else value
+
+
+def module_of(kind):
+    """Where a class of the standard library is known: `pathlib._local` is `pathlib`."""
+    return kind.__module__.partition(".")[0]
+
+
+# ---- lists, sets, tuples, dicts
+
+class Items(Node):
+    """An array of one type: `make` makes it from a list of its items."""
+
+    def __init__(self, note, home, item, make, lazy=False):
+        super().__init__(note, home)
+        self.parts = [item]
+        self.make = make
+        self.native = make is list
+        self.ours = lazy  # pydantic would read it later, and once
+        self.is_set = issubclass(make, (set, frozenset))
+        self.reads = True
+
+    @property
+    def says(self):
+        return self.make is not list and self.make is not tuple
+
+    def schema(self, book):
+        schema = {"type": "array", "items": self.parts[0].schema(book)}
+        return dict(schema, uniqueItems=True) if self.is_set else schema
+
+    def read(self, value, memo):
+        if type(value) is not list:
+            refuse("an array")
+        item = self.parts[0]
+        if item.reads:
+            value = [within(item, each, at, memo) for at, each in enumerate(value)]
+        try:
+            return value if self.make is list else self.make(value)
+        except TypeError as error:
+            raise Misfit([], rarely("message_of")(error)) from None
+
+    def takes(self, value):
+        return 2 if type(value) is list else 0
+
+    def is_one(self, value):
+        return isinstance(value, (list, tuple) if self.make in (list, tuple) else self.make)
+
+    def say(self, value):
+        if isinstance(value, (str, bytes, dict)) or not hasattr(type(value), "__iter__"):
+            return value
+        if hasattr(type(value), "__next__"):
+            return value  # to look at it would use it up
+        return [self.parts[0].say(each) for each in value]
+
+
+class Tuple(Node):
+    """An array with a type for each of its items."""
+
+    def __init__(self, note, home, items):
+        super().__init__(note, home)
+        self.parts = items
+        self.native = False
+        self.reads = True
+
+    def schema(self, book):
+        count = len(self.parts)
+        return {"type": "array", "prefixItems": [each.schema(book) for each in self.parts],
+                "minItems": count, "maxItems": count}
+
+    def read(self, value, memo):
+        if type(value) is not list:
+            refuse("an array")
+        if len(value) != len(self.parts):
+            refuse("an array of %d items" % len(self.parts))
+        return tuple(within(node, each, at, memo) for at, (node, each) in enumerate(zip(self.parts, value)))
+
+    def takes(self, value):
+        return 2 if type(value) is list and len(value) == len(self.parts) else 0
+
+    def is_one(self, value):
+        return isinstance(value, tuple) and len(value) == len(self.parts)
+
+    def say(self, value):
+        if not isinstance(value, (list, tuple)) or len(value) != len(self.parts):
+            return value
+        return [node.say(each) for node, each in zip(self.parts, value)]
+
+
+class Dict(Node):
+    """An object; its names are texts, from which the type of the keys is made."""
+
+    def __init__(self, note, home, key, value, make):
+        super().__init__(note, home)
+        self.parts = [key, value]
+        self.make = make
+        self.native = make is dict and type(key) in (Node, Str)
+        self.reads = True
+        self.says = type(key) not in (Node, Str, Int, Float, Bool)
+
+    def schema(self, book):
+        key, value = self.parts
+        schema = {"type": "object", "additionalProperties": value.schema(book) or True}
+        names = key.schema(book)
+        if "enum" in names:
+            schema["propertyNames"] = {"enum": [each if isinstance(each, str) else to_json(each) for each in names["enum"]]}
+        return schema
+
+    def read(self, value, memo):
+        if type(value) is not dict:
+            refuse("an object")
+        key, own = self.parts
         made = {}
         for name, each in value.items():
+            each = within(own, each, name, memo)
+            if type(key) is not Node and type(key) is not Str:
+                try:
+                    name = key_of(key, name, memo)
+                    hash(name)
+                except (Misfit, TypeError) as misfit:
+                    raise Misfit([name], "the name does not fit: " + rarely("message_of")(misfit)) from None
+            made[name] = each
+        return made if self.make is dict else self.make(made)
+
+    def takes(self, value):
+        return 2 if type(value) is dict else 0
+
+    def is_one(self, value):
+        return isinstance(value, dict)
+
+    def say(self, value):
+        if not isinstance(value, dict):
+            return value
+        key, own = self.parts
+        return {name_of_key(key.say(name)): own.say(each) for name, each in value.items()}
+
+
+def key_of(node, name, memo):
+    """A key from the text that it is in JSON."""
+    if type(node) is Union:
+        for part in node.parts:
             try:
-                made[key(name)] = within(inner[1], each, name)
-            except ValueError:
-                raise Misfit([name], "the name must be a number") from None
-        return made
-    return convert
-
-
-def text_of(kind):
-    def convert(value):
-        if kind.__name__ == "Decimal" and type(value) in (int, float):
-            return kind(repr(value))
-        expect(value, str, "a text")
-        try:
-            if kind.__name__ in ("UUID", "Decimal"):
-                return kind(value)
-            return kind.fromisoformat(value[:-1] + "+00:00" if value[-1:] in ("Z", "z") else value)
-        except (ValueError, ArithmeticError) as error:
-            raise Misfit([], message_or(error, "it is no %s" % kind.__name__)) from None
-    return convert
-
-
-def message_or(error, words):
-    return words if type(error).__name__ == "InvalidOperation" else rarely("message_of")(error)
-
-
-def enum_of(kind):
-    def convert(value):
-        try:
-            return kind(value)
-        except ValueError as error:
-            raise Misfit([], rarely("message_of")(error)) from None
-    return convert
-
-
-def union_of(alternatives):
-    """The first alternative that takes the value."""
-    if all(own is None for _, own in alternatives):
-        return None
-
-    def convert(value):
-        first = None
-        for note, own in alternatives:
-            if note in SIMPLE:
-                if type(value) is note or note is float and type(value) is int:
-                    return value
-                continue
-            if own is None:
-                return value
-            try:
-                return own(value)
+                return key_of(part, name, memo)
             except Misfit as misfit:
-                first = first or misfit
-        raise first or Misfit([], "it fits none of the function's types")
-    return convert
+                last = misfit
+        raise last
+    candidates = [name]
+    if isinstance(node, (Literal, Enum)) and name[:1] in "-0123456789tfn":
+        try:
+            candidates.append(scan(name, 0)[0])
+        except (ValueError, StopIteration):
+            pass
+    for candidate in candidates:
+        if candidate is candidates[-1] or node.takes(candidate):
+            return node.read(candidate, memo)
 
 
-def lazily(kind):
-    """The converter of a class, made when it is first needed: classes may hold themselves."""
-    made = []
-
-    def convert(value):
-        if not made:
-            make = {True: members_of, False: fields_of}[not hasattr(kind, "__dataclass_fields__")]
-            home = home_of(kind)
-            made.append([(name, converter(note, home, 0), required) for name, note, required in make(kind)])
-        return made_of(kind, made[0], value)
-    return convert
-
-
-def made_of(kind, members, value):
-    if issubclass(kind, tuple):
-        expect(value, list, "an array")
-        if len(value) > len(members):
-            raise Misfit([], "it has at most %d items" % len(members))
-        return kind(*[within(own, each, at) for at, ((_, own, _), each) in enumerate(zip(members, value))])
-    expect(value, dict, "an object")
-    known = {name: own for name, own, _ in members}
-    for name in value:
-        if name not in known:
-            raise Misfit([name], "there is no member of this name")
-    for name, _, required in members:
-        if required and name not in value:
-            raise Misfit([name], "the member is missing")
-    given = {name: within(known[name], each, name) for name, each in value.items()}
-    try:
-        return kind(**given)
-    except Misfit:
-        raise
-    except Exception as error:
-        raise Misfit([], rarely("message_of")(error)) from None
-
-
-def pydantic_annotated(note):
-    pydantic = sys.modules.get("pydantic")
-    if pydantic is None or not getattr(note, "__metadata__", None):
-        return None
-    adapter = pydantic.TypeAdapter(note)
-    return lambda value: validated(adapter.validate_python, value)
-
-
-def validated(validate, value):
-    """What pydantic makes of it; its first complaint, with the path."""
-    try:
-        return validate(value)
-    except ValueError as error:
-        complaints = error.errors() if hasattr(error, "errors") else []
-        if not complaints:
-            raise Misfit([], rarely("message_of")(error)) from None
-        steps = [each for each in complaints[0].get("loc", ()) if isinstance(each, (int, str))]
-        raise Misfit(steps, str(complaints[0].get("msg", "it does not fit"))) from None
+def name_of_key(key):
+    """What JSON has as a name for it."""
+    if isinstance(key, (str, int, float)) or key is None:
+        return key.value if hasattr(key, "_value_") else key
+    said = plain(key)
+    return said if isinstance(said, (str, int, float)) else str(said)

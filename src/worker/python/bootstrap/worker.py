@@ -1,4 +1,4 @@
-# forkpool's Python side, part 2 of 7: a worker, from its fork to its last task.
+# forkpool's Python side, part 2: a worker, from its fork to its last task.
 
 # ---- C functions (the C library is in the process already; ctypes itself would cost 5 ms more)
 
@@ -159,6 +159,7 @@ READING, CALLING, SAYING = range(3)  # the stages of a task: where an exception 
 unstarted = []  # the items of the slice of a map that runs
 pace = {}  # by function index: items of a map that take about a millisecond
 own = None  # see map_own_page
+function_types = []  # by function index: what its annotations say (see part 7), or None
 
 
 def forget_work():
@@ -312,7 +313,8 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     elif word == CALL_TYPED:
                         args, kwargs = args
                         stage = CALLING
-                        args, kwargs = typed("convert_arguments")(functions[which], args, kwargs)
+                        if function_types[which] is not None:
+                            args, kwargs = function_types[which].read(args, kwargs)
                         value = call(*args, **kwargs)
                     else:
                         give_up("unknown task %#x" % word)
@@ -397,6 +399,7 @@ def become_worker(zygote, received, wanted):
         if not zygote.preloads:
             rarely("load_in_worker")(zygote)
         functions, calls = zygote.functions, zygote.calls
+        function_types.extend(zygote.types)
         seed_generators()
         os.register_at_fork(after_in_child=forget_work)
         if "process" in wanted:

@@ -1,8 +1,6 @@
-# forkpool's Python side, part 3 of 7: the zygote. It loads the modules, says what they offer, forks workers.
+# forkpool's Python side, part 3, second half: the zygote. It loads the modules, says what they offer, forks workers.
 
 CONTROL = 6  # descriptors 0 to 5 have their meaning in a worker: nothing else may take them
-FUNCTION = type(word_of)
-METHOD = type(word_of.__get__(0))
 
 
 def take_places():
@@ -76,6 +74,7 @@ class Zygote:
         self.control = take_places()
         self.asked, _ = receive(self.control)
         self.functions = []
+        self.types = []  # by function: what its annotations say, or None
         self.names = {}  # in the order of their announcement
         self.preloads = self.asked.get("preload", True)
         if getppid() != self.asked["server_pid"]:
@@ -138,18 +137,23 @@ class Zygote:
         self.names[name] = None
         self.functions.append(function)
         packet = {"op": "function", "name": name}
+        known = None
         try:
             doc = getattr(function, "__doc__", None)
             if isinstance(doc, str) and doc.strip():
                 packet["doc"] = cut(tidy_doc(doc), 4096)
-            signature = signature_of(function)
+            described = describe(function)
+            signature = signature_of(function, described)
             if signature and len(signature.encode()) <= 1024:
                 packet["signature"] = signature
-            types = types_of(function, signature)
+            if described is not None and described.annotated():
+                known = typed("FunctionTypes")(described)
+            types = types_in_text(signature) if described is None else types_of(described, known)
             if types and len(to_json(types)) <= 98304:  # the whole announcement is one packet
                 packet["types"] = types
         except Exception:
             pass  # a description is not worth a refusal
+        self.types.append(known)
         self.send(packet)
 
     # ---- forking
@@ -175,9 +179,12 @@ class Zygote:
                 self.fork(packet["worker"], received, packet)
 
     def calls_of_functions(self):
-        if any(map(is_async, self.functions)):
-            return self.importing("asyncio", rarely("awaiting_calls"), self.functions)
-        return self.functions
+        """The functions as they are called: coroutines are awaited, values said as their annotation says."""
+        calls = self.functions
+        if any(map(is_async, calls)):
+            calls = self.importing("asyncio", rarely("awaiting_calls"), calls)
+        return [call if known is None or known.say is None else typed("saying")(call, known.say)
+                for call, known in zip(calls, self.types)]
 
     def fork(self, number, received, asked):
         try:
@@ -335,156 +342,6 @@ def is_async(function):
         return bool(function.__code__.co_flags & 128)  # CO_COROUTINE
     except Exception:
         return False
-
-
-# ---- descriptions (inspect would cost 20 ms)
-
-def tidy_doc(doc):
-    """As inspect.cleandoc."""
-    lines = doc.expandtabs().split("\n")
-    margins = [len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()]
-    margin = min(margins, default=0)
-    return "\n".join([lines[0].strip()] + [line[margin:].rstrip() for line in lines[1:]]).strip()
-
-
-def unwrapped(function):
-    """The function beneath methods and decorators, and how many arguments a method has already."""
-    skip = 0
-    for _ in range(20):
-        if type(function) is METHOD:
-            function, skip = function.__func__, 1
-        elif hasattr(function, "__wrapped__"):
-            function = function.__wrapped__
-        else:
-            break
-    return function, skip
-
-
-def signature_of(function):
-    """As str(inspect.signature(function)) for Python functions and what says its signature; else None."""
-    function, skip = unwrapped(function)
-    if type(function) is FUNCTION:
-        return python_signature(function, skip)
-    text = getattr(function, "__text_signature__", None)
-    if not text or isinstance(function, type):
-        return None
-    for receiver in ("($module", "($self"):
-        if text.startswith(receiver):
-            text = "(" + text[len(receiver):].lstrip(", ")
-    if text.startswith("(/"):
-        text = "(" + text[2:].lstrip(", ")
-    return text
-
-
-def python_signature(function, skip):
-    code = function.__code__
-    notes = function.__annotations__
-    defaults = function.__defaults__ or ()
-    names = code.co_varnames
-    count = code.co_argcount
-    parts = []
-    for at in range(skip, count):
-        missing = at - (count - len(defaults))
-        parts.append(parameter(names[at], notes, defaults[missing:missing + 1] if missing >= 0 else ()))
-        if at == code.co_posonlyargcount - 1:
-            parts.append("/")
-    keyword_only = names[count:count + code.co_kwonlyargcount]
-    at = count + len(keyword_only)
-    if code.co_flags & 4:
-        parts.append("*" + parameter(names[at], notes, ()))
-        at += 1
-    elif keyword_only:
-        parts.append("*")
-    for name in keyword_only:
-        given = function.__kwdefaults__ or {}
-        parts.append(parameter(name, notes, (given[name],) if name in given else ()))
-    if code.co_flags & 8:
-        parts.append("**" + parameter(names[at], notes, ()))
-    result = " -> " + annotation(notes["return"]) if "return" in notes else ""
-    return cut("(" + ", ".join(parts) + ")" + result, 4096)
-
-
-def types_of(function, signature):
-    """What is known of its arguments by name and of its value: JSON Schemas, and what goes by position."""
-    function, skip = unwrapped(function)
-    if type(function) is not FUNCTION:
-        return types_in_text(signature)
-    code, notes = function.__code__, function.__annotations__
-    said = typed("Schemas")(function.__globals__, "validation") if notes else None
-    names, count = code.co_varnames, code.co_argcount
-    at = count + code.co_kwonlyargcount
-    values = function.__defaults__ or ()
-    defaults = dict(zip(names[count - len(values):count], values), **(function.__kwdefaults__ or {}))
-    own, properties = names[skip:at], {}
-    for name in own:
-        properties[name] = said.of(notes[name]) if name in notes else {}
-        if name in notes and name in defaults:
-            properties[name] = typed("with_default")(properties[name], defaults[name])
-    types = {"positional": list(names[skip:code.co_posonlyargcount])}
-    schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    if code.co_flags & 4:
-        types.update(positional=list(names[skip:count]), rest=names[at])
-        items = said.of(notes[names[at]]) if names[at] in notes else {}
-        properties[names[at]] = {"type": "array", "items": items}
-        at += 1
-    if code.co_flags & 8:
-        more = said.of(notes[names[at]]) if names[at] in notes else {}
-        schema["additionalProperties"] = more or True
-    required = [name for name in own if name not in defaults]
-    if required:
-        schema["required"] = required
-    if said and said.definitions:
-        schema["$defs"] = said.definitions
-    types["parameters"] = schema
-    if "return" in notes:
-        said = typed("Schemas")(function.__globals__, "serialization")
-        types["returns"] = said.of(notes["return"])
-        if said.definitions:
-            types["returns"] = dict(types["returns"], **{"$defs": said.definitions})
-    return types
-
-
-def types_in_text(signature):
-    """The names of a C function's arguments, from its signature, where that is plain."""
-    if not signature or any(each in signature for each in "[{'\"") or signature.count("(") != 1:
-        return None
-    positional, properties, required, rest, more = [], {}, [], None, False
-    for part in signature[1:-1].split(", ") if signature != "()" else ():
-        name, given, _ = part.partition("=")
-        if part == "/":
-            positional = list(properties)
-        elif part.startswith("**"):
-            more = True
-        elif part.startswith("*") and part != "*":
-            positional, rest = list(properties), part[1:]
-            properties[rest] = {"type": "array", "items": {}}
-        elif part != "*" and not name.isidentifier():
-            return None
-        elif part != "*":
-            properties[name] = {}
-            if not given:
-                required.append(name)
-    schema = {"type": "object", "properties": properties, "additionalProperties": more}
-    if required:
-        schema["required"] = required
-    types = {"parameters": schema, "positional": positional}
-    return dict(types, rest=rest) if rest else types
-
-
-def parameter(name, notes, default):
-    text = name + ": " + annotation(notes[name]) if name in notes else name
-    if not default:
-        return text
-    return text + (" = " if name in notes else "=") + repr(default[0])
-
-
-def annotation(note):
-    if isinstance(note, str):
-        return repr(note)
-    if isinstance(note, type) and type(note) is not type(list[int]):
-        home = "" if note.__module__ == "builtins" else note.__module__ + "."
-        return home + note.__qualname__
-    return repr(note).replace("typing.", "")
 
 
 Zygote().run()

@@ -1,0 +1,441 @@
+# forkpool's Python side, part 7, second third: classes with members, unions, and the node of an annotation.
+
+
+class Member:
+    """A member of a class: its name, its type, whether it must be given; whether it is given, and whether it is said."""
+
+    def __init__(self, name, node, required, given=True, said=True):
+        self.name, self.node, self.required, self.given, self.said = name, node, required, given, said
+
+
+class Members(Node):
+    """A class with named members. They are looked at once the node is known: classes may hold themselves."""
+
+    native, reads = False, True
+
+    def __init__(self, note, home, kind):
+        super().__init__(note, home)
+        self.kind = kind
+        self.members = []
+
+    def set_members(self, members):
+        self.members = members
+        self.parts = [member.node for member in members]
+        self.known = {member.name: member for member in members if member.given}
+
+    def replaced(self):
+        """The nodes of the members may be others now (see choose.py)."""
+        for member, node in zip(self.members, self.parts):
+            member.node = node
+
+    def schema(self, book):
+        return book.named(self, self.kind.__name__, self.described)
+
+    def described(self, book):
+        saying = book.mode == "serialization"
+        members = [each for each in self.members if (each.said if saying else each.given)]
+        properties = {each.name: each.node.schema(book) for each in members}
+        schema = {"type": "object", "additionalProperties": False, "properties": properties}
+        required = [each.name for each in members if each.required or saying and not each.given]
+        return dict(schema, required=required) if required else schema
+
+    def takes(self, value):
+        if type(value) is not dict:
+            return 0
+        known = self.known
+        fits = 3 if all(name in known for name in value) else 1
+        for member in self.members:
+            if member.given and member.name not in value:
+                fits = 1 if member.required else fits
+            elif member.given and type(member.node) is Literal and not member.node.takes(value[member.name]):
+                return 0
+        return fits
+
+    def read(self, value, memo):
+        if type(value) is not dict:
+            refuse("an object")
+        known = self.known
+        for name in value:
+            if name not in known:
+                raise Misfit([name], "there is no member of this name; %s has %s" % (
+                    self.kind.__name__, ", ".join(list(known)[:20]) or "none"))
+        for member in self.members:
+            if member.required and member.given and member.name not in value:
+                raise Misfit([member.name], "the member is missing")
+        return self.made({name: within(known[name].node, each, name, memo) for name, each in value.items()})
+
+    def made(self, given):
+        try:
+            return self.kind(**given)
+        except Misfit:
+            raise
+        except Exception as error:
+            raise Misfit([], rarely("message_of")(error)) from None
+
+
+class Dataclass(Members):
+    def is_one(self, value):
+        return isinstance(value, self.kind)
+
+    def say(self, value):
+        if not isinstance(value, self.kind):
+            return value
+        return {member.name: member.node.say(getattr(value, member.name)) for member in self.members
+                if member.said and hasattr(value, member.name)}
+
+
+class TypedDict(Members):
+    def made(self, given):
+        return given
+
+    def is_one(self, value):
+        return isinstance(value, dict) and all(member.name in value for member in self.members if member.required)
+
+    def say(self, value):
+        if not isinstance(value, dict):
+            return value
+        known = self.known
+        return {name: known[name].node.say(each) if name in known else each for name, each in value.items()}
+
+
+class NamedTuple(Members):
+    def described(self, book):
+        least = sum(member.required for member in self.members)
+        return {"type": "array", "prefixItems": [member.node.schema(book) for member in self.members],
+                "minItems": len(self.members) if book.mode == "serialization" else least, "maxItems": len(self.members)}
+
+    def takes(self, value):
+        if type(value) is list:
+            least = sum(member.required for member in self.members)
+            return 3 if least <= len(value) <= len(self.members) else 0
+        return super().takes(value)
+
+    def read(self, value, memo):
+        if type(value) is dict:
+            return super().read(value, memo)
+        if type(value) is not list:
+            refuse("an array")
+        if len(value) > len(self.members):
+            refuse("an array of at most %d items" % len(self.members))
+        for member in self.members[len(value):]:
+            if member.required:
+                raise Misfit([], "the item %s is missing" % member.name)
+        items = enumerate(zip(self.members, value))
+        return self.kind(*[within(member.node, each, at, memo) for at, (member, each) in items])
+
+    def is_one(self, value):
+        return isinstance(value, self.kind)
+
+    def say(self, value):
+        if not isinstance(value, tuple) or len(value) != len(self.members):
+            return value
+        return [member.node.say(each) for member, each in zip(self.members, value)]
+
+
+class Union(Node):
+    """The alternative that fits best. Its failures are remembered: a tree of unions is walked once."""
+
+    reads = True
+
+    def __init__(self, note, home, parts):
+        super().__init__(note, home)
+        self.parts = parts
+
+    def schema(self, book):
+        schemas = []
+        for part in self.parts:
+            schema = part.schema(book)
+            if schema not in schemas:
+                schemas.append(schema)
+        return union_schema(schemas)
+
+    def read(self, value, memo):
+        key = (id(self), id(value))
+        if key in memo:
+            steps, message = memo[key]
+            raise Misfit(list(steps), message)
+        ranked = sorted(((part.takes(value), -at, part) for at, part in enumerate(self.parts)), key=_rank, reverse=True)
+        first = None
+        for fits, _, part in ranked:
+            if not fits and first is not None:
+                break
+            try:
+                return part.read(value, memo) if part.reads else value
+            except Misfit as misfit:
+                if first is None or len(misfit.steps) > len(first.steps):
+                    first = misfit
+        if not ranked[0][0] or len(self.parts) > 1 and not first.steps:
+            first = Misfit([], "it fits none of the function's types here: " + ", ".join(map(name_of, self.parts[:10])))
+        memo[key] = tuple(first.steps), str(first)
+        raise first
+
+    def takes(self, value):
+        return max(part.takes(value) for part in self.parts)
+
+    def is_one(self, value):
+        return any(part.is_one(value) for part in self.parts)
+
+    def say(self, value):
+        for part in self.parts:
+            if type(part) is not Node and part.is_one(value):
+                return part.say(value)
+        return value
+
+
+def _rank(entry):
+    return entry[:2]
+
+
+def name_of(node):
+    note = getattr(node, "kind", None) or node.note
+    return getattr(note, "__name__", None) or str(note)
+
+
+def union_schema(schemas):
+    """One of these; `int | None` as a type with two names."""
+    flat = [each for each in schemas if each != {"type": "null"}]
+    if {} in flat:
+        return {}
+    if len(flat) == len(schemas):
+        return {"anyOf": flat} if len(flat) > 1 else flat[0]
+    if not flat:
+        return {"type": "null"}
+    if len(flat) == 1 and isinstance(flat[0].get("type"), str) and "enum" not in flat[0]:
+        return dict(flat[0], type=[flat[0]["type"], "null"])
+    return {"anyOf": flat + [{"type": "null"}]}
+
+
+class Deferred(Node):
+    """A type that is named while it is being looked at: an alias that holds itself."""
+
+    native, reads = True, True
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.name = name
+
+    def set(self, node):
+        self.parts = [node]
+
+    def schema(self, book):
+        return book.named(self, self.name, lambda book: self.parts[0].schema(book))
+
+    def read(self, value, memo):
+        return self.parts[0].read(value, memo)
+
+    def say(self, value):
+        return self.parts[0].say(value)
+
+    def takes(self, value):
+        return self.parts[0].takes(value)
+
+    def is_one(self, value):
+        return self.parts[0].is_one(value)
+
+
+# ---- from annotations to nodes
+
+LISTS = ("list", "Sequence", "MutableSequence", "Collection", "Reversible")
+LAZY = ("Iterable", "Iterator", "Generator", "AsyncIterable", "AsyncIterator")
+SETS = ("set", "frozenset", "Set", "AbstractSet", "MutableSet")
+DICTS = ("dict", "Mapping", "MutableMapping", "OrderedDict", "defaultdict", "Counter")
+FRAMES = ("Required", "NotRequired", "ReadOnly", "Final", "ClassVar", "InitVar", "Unpack")
+
+
+class Nodes:
+    """The nodes of a zygote's annotations; a class has one, however often it is named."""
+
+    def __init__(self):
+        self.by_class = {}
+        self.by_name = {}  # of what is named in a text or by a `type` statement
+        self.waiting = []  # of classes whose members are still to be looked at
+        self.homes = {}  # by module and globals: both together
+
+    def of(self, note, home):
+        """The node of an annotation; what can't be understood takes anything."""
+        try:
+            node = self.node(note, home, {})
+        except Exception:
+            node = Node(note, home)
+        while self.waiting:
+            self.waiting.pop()()
+        return node
+
+    def part(self, note, home, bound):
+        """Of a part of an annotation: only that part takes anything."""
+        try:
+            return self.node(note, home, bound)
+        except RecursionError:
+            raise
+        except Exception:
+            return Node(note, home)
+
+    def node(self, note, home, bound):
+        if note is None:
+            note = type(None)
+        if isinstance(note, str) or hasattr(note, "__forward_arg__"):
+            return self.by_reference(note, home, bound)
+        if type(note).__name__ == "TypeAliasType" or type(getattr(note, "__origin__", None)).__name__ == "TypeAliasType":
+            return self.by_alias(note, home, bound)
+        if type(note).__name__ == "TypeVar":
+            return self.by_variable(note, home, bound)
+        if hasattr(note, "__supertype__"):
+            return self.node(note.__supertype__, home, bound)  # NewType
+        if type(note).__name__ == "InitVar":
+            return self.node(note.type, home, bound)
+        if hasattr(note, "__metadata__"):
+            return self.annotated(note, home, bound)
+        origin, arguments = getattr(note, "__origin__", None), getattr(note, "__args__", ())
+        name = getattr(origin, "_name", None) or getattr(origin, "__name__", None)
+        if type(note).__name__ == "UnionType" or name == "Union" or type(note).__name__ == "Union":
+            return Union(note, home, [self.part(each, home, bound) for each in arguments])
+        if name == "Literal":
+            return Literal(note, home, arguments)
+        if name in FRAMES:
+            return self.node(arguments[0], home, bound)
+        kind = origin if isinstance(origin, type) else note
+        if not isinstance(kind, type):
+            return Node(note, home)
+        return self.of_class(kind, note, arguments, home, bound)
+
+    def by_reference(self, note, home, bound):
+        """A name in quotes (or after `from __future__ import annotations`)."""
+        text = note if isinstance(note, str) else note.__forward_arg__
+        module = getattr(note, "__forward_module__", None)
+        if module is not None:
+            home = vars(sys.modules.get(module, sys)) if isinstance(module, str) else vars(module)
+        if text in bound:
+            return bound[text]
+        key = (text, id(home))
+        known = self.by_name.get(key)
+        if known is None:
+            meant = eval(text, dict(home) if type(home) is not dict else home)
+            if isinstance(meant, type):
+                return self.node(meant, home, bound)  # a class knows itself
+            return self.deferred(key, text, lambda: self.node(meant, home, bound))
+        return known
+
+    def by_alias(self, note, home, bound):
+        alias = note if type(note).__name__ == "TypeAliasType" else note.__origin__
+        arguments = getattr(note, "__args__", ())
+        inner = dict(bound, **{variable.__name__: self.part(each, home, bound)
+                               for variable, each in zip(alias.__type_params__, arguments)})
+        own = vars(sys.modules.get(alias.__module__, sys))
+        key = (str(note), id(alias))
+        return self.by_name.get(key) or \
+            self.deferred(key, alias.__name__, lambda: self.node(alias.__value__, own, inner))
+
+    def deferred(self, key, name, make):
+        place = self.by_name[key] = Deferred(name)
+        try:
+            node = make()
+        except BaseException:
+            del self.by_name[key]
+            raise
+        place.set(node)
+        if is_within(place, node):
+            return place
+        self.by_name[key] = node
+        return node
+
+    def by_variable(self, note, home, bound):
+        if note.__name__ in bound:
+            return bound[note.__name__]
+        if note.__constraints__:
+            return Union(note, home, [self.part(each, home, bound) for each in note.__constraints__])
+        return Node(note, home) if note.__bound__ is None else self.node(note.__bound__, home, bound)
+
+    def annotated(self, note, home, bound):
+        """`Annotated[int, …]`: what stands beside the type may mean something to pydantic."""
+        inner = self.node(note.__origin__, home, bound)
+        told = Told(note, home, inner)
+        return told if any(not isinstance(each, str) for each in note.__metadata__) else inner
+
+    def of_class(self, kind, note, arguments, home, bound):
+        if kind in SCALARS:
+            return SCALARS[kind](note, home)
+        name, standard = kind.__name__, kind.__module__ in ("builtins", "collections.abc", "collections")
+        first = lambda: self.part(arguments[0], home, bound) if arguments else Node(None, home)
+        if standard and name in LISTS:
+            return Items(note, home, first(), list)
+        if standard and name in LAZY:
+            return Items(note, home, first(), list, lazy=True)
+        if standard and name in SETS:
+            return Items(note, home, first(), frozenset if name == "frozenset" else set)
+        if standard and name == "deque":
+            return Items(note, home, first(), kind)
+        if standard and name in DICTS:
+            key = first()
+            value = Int(int, home) if name == "Counter" else \
+                self.part(arguments[1], home, bound) if len(arguments) == 2 else Node(None, home)
+            return Dict(note, home, key, value, kind if name in ("Counter", "OrderedDict") else dict)
+        if issubclass(kind, (bytes, bytearray)) and kind.__module__ == "builtins":
+            node = Bytes(note, home)
+            node.note = kind
+            return node
+        return self.of_own_class(kind, note, arguments, home, bound)
+
+    def of_own_class(self, kind, note, arguments, home, bound):
+        if (module_of(kind), kind.__name__) in TEXTS:
+            node = Text(kind, home)
+            node.note = kind
+            return node
+        if hasattr(kind, "__get_pydantic_core_schema__") or "__pydantic_validator__" in vars(kind) or \
+                "__pydantic_config__" in vars(kind):
+            return Model(note, home)
+        enum = sys.modules.get("enum")
+        if enum is not None and issubclass(kind, enum.Enum):
+            return Enum(kind, home)
+        if hasattr(kind, "__dataclass_fields__"):
+            return self.of_members(Dataclass, kind, note, arguments, home, bound)
+        if type(kind).__name__ == "_TypedDictMeta":
+            return self.of_members(TypedDict, kind, note, arguments, home, bound)
+        if issubclass(kind, tuple):
+            if hasattr(kind, "_fields"):
+                return self.of_members(NamedTuple, kind, note, arguments, home, bound)
+            return self.of_tuple(note, arguments, home, bound)
+        return Node(note, home)
+
+    def of_tuple(self, note, arguments, home, bound):
+        if not arguments:
+            empty = getattr(note, "__origin__", None) is tuple  # `tuple[()]`
+            return Tuple(note, home, []) if empty else Items(note, home, Node(None, home), tuple)
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return Items(note, home, self.part(arguments[0], home, bound), tuple)
+        if arguments == ((),):  # `Tuple[()]` of 3.9 and 3.10
+            return Tuple(note, home, [])
+        return Tuple(note, home, [self.part(each, home, bound) for each in arguments])
+
+    def of_members(self, make, kind, note, arguments, home, bound):
+        own = [self.part(each, home, bound) for each in arguments]
+        key = (kind, tuple(map(id, own)) if own else ())
+        if key not in self.by_class:
+            node = self.by_class[key] = make(note, home, kind)
+            node.arguments = own  # kept: their ids are the key
+            names = bound_names(kind, own)
+            self.waiting.append(lambda: self.look_inside(node, kind, names, home))
+        return self.by_class[key]
+
+
+    def look_inside(self, node, kind, names, home):
+        try:
+            node.set_members(members_of(self, kind, names, home))
+        except Exception:
+            node.__class__, node.reads = Node, False  # it can't be looked into: it takes anything
+
+
+def bound_names(kind, own):
+    """The type variables of a generic class and what they are here."""
+    variables = getattr(kind, "__parameters__", ()) or getattr(kind, "__type_params__", ())
+    return {variable.__name__: node for variable, node in zip(variables, own)}
+
+
+def is_within(wanted, node, seen=None):
+    """Whether one node is reached from another."""
+    seen = set() if seen is None else seen
+    if node is wanted:
+        return True
+    if id(node) in seen:
+        return False
+    seen.add(id(node))
+    return any(is_within(wanted, part, seen) for part in node.parts)
