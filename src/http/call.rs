@@ -1,6 +1,6 @@
 //! `callFunction`, `callFunctionAsync`: a call whose body is its arguments by name.
 //!
-//! What the function says of its arguments is checked before they cost a worker.
+//! The members are only laid out here as the function takes them; whether they fit is the worker's to say.
 
 use std::sync::Arc;
 
@@ -21,15 +21,15 @@ use crate::api::{
 use crate::pool::Function;
 use crate::schema::{Arranged, Misfit};
 
-/// Larger bodies are checked beside the server's only thread.
-const CHECKED_AT_ONCE_MAX: usize = 64 << 10;
-/// So many of them at once: a check takes many times its body's bytes.
-static CHECKS: Semaphore = Semaphore::const_new(2);
+/// Larger bodies are laid out beside the server's only thread.
+const ARRANGED_AT_ONCE_MAX: usize = 64 << 10;
+/// So many of them at once: the arguments may be a copy of the body.
+static ARRANGEMENTS: Semaphore = Semaphore::const_new(2);
 
 /// Calls a function with arguments by name and answers its value.
 ///
-/// The arguments are checked against the function's types first (422 `invalid-arguments`); a worker converts
-/// them to what the function says: dates, dataclasses, pydantic models.
+/// A worker converts the arguments to what the function says: dates, dataclasses, pydantic models. What can't be
+/// converted is 422 `invalid-arguments` with its path.
 #[utoipa::path(post, path = "/v1/functions/{name}/call", operation_id = "callFunction", tag = "functions",
     params(("name" = String, Path, description = "Public name", example = "tasks.square"), CallOptions),
     request_body(content = serde_json::Map<String, serde_json::Value>, content_type = "application/json",
@@ -84,19 +84,18 @@ async fn submit_call(
 /// The arguments of the call, as the function takes them.
 async fn arguments(function: &Arc<Function>, body: &Bytes, depth_max: usize) -> Result<Arranged, Problem> {
     let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body.clone() };
-    if body.len() <= CHECKED_AT_ONCE_MAX {
-        return checked(function, &body, depth_max);
+    if body.len() <= ARRANGED_AT_ONCE_MAX {
+        return arranged(function, &body, depth_max);
     }
     let function = Arc::clone(function);
     // It is never closed.
-    let _turn = CHECKS.acquire().await;
-    let checking = tokio::task::spawn_blocking(move || checked(&function, &body, depth_max));
-    // It can't be cancelled, and a check that panics is no reason to refuse.
-    checking.await.unwrap_or_else(|_| Err(Problem::misfit(Misfit::whole("the arguments can't be checked"))))
+    let _turn = ARRANGEMENTS.acquire().await;
+    let arranging = tokio::task::spawn_blocking(move || arranged(&function, &body, depth_max));
+    // It can't be cancelled, and one that panics is no reason to end the connection.
+    arranging.await.unwrap_or_else(|_| Err(Problem::misfit(Misfit::whole("the arguments can't be read"))))
 }
 
-fn checked(function: &Function, body: &Bytes, depth_max: usize) -> Result<Arranged, Problem> {
+fn arranged(function: &Function, body: &Bytes, depth_max: usize) -> Result<Arranged, Problem> {
     let members = arguments_of(body, depth_max)?;
-    function.types.check(body).map_err(Problem::misfit)?;
     function.types.arrange(body, &members).map_err(Problem::misfit)
 }

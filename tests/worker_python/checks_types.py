@@ -109,7 +109,7 @@ def test_what_cannot_be_converted():
         ("many", [], {"l": [], "t": [1], "s": [], "d": {}, "p": [1]}, "$.kwargs.t"),
         ("many", [], {"l": [], "t": [1, "red"], "s": [], "d": {"a": {"x": 1}}, "p": [1]}, "$.kwargs.d.a"),
         ("either", [], {"v": {"x": 1, "next": {}}, "l": 1}, "$.kwargs.v.next.x"),
-        ("later", [], {}, "$.args"),
+        ("later", [], {}, "$.kwargs.c"), ("later", ["red"], {"d": 1}, "$.kwargs.d"),
     ):
         kind, told = ask(name, args, kwargs)
         same((name, kind, told.get("path")), (name, INVALID_ARGUMENTS, path))

@@ -23,9 +23,11 @@ def explain(failed_in, error, function, word, args, kwargs, value, tracebacks, b
         told = {"message": message, "path": path_of(steps)}
     else:
         kind = RAISED
-        misfit = path_of(error.steps) if isinstance(error, Misfit) else None
+        misfit, message = (path_of(error.steps), message_of(error)) if isinstance(error, Misfit) else (None, None)
         if misfit:
             pass
+        elif word == CALL_TYPED:
+            misfit, message = misfit_by_name(error, function, args, kwargs)
         elif word not in (MAP, STARMAP):
             misfit = misfit_of(error, function, args, kwargs or {})
         elif len(value) < len(args):
@@ -35,7 +37,7 @@ def explain(failed_in, error, function, word, args, kwargs, value, tracebacks, b
             misfit = misfit and "$"
         if misfit:
             kind = INVALID_ARGUMENTS
-            told = {"message": message_of(error), "path": misfit}
+            told = {"message": message or message_of(error), "path": misfit}
         else:
             told = raised(error, tracebacks)
     for name, limit in (("message", MESSAGE_MAX), ("path", PATH_MAX)):
@@ -191,6 +193,43 @@ def misfit_of(error, function, args, kwargs):
     return "$.args"
 
 
+def misfit_by_name(error, function, args, kwargs):
+    """The path of the argument of a typed call that is missing or unknown, and the words for it."""
+    path = misfit_of(error, function, args, kwargs)
+    if path is None and not failed_in_wrapper(error, function):
+        return None, None
+    try:
+        inner, skip = (function.__func__, 1) if type(function) is METHOD else (function, 0)
+        plain = path is not None and type(inner) is FUNCTION  # as it is called, whatever it says of itself
+        described = described_by_code(inner, skip) if plain else describe(function)
+        given = set(described.named((POSITIONAL, EITHER))[:len(args)])
+        by_name = described.named((EITHER, KEYWORD))
+        for name in kwargs:
+            if name not in by_name and described.of_kind(MORE)[0] is None:
+                return path_of(["kwargs", name]), "there is no argument of this name"
+        for name, kind, _, default in described.parameters:
+            if kind not in (REST, MORE) and default is EMPTY and name not in given and name not in kwargs:
+                return path_of(["kwargs", name]), "the argument is missing"
+    except Exception:
+        pass
+    return path, None
+
+
+def failed_in_wrapper(error, function):
+    """Whether a decorator's call of the function beneath it failed, before a line of that function ran."""
+    trace, codes = error.__traceback__, []
+    for _ in range(20):
+        if not hasattr(function, "__wrapped__"):
+            break
+        codes.append(getattr(function, "__code__", None))
+        function = function.__wrapped__
+    if not isinstance(error, TypeError) or trace is None:
+        return False
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code in codes
+
+
 def fits(error, function, args, kwargs):
     """Whether a function that is not written in Python takes these arguments, as far as it says."""
     try:
@@ -275,6 +314,37 @@ def steps_to(value, is_bad):
         if steps is not None:
             return [step] + steps
     return None
+
+
+# ---- arrays
+
+def listed(value, kind, tolist):
+    """What `tolist` makes of an array or a scalar; of numpy's moments ISO texts, whatever their unit."""
+    form = getattr(getattr(value, "dtype", None), "kind", None)
+    if form in ("M", "m"):
+        value = moments(value, form)
+        kind = type(value)
+        tolist = getattr(kind, "tolist", None)
+        if tolist is None:
+            return value
+    made = tolist(value)
+    if type(made) is kind:
+        raise TypeError("a value of type %s cannot be said in JSON" % kind.__name__)
+    return made
+
+
+def moments(value, form):
+    """datetime64 in any unit as ISO texts, timedelta64 as timedelta; NaT is null."""
+    numpy = sys.modules["numpy"]
+    value = numpy.asarray(value)
+    unit = numpy.datetime_data(value.dtype)[0]
+    coarse = value.astype(form + "8[us]") if unit in ("ns", "ps", "fs", "as") else value
+    is_exact = bool(numpy.all((coarse == value) | numpy.isnat(value)))
+    listed = coarse.astype(object)
+    if form == "M" and not (is_exact and all(type(each) is not int for each in listed.ravel().tolist())):
+        # Finer than Python's own, or beyond its years.
+        listed = numpy.where(numpy.isnat(value), None, numpy.datetime_as_string(value).astype(object))
+    return numpy.asarray(listed, object).tolist()
 
 
 # ---- the place of what cannot be said in JSON

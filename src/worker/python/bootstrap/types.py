@@ -180,9 +180,13 @@ class Literal(Node):
         super().__init__(note, home)
         self.values = [(each.value if hasattr(each, "_value_") else each, each) for each in values]
         self.reads = True
+        self.says = any(said is not own for said, own in self.values)
 
     def schema(self, book):
         return choice_schema([said for said, _ in self.values])
+
+    def say(self, value):
+        return value.value if hasattr(value, "_value_") else value
 
     def read(self, value, memo):
         for said, own in self.values:
@@ -198,7 +202,7 @@ class Literal(Node):
 
 
 class Enum(Node):
-    native, reads = False, True
+    native, reads, says = False, True, True
 
     def schema(self, book):
         return choice_schema([each.value for each in self.note])
@@ -219,6 +223,9 @@ class Enum(Node):
 
     def is_one(self, value):
         return isinstance(value, self.note)
+
+    def say(self, value):
+        return value.value if isinstance(value, self.note) else value
 
 
 class Bytes(Node):

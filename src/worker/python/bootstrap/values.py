@@ -95,7 +95,8 @@ def plain(value):
         return {"$forkpool": path_of_proxy(value)}
     dump = getattr(kind, "model_dump", None)
     if dump is not None:
-        return dump(value, mode="json")
+        # pydantic's document has aliases; a class that only looks alike may not know them.
+        return dump(value, mode="json", by_alias=True) if hasattr(kind, "model_fields") else dump(value, mode="json")
     if hasattr(kind, "__dataclass_fields__"):
         return {field.name: getattr(value, field.name) for field in sys.modules["dataclasses"].fields(value)}
     for module, names, say in AS_TEXT:
@@ -104,13 +105,18 @@ def plain(value):
             return say(value)
     tolist = getattr(kind, "tolist", None)
     if tolist is not None:
-        return tolist(value)
+        return rarely("listed")(value, kind, tolist)
     raise TypeError("a value of type %s cannot be said in JSON" % kind.__name__)
+
+
+def moment(value):
+    """A date or time; pandas' NaT, which is one, is none."""
+    return value.isoformat() if value == value else None
 
 
 # A value of these types exists only once its module is loaded, by whomever.
 AS_TEXT = (
-    ("datetime", ("datetime", "date", "time"), lambda value: value.isoformat()),
+    ("datetime", ("datetime", "date", "time"), moment),
     ("uuid", ("UUID",), str),
     ("decimal", ("Decimal",), str),
 )
