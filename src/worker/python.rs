@@ -10,6 +10,7 @@ pub const BOOTSTRAP: &str = concat!(
     include_str!("python/bootstrap/zygote.py"),
     "\0",
     include_str!("python/bootstrap/rare.py"),
+    include_str!("python/bootstrap/late.py"),
     "\0",
     include_str!("python/bootstrap/line.py"),
     include_str!("python/bootstrap/objects.py"),

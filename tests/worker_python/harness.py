@@ -35,7 +35,8 @@ def text_of(name):
 def bootstrap():
     hot = "".join(text_of("bootstrap/%s.py" % part) for part in PARTS)
     objects = text_of("bootstrap/line.py") + text_of("bootstrap/objects.py")
-    return "\0".join((hot, text_of("bootstrap/rare.py"), objects, text_of("bootstrap/types.py"))).encode()
+    rare = text_of("bootstrap/rare.py") + text_of("bootstrap/late.py")
+    return "\0".join((hot, rare, objects, text_of("bootstrap/types.py"))).encode()
 
 
 def become_subreaper():
@@ -94,6 +95,7 @@ class Zygote:
                 "modules": [], "functions": [], "tracebacks": True, "result_bytes_max": 64 << 20}
         load.update(asked)
         self.names, self.announced, self.loading, self.workers = [], {}, [], 0
+        self.late = {}
         self.refusal = None
         try:
             self.control.send(bootstrap())
@@ -107,6 +109,8 @@ class Zygote:
             elif packet["op"] == "function":
                 self.names.append(packet["name"])
                 self.announced[packet["name"]] = packet
+            elif packet["op"] == "late":
+                self.late[packet["what"]] = packet
             elif packet["op"] == "refused":
                 self.refusal = packet
                 self.exit_code = self.process.wait(PATIENCE)
