@@ -49,8 +49,12 @@ impl Files {
     }
 }
 
+fn call(server: &Server, function: &str, args: &Value) -> Value {
+    server.post("/v1/apply", &json!({"function": function, "args": args})).value()
+}
+
 fn here(server: &Server, module: &str) -> Value {
-    server.apply(&format!("{module}.here"), &json!([])).value()
+    call(server, &format!("{module}.here"), &json!([]))
 }
 
 fn offered(server: &Server) -> Vec<String> {
@@ -73,7 +77,7 @@ fn what_starts_a_thread_is_loaded_by_each_worker_and_the_rest_before_the_fork() 
         assert_eq!([here(&server, "busy"), here(&server, "other")], [true, true]);
         assert_eq!(here(&server, "calm"), false, "preloaded as ever");
     }
-    assert_eq!(server.apply("busy.awaited", &json!([7])).value(), 7);
+    assert_eq!(call(&server, "busy.awaited", &json!([7])), 7);
     assert_eq!(offered(&server), ["busy.awaited", "busy.here", "calm.here", "other.here"]);
     for name in ["busy", "other"] {
         let line = format!("{name} starts threads while it loads ({name}-busy): each worker loads it itself");
@@ -89,7 +93,7 @@ fn what_starts_a_thread_is_loaded_by_each_worker_and_the_rest_before_the_fork() 
         proc::signal(worker.pid, Signal::SIGKILL);
     }
     assert_eq!([here(&server, "busy"), here(&server, "calm")], [true, false], "and after their zygote's");
-    let process = server.post("/v1/processes", &json!({"function": "busy.here"}));
+    let process = server.post("/v1/processes", &json!({"target": "busy.here"}));
     assert_eq!(process.status, 201, "a Process loads it, too: {}", process.text());
 }
 
@@ -118,11 +122,11 @@ fn functions_by_name_of_such_a_module_are_offered() {
     let folder = files.0.path().display().to_string();
     let named = ["--python-path", &folder, "--function", "pkg.mod.twice", "--function", "os.getpid"];
     let server = files.serve(&[], &[&named[..], &["--function", "pkg.mod.here", "--workers", "2"]].concat());
-    assert_eq!(server.apply("pkg.mod.twice", &json!([4])).value(), 8);
-    assert_eq!(server.apply("pkg.mod.here", &json!([])).value(), true);
+    assert_eq!(call(&server, "pkg.mod.twice", &json!([4])), 8);
+    assert_eq!(call(&server, "pkg.mod.here", &json!([])), true);
     assert_eq!(offered(&server), ["os.getpid", "pkg.mod.here", "pkg.mod.twice"]);
     let server = files.serve(&["pkg/mod.py"], &["--function", "mod.twice", "--workers", "1"]);
-    assert_eq!(server.apply("mod.twice", &json!([5])).value(), 10, "a function of a late file named twice");
+    assert_eq!(call(&server, "mod.twice", &json!([5])), 10, "a function of a late file named twice");
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl Slow {
     }
 
     fn call(&self, function: &str, args: &Value) -> Answer {
-        self.server.apply(&format!("slow.{function}"), args)
+        self.server.post("/v1/apply", &json!({"function": format!("slow.{function}"), "args": args}))
     }
 
     /// The next task runs at once, in the one that had waited.
@@ -86,7 +86,7 @@ fn kill(pid: i64) {
 
 #[test]
 fn a_dead_worker_is_replaced_at_once_and_another_spare_comes() {
-    let slow = Slow::serve("workers = 1\n", &[]);
+    let slow = Slow::serve("[pools.python]\nprocesses = 1\n", &[]);
     for _ in 0..2 {
         let (serving, spare) = slow.pids();
         assert_eq!((serving.len(), spare.len()), (1, 1));
@@ -102,7 +102,7 @@ fn a_dead_worker_is_replaced_at_once_and_another_spare_comes() {
 
 #[test]
 fn what_is_killed_or_recycled_is_replaced_at_once() {
-    let slow = Slow::serve("workers = 1\n[pools.python]\nspare_workers = 3\n", &[]);
+    let slow = Slow::serve("[pools.python]\nprocesses = 1\nspare_workers = 3\n", &[]);
     let since = Instant::now();
     let body = json!({"function": "slow.nap", "args": [600], "run_timeout": 0.2});
     slow.server.post("/v1/apply", &body).problem(422, "run-timeout");
@@ -110,7 +110,8 @@ fn what_is_killed_or_recycled_is_replaced_at_once() {
     slow.call("pid", &json!([])).value();
     promised(since.elapsed(), AT_ONCE, "after a run timeout");
 
-    let id = slow.server.submit("slow.nap", &json!([600]));
+    let submitted = slow.server.post("/v1/apply_async", &json!({"function": "slow.nap", "args": [600]}));
+    let id = submitted.accepted();
     wait_until(PATIENCE, "it runs", || slow.server.job(&id)["state"] == "running");
     let since = Instant::now();
     slow.server.cancel(&id);
@@ -118,7 +119,7 @@ fn what_is_killed_or_recycled_is_replaced_at_once() {
     promised(since.elapsed(), AT_ONCE, "after a cancel");
     slow.whole();
 
-    let slow = Slow::serve("workers = 1\n[pools.python]\nspare_workers = 3\nmaxtasksperchild = 1\n", &[]);
+    let slow = Slow::serve("[pools.python]\nprocesses = 1\nspare_workers = 3\nmaxtasksperchild = 1\n", &[]);
     let since = Instant::now();
     let mut pids: Vec<Value> = (0..3).map(|_| slow.call("pid", &json!([])).value()).collect();
     promised(since.elapsed(), AT_ONCE, "three recycled");
@@ -133,7 +134,7 @@ fn what_is_killed_or_recycled_is_replaced_at_once() {
 
 #[test]
 fn a_dead_spare_is_replaced_and_no_task_suffers() {
-    let slow = Slow::serve("workers = 1\n", &[]);
+    let slow = Slow::serve("[pools.python]\nprocesses = 1\n", &[]);
     let (serving, spare) = slow.pids();
     kill(spare[0]);
     wait_until(PATIENCE, "its death is seen", || slow.pids().1 != spare);
@@ -144,7 +145,7 @@ fn a_dead_spare_is_replaced_and_no_task_suffers() {
 
 #[test]
 fn sizes_change_at_once_and_count() {
-    let slow = Slow::serve("workers = 2\n", &["--pool-workers", "6"]);
+    let slow = Slow::serve("[pools.python]\nprocesses = 2\n", &["--pool-workers", "6"]);
     // Larger: the spare works at once, and another comes behind.
     let (serving, spare) = slow.pids();
     assert_eq!(slow.change(&json!({"processes": 3})).value()["spare_workers"], 1);
@@ -175,7 +176,7 @@ fn sizes_change_at_once_and_count() {
 
 #[test]
 fn pools_with_spares_close_and_end() {
-    let slow = Slow::serve("workers = 1\n[pools.python]\nspare_workers = 0\n", &[]);
+    let slow = Slow::serve("[pools.python]\nprocesses = 1\nspare_workers = 0\n", &[]);
     let before = slow.server.fds();
     for ending in ["close", "delete"] {
         let made = slow.server.post("/v1/pools", &json!({"name": "a", "processes": 1, "spare_workers": 2}));
@@ -199,7 +200,7 @@ fn pools_with_spares_close_and_end() {
 #[test]
 fn a_pool_whose_code_is_preloaded_may_have_spares() {
     let slow = Slow::serve(
-        "workers = 1\n[pools.python]\npreload = \"auto\"\nspare_workers = 1\nmax_rss = \"128MiB\"\n",
+        "[pools.python]\nprocesses = 1\npreload = \"auto\"\nspare_workers = 1\nmax_rss = \"128MiB\"\n",
         &[],
     );
     let (serving, spare) = slow.pids();
