@@ -54,8 +54,8 @@ impl std::fmt::Display for Late {
         let mebibytes = bytes.div_ceil(1 << 20);
         write!(
             f,
-            "{what} starts threads while it loads{threads}: each worker loads it itself, which takes {seconds:.1} s and \
-             {mebibytes} MiB that are not shared"
+            "{what} starts threads while it loads{threads}: each worker loads it itself, which takes {seconds:.1} s \
+             and {mebibytes} MiB that are not shared"
         )
     }
 }
@@ -77,7 +77,9 @@ pub(super) async fn start(
                 if reason == "thread-started"
                     && spec.preload == Preload::Auto
                     && spec.leave_to_workers(what, threads) => {}
-            _ => return Err(error),
+            LoadError::Start { .. } | LoadError::Refused { .. } | LoadError::Timeout { .. } => {
+                return Err(error);
+            }
         }
     }
 }
@@ -166,8 +168,8 @@ mod tests {
         let told = Late { what: "tasks".into(), threads, seconds: 0.42, bytes: 7 << 20 }.to_string();
         assert_eq!(
             told,
-            "tasks starts threads while it loads (polars-0 x4): each worker loads it itself, which takes 0.4 s and 7 MiB \
-             that are not shared"
+            "tasks starts threads while it loads (polars-0 x4): each worker loads it itself, which takes 0.4 s and \
+             7 MiB that are not shared"
         );
     }
 }
