@@ -42,17 +42,27 @@ pub fn serve(config: Config) -> ExitCode {
     }
 }
 
+/// What would be served.
+#[derive(Debug)]
+pub struct Checked {
+    /// The functions.
+    pub offered: Vec<Offered>,
+    /// What each worker would load itself, and at what cost, in words.
+    pub late: Vec<String>,
+}
+
 /// Loads what would be served and says what it is.
-pub fn check(config: &Config) -> Result<Vec<Offered>, String> {
+pub fn check(config: &Config) -> Result<Checked, String> {
     let checked = runtime().and_then(|runtime| {
         runtime.block_on(async {
             let family = Family::found()?;
             let loaded = runtimes::load(config, &family).await.map_err(io::Error::other)?;
-            let offered = loaded.offered();
+            let late = loaded.late().iter().map(ToString::to_string).collect();
+            let checked = Checked { offered: loaded.offered(), late };
             let planned = loaded.plan(config).map(drop).map_err(io::Error::other);
             drop(loaded);
             stop::last_deaths(&family).await;
-            planned.map(|()| offered)
+            planned.map(|()| checked)
         })
     });
     checked.map_err(|error| error.to_string())
@@ -171,10 +181,14 @@ async fn start(config: &Config, family: &Family, shared: &Shared) -> Result<(), 
         }
         Ok::<(), String>(())
     };
-    match tokio::time::timeout(config.limits.start_timeout, ready).await {
+    // Each pool's clock has what its workers load in it; they load side by side.
+    let clock = config.limits.start_timeout;
+    let beyond = |pool: &Pool| pool.start_timeout.saturating_sub(clock);
+    let patience = clock + service.pools.all().iter().map(beyond).sum::<Duration>();
+    match tokio::time::timeout(patience, ready).await {
         Ok(made) => made?,
         Err(_) => {
-            let seconds = config.limits.start_timeout.as_secs_f64();
+            let seconds = patience.as_secs_f64();
             return Err(format!(
                 "the workers were not ready after {seconds} s (--start-timeout); the log says why"
             ));

@@ -9,6 +9,7 @@ mod pools {
     mod configured;
     mod initializers;
     mod large_values;
+    mod late;
     mod life;
     mod long_rest;
     mod made_again;
@@ -20,6 +21,7 @@ mod pools {
     mod resizing;
     mod rules;
     mod shares;
+    mod spares;
 
     use serde_json::{Value, json};
 

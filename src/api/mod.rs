@@ -26,7 +26,9 @@ pub use body::{
 pub use event::{LogEvent, StateEvent};
 pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
-pub use new_pool::{JoinBody, NewPoolBody, NewPoolRequest, PoolChangeBody, join_timeout, pool_change};
+pub use new_pool::{
+    JoinBody, NewPoolBody, NewPoolRequest, PoolChange, PoolChangeBody, join_timeout, pool_change,
+};
 pub use options::{CallOptions, OPTIONS, Options};
 pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
 pub use problem::{ExceptionInfo, Problem, failure_text};

@@ -28,6 +28,15 @@ pub fn tags() -> Schema {
     ArrayBuilder::new().items(tag).max_items(Some(32)).description(Some(text)).into()
 }
 
+/// `preload`.
+pub fn preload() -> Object {
+    let text = "What is loaded before workers are forked: `auto` (what can be; each worker loads a module that \
+                starts a thread while it loads), `on` (everything: such a module is refused) or `off` (each worker \
+                loads everything). As the server's `--preload` if left out; true and false are taken for `on` and \
+                `off`. Python only.";
+    words(&["auto", "on", "off"]).description(Some(text)).build()
+}
+
 /// `durable`.
 pub fn durable() -> Object {
     let text = "Must be false: this server keeps jobs in memory.";

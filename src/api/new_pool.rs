@@ -13,6 +13,8 @@ use crate::json::Kind;
 const MAX_RSS_MIN: i64 = 32 << 20;
 /// Most workers of a pool.
 const PROCESSES_MAX: i64 = 1_024;
+/// Most workers that a pool keeps beyond those.
+const SPARE_MAX: i64 = 64;
 /// Most bytes of an initializer's arguments.
 const INITARGS_BYTES_MAX: usize = 32 << 10;
 /// Most tasks that a worker may be limited to: JSON readers agree on integers up to here.
@@ -51,19 +53,29 @@ pub struct NewPoolBody {
     /// Bytes that a worker may hold: above it is replaced, and killed if it runs a task.
     #[schema(minimum = 33554432, maximum = 9007199254740992i64)]
     pub max_rss: Option<u64>,
-    /// `false`: each worker loads the modules itself, after its fork, so that they may start threads while they
-    /// load; true if left out. Python only.
-    pub preload: Option<bool>,
+    /// What is loaded before workers are forked: `auto` (what can be; each worker loads a module that starts a
+    /// thread while it loads), `on` (everything: such a module is refused) or `off` (each worker loads
+    /// everything). As the server's `--preload` if left out; true and false are taken for `on` and `off`. Python
+    /// only.
+    #[schema(schema_with = super::narrow::preload)]
+    pub preload: Option<String>,
+    /// Workers kept ready beyond `processes`, 0 to 64: one takes the place of a worker that ends, at once. 1 if left
+    /// out where workers load modules themselves, else 0.
+    #[schema(minimum = 0, maximum = 64)]
+    pub spare_workers: Option<u64>,
 }
 
-/// What of a pool can be changed.
+/// What of a pool can be changed; at least one member must be given.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"processes": 8}))]
 pub struct PoolChangeBody {
     /// Worker processes, 1 to 1,024. When they become fewer, those that leave end their tasks first.
     #[schema(minimum = 1, maximum = 1024)]
-    pub processes: u64,
+    pub processes: Option<u64>,
+    /// Workers kept ready beyond those, 0 to 64.
+    #[schema(minimum = 0, maximum = 64)]
+    pub spare_workers: Option<u64>,
 }
 
 /// `Pool.join()`, with a bound.
@@ -95,8 +107,19 @@ pub struct NewPoolRequest {
     pub maxtasksperchild_jitter: u64,
     /// Bytes that a worker may hold.
     pub max_rss: Option<u64>,
-    /// Whether the code is loaded before workers are forked.
-    pub preload: bool,
+    /// `auto`, `on` or `off`.
+    pub preload: Option<&'static str>,
+    /// Workers kept ready beyond those.
+    pub spare_workers: Option<usize>,
+}
+
+/// A [`PoolChangeBody`].
+#[derive(Debug, Clone, Copy)]
+pub struct PoolChange {
+    /// Worker processes.
+    pub processes: Option<usize>,
+    /// Workers kept ready beyond those.
+    pub spare_workers: Option<usize>,
 }
 
 impl NewPoolRequest {
@@ -115,6 +138,7 @@ impl NewPoolRequest {
                 "maxtasksperchild_jitter",
                 "max_rss",
                 "preload",
+                "spare_workers",
             ]],
         )?;
         let name = members.string("name")?;
@@ -143,6 +167,7 @@ impl NewPoolRequest {
             maxtasksperchild_jitter: jitter.unwrap_or(0),
             max_rss: members.whole("max_rss", MAX_RSS_MIN, TASKS_MAX)?,
             preload: preload(&members)?,
+            spare_workers: spare_workers(&members)?,
         })
     }
 }
@@ -156,9 +181,18 @@ fn initargs(members: &Members<'_>) -> Result<Option<String>, BodyProblem> {
     Ok(Some(String::from_utf8_lossy(&text).into_owned()))
 }
 
-fn preload(members: &Members<'_>) -> Result<bool, BodyProblem> {
-    let text = members.raw("preload", Kind::Bool, "true or false")?;
-    Ok(text.is_none_or(|(text, _)| &text[..] == b"true"))
+fn preload(members: &Members<'_>) -> Result<Option<&'static str>, BodyProblem> {
+    if let Ok(truth) = members.raw("preload", Kind::Bool, "true or false") {
+        return Ok(truth.map(|(text, _)| if &text[..] == b"true" { "on" } else { "off" }));
+    }
+    let wrong = || invalid("preload", "preload must be auto, on or off");
+    let word = members.string("preload").map_err(|_| wrong())?;
+    let known = word.and_then(|word| ["auto", "on", "off"].into_iter().find(|known| *known == word));
+    known.map(Some).ok_or_else(wrong)
+}
+
+fn spare_workers(members: &Members<'_>) -> Result<Option<usize>, BodyProblem> {
+    members.whole("spare_workers", 0, SPARE_MAX)
 }
 
 fn processes(members: &Members<'_>) -> Result<Option<usize>, BodyProblem> {
@@ -166,9 +200,13 @@ fn processes(members: &Members<'_>) -> Result<Option<usize>, BodyProblem> {
 }
 
 /// Reads a [`PoolChangeBody`].
-pub fn pool_change(text: &Bytes, depth_max: usize) -> Result<usize, BodyProblem> {
-    let members = Members::read(text, depth_max, &[&["processes"]])?;
-    processes(&members)?.ok_or_else(|| invalid("processes", "the member processes is missing"))
+pub fn pool_change(text: &Bytes, depth_max: usize) -> Result<PoolChange, BodyProblem> {
+    let members = Members::read(text, depth_max, &[&["processes", "spare_workers"]])?;
+    let change = PoolChange { processes: processes(&members)?, spare_workers: spare_workers(&members)? };
+    if change.processes.is_none() && change.spare_workers.is_none() {
+        return Err(invalid("processes", "at least one of processes and spare_workers must be given"));
+    }
+    Ok(change)
 }
 
 /// Reads a [`JoinBody`].

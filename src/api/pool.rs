@@ -38,7 +38,8 @@ pub struct FunctionInfo {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "name": "reports", "runtime": "python", "state": "running", "permanent": false, "processes": 2,
-    "ready": 2, "queued": 0, "running": 1, "maxtasksperchild": 100, "maxtasksperchild_jitter": 10
+    "ready": 2, "queued": 0, "running": 1, "maxtasksperchild": 100, "maxtasksperchild_jitter": 10,
+    "preload": "auto", "spare_workers": 0
 }))]
 pub struct PoolInfo {
     /// Its name.
@@ -73,9 +74,11 @@ pub struct PoolInfo {
     /// Bytes that a worker may hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_rss: Option<u64>,
-    /// Of a Python pool: whether the code is loaded once, before workers are forked; if not, each loads it.
+    /// Of a Python pool: what of the code is loaded before its workers are forked: `auto`, `on` or `off`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub preload: Option<bool>,
+    pub preload: Option<String>,
+    /// Workers that it keeps ready beyond `processes`: one takes the place of a worker that ends, at once.
+    pub spare_workers: u64,
 }
 
 /// A worker process.
@@ -91,6 +94,10 @@ pub struct WorkerInfo {
     pub pid: Option<i32>,
     /// `starting`, `idle`, `busy` or `stopping`.
     pub state: String,
+    /// True of a worker that is ready and gets no tasks before it takes another's place; left out else.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub spare: bool,
     /// The loading of the code that it has, from 1.
     pub generation: u64,
     /// The job that it works on.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{Config, PoolConfig};
+use crate::config::{self, Config, PoolConfig};
 use crate::objects::is_name;
-use crate::pool::{Functions, NewPool, PoolOptions, pick_initializer, pick_runtime};
+use crate::pool::{Functions, NewPool, PoolOptions, Preload, pick_initializer, pick_runtime};
 
 /// What is made at start.
 pub(super) struct Plan {
@@ -12,15 +12,23 @@ pub(super) struct Plan {
     pub pools: Vec<NewPool>,
 }
 
-/// Whether any Python pool made at start wants the code loaded before its workers are forked.
-pub(super) fn is_preloaded(config: &Config, is_only_runtime: bool) -> bool {
-    let is_python = |name: &str, said: &PoolConfig| match said.runtime.as_deref() {
-        Some(runtime) => runtime == "python",
-        None => name == "python" || is_only_runtime,
-    };
+/// What of the code the first Python zygote loads: what the runtime's own pool says, else what all say.
+pub(super) fn preload(config: &Config) -> Preload {
     let own = config.pools.get("python").and_then(|said| said.preload);
-    let mut others = config.pools.iter().filter(|(name, said)| *name != "python" && is_python(name, said));
-    own != Some(false) || others.any(|(_, said)| said.preload != Some(false))
+    known(own.unwrap_or(config.preload))
+}
+
+/// What of the code is loaded before the workers of a pool that does not say are forked.
+pub(super) fn preload_of_all(config: &Config) -> Preload {
+    known(config.preload)
+}
+
+fn known(preload: config::Preload) -> Preload {
+    match preload {
+        config::Preload::Auto => Preload::Auto,
+        config::Preload::On => Preload::On,
+        config::Preload::Off => Preload::Off,
+    }
 }
 
 /// The pools, without their initializers: one named after each runtime, and those of the configuration.
@@ -31,7 +39,8 @@ pub(super) fn pools(config: &Config, runtimes: &[&'static str]) -> Result<Vec<Ne
     let plain = PoolConfig::default();
     let pool = |name: &str| {
         let said = config.pools.get(name).unwrap_or(&plain);
-        new_pool(name, said, own.contains(name), runtimes).map_err(|error| format!("[pools.{name}]: {error}"))
+        new_pool(name, said, own.contains(name), runtimes, config.preload)
+            .map_err(|error| format!("[pools.{name}]: {error}"))
     };
     names.into_iter().map(pool).collect()
 }
@@ -41,6 +50,7 @@ fn new_pool(
     said: &PoolConfig,
     is_own: bool,
     runtimes: &[&'static str],
+    preload: config::Preload,
 ) -> Result<NewPool, String> {
     if !is_name(name) {
         return Err("a name is 1 to 128 of A-Z, a-z, 0-9, _, . and -, and not . or ..".into());
@@ -56,9 +66,10 @@ fn new_pool(
     if is_own && runtime != name {
         return Err(format!("the pool of this name is that of the runtime {name}"));
     }
-    if said.preload == Some(false) && runtime != "python" {
-        return Err("preload = false is for Python pools: nothing else is loaded".into());
+    if said.preload == Some(config::Preload::Off) && runtime != "python" {
+        return Err("preload = \"off\" is for Python pools: nothing else is loaded".into());
     }
+    let preload = if runtime == "python" { said.preload.unwrap_or(preload) } else { config::Preload::Auto };
     Ok(NewPool {
         name: name.into(),
         runtime,
@@ -68,7 +79,8 @@ fn new_pool(
             maxtasksperchild: said.maxtasksperchild.map(|tasks| tasks.0),
             maxtasksperchild_jitter: said.maxtasksperchild_jitter.map_or(0, |tasks| tasks.0),
             max_rss: said.max_rss.map(|bytes| bytes.0),
-            loads_in_workers: said.preload == Some(false),
+            preload: known(preload),
+            spare_workers: said.spare_workers.map(|spares| spares.get()),
         },
         permanent: true,
     })

@@ -11,7 +11,8 @@ use crate::jobs::Store;
 use crate::objects::Objects;
 use crate::pool::{Function, Functions, Origin, Pools, Workshop};
 use crate::process::{
-    CommandOutput, Family, FunctionTypes, Generation, LoadCommand, LoadList, RuntimeSpec, Spawner,
+    CommandOutput, Family, FunctionTypes, Generation, Late, LoadCommand, LoadList, Preload, RuntimeSpec,
+    Spawner,
 };
 use crate::processes::{Processes, Rules};
 use crate::schema::Types;
@@ -37,7 +38,7 @@ pub(super) struct Loaded(Vec<Runtime>);
 
 struct Runtime {
     name: &'static str,
-    preloaded: bool,
+    preload: Preload,
     spawner: Spawner,
     generation: Arc<Generation>,
 }
@@ -56,16 +57,16 @@ pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, Str
         native(!config.commands.is_empty(), "command", commands).map_err(|error| error.to_string())?;
     let is_native = config.builtin || config.own_functions;
     let native = native(is_native, "native", own).map_err(|error| error.to_string())?;
-    let python = config.python.as_ref().map(|python| RuntimeSpec {
-        preload: plan::is_preloaded(config, native.is_none() && command.is_none()),
-        ..python_spec(config, python)
-    });
+    let python = config
+        .python
+        .as_ref()
+        .map(|python| RuntimeSpec { preload: plan::preload(config), ..python_spec(config, python) });
     let start = async |spec: Option<RuntimeSpec>| match spec {
         None => Ok(None),
         Some(spec) => {
-            let (name, preloaded) = (spec.name, spec.preload);
+            let (name, preload) = (spec.name, spec.preload);
             let started = Spawner::start(spec, family.clone()).await.map_err(|error| error.to_string())?;
-            Ok::<_, String>(Some(Runtime { name, preloaded, spawner: started.0, generation: started.1 }))
+            Ok::<_, String>(Some(Runtime { name, preload, spawner: started.0, generation: started.1 }))
         }
     };
     let (native, python, command) = tokio::try_join!(start(native), start(python), start(command))?;
@@ -112,7 +113,8 @@ fn native_spec(config: &Config, name: &'static str, load: LoadList) -> std::io::
         arguments: vec![ZYGOTE_ARGUMENT.into()],
         preamble: &[],
         load,
-        preload: true,
+        preload: Preload::Auto,
+        late: Vec::new(),
         result_bytes_max: config.limits.result_bytes_max,
         tracebacks: config.tracebacks,
         start_timeout: config.limits.start_timeout,
@@ -133,7 +135,8 @@ fn python_spec(config: &Config, python: &PythonConfig) -> RuntimeSpec {
             functions: python.functions.clone(),
             commands: Vec::new(),
         },
-        preload: true,
+        preload: Preload::Auto,
+        late: Vec::new(),
         result_bytes_max: config.limits.result_bytes_max,
         tracebacks: config.tracebacks,
         start_timeout: config.limits.start_timeout,
@@ -160,6 +163,12 @@ impl Loaded {
             })
         };
         self.0.iter().flat_map(of).collect()
+    }
+
+    /// What each worker loads itself because it starts threads while it loads.
+    pub fn late(&self) -> Vec<Late> {
+        let found = self.0.iter().filter(|runtime| runtime.preload == Preload::Auto);
+        found.flat_map(|runtime| runtime.generation.late.iter().cloned()).collect()
     }
 
     fn names(&self) -> Vec<&'static str> {
@@ -211,12 +220,14 @@ impl Loaded {
         let calls = Calls::new(objects.clone(), limits.result_bytes_max);
         let sources = self.0.iter().map(|runtime| (runtime.name, runtime.spawner.clone()));
         let processes = Processes::new(rules, calls.clone(), sources.collect());
-        let spawners = self.0.into_iter().map(|runtime| {
-            (Origin { runtime: runtime.name, in_workers: !runtime.preloaded }, runtime.spawner)
-        });
+        let spawners = self
+            .0
+            .into_iter()
+            .map(|runtime| (Origin { runtime: runtime.name, preload: runtime.preload }, runtime.spawner));
         let workshop = Workshop {
             processes: config.workers,
             processes_max: limits.pool_workers_max,
+            preload: plan::preload_of_all(config),
             store: Arc::clone(store),
             calls,
             start_timeout: config.limits.start_timeout,
@@ -227,7 +238,7 @@ impl Loaded {
         let pools = Pools::new(workshop, spawners.collect());
         for new in planned {
             let name = Arc::clone(&new.name);
-            let loaded = pools.load(new.runtime, new.options.loads_in_workers).await;
+            let loaded = pools.load(new.runtime, new.options.preload).await;
             loaded.map_err(|failure| format!("the pool {name}: {}", failure.detail))?;
             pools.make(new).map_err(|error| format!("the pool {name}: {error}"))?;
         }

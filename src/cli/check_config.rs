@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use crate::app::Offered;
+use crate::app::{Checked, Offered};
 use crate::config::{Bind, Config, ServeFlags};
 
 #[derive(Debug, clap::Args)]
@@ -26,8 +26,8 @@ pub fn run(check: CheckConfig) -> ExitCode {
         super::tell(&format!("warning: {warning}"));
     }
     match crate::app::check(&config) {
-        Ok(offered) => {
-            super::print(&report(&config, &offered, check.all));
+        Ok(checked) => {
+            super::print(&report(&config, &checked, check.all));
             ExitCode::SUCCESS
         }
         Err(reason) => {
@@ -37,7 +37,8 @@ pub fn run(check: CheckConfig) -> ExitCode {
     }
 }
 
-fn report(config: &Config, offered: &[Offered], all: bool) -> String {
+fn report(config: &Config, checked: &Checked, all: bool) -> String {
+    let offered = &checked.offered;
     let address = match &config.bind {
         Bind::Tcp(address) => format!("http://{address}"),
         Bind::Unix(path) => format!("unix:{}", path.display()),
@@ -52,6 +53,9 @@ fn report(config: &Config, offered: &[Offered], all: bool) -> String {
             function.doc.as_deref().and_then(|doc| doc.lines().map(str::trim).find(|line| !line.is_empty()));
         let line = format!("  {:<8}{call:<width$}  {}", function.runtime, doc.unwrap_or_default());
         push_line(&mut text, line.trim_end());
+    }
+    for late in &checked.late {
+        push_line(&mut text, &format!("  late    {late} (--preload)"));
     }
     if let Some(file) = &config.tokens {
         let names: Vec<&str> = file.tokens.names().collect();
@@ -122,16 +126,19 @@ mod tests {
 
     #[test]
     fn the_report_says_what_and_how() {
-        let functions = [
+        let offered = vec![
             offered("tasks.f", Some("(x)"), Some("\n  Squares.\n\nMore.")),
             offered("os.getpid", None, None),
         ];
-        let text = report(&config(&["--workers", "77", "--max-wait", "5"]), &functions, false);
+        let late = vec!["tasks starts threads".to_owned()];
+        let checked = Checked { offered, late };
+        let text = report(&config(&["--workers", "77", "--max-wait", "5"]), &checked, false);
         assert_eq!(
             text,
             "http://127.0.0.1:8080 would offer 2 functions, with 77 workers for each runtime:\n\
              \x20 python  tasks.f(x)  Squares.\n\
              \x20 python  os.getpid\n\
+             \x20 late    tasks starts threads (--preload)\n\
              \n\
              Knobs that differ from their default:\n\
              \x20 --workers            77                  default the processors this process may use\n\
@@ -141,11 +148,12 @@ mod tests {
 
     #[test]
     fn all_knobs_are_listed_on_request() {
-        let text = report(&config(&[]), &[], true);
+        let nothing = Checked { offered: Vec::new(), late: Vec::new() };
+        let text = report(&config(&[]), &nothing, true);
         assert!(
             text.contains("\n  --depth              128\n") && text.contains("\n  --drain-delay        0s\n"),
             "{text}"
         );
-        assert!(report(&config(&[]), &[], false).contains("Every knob is at its default"));
+        assert!(report(&config(&[]), &nothing, false).contains("Every knob is at its default"));
     }
 }

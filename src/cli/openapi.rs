@@ -32,7 +32,7 @@ pub fn run(openapi: Openapi) -> ExitCode {
         };
         base_url = config.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
         match crate::app::check(&config) {
-            Ok(functions) => offered = functions,
+            Ok(checked) => offered = checked.offered,
             Err(reason) => {
                 super::tell(&reason);
                 return ExitCode::from(super::EXIT_USAGE);

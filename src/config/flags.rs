@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::commands::{self, CommandEntry};
-use super::quantity::{Bytes, Count, Seconds, Switch};
+use super::quantity::{Bytes, Count, Preload, Seconds, Switch};
 use super::{
     Bind, Config, ConfigError, FunctionTables, HostName, Limits, PoolTables, PublicUrl, TokenFile,
     WorkerOutput, file, processors, targets, tokens,
@@ -121,6 +121,11 @@ pub struct ServeFlags {
     #[arg(long, value_name = "DIR", env = "FORKPOOL_PYTHON_PATH", value_delimiter = ':')]
     #[arg(help_heading = "Workers")]
     pub python_path: Option<Vec<PathBuf>>,
+
+    /// What is loaded before workers are forked: what can be (a module that starts a thread while it loads is loaded
+    /// by each worker), everything (such a module is refused), or nothing [default: auto]
+    #[arg(long, value_name = "auto|on|off", env = "FORKPOOL_PRELOAD", help_heading = "Workers")]
+    pub preload: Option<Preload>,
 
     /// Where what functions print goes: to the job's log and standard error, or to the log alone
     /// [default: stderr]
@@ -310,6 +315,7 @@ impl ServeFlags {
             workers: flags.workers.map_or_else(default_workers, Count::get),
             pools: flags.pools.unwrap_or_default(),
             functions: flags.functions.unwrap_or_default(),
+            preload: flags.preload.unwrap_or_default(),
             worker_output: flags.worker_output.unwrap_or(WorkerOutput::Stderr),
             tracebacks: flags.tracebacks.is_none_or(|switch| switch.0),
             limits,
@@ -318,7 +324,7 @@ impl ServeFlags {
 
     fn over(self, under: Self) -> Self {
         lay_over!(self, under: targets, function, command, commands, builtin, bind, token_file, insecure_no_auth,
-            allow_host, public_url, workers, python, python_path, worker_output, tracebacks, log_limit,
+            allow_host, public_url, workers, python, python_path, preload, worker_output, tracebacks, log_limit,
             start_timeout, max_wait, drain_delay, drain_limit, result_ttl, failure_ttl, head_timeout,
             body_stall, write_stall, idle_timeout, body_limit, result_limit, queue_jobs, queue_bytes,
             finished_jobs, finished_bytes, idempotency_ttl, idempotency_keys, idempotency_bytes, objects,

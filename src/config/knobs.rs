@@ -42,6 +42,7 @@ impl Config {
             Knob { name: "workers", value: self.workers.to_string(), default: None },
             knob("python", interpreter, "python3"),
             knob("python-path", paths, "none"),
+            knob("preload", self.preload.word().to_owned(), "auto"),
             knob("worker-output", output.to_owned(), "stderr"),
             knob("tracebacks", switch(self.tracebacks), "on"),
         ];

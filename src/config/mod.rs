@@ -28,6 +28,7 @@ pub use limits::Limits;
 pub use names::unknown_variables;
 pub use pools::{FunctionConfig, FunctionTables, InitArgs, PoolConfig, PoolTables};
 pub use public::{HostName, PublicUrl};
+pub use quantity::Preload;
 pub use tokens::Tokens;
 
 /// What is served, where, and within which limits.
@@ -59,6 +60,8 @@ pub struct Config {
     pub pools: PoolTables,
     /// What is said of single functions.
     pub functions: FunctionTables,
+    /// What of Python code is loaded before workers are forked, in pools that do not say.
+    pub preload: Preload,
     /// Where the output of workers goes besides its job's log.
     pub worker_output: WorkerOutput,
     /// Whether a function's own traceback is part of its error.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use super::quantity::{Bytes, Count, Seconds};
+use super::quantity::{Bytes, Count, Preload, Seconds};
 
 /// Most tasks a worker may be limited to.
 const TASKS_MAX: u64 = 1 << 53;
@@ -34,8 +34,10 @@ pub struct PoolConfig {
     pub maxtasksperchild_jitter: Option<Count<0, TASKS_MAX>>,
     /// What a worker may hold.
     pub max_rss: Option<Bytes<1, TASKS_MAX>>,
-    /// Whether the code is loaded before workers are forked.
-    pub preload: Option<bool>,
+    /// What of the code is loaded before workers are forked; as `preload` if left out.
+    pub preload: Option<Preload>,
+    /// Workers kept ready beyond those.
+    pub spare_workers: Option<Count<0, 64>>,
 }
 
 /// What is said of a function.

@@ -27,6 +27,29 @@ pub struct Count<const MIN: u64, const MAX: u64>(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Switch(pub bool);
 
+/// What of the code is loaded before workers are forked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Preload {
+    /// What can be.
+    #[default]
+    Auto,
+    /// Everything, or the start fails.
+    On,
+    /// Nothing.
+    Off,
+}
+
+impl Preload {
+    /// As it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+}
+
 impl<const MIN: u64, const MAX: u64> Bytes<MIN, MAX> {
     /// As the machine counts; what it cannot count is no bound to it.
     pub fn get(self) -> usize {
@@ -132,6 +155,19 @@ impl FromStr for Switch {
             "on" | "true" | "yes" | "1" => Ok(Self(true)),
             "off" | "false" | "no" | "0" => Ok(Self(false)),
             _ => Err("give on or off".to_owned()),
+        }
+    }
+}
+
+impl FromStr for Preload {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(Switch(true)) => Ok(Self::On),
+            Ok(Switch(false)) => Ok(Self::Off),
+            Err(_) if text.eq_ignore_ascii_case("auto") => Ok(Self::Auto),
+            Err(_) => Err("give auto, on or off".to_owned()),
         }
     }
 }
@@ -254,6 +290,18 @@ impl<'de> Deserialize<'de> for Switch {
             Scalar::Truth(value) => Ok(Self(value)),
             Scalar::Text(text) => text.parse(),
             Scalar::Integer(_) | Scalar::Float(_) => Err("give true or false".to_owned()),
+        }
+        .map_err(Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Preload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Scalar::deserialize(deserializer)? {
+            Scalar::Truth(true) => Ok(Self::On),
+            Scalar::Truth(false) => Ok(Self::Off),
+            Scalar::Text(text) => text.parse(),
+            Scalar::Integer(_) | Scalar::Float(_) => Err("give auto, on or off".to_owned()),
         }
         .map_err(Error::custom)
     }

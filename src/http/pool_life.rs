@@ -18,7 +18,7 @@ use crate::api::{
     Problem as ProblemBody, ReadProblems, join_timeout, pool_change,
 };
 use crate::objects::is_name;
-use crate::pool::{Misfit, NewPool, NotMade, Pool, PoolOptions, PoolState, pick_initializer};
+use crate::pool::{Misfit, NewPool, NotMade, Pool, PoolOptions, PoolState, Preload, pick_initializer};
 
 /// Beyond the workers' own start clock.
 const MADE_GRACE: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ pub async fn create_pool(
     let service = app.service_for_work()?;
     let new = resolved(service, wanted)?;
     let name = Arc::clone(&new.name);
-    let loaded = service.pools.load(new.runtime, new.options.loads_in_workers).await;
+    let loaded = service.pools.load(new.runtime, new.options.preload).await;
     loaded.map_err(|failure| Problem::of_boot(&failure))?;
     let pool = service.pools.make(new).map_err(|error| match error {
         NotMade::AlreadyExists => Problem::pool_exists(&name),
@@ -67,10 +67,9 @@ fn resolved(service: &Service, wanted: NewPoolRequest) -> Result<NewPool, Proble
     }
     let runtime =
         service.pools.runtime(wanted.runtime.as_deref()).map_err(|misfit| of_misfit(service, &misfit))?;
-    if !wanted.preload && runtime != "python" {
-        return Err(
-            Invalid::new("preload", "preload: false is for Python pools: nothing else is loaded").into()
-        );
+    let preload = wanted.preload.and_then(Preload::of_word).unwrap_or(service.pools.preload());
+    if wanted.preload == Some("off") && runtime != "python" {
+        return Err(Invalid::new("preload", "preload off is for Python pools: nothing else is loaded").into());
     }
     let initializer = wanted.initializer.as_deref().map(|name| {
         pick_initializer(runtime, &service.functions, name, wanted.initargs.as_deref())
@@ -85,7 +84,8 @@ fn resolved(service: &Service, wanted: NewPoolRequest) -> Result<NewPool, Proble
             maxtasksperchild: wanted.maxtasksperchild,
             maxtasksperchild_jitter: wanted.maxtasksperchild_jitter,
             max_rss: wanted.max_rss,
-            loads_in_workers: !wanted.preload,
+            preload: if runtime == "python" { preload } else { Preload::default() },
+            spare_workers: wanted.spare_workers,
         },
         permanent: false,
     })
@@ -107,7 +107,7 @@ fn of_misfit(service: &Service, misfit: &Misfit) -> Problem {
 /// Waits for the workers of a pool just started; if they don't come its name is free again.
 async fn finish_making(app: Arc<Shared>, pool: Pool) -> Result<(), Problem> {
     let service = app.service()?;
-    let problem = match tokio::time::timeout(service.pools.start_timeout() + MADE_GRACE, pool.made()).await {
+    let problem = match tokio::time::timeout(pool.start_timeout + MADE_GRACE, pool.made()).await {
         Ok(Ok(())) => {
             pool.open();
             return Ok(());
@@ -141,13 +141,13 @@ pub async fn resize_pool(
     Segment(name): Segment,
     SmallBody(body): SmallBody,
 ) -> Result<Json<PoolInfo>, Problem> {
-    let processes = pool_change(&body, app.limits.depth_max)?;
+    let change = pool_change(&body, app.limits.depth_max)?;
     let service = app.service_for_work()?;
     let pool = service.pool(&name)?;
     if pool.state() == PoolState::Closed {
         return Err(Problem::pool_closed(&pool));
     }
-    service.pools.resize(&pool, processes).map_err(Problem::too_many_workers)?;
+    service.pools.resize(&pool, change.processes, change.spare_workers).map_err(Problem::too_many_workers)?;
     Ok(Json(shown(&pool).await))
 }
 

@@ -21,6 +21,7 @@ pub async fn shown(pool: &Pool) -> PoolInfo {
     let initializer = options.initializer.as_ref();
     let limited = options.maxtasksperchild;
     PoolInfo {
+        spare_workers: pool.spare_workers() as u64,
         name: pool.name.to_string(),
         runtime: pool.runtime.into(),
         state: if pool.state() == PoolState::Closed { "closed".into() } else { "running".into() },
@@ -35,7 +36,7 @@ pub async fn shown(pool: &Pool) -> PoolInfo {
         maxtasksperchild: limited,
         maxtasksperchild_jitter: limited.map(|_| options.maxtasksperchild_jitter),
         max_rss: options.max_rss,
-        preload: (pool.runtime == "python").then_some(!options.loads_in_workers),
+        preload: (pool.runtime == "python").then(|| options.preload.word().to_owned()),
     }
 }
 
@@ -47,6 +48,7 @@ fn shown_worker(worker: WorkerView) -> WorkerInfo {
     WorkerInfo {
         pid: worker.pid,
         state: worker.state.into(),
+        spare: worker.spare,
         generation: worker.generation,
         current_job: current_job.map(|job| job.to_string()),
         current_function: current_function.map(|name| name.to_string()),

@@ -73,6 +73,8 @@ pub(super) struct Engine {
     pub vitals: watch::Sender<Vitals>,
     /// Takes no more work.
     pub closed: bool,
+    /// It had all its workers once: spares come after that.
+    pub whole: bool,
     /// Ends for good, by request.
     pub terminated: bool,
     /// The last worker to leave was let go by us: its place is taken, and nothing is wrong.
@@ -104,6 +106,7 @@ impl Engine {
             sender,
             vitals,
             closed: false,
+            whole: false,
             terminated: false,
             replaces: false,
             apart: BTreeMap::new(),
@@ -165,7 +168,7 @@ impl Engine {
             Event::Look(job, reply) => self.on_look(job, reply),
             Event::Drain(reply) => self.on_drain(reply),
             Event::Stop(reply) => self.on_stop(reply),
-            Event::Resize(processes) => self.on_resize(processes),
+            Event::Resize(processes, spare_workers) => self.on_resize(processes, spare_workers),
             Event::Close => self.on_close(),
             Event::Terminate(reply) => self.on_terminate(reply),
             Event::Born(id, process, generation) => self.on_born(id, process, generation),
@@ -180,6 +183,7 @@ impl Engine {
         self.shed_surplus();
         self.weigh_workers();
         self.mind_clocks();
+        self.promote_spares();
         self.hand_out();
         while let Some(id) = self.roster.overdue(self.now) {
             self.look_into_pipe(id);
@@ -198,7 +202,8 @@ impl Engine {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let respawn = (self.roster.alive() < self.target()).then(|| self.pace.wait_until(self.now)).flatten();
+        let wanted = self.target() + self.spares();
+        let respawn = (self.roster.alive() < wanted).then(|| self.pace.wait_until(self.now)).flatten();
         let ours = [respawn, self.next_weighing(), self.next_rejoin(), self.clocks.next()];
         self.roster.next_check().into_iter().chain(ours.into_iter().flatten()).min()
     }

@@ -36,8 +36,8 @@ pub(super) enum Event {
     Drain(oneshot::Sender<()>),
     /// End everything, answer when no worker is left.
     Stop(oneshot::Sender<()>),
-    /// Have so many workers.
-    Resize(usize),
+    /// Have so many workers, and so many spare ones.
+    Resize(usize, usize),
     /// Take no more work; when all is done, let the workers go.
     Close,
     /// End every job as `pool-terminated` and kill every worker, answer when none is left.

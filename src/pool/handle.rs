@@ -25,6 +25,8 @@ pub struct PoolSpec {
     pub runtime: &'static str,
     /// Worker processes.
     pub processes: usize,
+    /// Workers kept ready beyond those.
+    pub spare_workers: usize,
     /// What else was said of it.
     pub options: Arc<PoolOptions>,
     /// Whether it lasts as long as the server.
@@ -54,6 +56,8 @@ pub struct Pool {
     pub runtime: &'static str,
     /// Whether it lasts as long as the server.
     pub permanent: bool,
+    /// From a fork to a worker's first word, at most.
+    pub start_timeout: Duration,
     /// What else was said of it.
     pub options: Arc<PoolOptions>,
     shared: Arc<Settings>,
@@ -65,6 +69,7 @@ pub struct Pool {
 #[derive(Debug)]
 struct Settings {
     processes: AtomicUsize,
+    spare_workers: AtomicUsize,
     state: AtomicU8,
 }
 
@@ -120,6 +125,8 @@ pub struct WorkerView {
     pub pid: Option<i32>,
     /// `starting`, `idle`, `busy` or `stopping`.
     pub state: &'static str,
+    /// Whether it waits to take another's place.
+    pub spare: bool,
     /// The loading of the code that it has.
     pub generation: u64,
     /// The job of its head.
@@ -137,12 +144,14 @@ impl Pool {
         let (vitals_sender, vitals) = watch::channel(Vitals::default());
         let settings = Settings {
             processes: AtomicUsize::new(spec.processes),
+            spare_workers: AtomicUsize::new(spec.spare_workers),
             state: AtomicU8::new(PoolState::Making as u8),
         };
         let pool = Self {
             name: Arc::clone(&spec.name),
             runtime: spec.runtime,
             permanent: spec.permanent,
+            start_timeout: spec.start_timeout,
             options: Arc::clone(&spec.options),
             shared: Arc::new(settings),
             sender,
@@ -196,6 +205,11 @@ impl Pool {
         self.shared.processes.load(Ordering::Relaxed)
     }
 
+    /// Workers that it should keep ready beyond those.
+    pub fn spare_workers(&self) -> usize {
+        self.shared.spare_workers.load(Ordering::Relaxed)
+    }
+
     /// How far it is in its life.
     pub fn state(&self) -> PoolState {
         match self.shared.state.load(Ordering::Relaxed) {
@@ -237,10 +251,11 @@ impl Pool {
         self.advance(PoolState::Running);
     }
 
-    /// Has so many workers from now on; those that are too many end what they run.
-    pub fn resize(&self, processes: usize) {
+    /// Has so many workers, and spare ones, from now on; those that are too many end what they run.
+    pub fn resize(&self, processes: usize, spare_workers: usize) {
         self.shared.processes.store(processes, Ordering::Relaxed);
-        self.send(Event::Resize(processes));
+        self.shared.spare_workers.store(spare_workers, Ordering::Relaxed);
+        self.send(Event::Resize(processes, spare_workers));
     }
 
     /// Takes no more work; what it has is run, and then its workers end.

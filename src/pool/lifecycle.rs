@@ -8,6 +8,7 @@ use super::engine::Engine;
 use super::fate::KillCause;
 use super::handle::Vitals;
 use super::options::{BootFailure, BootReason};
+use super::roster::SeatId;
 use crate::jobs::{Failure, FailureCode, Outcome};
 
 impl Engine {
@@ -17,20 +18,54 @@ impl Engine {
         if done || self.stopped.is_some() { 0 } else { self.spec.processes }
     }
 
-    pub(super) fn on_resize(&mut self, processes: usize) {
+    /// Workers that it should have ready beyond those: none before the pool was whole for the first time.
+    pub(super) fn spares(&self) -> usize {
+        if self.whole && self.target() > 0 { self.spec.spare_workers } else { 0 }
+    }
+
+    pub(super) fn on_resize(&mut self, processes: usize, spare_workers: usize) {
         self.spec.processes = processes;
+        self.spec.spare_workers = spare_workers;
     }
 
     pub(super) fn on_close(&mut self) {
         self.closed = true;
     }
 
-    /// Lets those workers go that are too many; what waits in their pipes goes to others.
+    /// Lets those workers go that are too many; what waits in their pipes goes to others. A spare is no reason to
+    /// keep one that takes tasks, nor the other way round.
     pub(super) fn shed_surplus(&mut self) {
-        let surplus = self.roster.alive().saturating_sub(self.target());
-        for id in self.roster.most_dispensable(surplus) {
+        let target = self.target();
+        let surplus = self.roster.alive().saturating_sub(target + self.spares());
+        if surplus == 0 && self.spec.spare_workers == 0 {
+            return;
+        }
+        let serving = self.roster.serving().saturating_sub(target);
+        let mut leaving = self.roster.most_dispensable_serving(serving);
+        leaving.extend(self.roster.most_dispensable_others(surplus.saturating_sub(leaving.len())));
+        for id in leaving {
             self.replaces = true;
             self.dismiss(id, KillCause::Surplus);
+        }
+    }
+
+    /// A spare takes the place of each worker that is missing.
+    pub(super) fn promote_spares(&mut self) -> bool {
+        let mut promoted = false;
+        while self.roster.has_spare() && self.roster.serving() < self.target() {
+            self.roster.promote_spare();
+            promoted = true;
+        }
+        promoted
+    }
+
+    /// A worker has booted: it takes tasks, or waits until one that does is missing.
+    pub(super) fn take_on(&mut self, id: SeatId) {
+        if self.roster.serving() < self.target() || self.spares() == 0 {
+            self.roster.set_ready(id);
+            self.whole |= self.roster.serving() >= self.target();
+        } else {
+            self.roster.set_spare(id);
         }
     }
 
@@ -74,15 +109,15 @@ impl Engine {
     pub(super) fn boot_ended(&mut self, how: &str) {
         self.replaces = false;
         self.pace.boot_failed(self.now);
-        let options = &self.spec.options;
-        let (reason, what) = match &options.initializer {
-            Some(initializer) if options.loads_in_workers => {
+        let loads = self.spec.spawner.loading().is_some();
+        let (reason, what) = match &self.spec.options.initializer {
+            Some(initializer) if loads => {
                 (BootReason::Loading, format!("loaded the code or ran {}", initializer.function))
             }
             Some(initializer) => {
                 (BootReason::Initializer, format!("ran the initializer {}", initializer.function))
             }
-            None if options.loads_in_workers => (BootReason::Loading, "loaded the code".to_owned()),
+            None if loads => (BootReason::Loading, "loaded the code".to_owned()),
             None => return,
         };
         let detail = format!("a worker {how} while it {what}");

@@ -1,7 +1,7 @@
 //! What may be said of a pool besides its size, and why its workers did not become ready.
 
 use crate::jobs::Exception;
-use crate::process::Initializer;
+use crate::process::{Initializer, Preload};
 
 /// What may be said of a pool besides its size.
 #[derive(Debug, Clone, Default)]
@@ -14,8 +14,10 @@ pub struct PoolOptions {
     pub maxtasksperchild_jitter: u64,
     /// Bytes that a worker may hold.
     pub max_rss: Option<u64>,
-    /// Each worker loads the code itself, after its fork.
-    pub loads_in_workers: bool,
+    /// What of the code is loaded before its workers are forked.
+    pub preload: Preload,
+    /// Workers kept ready beyond those that take tasks; by what workers load themselves if left out.
+    pub spare_workers: Option<usize>,
 }
 
 /// Why workers can't become ready, however often they are started.

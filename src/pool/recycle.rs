@@ -60,7 +60,8 @@ impl Engine {
         }
         self.next_weighing = self.now + MEMORY_PERIOD;
         for id in self.roster.ids().collect::<Vec<_>>() {
-            if let Some(Phase::Ready | Phase::Silent(_) | Phase::Leaving) = self.roster.phase(id)
+            if let Some(Phase::Ready | Phase::Spare | Phase::Silent(_) | Phase::Leaving) =
+                self.roster.phase(id)
                 && let Some(bytes) = self.excess(id)
             {
                 self.on_excess(id, bytes);

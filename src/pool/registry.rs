@@ -11,7 +11,10 @@ use super::handle::{Pool, PoolSpec};
 use super::options::{BootFailure, BootReason, PoolOptions};
 use crate::calls::Calls;
 use crate::jobs::Store;
-use crate::process::{Initializer, Spawner};
+use crate::process::{Initializer, Preload, Spawner};
+
+/// What workers that load side by side are given at most beyond the start clock.
+const LOADING_MAX: Duration = Duration::from_secs(600);
 
 /// What all pools have in common.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub struct Workshop {
     pub processes_max: usize,
     /// What serves workers the shared objects.
     pub calls: Calls,
+    /// What is loaded before the workers of a Python pool that does not say are forked.
+    pub preload: Preload,
     /// Where jobs end.
     pub store: Arc<dyn Store>,
     /// From a fork to the worker's first word.
@@ -108,16 +113,16 @@ pub type Functions = BTreeMap<Arc<str>, Arc<Function>>;
 pub struct Origin {
     /// Its runtime.
     pub runtime: &'static str,
-    /// Whether it loads the code itself.
-    pub in_workers: bool,
+    /// What of the code is loaded before its fork.
+    pub preload: Preload,
 }
 
 /// The pools.
 #[derive(Debug)]
 pub struct Pools {
     workshop: Workshop,
-    /// Where the workers of each runtime come from, those that load the code themselves apart; none any more
-    /// once the server ends.
+    /// Where the workers of each runtime come from, by what is loaded before their fork; none any more once the
+    /// server ends.
     spawners: RwLock<BTreeMap<Origin, Spawner>>,
     /// One kind of workers is made possible at a time.
     loading: tokio::sync::Mutex<()>,
@@ -136,24 +141,32 @@ impl Pools {
     }
 
     /// Makes sure that workers of this kind can be had: the first time that is asked for, a zygote is started.
-    pub async fn load(&self, runtime: &'static str, in_workers: bool) -> Result<(), BootFailure> {
-        let origin = Origin { runtime, in_workers };
+    pub async fn load(&self, runtime: &'static str, preload: Preload) -> Result<(), BootFailure> {
+        let origin = Origin { runtime, preload };
         let _one_at_a_time = self.loading.lock().await;
         let other = {
             let spawners = self.spawners.read();
             if spawners.contains_key(&origin) {
                 return Ok(());
             }
-            spawners.get(&Origin { runtime, in_workers: !in_workers }).cloned()
+            let mut others = spawners.iter().filter(|(origin, _)| origin.runtime == runtime);
+            // `auto` and `on` are the same where nothing is left to workers.
+            let same = |spawner: &Spawner| preload != Preload::Off && spawner.loading().is_none();
+            let other = others.clone().find(|(_, spawner)| same(spawner));
+            other
+                .map(|(_, spawner)| (spawner.clone(), true))
+                .or_else(|| others.next().map(|(_, spawner)| (spawner.clone(), false)))
         };
-        // Without the other one the server ends, and no pool will be made.
-        let Some(other) = other else { return Ok(()) };
-        let started = other.start_sibling(!in_workers).await;
-        let spawner = started.map_err(|error| BootFailure {
-            reason: BootReason::Loading,
-            detail: error.to_string(),
-            exception: None,
-        })?;
+        let spawner = match other {
+            // Without another one the server ends, and no pool will be made.
+            None => return Ok(()),
+            Some((same, true)) => same,
+            Some((other, false)) => other.start_sibling(preload).await.map_err(|error| BootFailure {
+                reason: BootReason::Loading,
+                detail: error.to_string(),
+                exception: None,
+            })?,
+        };
         let mut spawners = self.spawners.write();
         if !spawners.is_empty() {
             spawners.insert(origin, spawner);
@@ -170,7 +183,7 @@ impl Pools {
 
     /// Starts a pool. It takes no work before [`Pool::open`].
     pub fn make(&self, new: NewPool) -> Result<Pool, NotMade> {
-        let origin = Origin { runtime: new.runtime, in_workers: new.options.loads_in_workers };
+        let origin = Origin { runtime: new.runtime, preload: new.options.preload };
         let spawner = self.spawners.read().get(&origin).cloned().ok_or(NotMade::UnknownRuntime)?;
         let mut by_name = self.by_name.write();
         if by_name.contains_key(&new.name) {
@@ -178,19 +191,26 @@ impl Pools {
         }
         let workshop = &self.workshop;
         let processes = new.processes.unwrap_or(workshop.processes);
+        let loading = spawner.loading();
+        let spare_workers = new.options.spare_workers.unwrap_or(usize::from(loading.is_some()));
         if !new.permanent {
-            self.check_workers(by_name.values(), processes)?;
+            self.check_workers(by_name.values(), processes + spare_workers)?;
         }
+        // Workers that load side by side take longer, each of them.
+        let together = u32::try_from(processes + spare_workers).unwrap_or(u32::MAX);
+        let start_timeout =
+            workshop.start_timeout + loading.unwrap_or_default().saturating_mul(together).min(LOADING_MAX);
         let pool = Pool::start(PoolSpec {
             name: Arc::clone(&new.name),
             runtime: new.runtime,
             processes,
+            spare_workers,
             options: Arc::new(new.options),
             permanent: new.permanent,
             spawner,
             calls: workshop.calls.clone(),
             store: Arc::clone(&workshop.store),
-            start_timeout: workshop.start_timeout,
+            start_timeout,
             result_bytes_max: workshop.result_bytes_max,
             log_bytes_max: workshop.log_bytes_max,
             output_to_stderr: workshop.output_to_stderr,
@@ -199,15 +219,22 @@ impl Pools {
         Ok(pool)
     }
 
-    /// A pool has so many workers from now on.
-    pub fn resize(&self, pool: &Pool, processes: usize) -> Result<(), TooManyWorkers> {
+    /// A pool has so many workers, and spare ones, from now on; as many as it has of those that are left out.
+    pub fn resize(
+        &self,
+        pool: &Pool,
+        processes: Option<usize>,
+        spare_workers: Option<usize>,
+    ) -> Result<(), TooManyWorkers> {
         // For writing: of two at once, one comes after the other.
         let by_name = self.by_name.write();
-        if processes > pool.processes() {
+        let processes = processes.unwrap_or(pool.processes());
+        let spare_workers = spare_workers.unwrap_or(pool.spare_workers());
+        if processes + spare_workers > pool.processes() + pool.spare_workers() {
             let others = by_name.values().filter(|other| other.name != pool.name);
-            self.check_workers(others, processes)?;
+            self.check_workers(others, processes + spare_workers)?;
         }
-        pool.resize(processes);
+        pool.resize(processes, spare_workers);
         Ok(())
     }
 
@@ -216,7 +243,7 @@ impl Pools {
         others: impl Iterator<Item = &'a Pool>,
         more: usize,
     ) -> Result<(), TooManyWorkers> {
-        let wanted = others.map(Pool::processes).sum::<usize>() + more;
+        let wanted = others.map(|pool| pool.processes() + pool.spare_workers()).sum::<usize>() + more;
         let most = self.workshop.processes_max;
         if wanted > most { Err(TooManyWorkers { wanted, most }) } else { Ok(()) }
     }
@@ -241,14 +268,14 @@ impl Pools {
         self.spawners.write().clear();
     }
 
+    /// What is loaded before the workers of a Python pool that does not say are forked.
+    pub fn preload(&self) -> Preload {
+        self.workshop.preload
+    }
+
     /// Its name is free again.
     pub fn forget(&self, pool: &Pool) {
         self.by_name.write().remove(&pool.name);
-    }
-
-    /// From a fork to a worker's first word, at most.
-    pub fn start_timeout(&self) -> Duration {
-        self.workshop.start_timeout
     }
 }
 

@@ -160,12 +160,13 @@ impl Engine {
         let state = match self.roster.phase(id)? {
             Phase::Starting(_) => "starting",
             Phase::Ready | Phase::Silent(_) if counters.busy => "busy",
-            Phase::Ready | Phase::Silent(_) => "idle",
+            Phase::Ready | Phase::Spare | Phase::Silent(_) => "idle",
             Phase::Leaving | Phase::Ending => "stopping",
         };
         Some(WorkerView {
             pid: body.process.as_ref().map(|process| process.pid()),
             state,
+            spare: self.roster.phase(id) == Some(Phase::Spare),
             generation: body.generation.as_ref().map_or(0, |generation| generation.number),
             current: current.map(|task| (task.record.id, Arc::clone(&task.function.name))),
             current_age: current.and_then(|_| counters.task_age()),

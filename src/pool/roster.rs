@@ -35,6 +35,8 @@ pub(super) enum Phase {
     Starting(Instant),
     /// Takes tasks.
     Ready,
+    /// Ready, but gets none until it takes the place of one that does.
+    Spare,
     /// Did not read its tasks: asked for a sign of life until then.
     Silent(Instant),
     /// Ends what it runs and gets nothing more.
@@ -66,6 +68,8 @@ pub(super) struct Roster {
     births: u64,
     /// Ready and without tasks; the last to have worked is the first to work again: its memory is warm.
     idle: Vec<SeatId>,
+    /// Those that wait to take another's place, the longest first.
+    spare: Vec<SeatId>,
 }
 
 impl Roster {
@@ -95,6 +99,7 @@ impl Roster {
     pub fn unseat(&mut self, id: SeatId) -> Option<(Phase, VecDeque<Task>)> {
         self.get(id)?;
         self.idle.retain(|idle| *idle != id);
+        self.spare.retain(|spare| *spare != id);
         let seat = self.seats[id.seat].take()?;
         Some((seat.phase, seat.flight))
     }
@@ -130,6 +135,32 @@ impl Roster {
         self.seats.iter().flatten().filter(|seat| seat.phase == Phase::Ready).count()
     }
 
+    /// Workers that take tasks, those included that are asked for a sign of life.
+    pub fn serving(&self) -> usize {
+        let serves = |seat: &&Seat| matches!(seat.phase, Phase::Ready | Phase::Silent(_));
+        self.seats.iter().flatten().filter(serves).count()
+    }
+
+    /// Whether there is a worker that waits to take another's place.
+    pub fn has_spare(&self) -> bool {
+        !self.spare.is_empty()
+    }
+
+    /// A worker waits to take another's place.
+    pub fn set_spare(&mut self, id: SeatId) {
+        let Some(seat) = self.get_mut(id) else { return };
+        seat.phase = Phase::Spare;
+        self.spare.push(id);
+    }
+
+    /// The one that has waited for the longest takes tasks from now on.
+    pub fn promote_spare(&mut self) {
+        if !self.spare.is_empty() {
+            let id = self.spare.remove(0);
+            self.set_ready(id);
+        }
+    }
+
     /// Whether there is none at all.
     pub fn is_empty(&self) -> bool {
         self.seats.iter().all(Option::is_none)
@@ -149,6 +180,7 @@ impl Roster {
         let Some(seat) = self.get_mut(id) else { return };
         seat.phase = phase;
         self.idle.retain(|idle| *idle != id);
+        self.spare.retain(|spare| *spare != id);
     }
 
     /// Whether any worker could take some task now.
@@ -231,14 +263,23 @@ impl Roster {
         self.get(id).is_some_and(|seat| seat.budget == Some(0))
     }
 
-    /// So many workers, those first that are missed least: not ready yet, idle, then with little to do.
-    pub fn most_dispensable(&self, count: usize) -> Vec<SeatId> {
+    /// So many workers that take tasks, those first that are missed least: silent, idle, then with little to do.
+    pub fn most_dispensable_serving(&self, count: usize) -> Vec<SeatId> {
+        self.most_dispensable(count, |phase| matches!(phase, Phase::Ready | Phase::Silent(_)))
+    }
+
+    /// So many of the others: those that are not ready yet, then those that only wait for a place.
+    pub fn most_dispensable_others(&self, count: usize) -> Vec<SeatId> {
+        self.most_dispensable(count, |phase| matches!(phase, Phase::Starting(_) | Phase::Spare))
+    }
+
+    fn most_dispensable(&self, count: usize, is_such: impl Fn(Phase) -> bool) -> Vec<SeatId> {
         if count == 0 {
             return Vec::new();
         }
-        let stays = |id: &SeatId| !matches!(self.phase(*id), Some(Phase::Leaving | Phase::Ending));
-        let mut ids: Vec<SeatId> = self.ids().filter(stays).collect();
-        ids.sort_by_key(|id| (self.phase(*id) == Some(Phase::Ready), self.flight(*id).count()));
+        let mut ids: Vec<SeatId> = self.ids().filter(|id| self.phase(*id).is_some_and(&is_such)).collect();
+        let is_ready = |id| matches!(self.phase(id), Some(Phase::Ready | Phase::Spare));
+        ids.sort_by_key(|id| (is_ready(*id), self.flight(*id).count()));
         ids.truncate(count);
         ids
     }
@@ -359,7 +400,7 @@ impl Seat {
     fn deadline(&self) -> Option<Instant> {
         match self.phase {
             Phase::Starting(at) | Phase::Silent(at) => Some(at),
-            Phase::Ready | Phase::Leaving | Phase::Ending => None,
+            Phase::Ready | Phase::Spare | Phase::Leaving | Phase::Ending => None,
         }
     }
 }

@@ -15,7 +15,7 @@ impl Engine {
         let cause = match self.roster.phase(id) {
             Some(Phase::Starting(_)) => KillCause::Boot,
             Some(Phase::Silent(_)) => KillCause::Silent,
-            Some(Phase::Ready | Phase::Leaving | Phase::Ending) | None => return,
+            Some(Phase::Ready | Phase::Spare | Phase::Leaving | Phase::Ending) | None => return,
         };
         tracing::warn!(pool = %self.spec.name, ?cause, "a worker gives no sign of life");
         if self.bodies.get(&id).is_some_and(|body| body.process.is_some()) {
@@ -32,10 +32,13 @@ impl Engine {
         }
     }
 
-    /// Starts workers until there are as many as there should be, unless a brake is on.
+    /// Starts workers until there are as many as there should be, spares included, unless a brake is on.
     pub(super) fn keep_size(&mut self) {
+        if self.promote_spares() {
+            self.hand_out();
+        }
         while self.stopped.is_none()
-            && self.roster.alive() < self.target()
+            && self.roster.alive() < self.target() + self.spares()
             && self.pace.wait_until(self.now).is_none()
         {
             let ends = match ParentEnds::open() {

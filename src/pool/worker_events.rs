@@ -65,7 +65,7 @@ impl Engine {
         }
         self.pace.booted();
         self.vitals.send_modify(|vitals| vitals.failure = None);
-        self.roster.set_ready(id);
+        self.take_on(id);
     }
 
     /// The initializer failed. The worker leaves by itself; another is started as after any failed boot.
@@ -88,7 +88,7 @@ impl Engine {
                 Some(Phase::Starting(_)) => return self.on_ready(id),
                 // Let go before it was heard of.
                 Some(Phase::Ending) => return,
-                Some(Phase::Ready | Phase::Silent(_) | Phase::Leaving) | None => {}
+                Some(Phase::Ready | Phase::Spare | Phase::Silent(_) | Phase::Leaving) | None => {}
             },
             Kind::BootFailed => {
                 if let Some(Phase::Starting(_)) = phase {
@@ -210,7 +210,7 @@ impl Engine {
                 tracing::warn!(pool = %self.spec.name, %exit, "a worker ended before it was ready");
                 self.boot_ended(&format!("ended by {exit}"));
             }
-            Phase::Ready | Phase::Silent(_) | Phase::Leaving | Phase::Ending => {
+            Phase::Ready | Phase::Spare | Phase::Silent(_) | Phase::Leaving | Phase::Ending => {
                 if killed.is_none_or(KillCause::is_misdeed) {
                     let ran = flight.first().filter(|_| !unread_stream);
                     self.on_true_death(exit, ran.map(|task| Arc::clone(&task.function)));

@@ -4,6 +4,7 @@
 
 mod exit;
 mod family;
+mod late;
 mod lines;
 mod spawner;
 mod worker;
@@ -12,6 +13,7 @@ mod zygote;
 pub use crate::transport::{CommandOutput, FunctionTypes, LoadCommand};
 pub use exit::Exit;
 pub use family::Family;
+pub use late::{Late, Preload};
 pub use lines::Lines;
 pub use spawner::{ForkError, Initializer, Newborn, Purpose, Spawner};
 pub use worker::{WorkerEvent, WorkerProcess, attend};

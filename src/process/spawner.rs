@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::family::Family;
+use super::late::{self, Preload};
 use super::worker::WorkerProcess;
 use super::zygote::{Generation, LoadError, RuntimeSpec, Zygote};
 use crate::sys::PidFd;
@@ -73,25 +74,39 @@ struct Request {
 pub struct Spawner {
     requests: mpsc::UnboundedSender<Request>,
     made_of: Arc<(RuntimeSpec, Family)>,
+    /// How long each worker takes to load what is left to it; `None`: nothing is.
+    loading: Option<Duration>,
 }
 
 impl Spawner {
     /// Starts the runtime's first zygote; its failure is the caller's to report.
-    pub async fn start(spec: RuntimeSpec, family: Family) -> Result<(Self, Arc<Generation>), LoadError> {
-        let (zygote, generation) = Zygote::start(&spec, &family, 1).await?;
+    pub async fn start(mut spec: RuntimeSpec, family: Family) -> Result<(Self, Arc<Generation>), LoadError> {
+        let (zygote, generation) = late::start(&mut spec, &family, 1).await?;
+        if spec.preload == Preload::Auto {
+            generation.late.iter().for_each(|late| tracing::info!("{late}"));
+        }
+        let seconds = generation.late.iter().map(|late| late.seconds).sum();
+        let loading =
+            (!generation.late.is_empty()).then(|| Duration::try_from_secs_f64(seconds).unwrap_or_default());
         let generation = Arc::new(generation);
         let (sender, requests) = mpsc::unbounded_channel();
         let made_of = Arc::new((spec.clone(), family.clone()));
         let keeper = Keeper { spec, family, requests, pending: HashMap::new(), next_worker: 1 };
         tokio::spawn(keeper.run(zygote, Arc::clone(&generation)));
-        Ok((Self { requests: sender, made_of }, generation))
+        Ok((Self { requests: sender, made_of, loading }, generation))
     }
 
-    /// The same with a zygote of its own, which loads the code before it forks, or leaves that to workers.
-    pub async fn start_sibling(&self, preload: bool) -> Result<Self, LoadError> {
+    /// The same with a zygote of its own, which loads more or less before it forks.
+    pub async fn start_sibling(&self, preload: Preload) -> Result<Self, LoadError> {
         let (spec, family) = &*self.made_of;
-        let spec = RuntimeSpec { preload, ..spec.clone() };
+        let late = if preload == Preload::Auto { spec.late.clone() } else { Vec::new() };
+        let spec = RuntimeSpec { preload, late, ..spec.clone() };
         Self::start(spec, family.clone()).await.map(|(sibling, _)| sibling)
+    }
+
+    /// How long each worker takes to load what its zygote leaves to it; `None`: nothing.
+    pub fn loading(&self) -> Option<Duration> {
+        self.loading
     }
 
     /// A new process of the present generation.
@@ -136,7 +151,7 @@ impl Keeper {
     async fn replace(&mut self, number: u64) -> (Zygote, Arc<Generation>) {
         let mut pause = Duration::ZERO;
         loop {
-            match Zygote::start(&self.spec, &self.family, number).await {
+            match late::start(&mut self.spec, &self.family, number).await {
                 Ok((zygote, generation)) => return (zygote, Arc::new(generation)),
                 Err(error) => {
                     pause = (pause * 2).clamp(RETRY_FIRST, RETRY_MOST);
@@ -226,6 +241,7 @@ impl Keeper {
             }
             FromZygote::Loading { .. }
             | FromZygote::Function { .. }
+            | FromZygote::Late { .. }
             | FromZygote::Ready
             | FromZygote::Refused { .. } => return,
         };

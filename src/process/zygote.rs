@@ -19,6 +19,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
 use super::family::Family;
+use super::late::{Late, Preload};
 use crate::sys::{self, PidFd};
 use crate::transport::{
     ChildDescriptors, ForkInitializer, ForkProcess, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX,
@@ -38,8 +39,10 @@ pub struct RuntimeSpec {
     pub preamble: &'static [&'static str],
     /// Paths, files, modules and functions to load.
     pub load: LoadList,
-    /// Whether the zygote loads it; if not, each worker does.
-    pub preload: bool,
+    /// What of it the zygote loads; each worker loads the rest.
+    pub preload: Preload,
+    /// Found to be such a rest.
+    pub late: Vec<Late>,
     /// Largest value of a task in bytes.
     pub result_bytes_max: usize,
     /// Whether errors carry tracebacks.
@@ -83,6 +86,8 @@ pub struct Generation {
     pub number: u64,
     /// In the order of their indexes.
     pub functions: Vec<Announced>,
+    /// What each worker loads itself.
+    pub late: Vec<Late>,
     indexes: HashMap<String, u32>,
 }
 
@@ -115,6 +120,8 @@ pub enum LoadError {
         message: String,
         /// The function's own frames.
         traceback: Option<String>,
+        /// The threads that it has started.
+        threads: Vec<String>,
     },
     /// It took too long.
     #[error("{what}: still loading after {seconds} s (the start clock, --start-timeout)")]
@@ -148,9 +155,9 @@ impl Zygote {
         };
         let zygote = Self::execute(spec, family).map_err(failed)?;
         zygote.send_load(spec).await.map_err(failed)?;
-        let functions = zygote.loaded(spec).await?;
+        let (functions, late) = zygote.loaded(spec).await?;
         let indexes = (0..).zip(&functions).map(|(index, function)| (function.name.clone(), index)).collect();
-        Ok((zygote, Generation { number, functions, indexes }))
+        Ok((zygote, Generation { number, functions, late, indexes }))
     }
 
     fn execute(spec: &RuntimeSpec, family: &Family) -> io::Result<Self> {
@@ -197,7 +204,8 @@ impl Zygote {
             modules: load.modules.clone(),
             functions: load.functions.clone(),
             commands: load.commands.clone(),
-            preload: spec.preload,
+            preload: spec.preload != Preload::Off,
+            late: spec.late.iter().map(|late| late.what.clone()).collect(),
             tracebacks: spec.tracebacks,
             result_bytes_max: spec.result_bytes_max,
         };
@@ -209,10 +217,10 @@ impl Zygote {
         self.send(&packet, None).await
     }
 
-    async fn loaded(&self, spec: &RuntimeSpec) -> Result<Vec<Announced>, LoadError> {
+    async fn loaded(&self, spec: &RuntimeSpec) -> Result<(Vec<Announced>, Vec<Late>), LoadError> {
         let deadline = Instant::now() + spec.start_timeout;
         let mut loading = format!("the {} runtime", spec.name);
-        let mut functions = Vec::new();
+        let (mut functions, mut all_late) = (Vec::new(), Vec::new());
         loop {
             let received = tokio::time::timeout_at(deadline, self.receive()).await;
             let packet = match received {
@@ -236,9 +244,14 @@ impl Zygote {
                 FromZygote::Function { name, doc, signature, types } => {
                     functions.push(Announced { name, doc, signature, types });
                 }
-                FromZygote::Ready => return Ok(functions),
-                FromZygote::Refused { what, reason, message, traceback } => {
-                    return Err(LoadError::Refused { what, reason, message, traceback });
+                FromZygote::Late { what, seconds, bytes } => {
+                    let found = spec.late.iter().find(|late| late.what == what);
+                    let threads = found.map(|late| late.threads.clone()).unwrap_or_default();
+                    all_late.push(Late { what, threads, seconds, bytes });
+                }
+                FromZygote::Ready => return Ok((functions, all_late)),
+                FromZygote::Refused { what, reason, message, traceback, threads } => {
+                    return Err(LoadError::Refused { what, reason, message, traceback, threads });
                 }
                 FromZygote::Forked { .. } | FromZygote::ForkFailed { .. } => {}
             }

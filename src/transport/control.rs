@@ -30,6 +30,9 @@ pub enum ToZygote {
         /// Whether the zygote loads it all before it forks; if not, each worker does.
         #[serde(default = "preloads", skip_serializing_if = "Clone::clone")]
         preload: bool,
+        /// Modules and functions that each worker loads, whatever `preload` says.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        late: Vec<String>,
         /// Whether errors carry the function's traceback.
         tracebacks: bool,
         /// Largest value in bytes of JSON.
@@ -156,6 +159,18 @@ pub enum FromZygote {
         /// The function's own frames.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         traceback: Option<String>,
+        /// The threads that it has started, by name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        threads: Vec<String>,
+    },
+    /// What each worker loads, and at what cost.
+    Late {
+        /// Module or name.
+        what: String,
+        /// How long it takes.
+        seconds: f64,
+        /// Memory of the worker's own.
+        bytes: u64,
     },
     /// A worker lives; its pidfd comes with this.
     Forked {

@@ -12,6 +12,7 @@ pub const BOOTSTRAP: &[&str] = &[
         include_str!("python/bootstrap/zygote.py"),
         "\0",
         include_str!("python/bootstrap/rare.py"),
+        include_str!("python/bootstrap/late.py"),
     ),
     concat!(
         include_str!("python/bootstrap/line.py"),

@@ -42,6 +42,7 @@ fn refusal(functions: &mut Functions, modules: &[String]) -> io::Result<Option<F
         what: what.into(),
         reason: reason.into(),
         message,
+        threads: Vec::new(),
         traceback: None,
     };
     if let Err(unknown) = functions.load(modules) {
@@ -131,7 +132,13 @@ impl Zygote {
                 Ok(more) => functions = more,
                 Err(command::Refused { reason, message }) => {
                     let reason = reason.to_owned();
-                    self.say(&FromZygote::Refused { what, reason, message, traceback: None })?;
+                    self.say(&FromZygote::Refused {
+                        what,
+                        reason,
+                        message,
+                        traceback: None,
+                        threads: Vec::new(),
+                    })?;
                     return Ok(None);
                 }
             }

@@ -64,7 +64,7 @@ fn what_is_wrong_is_said_with_status_2() {
         (&["/no/such/tasks.py"], &["/no/such/tasks.py"]),
         (&["--function", "os.no_such_function"], &["os.no_such_function"]),
         (&[&bad_file], &["syntax_error", "SyntaxError"]),
-        (&[&threads], &["starts_thread", "thread"]),
+        (&[&threads, "--preload", "on"], &["starts_thread", "thread", "--preload auto"]),
         (&["--builtin", "--python-pth", "x"], &["--python-pth", "--python-path"]),
         (&["--builtin", "--workers", "0"], &["--workers", "at least 1"]),
         (&["--builtin", "--max-wait=-1"], &["--max-wait", "at least 100ms"]),

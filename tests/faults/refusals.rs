@@ -75,7 +75,8 @@ fn f34_no_python() {
 
 #[test]
 fn f34_a_thread_while_loading() {
-    says(&refused(&[&fixture("refused/starts_thread.py")]), &["starts_thread", "thread"]);
+    let args = [&fixture("refused/starts_thread.py"), "--preload", "on"];
+    says(&refused(&args), &["starts_thread", "thread", "--preload auto"]);
 }
 
 #[test]

@@ -52,7 +52,8 @@ fn call(server: &Server, pool: &str, function: &str, args: &Value) -> Answer {
     server.post("/v1/apply", &json!({"function": format!("loading.{function}"), "pool": pool, "args": args}))
 }
 
-fn make(server: &Server, name: &str, preload: bool) -> Answer {
+fn make(server: &Server, name: &str, preload: impl Into<Value>) -> Answer {
+    let preload: Value = preload.into();
     server.post("/v1/pools", &json!({"name": name, "processes": 1, "preload": preload}))
 }
 
@@ -60,7 +61,7 @@ fn make(server: &Server, name: &str, preload: bool) -> Answer {
 fn modules_may_start_threads_where_workers_load_them() {
     let module = Module::new("", IN_WORKERS);
     let server = module.serve();
-    assert_eq!(server.get("/v1/pools/python").value()["preload"], false);
+    assert_eq!(server.get("/v1/pools/python").value()["preload"], "off", "false in the file");
     for _ in 0..4 {
         assert_eq!(
             call(&server, "python", "loaded_here", &json!([])).value(),
@@ -105,10 +106,12 @@ fn both_kinds_stand_side_by_side() {
     let server = module.serve();
     assert_eq!(call(&server, "python", "loaded_here", &json!([])).value()[0], false);
     assert_eq!(call(&server, "late", "loaded_here", &json!([])).value()[0], true);
-    for (name, preload) in [("early", true), ("later", false)] {
+    for (name, preload, said) in
+        [("early", json!(true), "on"), ("later", json!(false), "off"), ("of-all", json!("auto"), "auto")]
+    {
         let made = make(&server, name, preload);
-        assert_eq!((made.status, &made.json()["preload"]), (201, &json!(preload)));
-        assert_eq!(call(&server, name, "loaded_here", &json!([])).value()[0], !preload);
+        assert_eq!((made.status, &made.json()["preload"]), (201, &json!(said)));
+        assert_eq!(call(&server, name, "loaded_here", &json!([])).value()[0], said == "off");
     }
 }
 
@@ -162,12 +165,12 @@ fn only_python_has_something_to_load() {
     assert_eq!(server.post("/v1/pools", &body).problem(400, "invalid-request")["member"], "preload");
     let body = json!({"name": "a", "runtime": "native", "preload": true});
     assert_eq!(server.post("/v1/pools", &body).status, 201);
-    for wrong in [json!("no"), json!(0), json!([])] {
+    for wrong in [json!("no"), json!("ON"), json!(""), json!(0), json!([])] {
         let body = json!({"name": "b", "runtime": "python", "preload": wrong});
         assert_eq!(server.post("/v1/pools", &body).problem(400, "invalid-request")["member"], "preload");
     }
     let text =
         Module::new("", "builtin = true\n[pools.native]\npreload = false\n[pools.python]\npreload = false\n")
             .refused();
-    assert!(text.contains("[pools.native]: preload = false is for Python pools"), "{text}");
+    assert!(text.contains("[pools.native]: preload = \"off\" is for Python pools"), "{text}");
 }

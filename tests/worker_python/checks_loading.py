@@ -65,6 +65,23 @@ def test_threads_at_import():
     folder, file = written("import threading\nt = threading.Thread(target=int)\nt.start()\nt.join()\n")
     Zygote(python[0], paths=[folder], files=[file]).close()  # it has ended: no reason to refuse
 
+def test_late_modules_are_loaded_in_each_worker():
+    busy = ("import os, threading, time\nhome = os.getpid()\n"
+            "threading.Thread(target=time.sleep, args=(60,), name='Busy', daemon=True).start()\n"
+            "def here(): return home == os.getpid()\nasync def late(x): return x\n")
+    folder, file = written(busy)
+    same(refusal(paths=[folder], files=[file])["threads"], ["Busy"])
+    made = Zygote(python[0], paths=[folder], files=[file, TASKS], functions=["module.here", "os.getpid"], late=["module"])
+    assert made.names.index("tasks.square") < made.names.index("os.getpid") < made.names.index("module.here"), made.names
+    same(list(made.late), ["module"])
+    assert made.late["module"]["seconds"] > 0 and made.late["module"]["bytes"] > 0
+    for child in made.fork_many(2):
+        same(child.value("module.here"), True)
+        same(child.value("module.late", 5), 5)
+        same(child.value("tasks.square", 3), 9)
+        child.kill()
+    made.close()
+
 
 def test_shadowing():
     for name in ("random.py", "os.py", "test_json_like.py"):

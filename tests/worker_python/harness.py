@@ -35,7 +35,7 @@ def text_of(name):
 def bootstrap():
     """The packets that the server sends first."""
     joined = lambda *parts: "".join(text_of("bootstrap/%s.py" % part) for part in parts)
-    first = "\0".join((joined(*PARTS), joined("rare")))
+    first = "\0".join((joined(*PARTS), joined("rare", "late")))
     return first.encode(), "\0".join((joined("line", "objects"), joined("types", "classes", "choose"))).encode()
 
 
@@ -95,6 +95,7 @@ class Zygote:
                 "modules": [], "functions": [], "tracebacks": True, "result_bytes_max": 64 << 20}
         load.update(asked)
         self.names, self.announced, self.loading, self.workers = [], {}, [], 0
+        self.late = {}
         self.refusal = None
         try:
             for packet in bootstrap():
@@ -109,6 +110,8 @@ class Zygote:
             elif packet["op"] == "function":
                 self.names.append(packet["name"])
                 self.announced[packet["name"]] = packet
+            elif packet["op"] == "late":
+                self.late[packet["what"]] = packet
             elif packet["op"] == "refused":
                 self.refusal = packet
                 self.exit_code = self.process.wait(PATIENCE)

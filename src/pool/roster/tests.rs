@@ -197,3 +197,32 @@ fn tiny_tasks_share_a_worker_that_is_awake() {
     }
     assert!(ids.iter().all(|id| bench.roster.flight(*id).count() == 1));
 }
+
+#[test]
+fn a_spare_gets_nothing_before_it_takes_a_place() {
+    let (mut bench, ids) = Bench::with_workers(2);
+    let spare = bench.roster.seat(bench.now, bench.now + Duration::from_secs(9), None);
+    bench.roster.set_spare(spare);
+    assert_eq!((bench.roster.alive(), bench.roster.serving(), bench.roster.ready()), (3, 2, 2));
+    let long = Arc::new(Function::new("long", "native", None, None));
+    let mut placed = Vec::new();
+    for _ in 0..2 {
+        let task = bench.task(&long, 10);
+        placed.push(bench.roster.place(task, bench.now).ok());
+    }
+    assert!(placed.iter().all(|id| id.is_some_and(|id| ids.contains(&id))), "{placed:?}");
+    let task = bench.task(&long, 10);
+    let task = bench.roster.place(task, bench.now).expect_err("nobody is free");
+    assert_eq!(bench.roster.most_dispensable_serving(1).len(), 1);
+    assert_eq!(bench.roster.most_dispensable_others(9), [spare]);
+    bench.roster.unseat(ids[0]);
+    assert!(bench.roster.has_spare());
+    bench.roster.promote_spare();
+    assert!(!bench.roster.has_spare() && bench.roster.serving() == 2);
+    assert_eq!(bench.roster.place(task, bench.now).ok(), Some(spare));
+    // One that is let go while it waits takes nobody's place.
+    let other = bench.roster.seat(bench.now, bench.now + Duration::from_secs(9), None);
+    bench.roster.set_spare(other);
+    bench.roster.set_unready(other, Phase::Leaving);
+    assert!(!bench.roster.has_spare());
+}

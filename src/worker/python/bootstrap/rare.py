@@ -467,62 +467,6 @@ def awaiting_calls(functions):
     return [awaiting(function) if is_async(function) else function for function in functions]
 
 
-# ---- a zygote that does not load (`preload = false`): each worker does
-
-def announce_from_a_child(zygote):
-    """Load in a process that ends with it, which tells the server what there is; keep the names."""
-    ours, theirs = os.pipe()
-    child = fork()
-    if child == 0:
-        die_with_parent()
-        try:
-            zygote.load()
-            flush_streams()
-            names = memoryview(to_json(list(zygote.names)).encode())
-            while names:
-                names = names[write(theirs, names):]
-        finally:
-            _exit(0)
-    close(theirs)
-    text = b""
-    while True:
-        part = os.read(ours, 65536)
-        if not part:
-            break
-        text += part
-    close(ours)
-    status = waitpid(child, 0)[1]
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 3:
-        _exit(3)  # it has refused
-    if not text:
-        zygote.refuse("python", "import-failed", "the process that loads the modules ended by itself (status %d)" % status)
-    zygote.names = dict.fromkeys(scan(text.decode(), 0)[0])
-
-
-def load_in_worker(zygote):
-    """The same modules once more, here; what goes wrong is this worker's failure."""
-    announced = list(zygote.names)
-    zygote.names = {}
-    zygote.types = []
-    zygote.send = lambda packet, descriptors=(): None
-    zygote.refuse = lambda *said: boot_failed(zygote, *said)
-    zygote.load()
-    zygote.calls = zygote.calls_of_functions()
-    if list(zygote.names) != announced:
-        zygote.refuse("python", "import-failed", "the modules offer other functions than when the pool was made")
-
-
-def boot_failed(zygote, what, reason, message, error=None):
-    """As Zygote.refuse, of a worker."""
-    told = {"loading": what, "type": "ImportError", "message": cut(message, 8192)}
-    if error is not None:
-        told.update(raised(error, zygote.asked["tracebacks"]))
-        told["message"] = cut(told["message"], 8192)
-    flush_streams()
-    answer(BOOT_FAILED, 0, to_json(told).encode())
-    _exit(0)
-
-
 # ---- a Process: one call, and then its end (PROTOCOL.md, section 2)
 
 def run_process(name, functions, calls, page, tracebacks):

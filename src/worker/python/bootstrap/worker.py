@@ -396,7 +396,7 @@ def become_worker(zygote, received, wanted):
         tracebacks = asked["tracebacks"]
         page = set_up_worker(received, asked["server_pid"], zygote.control)
         worker_pid = getpid()
-        if not zygote.preloads:
+        if zygote.late:
             rarely("load_in_worker")(zygote)
         functions, calls = zygote.functions, zygote.calls
         function_types.extend(zygote.types)

@@ -76,7 +76,8 @@ class Zygote:
         self.functions = []
         self.types = []  # by function: what its annotations say, or None
         self.names = {}  # in the order of their announcement
-        self.preloads = self.asked.get("preload", True)
+        self.late = tuple(each + "." for each in self.asked.get("late", ())) if self.asked.get("preload", True) else ("",)
+        self.in_worker = False  # or in the process that announces for the workers
         if getppid() != self.asked["server_pid"]:
             _exit(70)
 
@@ -84,9 +85,9 @@ class Zygote:
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, _struct.pack("i", each)) for each in descriptors]
         self.control.sendmsg([to_json(packet).encode()], rights)
 
-    def refuse(self, what, reason, message, error=None):
+    def refuse(self, what, reason, message, error=None, **more):
         """Loading failed: say so and end."""
-        packet = {"op": "refused", "what": what, "reason": reason, "message": cut(message, 8192)}
+        packet = dict(more, op="refused", what=what, reason=reason, message=cut(message, 8192))
         if error is not None:
             text = rarely("traceback_of")(error)
             if text:
@@ -100,17 +101,20 @@ class Zygote:
     # ---- loading
 
     def load(self):
+        """Load and offer what is loaded before the fork; in a worker, what is left to it (`late`)."""
         asked = self.asked
-        if asked["protocol"] != 1:
-            self.refuse("python", "unsupported", "the protocol's version is not 1")
-        sys.path[:0] = asked["paths"]
         for file in asked["files"]:
-            self.offer_module(self.importing(file["module"], load_file, file["module"], file["path"], self))
+            if self.is_due(file["module"]):
+                self.offer_module(self.importing(file["module"], load_file, file["module"], file["path"], self))
         for name in asked["modules"]:
-            self.offer_module(self.importing(name, load_module, name))
+            if self.is_due(name):
+                self.offer_module(self.importing(name, load_module, name))
         for name in asked["functions"]:
-            if name not in self.names:
+            if self.is_due(name) and name not in self.names:
                 self.offer(name, self.importing(name, resolve, name, self))
+
+    def is_due(self, name):
+        return (name + ".").startswith(self.late) == self.in_worker
 
     def importing(self, what, how, *arguments):
         """Run the user's code that loads `what`; whatever goes wrong in it is told by that name."""
@@ -119,10 +123,8 @@ class Zygote:
             loaded = how(*arguments)
         except BaseException as error:
             self.refuse(what, "import-failed", rarely("line_of")(error), error)
-        if self.preloads and thread_count() != 1:
-            self.refuse(what, "thread-started", "it starts a thread while it loads" + thread_names() +
-                        ": a process with threads cannot be forked safely; start it when it is first needed, or give the "
-                        "pool preload = false")
+        if not self.in_worker and thread_count() != 1:
+            rarely("refuse_threads")(self, what)
         return loaded
 
     def offer_module(self, module):
@@ -161,10 +163,12 @@ class Zygote:
     def run(self):
         """Load, then fork a worker for each request."""
         make_module()
-        if self.preloads:
-            self.load()
-            self.calls = self.calls_of_functions()
-        else:
+        if self.asked["protocol"] != 1:
+            self.refuse("python", "unsupported", "the protocol's version is not 1")
+        sys.path[:0] = self.asked["paths"]
+        self.load()
+        self.calls = self.calls_of_functions()
+        if self.late:
             rarely("announce_from_a_child")(self)
         gc.collect()
         gc.freeze()
@@ -192,7 +196,7 @@ class Zygote:
                 self.fork_failed(number, "fork", "%d descriptors came instead of 5" % len(received))
                 return
             if thread_count() != 1:
-                self.fork_failed(number, "thread-started", "a thread runs in the zygote" + thread_names())
+                self.fork_failed(number, "thread-started", "a thread runs in the zygote" + rarely("thread_names")())
                 return
             flush_streams()
             child = fork()
@@ -243,20 +247,12 @@ def pidfd_open(pid):
 
 def thread_count():
     """Threads of this process, C code's too. One that was joined just now may need a moment to be gone."""
-    for _ in range(500):
+    for _ in range(250):
         count = len(os.listdir("/proc/self/task"))
         if count == 1:
             break
         sleep(0.002)
     return count
-
-
-def thread_names():
-    threading = sys.modules.get("threading")
-    if threading is None:
-        return ""
-    names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    return " (" + ", ".join(names[:5]) + ")" if names else ""
 
 
 # ---- modules and names
