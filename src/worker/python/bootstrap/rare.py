@@ -435,7 +435,7 @@ def named_members(value):
 
 # ---- async def
 
-loops = {}  # by process: one event loop for all tasks of a worker
+loops = {}  # by process: the event loop that the last task left as it was made
 
 
 def awaiting_calls(functions):
@@ -445,18 +445,23 @@ def awaiting_calls(functions):
     loop_files.update((base_events.__file__, futures.__file__))
 
     def run(awaitable):
-        loop = loops.get(getpid())
-        if loop is None:
-            loop = loops[getpid()] = asyncio.new_event_loop()
-            asyncio.set_event_loop(loop)
+        loop = loops.pop(getpid(), None) or asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
         try:
             return loop.run_until_complete(awaitable)
         finally:
-            left = asyncio.all_tasks(loop)
-            if left:  # as asyncio.run: what the function left running is cancelled
-                for task in left:
-                    task.cancel()
-                loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            # Code that is not `async` finds no loop of ours, and the next task none that this one changed.
+            asyncio.set_event_loop(None)
+            if not loop.is_closed():
+                left = asyncio.all_tasks(loop)
+                if left:  # as asyncio.run: what the function left running is cancelled
+                    for task in left:
+                        task.cancel()
+                    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+                if is_untouched(loop):
+                    loops[getpid()] = loop
+                else:
+                    close_loop(loop)
 
     def awaiting(function):
         def call(*args, **kwargs):
@@ -465,6 +470,30 @@ def awaiting_calls(functions):
         return call
 
     return [awaiting(function) if is_async(function) else function for function in functions]
+
+
+def is_untouched(loop):
+    """Whether a loop of asyncio's own is as it was made; of others that cannot be known."""
+    try:
+        return not (loop._ready or loop._scheduled or loop._default_executor or loop._exception_handler or loop._debug or
+                    loop._task_factory or loop._signal_handlers or loop._asyncgens or loop._executor_shutdown_called or
+                    loop._stopping or loop._asyncgens_shutdown_called or len(loop._selector.get_map()) != 1 or
+                    type(loop).__module__ != "asyncio.unix_events")
+    except Exception:
+        return False
+
+
+def close_loop(loop):
+    """As asyncio.run at its end. Threads of its executor that go on are this worker's, and end with it."""
+    try:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        executor, loop._default_executor = getattr(loop, "_default_executor", None), None
+        if executor is not None:
+            executor.shutdown(wait=not any(item is not None for item in list(executor._work_queue.queue)))
+    except Exception:
+        pass
+    finally:
+        loop.close()
 
 
 # ---- a Process: one call, and then its end (PROTOCOL.md, section 2)
@@ -490,9 +519,7 @@ def run_process(name, functions, calls, page, tracebacks):
         answer(kind, 0, told)
         _exit(1)
     page[1] = 2
-    library = sys.modules.get("multiprocessing.process")
-    if library is not None:
-        library.current_process().name = name
+    name_current_process(name, ())
     payload = text = begun = None
     _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     answer(READY, 0, b"")
@@ -518,6 +545,38 @@ def run_process(name, functions, calls, page, tracebacks):
         finally:
             flush_streams()
             _exit(code)
+
+
+def name_current_process(name, identity):
+    """What multiprocessing says of this process, whether it is imported already or will be."""
+    library = sys.modules.get("multiprocessing.process")
+    if library is None:
+        sys.meta_path.insert(0, NamesProcess(name, identity))
+    else:
+        current = library.current_process()
+        current._identity = identity
+        current.name = name
+
+
+class NamesProcess:
+    """Finds nothing itself: it waits for multiprocessing.process to be imported, once."""
+
+    def __init__(self, name, identity):
+        self.told = name, identity
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "multiprocessing.process":
+            return None
+        sys.meta_path.remove(self)
+        from _frozen_importlib_external import PathFinder
+        spec = PathFinder.find_spec(name, path, target)
+        run = spec.loader.exec_module
+
+        def exec_module(module):
+            run(module)
+            name_current_process(*self.told)
+        spec.loader.exec_module = exec_module
+        return spec
 
 
 def end_children():

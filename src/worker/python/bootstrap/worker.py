@@ -404,6 +404,7 @@ def become_worker(zygote, received, wanted):
         os.register_at_fork(after_in_child=forget_work)
         if "process" in wanted:
             rarely("run_process")(wanted["process"]["name"], functions, calls, page, tracebacks)
+        rarely("name_current_process")("ForkPoolWorker-%d" % wanted["worker"], (wanted["worker"],))
         initializer = wanted.get("initializer")
         if initializer is not None:
             initialize(calls[initializer["function"]], initializer["args"], tracebacks)
