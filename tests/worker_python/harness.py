@@ -16,11 +16,11 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON_SIDE = os.path.join(HERE, "..", "..", "src", "worker", "python")
 FIXTURES = os.path.join(HERE, "fixtures")
-PARTS = ("values", "worker", "describe", "zygote")
+PARTS = ("values", "worker", "restore", "describe", "zygote")
 
 CALL, CALL_KEYWORDS, MAP, MAP_EACH, PING, READY, PART = 1, 2, 3, 5, 8, 16, 25
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE, PONG = 17, 18, 19, 20, 21, 24
-UNKNOWN_REF = 26
+UNKNOWN_REF, RETIRE = 26, 27
 HEADER = struct.Struct("<BBBBIQQ")
 ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1",
                    NUMEXPR_NUM_THREADS="1")
