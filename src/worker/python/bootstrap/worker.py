@@ -65,7 +65,7 @@ CALL, CALL_KEYWORDS, MAP, STARMAP = word_of(1, 1), word_of(2, 1), word_of(3, 1),
 MAP_EACH, STARMAP_EACH, CALL_TYPED, PING = word_of(5, 1), word_of(6, 1), word_of(7, 1), word_of(8, 0)
 READY, PONG, PART = word_of(16, 0), word_of(24, 0), word_of(25, 1)
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE = (word_of(kind, 1) for kind in range(17, 22))
-BOOT_FAILED, UNKNOWN_REF, RETIRE = word_of(23, 1), word_of(26, 1), word_of(27, 0)
+BOOT_FAILED, UNKNOWN_REF = word_of(23, 1), word_of(26, 1)
 
 LIST_SEPARATOR = "\x1e"  # between the lists of a MAP
 BETWEEN_LISTS = "]\x1e["
@@ -342,7 +342,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     if getpid() != me:
                         leave_copy(error)
                     open_values.clear()
-                    if failed_in == READING and again is None:
+                    if failed_in == READING and again is None and not isinstance(error, UnknownReference):
                         # It may be none of the arguments' but what a task before left: a handler's exception.
                         again = payload
                         audit(which)
@@ -379,8 +379,6 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     items = before + (len(value) if (word == MAP or word == STARMAP) and value else 0)
                 put(page, 8, 1, 0, started, good, bad, items, busy, 0)
                 args = kwargs = value = payload = text = said = again = None  # an idle worker holds nothing of its tasks
-                if left == LEFT:
-                    answer(RETIRE, 0, b"")
                 answer(outcome, sequence, body, took)
                 body = None
                 if left:
@@ -427,7 +425,7 @@ def become_worker(zygote, received, wanted):
         if initializer is not None:
             initialize(calls[initializer["function"]], initializer["args"], tracebacks)
         _signal.signal(_signal.SIGINT, on_interrupt)
-        keep(wanted.get("threads") == "keep")
+        keep(wanted.get("threads") != "replace")
         answer(READY, 0, b"")
         serve(functions, calls, page, asked["result_bytes_max"], tracebacks)
     except BaseException as error:
