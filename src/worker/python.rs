@@ -8,6 +8,7 @@ pub const BOOTSTRAP: &[&str] = &[
     concat!(
         include_str!("python/bootstrap/values.py"),
         include_str!("python/bootstrap/worker.py"),
+        include_str!("python/bootstrap/restore.py"),
         include_str!("python/bootstrap/describe.py"),
         include_str!("python/bootstrap/zygote.py"),
         "\0",

@@ -226,3 +226,16 @@ def test_nothing_left():
     with open("/proc/%d/task/%d/children" % (made.process.pid, made.process.pid)) as file:
         same(file.read(), "")
     made.close()
+
+
+# ---- what a task leaves (f4, a4)
+
+def test_f4_what_a_task_leaves_is_put_back():
+    w = fresh()
+    before = w.value("tasks.seen_state")
+    for what in ("timer", "handler", "mask", "folder", "umask", "environment", "descriptor", "limit"):
+        for _ in range(3):
+            w.value("tasks.leave_state", None)  # known to be tidy: only its call of a setter is noted
+        w.value("tasks.leave_state", what)
+        same((what, w.value("tasks.seen_state")), (what, before))
+    w.kill()

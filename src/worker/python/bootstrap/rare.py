@@ -547,38 +547,6 @@ def run_process(name, functions, calls, page, tracebacks):
             _exit(code)
 
 
-def name_current_process(name, identity):
-    """What multiprocessing says of this process, whether it is imported already or will be."""
-    library = sys.modules.get("multiprocessing.process")
-    if library is None:
-        sys.meta_path.insert(0, NamesProcess(name, identity))
-    else:
-        current = library.current_process()
-        current._identity = identity
-        current.name = name
-
-
-class NamesProcess:
-    """Finds nothing itself: it waits for multiprocessing.process to be imported, once."""
-
-    def __init__(self, name, identity):
-        self.told = name, identity
-
-    def find_spec(self, name, path=None, target=None):
-        if name != "multiprocessing.process":
-            return None
-        sys.meta_path.remove(self)
-        from _frozen_importlib_external import PathFinder
-        spec = PathFinder.find_spec(name, path, target)
-        run = spec.loader.exec_module
-
-        def exec_module(module):
-            run(module)
-            name_current_process(*self.told)
-        spec.loader.exec_module = exec_module
-        return spec
-
-
 def end_children():
     """What the library does for the processes that this one started with it: daemons end, others are joined."""
     util = sys.modules.get("multiprocessing.util")

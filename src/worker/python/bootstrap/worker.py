@@ -248,27 +248,29 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
     `calls` are the functions as they are called (`async def` ones wrapped). This is the path whose speed
     counts: what is rare is elsewhere, and the body of the loop is in one piece.
     """
+    global audit_at
     me = getpid()
     buffer = bytearray(4096)
     into = [buffer]
     started = good = bad = busy = 0
+    again = None  # the payload of a task whose reading failed once
     stage = READING
-    _signal.signal(_signal.SIGINT, on_interrupt)
     while True:
         try:
             while True:
-                buffer[0] = 0  # until a packet is here: see below
-                size = readv(3, into)
-                if size <= 24:
-                    if size == 24 and unpack(buffer)[0] == PING:
-                        answer(PONG, unpack(buffer)[2], b"")
-                        continue
-                    _exit(0) if size == 0 else give_up("this is not a task: %r" % bytes(buffer[:size]))
-                word, which, sequence, length = unpack(buffer)
-                payload = buffer[24:size]
-                if length != size - 24:
-                    payload = read_rest(payload, length)
-                started += 1
+                if again is None:
+                    buffer[0] = 0  # until a packet is here: see below
+                    size = readv(3, into)
+                    if size <= 24:
+                        if size == 24 and unpack(buffer)[0] == PING:
+                            answer(PONG, unpack(buffer)[2], b"")
+                            continue
+                        _exit(0) if size == 0 else give_up("this is not a task: %r" % bytes(buffer[:size]))
+                    word, which, sequence, length = unpack(buffer)
+                    payload = buffer[24:size]
+                    if length != size - 24:
+                        payload = read_rest(payload, length)
+                    started += 1
                 begun = now()
                 put(page, 8, 2, sequence, started, good, bad, 0, busy, begun)
                 args = kwargs = value = None
@@ -340,6 +342,11 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     if getpid() != me:
                         leave_copy(error)
                     open_values.clear()
+                    if failed_in == READING and again is None and not isinstance(error, UnknownReference):
+                        # It may be none of the arguments' but what a task before left: a handler's exception.
+                        again = payload
+                        audit(which)
+                        continue
                     outcome, body = explain_failure(failed_in, error, functions, which, word, args, kwargs,
                                                     payload if failed_in == READING else value, tracebacks, before)
                 if getpid() != me:
@@ -347,14 +354,22 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                 try:
                     sys.stdout.flush()
                     sys.stderr.flush()
+                    if sys.stdout is not kept.streams[1] or sys.stderr is not kept.streams[2]:
+                        audit_at = 0
                 except BaseException:
                     flush_streams()
+                    audit_at = 0
                 if outcome == VALUE:
                     good += 1
                 else:
                     bad += 1
-                took = now() - begun
+                ended = now()
+                took = ended - begun
                 busy += took
+                if ended >= audit_at or which not in trusted or count_threads() > threads_kept:
+                    left = audit(which)
+                else:
+                    left = NONE
                 if word == CALL:
                     items = 0
                 elif word == MAP_EACH or word == STARMAP_EACH:
@@ -363,9 +378,11 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     # Only of a list of ours: a value's truth may be anything, an error too (numpy).
                     items = before + (len(value) if (word == MAP or word == STARMAP) and value else 0)
                 put(page, 8, 1, 0, started, good, bad, items, busy, 0)
-                args = kwargs = value = payload = text = said = None  # an idle worker holds nothing of its tasks
+                args = kwargs = value = payload = text = said = again = None  # an idle worker holds nothing of its tasks
                 answer(outcome, sequence, body, took)
                 body = None
+                if left:
+                    leave_if_left(left)
         except BaseException as error:
             # A signal handler that a task left behind raised here: harmless while the worker waits for one.
             # After that it cannot be known what was read or written: better a death than a wrong answer.
@@ -404,16 +421,50 @@ def become_worker(zygote, received, wanted):
         os.register_at_fork(after_in_child=forget_work)
         if "process" in wanted:
             rarely("run_process")(wanted["process"]["name"], functions, calls, page, tracebacks)
-        rarely("name_current_process")("ForkPoolWorker-%d" % wanted["worker"], (wanted["worker"],))
+        name_current_process("ForkPoolWorker-%d" % wanted["worker"], (wanted["worker"],))
         initializer = wanted.get("initializer")
         if initializer is not None:
             initialize(calls[initializer["function"]], initializer["args"], tracebacks)
+        _signal.signal(_signal.SIGINT, on_interrupt)
+        keep(wanted.get("threads") != "replace")
         answer(READY, 0, b"")
         serve(functions, calls, page, asked["result_bytes_max"], tracebacks)
     except BaseException as error:
         give_up("%s: %s while it started" % (type(error).__name__, error))
     finally:
         _exit(71)
+
+
+def name_current_process(name, identity):
+    """What multiprocessing says of this process, whether it is imported already or will be."""
+    library = sys.modules.get("multiprocessing.process")
+    if library is None:
+        sys.meta_path.insert(0, NamesProcess(name, identity))
+    else:
+        current = library.current_process()
+        current._identity = identity
+        current.name = name
+
+
+class NamesProcess:
+    """Finds nothing itself: it waits for multiprocessing.process to be imported, once."""
+
+    def __init__(self, name, identity):
+        self.told = name, identity
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "multiprocessing.process":
+            return None
+        sys.meta_path.remove(self)
+        from _frozen_importlib_external import PathFinder
+        spec = PathFinder.find_spec(name, path, target)
+        run = spec.loader.exec_module
+
+        def exec_module(module):
+            run(module)
+            name_current_process(*self.told)
+        spec.loader.exec_module = exec_module
+        return spec
 
 
 def initialize(call, text, tracebacks):
