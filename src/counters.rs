@@ -66,8 +66,13 @@ impl Counters {
     /// The items that a worker has done of the task that is the next to be answered, after `answered` others. Until
     /// it begins a task the page still tells of the one before.
     pub fn items_of(&self, sequence: u64, answered: u64) -> u64 {
-        let begun = self.current_task == sequence || (self.current_task == 0 && self.started > answered);
-        if begun { self.items_done } else { 0 }
+        if self.has_begun(sequence, answered) { self.items_done } else { 0 }
+    }
+
+    /// Whether a worker has begun the task that is the next to be answered, after `answered` others. Said by the worker
+    /// itself: it decides no more than whether a dead worker's task may go to another.
+    pub fn has_begun(&self, sequence: u64, answered: u64) -> bool {
+        self.current_task == sequence || (self.current_task == 0 && self.started > answered)
     }
 
     /// How long the current task has run.

@@ -13,12 +13,14 @@ use super::apart::Apart;
 use super::clocks::Clocks;
 use super::events::Event;
 use super::fate::{self, KillCause};
+use super::function::Function;
 use super::handle::{PoolSpec, Vitals};
 use super::output::{Lines, Source};
 use super::pace::Pace;
 use super::queue::Queue;
 use super::roster::{Roster, SeatId};
 use super::run::Run;
+use super::sequence::Sequences;
 use super::task::Task;
 use crate::counters;
 use crate::jobs::{Failure, Outcome};
@@ -53,6 +55,10 @@ pub(super) struct Body {
     pub lines: Lines,
     /// Whose task it answered last.
     pub last: Option<Source>,
+    /// The function that it ran last.
+    pub ran_last: Option<Arc<Function>>,
+    /// A ping that it was sent while it had this head: the sequence numbers of both.
+    pub pinged: Option<(u64, u64)>,
     /// When its memory was looked at between two tasks.
     pub weighed: Option<Instant>,
 }
@@ -68,7 +74,7 @@ pub(super) struct Engine {
     pub pace: Pace,
     pub clocks: Clocks,
     pub now: Instant,
-    pub next_sequence: u64,
+    pub sequences: Sequences,
     pub sender: mpsc::WeakUnboundedSender<Event>,
     pub vitals: watch::Sender<Vitals>,
     /// Takes no more work.
@@ -102,7 +108,7 @@ impl Engine {
             pace: Pace::default(),
             clocks: Clocks::default(),
             now: Instant::now(),
-            next_sequence: 0,
+            sequences: Sequences::default(),
             sender,
             vitals,
             closed: false,

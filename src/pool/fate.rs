@@ -32,6 +32,8 @@ pub(super) enum KillCause {
     WrongAnswer,
     /// It answered a task twice: it finished what it ran, and gets nothing more.
     AnsweredTwice,
+    /// It waited for a task although it had been handed one: somebody in it has taken that.
+    LostTask,
     /// It did not become ready in time.
     Boot,
     /// It ran as many tasks as it may, or grew too large between two tasks.
@@ -48,7 +50,7 @@ impl KillCause {
     /// Whether the worker's own misdeed is the reason, so that it counts as a death.
     pub fn is_misdeed(self) -> bool {
         match self {
-            Self::Protocol(_) | Self::WrongAnswer | Self::AnsweredTwice => true,
+            Self::Protocol(_) | Self::WrongAnswer | Self::AnsweredTwice | Self::LostTask => true,
             Self::Cancelled
             | Self::RunTimeout
             | Self::Silent
@@ -242,7 +244,8 @@ fn of_said(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> 
         | Kind::Value
         | Kind::BootFailed
         | Kind::Part
-        | Kind::Pong => {
+        | Kind::Pong
+        | Kind::Retire => {
             return None;
         }
     };
@@ -319,7 +322,7 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
             FailureCode::WorkerProtocolError,
             format!("its worker wrote what is no answer: {error}"),
         ),
-        Some(KillCause::WrongAnswer | KillCause::AnsweredTwice) => {
+        Some(KillCause::WrongAnswer | KillCause::AnsweredTwice | KillCause::LostTask) => {
             Failure::new(FailureCode::WorkerProtocolError, "its worker's answer does not fit the task")
         }
         Some(KillCause::Memory(bytes)) => Failure::new(

@@ -11,6 +11,8 @@ use super::task::Task;
 use crate::jobs::{Failure, FailureCode};
 use crate::transport::{Codec, HEADER_BYTES, Header, Kind, WriteOutcome};
 
+/// A head that is so old and no longer in its pipe is run, or was taken by somebody who is not the worker's loop.
+const TAKEN_FOR_RUN: Duration = Duration::from_millis(500);
 /// A worker that did not read its tasks has so long for a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
@@ -24,7 +26,7 @@ impl Engine {
             if self.set_apart(job) {
                 continue;
             }
-            let next = self.runs.get_mut(&job).and_then(|run| run.next_task(&mut self.next_sequence));
+            let next = self.runs.get_mut(&job).and_then(|run| run.next_task(&mut self.sequences));
             let Some(mut task) = next else {
                 self.queue.pop();
                 continue;
@@ -136,6 +138,9 @@ impl Engine {
             return false;
         }
         let sequences = body.link.take_back();
+        if let Some(body) = self.bodies.get_mut(&id) {
+            body.pinged = body.pinged.filter(|(ping, _)| !sequences.contains(ping));
+        }
         let (tasks, head) = self.roster.take_back(id, &sequences);
         for task in tasks.into_iter().rev() {
             self.take_back_first(task);
@@ -149,8 +154,40 @@ impl Engine {
         if self.bodies.get(&id).is_some_and(|body| body.streamed_head) {
             self.look_into_stream(id);
         } else {
-            self.recall_from_silent(id);
+            let unread = self.recall_from_silent(id);
+            if !unread && self.roster.head_age(id, self.now) >= TAKEN_FOR_RUN {
+                self.ask_whether_idle(id);
+            }
         }
+    }
+
+    /// A worker reads a ping between two tasks alone: if it answers while its head is still out, it isn't running that.
+    fn ask_whether_idle(&mut self, id: SeatId) {
+        let Some(head) = self.roster.flight(id).next().map(|head| head.sequence) else { return };
+        if self.bodies.get(&id).is_none_or(|body| body.pinged.is_some()) {
+            return;
+        }
+        let sequence = self.ping(id);
+        if let Some(body) = self.bodies.get_mut(&id) {
+            body.pinged = Some((sequence, head));
+        }
+    }
+
+    /// What a ping's answer tells: `true` if the worker had lost its head.
+    pub(super) fn on_idle_answer(&mut self, id: SeatId, sequence: u64) -> bool {
+        let Some(body) = self.bodies.get_mut(&id) else { return false };
+        let Some((_, head)) = body.pinged.take_if(|(ping, _)| *ping == sequence) else { return false };
+        self.roster.flight(id).next().is_some_and(|now| now.sequence == head)
+    }
+
+    fn ping(&mut self, id: SeatId) -> u64 {
+        let sequence = self.sequences.next();
+        let ping = Header { kind: Kind::Ping, codec: Codec::None, detail: 0, sequence, length: 0 };
+        if let Some(body) = self.bodies.get(&id) {
+            // A pipe that was just emptied has room.
+            let _ = body.link.try_send(&ping.encode());
+        }
+        sequence
     }
 
     /// The same as [`Engine::recall`] where the head should have been read by now: if it wasn't, its worker is
@@ -159,18 +196,7 @@ impl Engine {
         let unread = self.recall(id);
         if unread {
             self.roster.set_unready(id, Phase::Silent(self.now + SIGN_OF_LIFE));
-            self.next_sequence += 1;
-            let ping = Header {
-                kind: Kind::Ping,
-                codec: Codec::None,
-                detail: 0,
-                sequence: self.next_sequence,
-                length: 0,
-            };
-            if let Some(body) = self.bodies.get(&id) {
-                // A pipe that was just emptied has room.
-                let _ = body.link.try_send(&ping.encode());
-            }
+            self.ping(id);
         }
         unread
     }

@@ -32,6 +32,7 @@ mod registry;
 mod requests;
 mod roster;
 mod run;
+mod sequence;
 mod share;
 mod size;
 mod task;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::function::Function;
 use super::gather::Gather;
 use super::queue::Place;
+use super::sequence::Sequences;
 use super::task::{Submission, Task, Work};
 use crate::jobs::{Failure, FailureCode, Outcome, Permit, Record, Value};
 use crate::json::Splitter;
@@ -102,7 +103,7 @@ impl Run {
     }
 
     /// The next task to hand out; it counts as in flight from now on.
-    pub fn next_task(&mut self, next_sequence: &mut u64) -> Option<Task> {
+    pub fn next_task(&mut self, sequences: &mut Sequences) -> Option<Task> {
         if self.cancelled {
             return None;
         }
@@ -111,8 +112,7 @@ impl Run {
         } else {
             self.returned.pop_front().or_else(|| self.cut())?
         };
-        *next_sequence += 1;
-        task.sequence = *next_sequence;
+        task.sequence = sequences.next();
         self.open += 1;
         Some(task)
     }

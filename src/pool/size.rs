@@ -73,6 +73,8 @@ impl Engine {
             streamed_before: 0,
             lines: Lines::default(),
             last: None,
+            ran_last: None,
+            pinged: None,
             weighed: None,
         };
         self.bodies.insert(id, body);

@@ -12,6 +12,7 @@ use super::function::Function;
 use super::output::Source;
 use super::roster::{Phase, SeatId};
 use super::task::Task;
+use crate::counters;
 use crate::process::{Exit, ForkError, Generation, WorkerEvent, WorkerProcess};
 use crate::transport::{Codec, Frame, Header, Kind};
 
@@ -80,7 +81,7 @@ impl Engine {
 
     fn on_frame(&mut self, id: SeatId, frame: Frame) {
         let phase = self.roster.phase(id);
-        if phase.is_none() {
+        if phase.is_none() || phase == Some(Phase::Ending) && self.has_gone_wrong(id) {
             return;
         }
         match frame.header.kind {
@@ -100,6 +101,18 @@ impl Engine {
                     self.roster.set_ready(id);
                     return;
                 }
+                if self.on_idle_answer(id, frame.header.sequence) {
+                    tracing::warn!(pool = %self.spec.name, "a worker lost a task that it was handed");
+                    return self.kill(id, KillCause::LostTask);
+                }
+                return;
+            }
+            Kind::Retire => {
+                if phase == Some(Phase::Ready) {
+                    self.replaces = true;
+                    self.dismiss(id, KillCause::Recycled);
+                }
+                return;
             }
             Kind::Value
             | Kind::Raised
@@ -111,6 +124,9 @@ impl Engine {
                 let twice = self.bodies.get(&id).is_some_and(|body| body.answered == frame.header.sequence);
                 if twice {
                     // The first counted. The task that came next is another's and must not suffer for it.
+                    if phase == Some(Phase::Leaving) {
+                        return self.kill(id, KillCause::AnsweredTwice);
+                    }
                     tracing::warn!(pool = %self.spec.name, "a worker answered a task twice");
                     return self.dismiss(id, KillCause::AnsweredTwice);
                 }
@@ -119,7 +135,9 @@ impl Engine {
                 }
             }
             Kind::Part => {
-                if self.on_part(id, frame.header.sequence, &frame.payload).is_some() {
+                // It is sent for its records: one without any could come for ever.
+                let empty = frame.payload.len() <= "[]".len();
+                if !empty && self.on_part(id, frame.header.sequence, &frame.payload).is_some() {
                     return;
                 }
             }
@@ -160,6 +178,7 @@ impl Engine {
             body.answered = sequence;
             body.answers += 1;
             body.last = Some(Source::of(&task.record));
+            body.ran_last = Some(Arc::clone(&task.function));
         }
         self.leave_if_done(id);
         self.recycle_if_due(id);
@@ -212,13 +231,16 @@ impl Engine {
             }
             Phase::Ready | Phase::Spare | Phase::Silent(_) | Phase::Leaving | Phase::Ending => {
                 if killed.is_none_or(KillCause::is_misdeed) {
-                    let ran = flight.first().filter(|_| !unread_stream);
-                    self.on_true_death(exit, ran.map(|task| Arc::clone(&task.function)));
+                    let ran = flight.first().filter(|task| self.has_begun(id, task));
+                    let ran = ran.map(|task| Arc::clone(&task.function));
+                    let last = self.bodies.get(&id).and_then(|body| body.ran_last.clone());
+                    self.on_true_death(exit, ran.or(last));
                 }
             }
         }
-        for mut task in flight.into_iter().rev() {
-            if unread_stream && task.may_be_resent() {
+        for (place, mut task) in flight.into_iter().enumerate().rev() {
+            let begun = place == 0 && !unread_stream && self.has_begun(id, &task);
+            if !begun && task.may_be_resent() {
                 task.deliveries += 1;
                 self.give_back(task);
             } else {
@@ -248,6 +270,17 @@ impl Engine {
             tracing::error!(function = %function.name, "quarantined: it keeps killing its workers");
         }
         self.pace.died(self.now, function);
+    }
+
+    /// Whether a worker that has ended had begun its head.
+    fn has_begun(&self, id: SeatId, head: &Task) -> bool {
+        let Some(body) = self.bodies.get(&id) else { return false };
+        !body.stream_unread && counters::read(body.link.page()).has_begun(head.sequence, body.answers)
+    }
+
+    /// It is killed for what it wrote: what else it writes is not looked at.
+    fn has_gone_wrong(&self, id: SeatId) -> bool {
+        self.bodies.get(&id).and_then(|body| body.killed).is_some_and(KillCause::is_misdeed)
     }
 
     /// Stops writing a stream; `true` if some of it was still unread.

@@ -22,6 +22,8 @@ use crate::sys::{self, PidFd};
 use crate::transport::{Frame, HEADER_BYTES, ProtocolError};
 
 const READ_BYTES: usize = 64 << 10;
+/// More frames in one read than workers send.
+const FRAMES_AT_ONCE: usize = 64;
 /// Reads of a log pipe in a row.
 const LOG_READS: usize = 4;
 /// From a closed result pipe to the verdict that the worker lives on without one.
@@ -134,7 +136,12 @@ pub async fn attend(
         let silent_since = *closed_at;
         tokio::select! {
             biased;
-            read = results.read_buf(buffer), if *results_open => attendant.on_read(&read, &mut report),
+            read = results.read_buf(buffer), if *results_open => {
+                // Whoever takes the frames has its turn before more is read, likewise.
+                if attendant.on_read(&read, &mut report) > FRAMES_AT_ONCE {
+                    tokio::task::yield_now().await;
+                }
+            }
             _ = log.readable(), if *log_open => {
                 attendant.read_log(&mut report);
                 // Whoever takes the output has its turn before more is read: it must not pile up in between.
@@ -171,17 +178,20 @@ struct Attendant {
 }
 
 impl Attendant {
-    fn on_read(&mut self, read: &io::Result<usize>, report: &mut impl FnMut(WorkerEvent)) {
+    /// Takes what was read; gives the number of frames.
+    fn on_read(&mut self, read: &io::Result<usize>, report: &mut impl FnMut(WorkerEvent)) -> usize {
         match read {
             Ok(0) | Err(_) => {
                 self.results_open = false;
                 self.closed_at = Some(Instant::now());
+                0
             }
             Ok(_) => {
                 // The log first: a worker flushes before it answers.
                 self.read_log(report);
-                self.take_frames(report);
+                let frames = self.take_frames(report);
                 self.make_room();
+                frames
             }
         }
     }
@@ -204,22 +214,27 @@ impl Attendant {
         while self.results_open {
             self.make_room();
             match self.results.try_read_buf(&mut self.buffer) {
-                Ok(1..) => self.take_frames(report),
+                Ok(1..) => {
+                    self.take_frames(report);
+                }
                 Ok(0) | Err(_) => return,
             }
         }
     }
 
-    fn take_frames(&mut self, report: &mut impl FnMut(WorkerEvent)) {
+    fn take_frames(&mut self, report: &mut impl FnMut(WorkerEvent)) -> usize {
+        let mut taken = 0;
         loop {
             match Frame::take(&mut self.buffer, self.payload_bytes_max) {
                 Ok(Some(frame)) => report(WorkerEvent::Frame(frame)),
-                Ok(None) => return,
+                Ok(None) => return taken,
                 Err(error) => {
                     self.results_open = false;
-                    return report(WorkerEvent::Broken(error));
+                    report(WorkerEvent::Broken(error));
+                    return taken;
                 }
             }
+            taken += 1;
         }
     }
 

@@ -55,6 +55,8 @@ pub enum Kind {
     Pong = 24,
     /// The arguments refer to a shared object that there is not.
     UnknownRef = 26,
+    /// The worker is to be replaced once it has answered: a task left something in it.
+    Retire = 27,
 }
 
 impl Kind {
@@ -80,6 +82,7 @@ impl Kind {
             24 => Self::Pong,
             25 => Self::Part,
             26 => Self::UnknownRef,
+            27 => Self::Retire,
             _ => return None,
         })
     }

@@ -201,7 +201,8 @@ fn dispatch(
         | Kind::TooLarge
         | Kind::BootFailed
         | Kind::CommandFailed
-        | Kind::Pong => function.apply(payload, None, answer).map_err(|raised| (None, raised)),
+        | Kind::Pong
+        | Kind::Retire => function.apply(payload, None, answer).map_err(|raised| (None, raised)),
     }
 }
 

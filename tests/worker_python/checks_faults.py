@@ -168,11 +168,17 @@ def test_pools_inside():
     w = fresh()
     for kind in ("multiprocessing", "concurrent"):
         same(w.value("tasks.pool_inside", kind), [0, 1, 4, 9, 16])
+    same(getattr(w, "retired", False), False)
     same(w.value("tasks.thread_left", 60) >= 2, True)
-    same(w.value("tasks.square", 3), 9)
-    os.close(w.tasks)
-    w.tasks = os.open("/dev/null", os.O_RDONLY)
-    same(w.reap(), 0)  # at once: threads are not waited for
+    same(w.retired, True)  # and reads no more: the server ends it
+    w.kill()
+    keeps = zygote().fork(threads="allow")
+    same(keeps.value("tasks.thread_left", 60) >= 2, True)
+    same(keeps.value("tasks.square", 3), 9)
+    same(getattr(keeps, "retired", False), False)
+    os.close(keeps.tasks)
+    keeps.tasks = os.open("/dev/null", os.O_RDONLY)
+    same(keeps.reap(), 0)  # at once: threads are not waited for
 
 
 # ---- the server dies

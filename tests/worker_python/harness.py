@@ -20,7 +20,7 @@ PARTS = ("values", "worker", "restore", "describe", "zygote")
 
 CALL, CALL_KEYWORDS, MAP, MAP_EACH, PING, READY, PART = 1, 2, 3, 5, 8, 16, 25
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE, PONG = 17, 18, 19, 20, 21, 24
-UNKNOWN_REF = 26
+UNKNOWN_REF, RETIRE = 26, 27
 HEADER = struct.Struct("<BBBBIQQ")
 ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1",
                    NUMEXPR_NUM_THREADS="1")
@@ -220,6 +220,9 @@ class Worker:
         """One task and its answer: (kind, raw payload)."""
         sent = self.send(kind, which, payload)
         kind, sequence, payload = self.read()
+        if kind == RETIRE:
+            self.retired = True
+            kind, sequence, payload = self.read()
         assert sequence == sent, (sequence, sent)
         return kind, payload
 

@@ -404,19 +404,19 @@ def audit(which):
     return LEFT if stays else threads
 
 
-def leave_if_left(threads):
-    """After the answer: end this worker, unless its last thread ends in time. What waits in its pipe goes to others."""
+def is_spoiled(threads):
+    """Whether this worker is to be replaced; a last thread that is about to end has a moment for that."""
     until = now() + 20000000
     while threads == ENDING:
         try:
             if count_threads() <= threads_kept:
-                return
+                return False
             if now() > until:
                 break
             sleep(0.0002)
         except BaseException:
             pass
-    _exit(0)
+    return threads != NONE
 
 
 watch()

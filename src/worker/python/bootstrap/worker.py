@@ -65,7 +65,7 @@ CALL, CALL_KEYWORDS, MAP, STARMAP = word_of(1, 1), word_of(2, 1), word_of(3, 1),
 MAP_EACH, STARMAP_EACH, CALL_TYPED, PING = word_of(5, 1), word_of(6, 1), word_of(7, 1), word_of(8, 0)
 READY, PONG, PART = word_of(16, 0), word_of(24, 0), word_of(25, 1)
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE = (word_of(kind, 1) for kind in range(17, 22))
-BOOT_FAILED, UNKNOWN_REF = word_of(23, 1), word_of(26, 1)
+BOOT_FAILED, UNKNOWN_REF, RETIRE = word_of(23, 1), word_of(26, 1), word_of(27, 0)
 
 LIST_SEPARATOR = "\x1e"  # between the lists of a MAP
 BETWEEN_LISTS = "]\x1e["
@@ -367,9 +367,11 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                 took = ended - begun
                 busy += took
                 if ended >= audit_at or which not in trusted or count_threads() > threads_kept:
-                    left = audit(which)
+                    spoiled = is_spoiled(audit(which))
+                    if spoiled:
+                        answer(RETIRE, 0, b"")
                 else:
-                    left = NONE
+                    spoiled = False
                 if word == CALL:
                     items = 0
                 elif word == MAP_EACH or word == STARMAP_EACH:
@@ -381,8 +383,8 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                 args = kwargs = value = payload = text = said = again = None  # an idle worker holds nothing of its tasks
                 answer(outcome, sequence, body, took)
                 body = None
-                if left:
-                    leave_if_left(left)
+                while spoiled:
+                    sleep(60)  # what waits in the pipe is for others; the server ends this worker
         except BaseException as error:
             # A signal handler that a task left behind raised here: harmless while the worker waits for one.
             # After that it cannot be known what was read or written: better a death than a wrong answer.
@@ -426,7 +428,7 @@ def become_worker(zygote, received, wanted):
         if initializer is not None:
             initialize(calls[initializer["function"]], initializer["args"], tracebacks)
         _signal.signal(_signal.SIGINT, on_interrupt)
-        keep(wanted.get("threads") != "replace")
+        keep(wanted.get("threads") == "allow")
         answer(READY, 0, b"")
         serve(functions, calls, page, asked["result_bytes_max"], tracebacks)
     except BaseException as error:
