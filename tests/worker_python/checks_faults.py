@@ -10,7 +10,7 @@ import time
 
 import harness
 from harness import CALL, INVALID_ARGUMENTS, NOT_JSON, RAISED, VALUE, Zygote, gone, readable, wait_for
-from stage import TASKS, fresh, python, same, worker
+from stage import TASKS, fresh, python, same, worker, zygote
 
 
 # ---- exceptions

@@ -127,8 +127,10 @@ class Zygote:
         assert data, "the zygote has closed its socket"
         return json.loads(data), descriptors
 
-    def fork(self):
-        return self.fork_many(1)[0]
+    def fork(self, **asked):
+        worker = Worker(self, **asked)
+        worker.await_ready()
+        return worker
 
     def fork_many(self, count):
         """So many workers, asked for at once."""
@@ -150,7 +152,7 @@ def pipe(packets=False):
 class Worker:
     """One worker: its pipes, page and pidfd."""
 
-    def __init__(self, zygote):
+    def __init__(self, zygote, **asked):
         self.zygote = zygote
         self.sequence = 0
         zygote.workers += 1
@@ -163,7 +165,7 @@ class Worker:
         os.ftruncate(page, 4096)
         fcntl.fcntl(page, fcntl.F_ADD_SEALS, 0x1 | 0x2 | 0x4)
         self.page = memoryview(mmap.mmap(page, 4096)).cast("Q")
-        packet = json.dumps({"op": "fork", "worker": self.number}).encode()
+        packet = json.dumps(dict({"op": "fork", "worker": self.number}, **asked)).encode()
         self.asked_at = time.perf_counter()
         socket.send_fds(zygote.control, [packet], [self.tasks_read, results, calls.fileno(), page, log])
         for descriptor in (results, page, log):

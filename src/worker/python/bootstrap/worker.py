@@ -149,7 +149,7 @@ def on_interrupt(signal, frame):
         return
     while frame is not None and frame.f_code is not serve.__code__:
         frame = frame.f_back
-    if frame is None or frame.f_locals["stage"] != READING:
+    if frame is not None and frame.f_locals["stage"] != READING:
         raise KeyboardInterrupt
 
 
