@@ -22,6 +22,7 @@ use crate::pool::{BootFailure, Pool};
 use crate::process::Family;
 use crate::sys::{keep_freed_memory, reserve_blocks};
 use crate::telemetry;
+use crate::worker::KEEPER_ARGUMENT;
 
 pub use runtimes::Offered;
 
@@ -86,6 +87,7 @@ async fn run(config: Config) -> io::Result<()> {
     }
     let mut stop = stop::Signals::new()?;
     let family = Family::found()?;
+    family.start_keeper(&std::env::current_exe()?, KEEPER_ARGUMENT)?;
     let (listener, address) = bind(&config.bind).await?;
     let _socket_file = match &config.bind {
         Bind::Unix(path) => Some(SocketFile(path.clone())),

@@ -1,9 +1,9 @@
-//! A program's first step: a zygote if it was executed as one, else its command line.
+//! A program's first step: a zygote or a keeper if it was executed as one, else its command line.
 
 use std::process::ExitCode;
 
 use crate::cli;
-use crate::worker::{Functions, ZYGOTE_ARGUMENT, run_zygote};
+use crate::worker::{Functions, KEEPER_ARGUMENT, ZYGOTE_ARGUMENT, run_keeper, run_zygote};
 
 /// Serves the program's own functions until SIGTERM or Ctrl-C.
 ///
@@ -36,8 +36,16 @@ pub fn run() -> ExitCode {
     zygote(Functions::new()).unwrap_or_else(cli::run)
 }
 
-/// What became of the zygote, if this is one. Before anything could start a thread: a zygote forks.
+/// What became of the zygote or the keeper, if this is one. Before anything could start a thread: a zygote forks.
 fn zygote(functions: Functions) -> Option<ExitCode> {
-    let is_one = std::env::args_os().nth(1).is_some_and(|argument| argument == ZYGOTE_ARGUMENT);
-    is_one.then(|| ExitCode::from(u8::try_from(run_zygote(functions)).unwrap_or(1)))
+    let mut arguments = std::env::args_os().skip(1);
+    let first = arguments.next()?;
+    let status = if first == ZYGOTE_ARGUMENT {
+        run_zygote(functions)
+    } else if first == KEEPER_ARGUMENT {
+        run_keeper(arguments.next()?.to_str()?)
+    } else {
+        return None;
+    };
+    Some(ExitCode::from(u8::try_from(status).unwrap_or(1)))
 }

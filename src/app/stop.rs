@@ -108,7 +108,6 @@ pub(super) async fn close(server: JoinHandle<()>, shared: &Shared, family: &Fami
 
 /// Kills what is left and waits until it has been reaped: workers, zygotes, orphans.
 pub(super) async fn last_deaths(family: &Family) {
-    family.end_strangers();
     let _ = tokio::time::timeout(LAST_DEATHS, family.all_gone()).await;
     family.end_strangers();
 }

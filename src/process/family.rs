@@ -5,15 +5,20 @@
 //! it behind has. One without a worker's mark may be an operator's, who looks into the container: it is left
 //! alone until the server ends.
 
-use std::collections::HashSet;
-use std::io;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgid};
 use parking_lot::Mutex;
 
 use super::exit::{Exit, OomKills};
@@ -22,6 +27,8 @@ use crate::sys::{self, PidFd};
 /// A kill by the memory killer is told from others only if it was so recent.
 const OOM_PERIOD: Duration = Duration::from_secs(1);
 const GONE_POLL: Duration = Duration::from_millis(2);
+/// Processes that clean up after a worker have so long for it once that has ended.
+const TRACKERS_MAX: Duration = Duration::from_secs(1);
 /// Rounds of ending orphans in a row; who forks faster than that is met again at the next death.
 const ORPHAN_ROUNDS: usize = 10;
 
@@ -35,6 +42,13 @@ struct Members {
     /// The mark that this server has itself, as a worker's descendant: it says nothing of its children.
     inherited: Option<Pid>,
     oom_kills: OomKills,
+    /// Of strangers, whose descendants they are: read once, when they fall to us.
+    marks: HashMap<Pid, Option<Pid>>,
+    /// Random: what descends from this server's zygotes bears it.
+    mark: Arc<str>,
+    /// Tells the keeper who is born and who has ended.
+    keeper: Option<std::fs::File>,
+    keeper_pid: Option<Pid>,
 }
 
 impl Family {
@@ -47,7 +61,16 @@ impl Family {
         // Older kernels can't; then what was inherited is handed on.
         let _ = sys::close_on_exec_from(3);
         let inherited = worker_of(Pid::this(), None);
-        let members = Members { known: HashSet::new(), inherited, oom_kills: OomKills::new() };
+        let mark = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
+        let members = Members {
+            known: HashSet::new(),
+            inherited,
+            oom_kills: OomKills::new(),
+            marks: HashMap::new(),
+            mark: mark.into(),
+            keeper: None,
+            keeper_pid: None,
+        };
         let family = Self(Arc::new(Mutex::new(members)));
         let mut children = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?;
         let reaping = family.clone();
@@ -66,27 +89,72 @@ impl Family {
         Ok(family)
     }
 
+    /// Starts the process that ends what functions have started, should this server be killed: `program` with this
+    /// argument and the mark. As a stranger it is ended with the server.
+    pub fn start_keeper(&self, program: &Path, argument: &str) -> io::Result<()> {
+        let (theirs, ours) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        fcntl(&theirs, FcntlArg::F_SETFL(OFlag::empty()))?;
+        let mut members = self.0.lock();
+        let mut command = Command::new(program);
+        command.args([argument, &*members.mark]).process_group(0);
+        let keeper = command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).spawn()?;
+        members.keeper_pid = i32::try_from(keeper.id()).ok().map(Pid::from_raw);
+        members.keeper = Some(ours.into());
+        Ok(())
+    }
+
+    /// What marks all that descends from this server's zygotes.
+    pub(super) fn mark(&self) -> String {
+        self.0.lock().mark.to_string()
+    }
+
     pub(super) fn adopt(&self, pid: Pid) {
-        self.0.lock().known.insert(pid);
+        let mut members = self.0.lock();
+        members.known.insert(pid);
+        members.tell_keeper(pid.as_raw());
+    }
+
+    /// Kills the process group of a worker that hasn't been reaped, but for those that clean up after it
+    /// (multiprocessing's `resource_tracker` and its like): they end by themselves once all others have.
+    pub(super) fn end_group(&self, leader: Pid) {
+        // Nearly always there is nobody else: then no look at every process is needed.
+        let alone = children_of(leader).is_empty() && self.strangers().next().is_none();
+        let group: Vec<Pid> = if alone { Vec::new() } else { group_of(leader).collect() };
+        if !group.iter().any(|pid| is_tracker(*pid)) {
+            let _ = killpg(leader, Signal::SIGKILL);
+            return;
+        }
+        for pid in group.into_iter().filter(|pid| !is_tracker(*pid)) {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let family = self.clone();
+            runtime.spawn(async move {
+                tokio::time::sleep(TRACKERS_MAX).await;
+                family.end_orphans(Orphans::OfTheDead, Trackers::Ended);
+                family.reap_strangers();
+            });
+        }
     }
 
     /// Reaps a member that has ended: its process group first, then itself, then what it left behind.
     pub(super) fn reap(&self, pid: Pid, pidfd: &PidFd) -> Exit {
         // While the leader is a zombie its group's number can't be anyone else's.
         if pidfd.is_unreaped() {
-            let _ = nix::sys::signal::killpg(pid, Signal::SIGKILL);
+            self.end_group(pid);
         }
         let status = pidfd.reap();
         let exit = {
             let mut members = self.0.lock();
             members.known.remove(&pid);
+            members.tell_keeper(-pid.as_raw());
             match status {
                 Ok(Some(status)) => Exit::from_status(status, &mut members.oom_kills),
                 // Reaped as a stranger before its birth was known.
                 Ok(None) | Err(_) => Exit::Unknown,
             }
         };
-        self.end_orphans(Orphans::OfTheDead);
+        self.end_orphans(Orphans::OfTheDead, Trackers::Spared);
         self.reap_strangers();
         exit
     }
@@ -109,14 +177,17 @@ impl Family {
 
     /// Kills every child that is not a member; for the end of the server.
     pub fn end_strangers(&self) {
-        self.end_orphans(Orphans::All);
+        self.end_orphans(Orphans::All, Trackers::Ended);
         self.reap_strangers();
     }
 
     /// Waits until no member is left, and kills every other child until there is none.
     pub async fn all_gone(&self) {
+        let begun = tokio::time::Instant::now();
         loop {
-            self.end_strangers();
+            let trackers = if begun.elapsed() < TRACKERS_MAX { Trackers::Spared } else { Trackers::Ended };
+            self.end_orphans(Orphans::All, trackers);
+            self.reap_strangers();
             if self.0.lock().known.is_empty() && own_children().is_empty() {
                 return;
             }
@@ -132,20 +203,28 @@ impl Family {
                 break;
             }
             let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
+            self.0.lock().marks.remove(&pid);
             reaped = true;
         }
         if reaped {
             // Its own children have fallen to us now; their ends bring us here again.
-            self.end_orphans(Orphans::OfTheDead);
+            self.end_orphans(Orphans::OfTheDead, Trackers::Spared);
         }
     }
 
+    /// Children that are neither members nor the keeper.
+    fn strangers(&self) -> impl Iterator<Item = Pid> {
+        let members = self.0.lock();
+        let ours = |pid: &Pid| members.known.contains(pid) || members.keeper_pid == Some(*pid);
+        own_children().into_iter().filter(|pid| !ours(pid)).collect::<Vec<_>>().into_iter()
+    }
+
     /// Kills strangers, until no new ones fall to us.
-    fn end_orphans(&self, which: Orphans) {
+    fn end_orphans(&self, which: Orphans, trackers: Trackers) {
         let mut ended = HashSet::new();
         for _ in 0..ORPHAN_ROUNDS {
             let fresh: Vec<Pid> =
-                self.orphans(which).into_iter().filter(|pid| !ended.contains(pid)).collect();
+                self.orphans(which, trackers).into_iter().filter(|pid| !ended.contains(pid)).collect();
             if fresh.is_empty() {
                 return;
             }
@@ -157,15 +236,20 @@ impl Family {
         }
     }
 
-    fn orphans(&self, which: Orphans) -> Vec<Pid> {
-        let members = self.0.lock();
-        let children = own_children();
+    fn orphans(&self, which: Orphans, trackers: Trackers) -> Vec<Pid> {
+        let mut members = self.0.lock();
+        let Members { known, inherited, marks, .. } = &mut *members;
+        let children: HashSet<Pid> = own_children().into_iter().collect();
+        marks.retain(|pid, _| children.contains(pid));
         // A worker that was just forked is no member yet, but a child that bears its own mark.
-        let lives = |worker: Pid| members.known.contains(&worker) || children.contains(&worker);
-        let of_the_dead = |pid| worker_of(pid, members.inherited).is_some_and(|worker| !lives(worker));
-        let strangers = children.iter().filter(|pid| !members.known.contains(pid));
-        let wanted = |pid: &&Pid| which == Orphans::All || of_the_dead(**pid);
-        strangers.filter(wanted).copied().collect()
+        let lives = |worker: Pid| known.contains(&worker) || children.contains(&worker);
+        let mut of_the_dead = |pid: Pid| {
+            let mark = *marks.entry(pid).or_insert_with(|| worker_of(pid, *inherited));
+            mark.is_some_and(|worker| !lives(worker))
+        };
+        let strangers = children.iter().copied().filter(|pid| !known.contains(pid));
+        let wanted = strangers.filter(|pid| which == Orphans::All || of_the_dead(*pid));
+        wanted.filter(|pid| trackers == Trackers::Ended || !is_tracker(*pid)).collect()
     }
 }
 
@@ -178,9 +262,41 @@ enum Orphans {
     All,
 }
 
+/// Whether those that clean up after a worker are killed, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trackers {
+    Spared,
+    Ended,
+}
+
+impl Members {
+    /// Never waits: a keeper that doesn't read misses something.
+    fn tell_keeper(&mut self, pid: i32) {
+        if let Some(keeper) = &mut self.keeper {
+            let _ = keeper.write(&pid.to_ne_bytes());
+        }
+    }
+}
+
+/// The processes of a group.
+fn group_of(leader: Pid) -> impl Iterator<Item = Pid> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(Pid::from_raw);
+    pids.filter(move |pid| getpgid(Some(*pid)) == Ok(leader))
+}
+
+fn is_tracker(pid: Pid) -> bool {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&words).contains("resource_tracker")
+}
+
 /// All children of this process, living or not.
 fn own_children() -> Vec<Pid> {
-    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
+    children_of(Pid::this())
+}
+
+fn children_of(parent: Pid) -> Vec<Pid> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{parent}/task")) else { return Vec::new() };
     let lists =
         threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
     lists

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use parking_lot::Mutex;
 use tokio::io::AsyncReadExt;
@@ -70,7 +70,7 @@ impl WorkerProcess {
     pub fn kill(&self) {
         let reaped = self.reaped.lock();
         if reaped.is_none() && self.pidfd.get_ref().is_unreaped() {
-            let _ = killpg(self.pid, Signal::SIGKILL);
+            self.family.end_group(self.pid);
             if let Err(error) = self.pidfd.get_ref().signal(Signal::SIGKILL) {
                 tracing::error!(pid = self.pid.as_raw(), %error, "a worker could not be killed");
             }

@@ -177,6 +177,7 @@ impl Zygote {
                 command.env(name, "1");
             }
         }
+        command.env("FP_SERVER_ID", family.mark());
         let pid = Pid::from_raw(i32::try_from(command.spawn()?.id()).map_err(io::Error::other)?);
         fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         // A failure closes the control socket, which ends the zygote; as no member it is reaped as a

@@ -7,6 +7,7 @@ mod builtin;
 mod command;
 mod each;
 mod functions;
+mod keeper;
 mod native;
 pub mod objects;
 mod run;
@@ -18,6 +19,7 @@ mod zygote;
 pub mod python;
 
 pub use functions::{BUILTIN, Functions};
+pub use keeper::{KEEPER_ARGUMENT, run_keeper};
 pub use native::Raised;
 pub use typed::{Bytes, Described, Outcome, Returned, Typed};
 pub use zygote::{ZYGOTE_ARGUMENT, run_zygote};
