@@ -4,12 +4,14 @@ mod plan;
 mod runtimes;
 mod stop;
 
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
@@ -90,7 +92,7 @@ async fn run(config: Config) -> io::Result<()> {
     family.start_keeper(&std::env::current_exe()?, KEEPER_ARGUMENT)?;
     let (listener, address) = bind(&config.bind).await?;
     let _socket_file = match &config.bind {
-        Bind::Unix(path) => Some(SocketFile(path.clone())),
+        Bind::Unix(path) => Some(SocketFile::of(path)),
         Bind::Tcp(_) => None,
     };
     let limits = config.limits.clone();
@@ -155,13 +157,36 @@ async fn run(config: Config) -> io::Result<()> {
     Ok(())
 }
 
-/// A Unix socket's file, gone when the server is, however it ends.
-struct SocketFile(PathBuf);
+/// A Unix socket's file, gone when the server is, however it ends; that of a successor in its place stays.
+struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> Self {
+        Self { path: path.to_owned(), identity: identity_of(path) }
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        if self.identity.is_some() && identity_of(&self.path) == self.identity {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+fn identity_of(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// One server at a time looks whether a socket is stale and takes its place: the folder is locked meanwhile.
+fn lock_folder(path: &Path) -> Option<Flock<File>> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Flock::lock(File::open(folder).ok()?, FlockArg::LockExclusive).ok()
 }
 
 /// Connections and workers need descriptors: as many as this process may have.
@@ -218,6 +243,7 @@ async fn bind(bind: &Bind) -> io::Result<(Listener, String)> {
             Ok((Listener::Tcp(bound), format!("http://{address}")))
         }
         Bind::Unix(path) => {
+            let _lock = lock_folder(path);
             remove_stale(path);
             let shown = path.display().to_string();
             let bound = UnixListener::bind(path).map_err(|error| explain(error, shown.clone()))?;
@@ -228,7 +254,7 @@ async fn bind(bind: &Bind) -> io::Result<(Listener, String)> {
 }
 
 /// A socket that nobody listens on was left by a server that was killed.
-fn remove_stale(path: &std::path::Path) {
+fn remove_stale(path: &Path) {
     use std::os::unix::fs::FileTypeExt;
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
     if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {

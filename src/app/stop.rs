@@ -17,22 +17,41 @@ pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// For killed processes to be reaped.
 const LAST_DEATHS: Duration = Duration::from_secs(2);
 
-/// SIGTERM and SIGINT.
+/// SIGTERM, SIGINT and SIGQUIT.
 #[derive(Debug)]
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
 }
 
 impl Signals {
-    /// Listens from now on. SIGHUP and SIGUSR1 end no server; SIGPIPE neither, Rust ignores it.
+    /// Listens from now on. Signals that mean nothing to a server end none: timers' and users'; SIGPIPE neither, Rust
+    /// ignores it. (Handled, not ignored: what is ignored would be so in workers, too.)
     pub fn new() -> io::Result<Self> {
-        let mut ignored = [signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?];
-        tokio::spawn(async move {
-            let [hangup, user] = &mut ignored;
-            while tokio::select! { got = hangup.recv() => got, got = user.recv() => got }.is_some() {}
-        });
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        for kind in [
+            SignalKind::hangup(),
+            SignalKind::user_defined1(),
+            SignalKind::user_defined2(),
+            SignalKind::alarm(),
+            SignalKind::io(),
+            SignalKind::from_raw(nix::libc::SIGVTALRM),
+            SignalKind::from_raw(nix::libc::SIGPROF),
+        ] {
+            let mut ignored = signal(kind)?;
+            tokio::spawn(async move {
+                while ignored.recv().await.is_some() {
+                    if kind == SignalKind::hangup() {
+                        tracing::info!("SIGHUP: nothing is reloaded; restart the server to load new code");
+                    }
+                }
+            });
+        }
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
     }
 
     /// Waits for the next one.
@@ -40,6 +59,7 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
         }
     }
 }

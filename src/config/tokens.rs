@@ -102,8 +102,8 @@ pub(super) fn read(path: &Path) -> Result<Read, ConfigError> {
     let unread =
         |error: &dyn fmt::Display| ConfigError(format!("--token-file: cannot read {shown}: {error}"));
     let mode = fs::metadata(path).map_err(|error| unread(&error))?.permissions().mode();
-    if mode & 0o002 != 0 {
-        let detail = "anyone on this machine can write to it, and so let themselves in; chmod o-w it";
+    if mode & 0o022 != 0 {
+        let detail = "others than its owner can write to it, and so let themselves in; chmod go-w it";
         return Err(ConfigError(format!("--token-file: {shown} is refused: {detail}")));
     }
     let text = fs::read_to_string(path).map_err(|error| unread(&error))?;
@@ -305,8 +305,10 @@ mod tests {
         assert!(warnings.len() == 1 && warnings[0].contains("chmod o-r"), "{warnings:?}");
         assert!(with_mode(&hash, 0o644).expect("good").warnings.is_empty(), "a hash is no secret");
         for text in [plain, &hash] {
-            let refused = with_mode(text, 0o602).expect_err("refused").to_string();
-            assert!(refused.contains("chmod o-w"), "{refused}");
+            for mode in [0o602, 0o620, 0o664] {
+                let refused = with_mode(text, mode).expect_err("refused").to_string();
+                assert!(refused.contains("chmod go-w"), "{refused}");
+            }
         }
         assert!(with_mode("short\n", 0o600).expect("good").warnings[0].contains("guessed"));
         let missing = read(&folder.path().join("none")).expect_err("missing").to_string();

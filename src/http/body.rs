@@ -5,7 +5,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, header};
@@ -13,6 +13,10 @@ use hyper::body::Frame;
 
 use crate::jobs::{Overloaded, Reservation};
 
+/// Room in the queue that is taken before a body's bytes have come: many heads alone must not lock others out.
+const RESERVED_AHEAD_MAX: usize = 16 << 10;
+/// A body must bring so much on average, after `--body-stall`: a byte now and then holds no place for ever.
+const BYTES_PER_SECOND_MIN: u64 = 1 << 10;
 /// Reserved at once for a body that says how long it is. More is reserved as bytes arrive, so that a client
 /// that announces much and sends nothing costs nothing.
 const RESERVED_AT_ONCE_MAX: usize = 1 << 20;
@@ -79,7 +83,8 @@ async fn read(
         return Err(BodyError::TooLarge { limit });
     }
     let expected = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    room(expected.min(RESERVED_AT_ONCE_MAX))?;
+    room(expected.min(RESERVED_AHEAD_MAX))?;
+    let begun = Instant::now();
     let Some(first) = next_piece(&mut body, stall).await? else {
         return Ok(Bytes::new());
     };
@@ -90,7 +95,7 @@ async fn read(
     if body.is_end_stream() {
         return Ok(first);
     }
-    let Some(second) = next_piece(&mut body, stall).await? else {
+    let Some(second) = next_piece(&mut body, patience(begun, stall, first.len())?).await? else {
         return Ok(first);
     };
 
@@ -107,9 +112,19 @@ async fn read(
         whole.extend_from_slice(&bytes);
         // Freed before the next wait: the connection's buffer can be used again.
         drop(bytes);
-        piece = if body.is_end_stream() { None } else { next_piece(&mut body, stall).await? };
+        let patience = patience(begun, stall, whole.len())?;
+        piece = if body.is_end_stream() { None } else { next_piece(&mut body, patience).await? };
     }
     Ok(Bytes::from(whole))
+}
+
+/// How long the next bytes may take: `stall`, and less where so few have come that the body is slower than its floor.
+fn patience(begun: Instant, stall: Duration, received: usize) -> Result<Duration, BodyError> {
+    let allowed = stall + Duration::from_secs(received as u64 / BYTES_PER_SECOND_MIN);
+    match allowed.checked_sub(begun.elapsed()) {
+        Some(left) if !left.is_zero() => Ok(left.min(stall)),
+        Some(_) | None => Err(BodyError::Stalled { after: begun.elapsed() }),
+    }
 }
 
 /// What the request says of its body's length, if it does.

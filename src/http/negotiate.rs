@@ -45,6 +45,7 @@ pub fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// A body must be declared as this media type.
 pub fn check_content_type_is(headers: &HeaderMap, wanted: &'static str) -> Result<(), Problem> {
+    check_is_not_encoded(headers)?;
     let value = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
     if value == Some(wanted.as_bytes()) {
         return Ok(());
@@ -54,6 +55,19 @@ pub fn check_content_type_is(headers: &HeaderMap, wanted: &'static str) -> Resul
         Some(essence) if essence.eq_ignore_ascii_case(wanted.as_bytes()) => Ok(()),
         Some(_) | None => Err(Problem::unsupported_media_type(wanted)),
     }
+}
+
+/// Bodies are read as they are: none that is compressed (RFC 9110, section 8.4; RFC 9112, section 6.1).
+fn check_is_not_encoded(headers: &HeaderMap) -> Result<(), Problem> {
+    for (name, plain) in [(header::CONTENT_ENCODING, "identity"), (header::TRANSFER_ENCODING, "chunked")] {
+        for value in headers.get_all(&name) {
+            let codings = value.to_str().unwrap_or("?").split(',').map(str::trim);
+            if let Some(coding) = codings.into_iter().find(|coding| !coding.eq_ignore_ascii_case(plain)) {
+                return Err(Problem::unsupported_encoding(name.as_str(), coding));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The client must take JSON (bytes values aside, every value is JSON).

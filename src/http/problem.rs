@@ -168,6 +168,15 @@ impl Problem {
         Self::new(status, "unsupported-media-type", "The content type is not supported", detail)
     }
 
+    /// The body must not be compressed.
+    pub fn unsupported_encoding(header: &str, coding: &str) -> Self {
+        let coding: String = coding.chars().take(40).collect();
+        let detail = format!("the body has {header}: {coding}, which is not read here: send it as it is");
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        let title = "The body's encoding is not supported";
+        Self::new(status, "unsupported-media-type", title, detail)
+    }
+
     /// Accept allows nothing that can be answered.
     pub fn not_acceptable(what: &str) -> Self {
         let detail = format!("the answer is {what}, which the Accept header does not allow; nothing was run");
@@ -390,6 +399,9 @@ impl IntoResponse for Problem {
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
         if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

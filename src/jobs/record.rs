@@ -246,7 +246,7 @@ impl Record {
         let mut live = self.live.lock();
         let room = bytes_max.saturating_sub(live.log.len());
         live.log_cut |= output.len() > room;
-        live.log.extend_from_slice(&output[..output.len().min(room)]);
+        live.log.extend_from_slice(whole_characters(output, room));
         drop(live);
         self.tell_followers();
     }
@@ -320,4 +320,14 @@ impl Live {
             None => State::Queued,
         }
     }
+}
+
+/// At most so many bytes of a text, without the beginning of a character that is cut.
+fn whole_characters(text: &[u8], bytes_max: usize) -> &[u8] {
+    if text.len() <= bytes_max {
+        return text;
+    }
+    let is_inside = |at: usize| text.get(at).is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000);
+    let boundary = (bytes_max.saturating_sub(3)..=bytes_max).rev().find(|at| !is_inside(*at));
+    &text[..boundary.unwrap_or(bytes_max)]
 }

@@ -1,5 +1,6 @@
 //! What tasks print, a line each in the server's log.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Weak};
 
 use crate::jobs::{JobId, Record};
@@ -43,10 +44,47 @@ impl Lines {
 }
 
 fn log(line: &str, source: Option<&Source>, pid: i32) {
+    let line = &*printable(line);
     match source {
         Some(Source { job, function, .. }) => {
             tracing::info!(target: "forkpool::output", %job, %function, pid, "{line}");
         }
         None => tracing::info!(target: "forkpool::output", pid, "{line}"),
+    }
+}
+
+/// A line that can't pass for another on a terminal: of what overwrites itself (a progress bar) the last state, and
+/// every other control character as an escape.
+fn printable(line: &str) -> Cow<'_, str> {
+    let last = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
+    if !last.contains(|letter: char| letter.is_control() && letter != '\t') {
+        return Cow::Borrowed(last);
+    }
+    let mut escaped = String::with_capacity(last.len() + 16);
+    for letter in last.chars() {
+        if letter.is_control() && letter != '\t' {
+            escaped.extend(letter.escape_default());
+        } else {
+            escaped.push(letter);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn f8_a9_control_characters_never_reach_a_terminal() {
+        for (line, shown) in [
+            ("plain \u{e9}\ttext", "plain \u{e9}\ttext"),
+            ("x\rforged", "forged"),
+            ("  0%\r 50%\r100%\r", "100%"),
+            ("a\0b\x1b[31m\u{85}", "a\\u{0}b\\u{1b}[31m\\u{85}"),
+            ("", ""),
+        ] {
+            assert_eq!(printable(line), shown, "{line:?}");
+        }
     }
 }
