@@ -180,6 +180,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::function::Function;
+    use super::super::sequence::Sequences;
     use super::super::task::{Task, Work};
     use super::*;
     use crate::jobs::{Admission, JobKind, NewJob, Record, Terms};
@@ -201,8 +202,8 @@ mod tests {
         let work = Work::Map { items, chunksize: 1, spread: false, collect: None };
         let permit = Admission::new(1, 1).reserve().into_permit().unwrap();
         let mut run = Run::new(Submission { record: Arc::new(Record::new(new)), function, work, permit });
-        let mut sequence = 0;
-        let tasks = std::iter::from_fn(|| run.next_task(&mut sequence)).collect();
+        let mut sequences = Sequences::default();
+        let tasks = std::iter::from_fn(|| run.next_task(&mut sequences)).collect();
         (run, tasks)
     }
 
@@ -236,7 +237,7 @@ mod tests {
         let (mut run, mut tasks) = running(2);
         run.cancel(0);
         run.give_back(tasks.pop().unwrap());
-        assert!(run.has_waiting() && run.next_task(&mut 7).is_none());
+        assert!(run.has_waiting() && run.next_task(&mut Sequences::default()).is_none());
     }
 
     #[test]

@@ -129,7 +129,7 @@ mod tests {
             name: "python",
             program: "python3".into(),
             arguments: Vec::new(),
-            preamble: None,
+            preamble: &[],
             load,
             preload: Preload::Auto,
             late: Vec::new(),

@@ -9,6 +9,7 @@ import bench
 import checks_faults
 import checks_loading
 import checks_objects
+import checks_promises
 import checks_tasks
 import checks_types
 import harness
@@ -16,7 +17,7 @@ from stage import python, shared
 
 
 def tests():
-    for module in (checks_loading, checks_tasks, checks_types, checks_objects, checks_faults):
+    for module in (checks_loading, checks_tasks, checks_types, checks_promises, checks_objects, checks_faults):
         for name, value in list(vars(module).items()):
             if name.startswith("test_"):
                 yield name, value

@@ -336,7 +336,7 @@ class Text(Node):
         return isinstance(value, self.note)
 
     def say(self, value):
-        return self.said(value) if isinstance(value, self.note) else value
+        return self.said(value) if self.said and isinstance(value, self.note) else value
 
 
 def module_of(kind):
@@ -440,8 +440,10 @@ class Dict(Node):
         schema = {"type": "object", "additionalProperties": value.schema(book) or True}
         names = key.schema(book)
         if "enum" in names:
-            schema["propertyNames"] = {"enum": [each if isinstance(each, str) else to_json(each) for each in names["enum"]]}
-        return schema
+            names = {"enum": [each if isinstance(each, str) else to_json(each) for each in names["enum"]]}
+        elif names.get("type") == "integer":
+            names = {"pattern": "^-?[0-9]+$"}
+        return schema if names in ({}, {"type": "string"}) else dict(schema, propertyNames=names)
 
     def read(self, value, memo):
         if type(value) is not dict:
