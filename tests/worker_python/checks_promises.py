@@ -84,6 +84,8 @@ def value_of(schema, defs, noise, depth):
         return schema["const"]
     if "enum" in schema:
         return noise.choice(schema["enum"])
+    if not {"type", "format", "pattern"} & set(schema):
+        return value_of(True, defs, noise, depth)
     kind = schema.get("type")
     kind = noise.choice(kind) if isinstance(kind, list) else kind
     if kind == "array":
@@ -105,6 +107,8 @@ def value_of(schema, defs, noise, depth):
         return made
     if "pattern" in schema:
         return "5"
+    if kind is None and "format" in schema:  # of the names of an object, which are texts
+        kind = "string"
     return {"integer": lambda: noise.randint(schema.get("minimum", -9), schema.get("maximum", 99)),
             "number": lambda: noise.choice([1, 2.5]),
             "boolean": lambda: noise.random() < 0.5, "null": lambda: None,

@@ -95,7 +95,8 @@ def duration_parts(text):
     if not found or not text.strip("+-"):
         refuse("a duration (ISO 8601, as P1DT2H)")
     sign = -1 if found.group(1) == "-" else 1
-    return {unit: sign * float(part or 0) for unit, part in zip(("days", "hours", "minutes", "seconds"), found.groups()[1:])}
+    units = ("days", "hours", "minutes", "seconds")
+    return {unit: sign * float(part or 0) for unit, part in zip(units, found.groups()[1:])}
 
 
 def duration_said(value):
@@ -143,6 +144,9 @@ class Told(Node):
 
     def is_one(self, value):
         return self.parts[0].is_one(value)
+
+    def holds(self, value):
+        return self.parts[0].holds(value)
 
 
 class Pydantic(Node):
@@ -233,8 +237,8 @@ def every(node, found=None):
 
 
 def is_kept(node):
-    """Whether some part of it is ours to read and say: bytes; what pydantic reads later; and unions of classes that hold
-    themselves, which pydantic tries one by one at each level."""
+    """Whether some part of it is ours to read and say: bytes; what pydantic reads later; and unions of classes that
+    hold themselves, which pydantic tries one by one at each level."""
     for each in every(node):
         if each.ours:
             return True
@@ -324,8 +328,8 @@ class Book:
                 self.names[name, to_json_or_none(each)] = renamed[name]
                 self.definitions[renamed[name]] = {}
         for name, each in own.items():
-            self.definitions[renamed[name]] = moved(each, renamed)
-        return moved({key: each for key, each in schema.items() if key != "$defs"}, renamed)
+            self.definitions[renamed[name]] = moved(each, renamed, own)
+        return moved({key: each for key, each in schema.items() if key != "$defs"}, renamed, own)
 
 
 def to_json_or_none(value):
@@ -335,10 +339,10 @@ def to_json_or_none(value):
         return None
 
 
-def moved(schema, renamed):
+def moved(schema, renamed, own):
     """A schema whose references have other names; without what can't be said in JSON (a default of NaN)."""
     if isinstance(schema, list):
-        return [moved(each, renamed) for each in schema]
+        return [moved(each, renamed, own) for each in schema]
     if not isinstance(schema, dict):
         return schema
     made = {}
@@ -348,9 +352,10 @@ def moved(schema, renamed):
         if key == "$ref" and isinstance(each, str):
             each = "#/$defs/" + renamed.get(each[8:], each[8:])
         elif key == "discriminator" and isinstance(each, dict) and "mapping" in each:
-            each = dict(each, mapping={tag: "#/$defs/" + renamed.get(to[8:], to[8:]) for tag, to in each["mapping"].items()})
+            mapping = {tag: "#/$defs/" + renamed.get(to[8:], to[8:]) for tag, to in each["mapping"].items()}
+            each = dict(each, mapping=mapping)
         else:
-            each = moved(each, renamed)
+            each = moved(as_names(each, own) if key == "propertyNames" else each, renamed, own)
         made[key] = each
     return made
 

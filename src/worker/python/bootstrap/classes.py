@@ -2,7 +2,7 @@
 
 
 class Member:
-    """A member of a class: its name, its type, whether it must be given; whether it is given, and whether it is said."""
+    """A member of a class: its name, its type, whether it must be given, is given at all, and is said."""
 
     def __init__(self, name, node, required, given=True, said=True):
         self.name, self.node, self.required, self.given, self.said = name, node, required, given, said
@@ -77,6 +77,10 @@ class Dataclass(Members):
     def is_one(self, value):
         return isinstance(value, self.kind)
 
+    def holds(self, value):
+        return self.is_one(value) and all(member.node.holds(getattr(value, member.name)) for member in self.members
+                                          if member.said and hasattr(value, member.name))
+
     def say(self, value):
         if not isinstance(value, self.kind):
             return value
@@ -90,6 +94,10 @@ class TypedDict(Members):
 
     def is_one(self, value):
         return isinstance(value, dict) and all(member.name in value for member in self.members if member.required)
+
+    def holds(self, value):
+        known = self.known
+        return self.is_one(value) and all(known[name].node.holds(each) for name, each in value.items() if name in known)
 
     def say(self, value):
         if not isinstance(value, dict):
@@ -125,6 +133,9 @@ class NamedTuple(Members):
 
     def is_one(self, value):
         return isinstance(value, self.kind)
+
+    def holds(self, value):
+        return self.is_one(value) and all(member.node.holds(each) for member, each in zip(self.members, value))
 
     def say(self, value):
         if not isinstance(value, tuple) or len(value) != len(self.members):
@@ -175,11 +186,14 @@ class Union(Node):
     def is_one(self, value):
         return any(part.is_one(value) for part in self.parts)
 
+    def holds(self, value):
+        return any(part.holds(value) for part in self.parts)
+
     def say(self, value):
-        for part in self.parts:
-            if type(part) is not Node and part.is_one(value):
-                return part.say(value)
-        return value
+        parts = [part for part in self.parts if type(part) is not Node and part.is_one(value)]
+        if len(parts) > 1:
+            parts = [part for part in parts if part.holds(value)] or parts
+        return parts[0].say(value) if parts else value
 
 
 def _rank(entry):
@@ -232,6 +246,9 @@ class Deferred(Node):
     def is_one(self, value):
         return self.parts[0].is_one(value)
 
+    def holds(self, value):
+        return self.parts[0].holds(value)
+
 
 # ---- from annotations to nodes
 
@@ -275,7 +292,7 @@ class Nodes:
             note = type(None)
         if isinstance(note, str) or hasattr(note, "__forward_arg__"):
             return self.by_reference(note, home, bound)
-        if type(note).__name__ == "TypeAliasType" or type(getattr(note, "__origin__", None)).__name__ == "TypeAliasType":
+        if "TypeAliasType" in (type(note).__name__, type(getattr(note, "__origin__", None)).__name__):
             return self.by_alias(note, home, bound)
         if type(note).__name__ == "TypeVar":
             return self.by_variable(note, home, bound)

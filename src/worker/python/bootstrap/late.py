@@ -72,7 +72,8 @@ def announce_from_a_child(zygote):
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 3:
         _exit(3)  # it has refused
     if not text:
-        zygote.refuse("python", "import-failed", "the process that loads the modules ended by itself (status %d)" % status)
+        reason = "the process that loads the modules ended by itself (status %d)" % status
+        zygote.refuse("python", "import-failed", reason)
     zygote.names = dict.fromkeys(scan(text.decode(), 0)[0])
 
 

@@ -117,7 +117,8 @@ def folder():
 
 def settings():
     """What is compared whole and put back one by one: (what it is, how it is set)."""
-    said = [(sys.getrecursionlimit(), raw(sys.setrecursionlimit)), (sys.getswitchinterval(), raw(sys.setswitchinterval)),
+    said = [(sys.getrecursionlimit(), raw(sys.setrecursionlimit)),
+            (sys.getswitchinterval(), raw(sys.setswitchinterval)),
             (gc.isenabled(), switch_gc), (gc.get_threshold(), set_gc_threshold),
             (sys.gettrace(), sys.settrace), (sys.getprofile(), sys.setprofile),
             (os.getpriority(os.PRIO_PROCESS, 0), set_priority), (os.sched_getaffinity(0), set_affinity),
@@ -279,7 +280,8 @@ def put_back_streams():
             set_blocking(each, True)
             changed = True
     stdin, stdout, stderr = kept.streams
-    if sys.stdin is not stdin or getattr(sys, "stdout", None) is not stdout or getattr(sys, "stderr", None) is not stderr:
+    if (sys.stdin is not stdin or getattr(sys, "stdout", None) is not stdout
+            or getattr(sys, "stderr", None) is not stderr):
         sys.stdin, sys.stdout, sys.stderr = kept.streams
         changed = True
     for name, stream, descriptor in (("stdout", stdout, 1), ("stderr", stderr, 2)):

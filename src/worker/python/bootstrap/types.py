@@ -34,8 +34,11 @@ class Node:
         return 1
 
     def is_one(self, value):
-        """Whether this value, to be said, is of the type."""
+        """Whether this value, to be said, is of the type; of what it holds, `holds` tells."""
         return True
+
+    def holds(self, value):
+        return self.is_one(value)
 
 
 def refuse(what):
@@ -180,7 +183,7 @@ class Literal(Node):
         super().__init__(note, home)
         self.values = [(each.value if hasattr(each, "_value_") else each, each) for each in values]
         self.reads = True
-        self.says = any(said is not own for said, own in self.values)
+        self.says = self.ours = any(said is not own for said, own in self.values)
 
     def schema(self, book):
         return choice_schema([said for said, _ in self.values])
@@ -383,6 +386,9 @@ class Items(Node):
     def is_one(self, value):
         return isinstance(value, (list, tuple) if self.make in (list, tuple) else self.make)
 
+    def holds(self, value):
+        return self.is_one(value) and (hasattr(type(value), "__next__") or all(map(self.parts[0].holds, value)))
+
     def say(self, value):
         if isinstance(value, (str, bytes, dict)) or not hasattr(type(value), "__iter__"):
             return value
@@ -418,10 +424,23 @@ class Tuple(Node):
     def is_one(self, value):
         return isinstance(value, tuple) and len(value) == len(self.parts)
 
+    def holds(self, value):
+        return self.is_one(value) and all(node.holds(each) for node, each in zip(self.parts, value))
+
     def say(self, value):
         if not isinstance(value, (list, tuple)) or len(value) != len(self.parts):
             return value
         return [node.say(each) for node, each in zip(self.parts, value)]
+
+
+def as_names(schema, definitions):
+    """The schema of an object's names, which are texts whatever they are read as."""
+    told = definitions.get(schema.get("$ref", "")[8:], schema)
+    if "enum" in told and told.get("type") != "string":
+        return {"enum": [each if isinstance(each, str) else to_json(each) for each in told["enum"]]}
+    if told.get("type") == "integer":
+        return {"pattern": "^-?[0-9]+$"}
+    return schema
 
 
 class Dict(Node):
@@ -438,11 +457,7 @@ class Dict(Node):
     def schema(self, book):
         key, value = self.parts
         schema = {"type": "object", "additionalProperties": value.schema(book) or True}
-        names = key.schema(book)
-        if "enum" in names:
-            names = {"enum": [each if isinstance(each, str) else to_json(each) for each in names["enum"]]}
-        elif names.get("type") == "integer":
-            names = {"pattern": "^-?[0-9]+$"}
+        names = as_names(key.schema(book), book.definitions)
         return schema if names in ({}, {"type": "string"}) else dict(schema, propertyNames=names)
 
     def read(self, value, memo):
@@ -466,6 +481,9 @@ class Dict(Node):
 
     def is_one(self, value):
         return isinstance(value, dict)
+
+    def holds(self, value):
+        return self.is_one(value) and all(map(self.parts[1].holds, value.values()))
 
     def say(self, value):
         if not isinstance(value, dict):

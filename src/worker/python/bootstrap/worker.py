@@ -170,7 +170,8 @@ def forget_work():
 
 
 def run_map(call, which, items, values, before, page, through):
-    """[call(item) for item in items] into `values` (through `map` or `starmap`), in slices of about 1 ms, for the page's word 6.
+    """[call(item) for item in items] into `values` (through `map` or `starmap`), in slices of about 1 ms, for the
+    page's word 6.
 
     `before` items of the chunk are done. After an exception len(values) is the index of the item that failed: extend
     keeps what came before it.
@@ -380,7 +381,8 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     # Only of a list of ours: a value's truth may be anything, an error too (numpy).
                     items = before + (len(value) if (word == MAP or word == STARMAP) and value else 0)
                 put(page, 8, 1, 0, started, good, bad, items, busy, 0)
-                args = kwargs = value = payload = text = said = again = None  # an idle worker holds nothing of its tasks
+                # An idle worker holds nothing of its tasks.
+                args = kwargs = value = payload = text = said = again = None
                 answer(outcome, sequence, body, took)
                 body = None
                 while spoiled:

@@ -76,7 +76,9 @@ class Zygote:
         self.functions = []
         self.types = []  # by function: what its annotations say, or None
         self.names = {}  # in the order of their announcement
-        self.late = tuple(each + "." for each in self.asked.get("late", ())) if self.asked.get("preload", True) else ("",)
+        self.late = ("",)
+        if self.asked.get("preload", True):
+            self.late = tuple(each + "." for each in self.asked.get("late", ()))
         self.in_worker = False  # or in the process that announces for the workers
         if getppid() != self.asked["server_pid"]:
             _exit(70)
