@@ -131,6 +131,7 @@ async fn run(config: Config) -> io::Result<()> {
         idle_timeout: config.limits.idle_timeout,
         write_stall_timeout: config.limits.write_stall_timeout,
         grace: stop::LAST_ANSWERS,
+        asks_after: http::asks_after,
     };
     let service = http::guarded(http::router(Arc::clone(&shared)), http::Doors::of(&config), &shared);
     let server = tokio::spawn(http::serve(listener, service, options, stage));

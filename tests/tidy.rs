@@ -42,7 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("http", &["api", "processes", "pool", "objects", "jobs", "schema", "json", "config", "sys"]),
     ("api", &["objects", "jobs", "json"]),
-    ("processes", &["calls", "process", "transport"]),
+    ("processes", &["calls", "jobs", "process", "transport"]),
     ("pool", &["calls", "jobs", "process", "transport", "schema", "json", "counters"]),
     ("calls", &["objects", "transport", "sys"]),
     ("objects", &["json", "sys"]),

@@ -63,6 +63,9 @@ pub struct NewPoolBody {
     /// out where workers load modules themselves, else 0.
     #[schema(minimum = 0, maximum = 64)]
     pub spare_workers: Option<u64>,
+    /// Whether a worker stays in which a task has left threads, with them; false if left out: it is replaced. Python
+    /// only.
+    pub keep_threads: Option<bool>,
 }
 
 /// What of a pool can be changed; at least one member must be given.
@@ -111,6 +114,8 @@ pub struct NewPoolRequest {
     pub preload: Option<&'static str>,
     /// Workers kept ready beyond those.
     pub spare_workers: Option<usize>,
+    /// Whether a worker stays in which a task has left threads.
+    pub keep_threads: Option<bool>,
 }
 
 /// A [`PoolChangeBody`].
@@ -139,6 +144,7 @@ impl NewPoolRequest {
                 "max_rss",
                 "preload",
                 "spare_workers",
+                "keep_threads",
             ]],
         )?;
         let name = members.string("name")?;
@@ -168,6 +174,9 @@ impl NewPoolRequest {
             max_rss: members.whole("max_rss", MAX_RSS_MIN, TASKS_MAX)?,
             preload: preload(&members)?,
             spare_workers: spare_workers(&members)?,
+            keep_threads: members
+                .raw("keep_threads", Kind::Bool, "true or false")?
+                .map(|(text, _)| &text[..] == b"true"),
         })
     }
 }

@@ -39,7 +39,7 @@ pub struct FunctionInfo {
 #[schema(example = json!({
     "name": "reports", "runtime": "python", "state": "running", "permanent": false, "processes": 2,
     "ready": 2, "queued": 0, "running": 1, "maxtasksperchild": 100, "maxtasksperchild_jitter": 10,
-    "preload": "auto", "spare_workers": 0
+    "preload": "auto", "keep_threads": false, "spare_workers": 0
 }))]
 pub struct PoolInfo {
     /// Its name.
@@ -77,6 +77,9 @@ pub struct PoolInfo {
     /// Of a Python pool: what of the code is loaded before its workers are forked: `auto`, `on` or `off`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preload: Option<String>,
+    /// Of a Python pool: whether a worker stays in which a task has left threads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_threads: Option<bool>,
     /// Workers that it keeps ready beyond `processes`: one takes the place of a worker that ends, at once.
     pub spare_workers: u64,
 }

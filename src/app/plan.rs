@@ -69,6 +69,9 @@ fn new_pool(
     if said.preload == Some(config::Preload::Off) && runtime != "python" {
         return Err("preload = \"off\" is for Python pools: nothing else is loaded".into());
     }
+    if said.keep_threads.is_some() && runtime != "python" {
+        return Err("keep_threads is for Python pools: nothing looks for threads elsewhere".into());
+    }
     let preload = if runtime == "python" { said.preload.unwrap_or(preload) } else { config::Preload::Auto };
     Ok(NewPool {
         name: name.into(),
@@ -81,6 +84,7 @@ fn new_pool(
             max_rss: said.max_rss.map(|bytes| bytes.0),
             preload: known(preload),
             spare_workers: said.spare_workers.map(|spares| spares.get()),
+            keep_threads: said.keep_threads.unwrap_or(false),
         },
         permanent: true,
     })

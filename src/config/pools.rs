@@ -38,6 +38,8 @@ pub struct PoolConfig {
     pub preload: Option<Preload>,
     /// Workers kept ready beyond those.
     pub spare_workers: Option<Count<0, 64>>,
+    /// Whether a worker stays in which a task has left threads.
+    pub keep_threads: Option<bool>,
 }
 
 /// What is said of a function.

@@ -5,11 +5,12 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, header};
 use hyper::body::Frame;
+use tokio::time::Instant;
 
 use crate::jobs::{Overloaded, Reservation};
 
@@ -17,9 +18,8 @@ use crate::jobs::{Overloaded, Reservation};
 const RESERVED_AHEAD_MAX: usize = 16 << 10;
 /// A body must bring so much on average, after `--body-stall`: a byte now and then holds no place for ever.
 const BYTES_PER_SECOND_MIN: u64 = 1 << 10;
-/// Reserved at once for a body that says how long it is. More is reserved as bytes arrive, so that a client
-/// that announces much and sends nothing costs nothing.
-const RESERVED_AT_ONCE_MAX: usize = 1 << 20;
+/// Allocated at once for a body that says how long it is; the pages are the kernel's until bytes arrive.
+const ALLOCATED_AT_ONCE_MAX: usize = 1 << 20;
 
 /// Most bytes of a body that holds no work.
 pub const SMALL_BYTES_MAX: usize = 64 << 10;
@@ -40,6 +40,14 @@ pub enum BodyError {
     #[error("no byte of the body came for {} s", after.as_secs_f64())]
     Stalled {
         /// How long was waited.
+        after: Duration,
+    },
+    /// Its bytes come more slowly than the floor.
+    #[error("of the body {received} bytes came in {} s: fewer than {BYTES_PER_SECOND_MIN} a second", .after.as_secs_f64())]
+    TooSlow {
+        /// How many came.
+        received: usize,
+        /// In how long.
         after: Duration,
     },
     /// The connection broke, or the body's framing is wrong.
@@ -84,7 +92,7 @@ async fn read(
     }
     let expected = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
     room(expected.min(RESERVED_AHEAD_MAX))?;
-    let begun = Instant::now();
+    let pace = Pace { begun: Instant::now(), stall };
     let Some(first) = next_piece(&mut body, stall).await? else {
         return Ok(Bytes::new());
     };
@@ -95,11 +103,11 @@ async fn read(
     if body.is_end_stream() {
         return Ok(first);
     }
-    let Some(second) = next_piece(&mut body, patience(begun, stall, first.len())?).await? else {
+    let Some(second) = pace.next_piece(&mut body, first.len()).await? else {
         return Ok(first);
     };
 
-    let mut whole = Vec::with_capacity(expected.min(RESERVED_AT_ONCE_MAX).max(first.len()));
+    let mut whole = Vec::with_capacity(expected.min(ALLOCATED_AT_ONCE_MAX).max(first.len()));
     whole.extend_from_slice(&first);
     drop(first);
     let mut piece = Some(second);
@@ -112,18 +120,27 @@ async fn read(
         whole.extend_from_slice(&bytes);
         // Freed before the next wait: the connection's buffer can be used again.
         drop(bytes);
-        let patience = patience(begun, stall, whole.len())?;
-        piece = if body.is_end_stream() { None } else { next_piece(&mut body, patience).await? };
+        piece = if body.is_end_stream() { None } else { pace.next_piece(&mut body, whole.len()).await? };
     }
     Ok(Bytes::from(whole))
 }
 
-/// How long the next bytes may take: `stall`, and less where so few have come that the body is slower than its floor.
-fn patience(begun: Instant, stall: Duration, received: usize) -> Result<Duration, BodyError> {
-    let allowed = stall + Duration::from_secs(received as u64 / BYTES_PER_SECOND_MIN);
-    match allowed.checked_sub(begun.elapsed()) {
-        Some(left) if !left.is_zero() => Ok(left.min(stall)),
-        Some(_) | None => Err(BodyError::Stalled { after: begun.elapsed() }),
+/// How fast a body must come: no pause of `stall`, and from then on its floor on average.
+struct Pace {
+    begun: Instant,
+    stall: Duration,
+}
+
+impl Pace {
+    async fn next_piece(&self, body: &mut Body, received: usize) -> Result<Option<Bytes>, BodyError> {
+        let allowed = self.stall + Duration::from_secs(received as u64 / BYTES_PER_SECOND_MIN);
+        let left = allowed.saturating_sub(self.begun.elapsed());
+        match next_piece(body, left.min(self.stall)).await {
+            Err(BodyError::Stalled { .. }) if left < self.stall => {
+                Err(BodyError::TooSlow { received, after: self.begun.elapsed() })
+            }
+            other => other,
+        }
     }
 }
 
@@ -255,7 +272,7 @@ mod tests {
         };
         let read = super::read(body, &with_length("64000000"), 64_000_000, STALL, room).await;
         assert_eq!(read, Err(BodyError::Stalled { after: STALL }));
-        assert_eq!(most, RESERVED_AT_ONCE_MAX);
+        assert_eq!(most, RESERVED_AHEAD_MAX);
     }
 
     #[tokio::test]
@@ -270,23 +287,37 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn only_standing_still_is_a_stall() {
+    /// Feeds twelve pieces, an eighth of a stall apart, and then nothing more.
+    async fn paced(piece: &'static [u8], stall: Duration) -> (Result<Bytes, BodyError>, Duration) {
         let (sender, body) = pieces();
-        // Longer in all than a stall may be, in steps that are not.
-        let stall = Duration::from_millis(800);
         let feed = async move {
             for _ in 0..12 {
                 tokio::time::sleep(stall / 8).await;
-                sender.send(Bytes::from_static(b"x")).await.unwrap();
+                let _ = sender.send(Bytes::from_static(piece)).await;
             }
             sender
         };
         let headers = HeaderMap::new();
-        let started = tokio::time::Instant::now();
-        let (read, _sender) = tokio::join!(super::read(body, &headers, 100, stall, |_| Ok(())), feed);
+        let started = Instant::now();
+        let (read, _sender) = tokio::join!(super::read(body, &headers, 1 << 20, stall, |_| Ok(())), feed);
+        (read, started.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_standing_still_is_a_stall() {
+        // Longer in all than a stall may be, in steps that are not.
+        let stall = Duration::from_millis(800);
+        let (read, took) = paced(&[b'x'; 2048], stall).await;
         assert_eq!(read, Err(BodyError::Stalled { after: stall }));
-        assert!(started.elapsed() >= stall * 5 / 2, "{:?}", started.elapsed());
+        assert!(took >= stall * 5 / 2, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a7_a_byte_now_and_then_holds_no_place() {
+        let stall = Duration::from_secs(8);
+        let (read, took) = paced(b"x", stall).await;
+        assert!(matches!(read, Err(BodyError::TooSlow { received: 7 | 8, .. })), "{read:?}");
+        assert!(took < stall * 2, "{took:?}");
     }
 
     #[test]

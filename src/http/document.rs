@@ -21,6 +21,7 @@ use super::{
     submit,
 };
 use crate::api::ReadProblems;
+use crate::schema::with_large_integers;
 pub use typed::FunctionShown;
 
 const DESCRIPTION: &str = "Python's `multiprocessing` as an HTTP service.
@@ -104,7 +105,7 @@ pub fn document_30(document: &Value) -> Value {
 
 /// A document as it is written: pretty, with a newline at its end.
 pub fn text_of(document: &Value) -> String {
-    format!("{document:#}\n")
+    with_large_integers(format!("{document:#}\n"))
 }
 
 fn served(app: &Shared) -> Arc<Documents> {

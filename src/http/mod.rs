@@ -32,6 +32,6 @@ mod value;
 
 pub use document::{FunctionShown, document, document_30, text_of};
 pub use guard::Doors;
-pub use router::{guarded, router};
+pub use router::{asks_after, guarded, router};
 pub use server::{Listener, ServerOptions, Stage as ConnectionStage, serve};
 pub use state::{Service, Shared, Stage, StageValue};

@@ -71,6 +71,10 @@ fn resolved(service: &Service, wanted: NewPoolRequest) -> Result<NewPool, Proble
     if wanted.preload == Some("off") && runtime != "python" {
         return Err(Invalid::new("preload", "preload off is for Python pools: nothing else is loaded").into());
     }
+    if wanted.keep_threads.is_some() && runtime != "python" {
+        let detail = "keep_threads is for Python pools: nothing looks for threads elsewhere";
+        return Err(Invalid::new("keep_threads", detail).into());
+    }
     let initializer = wanted.initializer.as_deref().map(|name| {
         pick_initializer(runtime, &service.functions, name, wanted.initargs.as_deref())
             .map_err(|misfit| of_misfit(service, &misfit))
@@ -86,6 +90,7 @@ fn resolved(service: &Service, wanted: NewPoolRequest) -> Result<NewPool, Proble
             max_rss: wanted.max_rss,
             preload: if runtime == "python" { preload } else { Preload::default() },
             spare_workers: wanted.spare_workers,
+            keep_threads: wanted.keep_threads.unwrap_or(false),
         },
         permanent: false,
     })

@@ -37,6 +37,7 @@ pub async fn shown(pool: &Pool) -> PoolInfo {
         maxtasksperchild_jitter: limited.map(|_| options.maxtasksperchild_jitter),
         max_rss: options.max_rss,
         preload: (pool.runtime == "python").then(|| options.preload.word().to_owned()),
+        keep_threads: (pool.runtime == "python").then_some(options.keep_threads),
     }
 }
 

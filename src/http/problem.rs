@@ -192,6 +192,10 @@ impl Problem {
                 let detail = format!("the body brought no byte for {} s (--body-stall)", after.as_secs_f64());
                 Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", detail)
             }
+            BodyError::TooSlow { .. } => {
+                let detail = format!("{error} (the floor after --body-stall); send it faster");
+                Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", detail)
+            }
             BodyError::Overloaded(overloaded) => Self::overloaded(overloaded),
             BodyError::Broken(error) => {
                 let detail = format!("the body could not be read: {error}");

@@ -1,8 +1,10 @@
 //! Every route, on one screen.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use axum::http::Uri;
 use axum::routing::{get, post};
 use tower::Layer;
 
@@ -13,6 +15,18 @@ use super::{
     call, docs, document, events, functions, imap, jobs, objects, operations, pool_life, pools, processes,
     submit,
 };
+
+/// Work and waits: whoever has left takes nothing with it.
+const ASKS_AFTER: Duration = Duration::from_secs(1);
+/// Calls of shared objects: an item or a lock must not go to a client that has left.
+const ASKS_AFTER_OBJECT: Duration = Duration::from_millis(20);
+
+/// How long after its client has stopped sending a request is given up, unless the client still reads.
+pub fn asks_after(uri: &Uri) -> Duration {
+    let no_objects = ["/v1/apply", "/v1/map", "/v1/starmap", "/v1/functions/", "/v1/jobs"];
+    let is_object = !no_objects.iter().any(|prefix| uri.path().starts_with(prefix));
+    if is_object { ASKS_AFTER_OBJECT } else { ASKS_AFTER }
+}
 
 /// The routes, without what stands before them.
 pub fn router(shared: Arc<Shared>) -> Router {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderValue, Request, Response, header};
+use axum::http::{HeaderValue, Request, Response, Uri, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -65,6 +65,9 @@ pub struct ServerOptions {
     pub write_stall_timeout: Duration,
     /// How long connections may take to finish what they are at once the server is closing.
     pub grace: Duration,
+    /// How long after the client of such a request has stopped sending it is asked (by `100 Continue`) whether it
+    /// still reads; of one that has left, the handler is dropped then.
+    pub asks_after: fn(&Uri) -> Duration,
 }
 
 /// What the server is told from outside.
@@ -98,6 +101,7 @@ pub async fn serve<S>(
         connections_max: options.connections_max,
         overload: Overload::default(),
         registry: Arc::clone(&registry),
+        asks_after: options.asks_after,
         service,
     };
     tokio::select! {
@@ -119,7 +123,8 @@ pub async fn serve<S>(
 
 fn http_settings() -> http1::Builder {
     let mut http = http1::Builder::new();
-    // A client that leaves ends its request: its handler is dropped. The head's time is ours to watch.
+    // A client that leaves ends its request: its handler is dropped (one that half-closes doesn't: see `Mark`). The
+    // head's time is ours to watch.
     http.half_close(false).keep_alive(true).header_read_timeout(None);
     http.max_header_size(HEAD_BYTES_MAX).max_buf_size(READ_AHEAD_BYTES_MAX);
     http
@@ -191,6 +196,7 @@ struct Acceptor<S> {
     connections_max: usize,
     overload: Overload,
     registry: Arc<Registry>,
+    asks_after: fn(&Uri) -> Duration,
     service: S,
 }
 
@@ -204,14 +210,15 @@ where
             self.overload.turn_away(stream);
             return;
         }
-        let mark = Mark::new(Arc::clone(&self.registry));
+        let mark = Mark::new(Arc::clone(&self.registry), &stream);
         let io = TokioIo::new(Io::new(stream, Arc::clone(&mark)));
         let exchanges = Arc::clone(&mark);
         let service = self.service.clone();
+        let asks_after = self.asks_after;
         let connection = self.http.serve_connection(
             io,
             service_fn(move |request: Request<Incoming>| {
-                let exchange = exchanges.begin_exchange();
+                let exchange = exchanges.begin_exchange(request.version(), asks_after(request.uri()));
                 let registry = Arc::clone(exchanges.registry());
                 let answer = service.clone().call(request.map(|body| hide(body, &exchanges)));
                 async move {

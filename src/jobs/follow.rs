@@ -72,7 +72,7 @@ impl Record {
     /// All of it at this moment, with at most so many bytes of output from `log_from` on.
     pub fn moment(&self, log_from: usize, log_bytes_max: usize) -> Moment {
         let live = self.live.lock();
-        let rest = live.log.get(log_from..).unwrap_or_default();
+        let rest = live.output.bytes().get(log_from..).unwrap_or_default();
         Moment {
             state: live.state(),
             started_at: live.started_at,
@@ -82,8 +82,8 @@ impl Record {
             total: self.new.total + live.expected,
             outcome: live.outcome.clone(),
             log: rest[..rest.len().min(log_bytes_max)].to_vec(),
-            log_bytes: live.log.len(),
-            log_cut: live.log_cut,
+            log_bytes: live.output.bytes().len(),
+            log_cut: live.output.is_cut(),
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::id::JobId;
 use super::outcome::{FailureCode, Outcome};
+use super::output::KeptOutput;
 use super::terms::Terms;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
@@ -130,8 +131,7 @@ pub(super) struct Live {
     pub expected: u64,
     pub attempts: u32,
     pub outcome: Option<Outcome>,
-    pub log: Vec<u8>,
-    pub log_cut: bool,
+    pub output: KeptOutput,
 }
 
 /// A record at one moment.
@@ -244,9 +244,7 @@ impl Record {
     /// Its tasks printed something; so many bytes are kept in all.
     pub fn append_log(&self, output: &[u8], bytes_max: usize) {
         let mut live = self.live.lock();
-        let room = bytes_max.saturating_sub(live.log.len());
-        live.log_cut |= output.len() > room;
-        live.log.extend_from_slice(whole_characters(output, room));
+        live.output.append(output, bytes_max);
         drop(live);
         self.tell_followers();
     }
@@ -260,7 +258,7 @@ impl Record {
     /// What its tasks printed, and whether more was dropped.
     pub fn log(&self) -> (Vec<u8>, bool) {
         let live = self.live.lock();
-        (live.log.clone(), live.log_cut)
+        (live.output.bytes().to_vec(), live.output.is_cut())
     }
 
     /// How it ended, if it has.
@@ -301,7 +299,7 @@ impl Record {
             Some(Outcome::Failure(failure)) => failure.kept_bytes(),
             None => 0,
         };
-        size_of::<Self>() + self.new.terms.held_bytes() + outcome + live.log.len()
+        size_of::<Self>() + self.new.terms.held_bytes() + outcome + live.output.bytes().len()
     }
 }
 
@@ -320,14 +318,4 @@ impl Live {
             None => State::Queued,
         }
     }
-}
-
-/// At most so many bytes of a text, without the beginning of a character that is cut.
-fn whole_characters(text: &[u8], bytes_max: usize) -> &[u8] {
-    if text.len() <= bytes_max {
-        return text;
-    }
-    let is_inside = |at: usize| text.get(at).is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000);
-    let boundary = (bytes_max.saturating_sub(3)..=bytes_max).rev().find(|at| !is_inside(*at));
-    &text[..boundary.unwrap_or(bytes_max)]
 }

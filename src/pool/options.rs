@@ -18,6 +18,8 @@ pub struct PoolOptions {
     pub preload: Preload,
     /// Workers kept ready beyond those that take tasks; by what workers load themselves if left out.
     pub spare_workers: Option<usize>,
+    /// Whether a worker stays in which a task has left threads.
+    pub keep_threads: bool,
 }
 
 /// Why workers can't become ready, however often they are started.

@@ -81,7 +81,9 @@ impl Engine {
         let (spawner, sender) = (self.spec.spawner.clone(), self.sender.clone());
         let server = self.spec.calls.clone();
         let start_timeout = self.spec.start_timeout;
-        let initializer = self.spec.options.initializer.clone();
+        let options = &self.spec.options;
+        let purpose =
+            Purpose::Worker { initializer: options.initializer.clone(), keep_threads: options.keep_threads };
         let payload_bytes_max = self.spec.result_bytes_max + (1 << 20);
         tokio::spawn(async move {
             let report = |event| {
@@ -90,9 +92,7 @@ impl Engine {
                 }
             };
             // The clock here as well: a request that waits for a new zygote must not outlive its seat.
-            match tokio::time::timeout(start_timeout, spawner.fork(descriptors, Purpose::Worker(initializer)))
-                .await
-            {
+            match tokio::time::timeout(start_timeout, spawner.fork(descriptors, purpose)).await {
                 Err(_) => report(Event::NotBorn(id, ForkError::ZygoteLost)),
                 Ok(Err(error)) => report(Event::NotBorn(id, error)),
                 Ok(Ok(newborn)) => {

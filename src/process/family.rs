@@ -20,6 +20,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, getpgid};
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::exit::{Exit, OomKills};
 use crate::sys::{self, PidFd};
@@ -27,8 +28,10 @@ use crate::sys::{self, PidFd};
 /// A kill by the memory killer is told from others only if it was so recent.
 const OOM_PERIOD: Duration = Duration::from_secs(1);
 const GONE_POLL: Duration = Duration::from_millis(2);
-/// Processes that clean up after a worker have so long for it once that has ended.
-const TRACKERS_MAX: Duration = Duration::from_secs(1);
+/// Processes that clean up after a worker have so long for it once that has ended. (They end by themselves once nobody
+/// holds their pipe; on a busy machine they may not even have started.)
+const TRACKERS_MAX: Duration = Duration::from_secs(5);
+const STARTING_POLL: Duration = Duration::from_millis(5);
 /// Rounds of ending orphans in a row; who forks faster than that is met again at the next death.
 const ORPHAN_ROUNDS: usize = 10;
 
@@ -42,8 +45,8 @@ struct Members {
     /// The mark that this server has itself, as a worker's descendant: it says nothing of its children.
     inherited: Option<Pid>,
     oom_kills: OomKills,
-    /// Of strangers, whose descendants they are: read once, when they fall to us.
-    marks: HashMap<Pid, Option<Pid>>,
+    /// What is known of strangers.
+    strangers: HashMap<Pid, Stranger>,
     /// Random: what descends from this server's zygotes bears it.
     mark: Arc<str>,
     /// Tells the keeper who is born and who has ended.
@@ -66,7 +69,7 @@ impl Family {
             known: HashSet::new(),
             inherited,
             oom_kills: OomKills::new(),
-            marks: HashMap::new(),
+            strangers: HashMap::new(),
             mark: mark.into(),
             keeper: None,
             keeper_pid: None,
@@ -120,18 +123,22 @@ impl Family {
         // Nearly always there is nobody else: then no look at every process is needed.
         let alone = children_of(leader).is_empty() && self.strangers().next().is_none();
         let group: Vec<Pid> = if alone { Vec::new() } else { group_of(leader).collect() };
-        if !group.iter().any(|pid| is_tracker(*pid)) {
+        if group.iter().all(|pid| Role::of(*pid) == Role::Other) {
             let _ = killpg(leader, Signal::SIGKILL);
             return;
         }
-        for pid in group.into_iter().filter(|pid| !is_tracker(*pid)) {
+        for pid in group.into_iter().filter(|pid| Role::of(*pid) == Role::Other) {
             let _ = kill(pid, Signal::SIGKILL);
         }
+    }
+
+    /// Comes back for those that were spared.
+    fn end_orphans_after(&self, pause: Duration) {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let family = self.clone();
             runtime.spawn(async move {
-                tokio::time::sleep(TRACKERS_MAX).await;
-                family.end_orphans(Orphans::OfTheDead, Trackers::Ended);
+                tokio::time::sleep(pause).await;
+                family.end_orphans(Orphans::OfTheDead, Trackers::Spared);
                 family.reap_strangers();
             });
         }
@@ -183,10 +190,8 @@ impl Family {
 
     /// Waits until no member is left, and kills every other child until there is none.
     pub async fn all_gone(&self) {
-        let begun = tokio::time::Instant::now();
         loop {
-            let trackers = if begun.elapsed() < TRACKERS_MAX { Trackers::Spared } else { Trackers::Ended };
-            self.end_orphans(Orphans::All, trackers);
+            self.end_orphans(Orphans::All, Trackers::Spared);
             self.reap_strangers();
             if self.0.lock().known.is_empty() && own_children().is_empty() {
                 return;
@@ -203,7 +208,7 @@ impl Family {
                 break;
             }
             let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
-            self.0.lock().marks.remove(&pid);
+            self.0.lock().strangers.remove(&pid);
             reaped = true;
         }
         if reaped {
@@ -238,19 +243,52 @@ impl Family {
 
     fn orphans(&self, which: Orphans, trackers: Trackers) -> Vec<Pid> {
         let mut members = self.0.lock();
-        let Members { known, inherited, marks, .. } = &mut *members;
+        let Members { known, inherited, strangers, keeper_pid, .. } = &mut *members;
         let children: HashSet<Pid> = own_children().into_iter().collect();
-        marks.retain(|pid, _| children.contains(pid));
+        strangers.retain(|pid, _| children.contains(pid));
         // A worker that was just forked is no member yet, but a child that bears its own mark.
         let lives = |worker: Pid| known.contains(&worker) || children.contains(&worker);
-        let mut of_the_dead = |pid: Pid| {
-            let mark = *marks.entry(pid).or_insert_with(|| worker_of(pid, *inherited));
-            mark.is_some_and(|worker| !lives(worker))
-        };
-        let strangers = children.iter().copied().filter(|pid| !known.contains(pid));
-        let wanted = strangers.filter(|pid| which == Orphans::All || of_the_dead(*pid));
-        wanted.filter(|pid| trackers == Trackers::Ended || !is_tracker(*pid)).collect()
+        let mut wanted = Vec::new();
+        let mut again = None;
+        for pid in children.iter().copied().filter(|pid| !known.contains(pid) && *keeper_pid != Some(*pid)) {
+            let role = Role::of(pid);
+            let stranger = strangers.entry(pid).or_default();
+            if role != Role::Starting && stranger.worker.is_none() {
+                stranger.worker = Some(worker_of(pid, *inherited));
+            }
+            let is_orphan = stranger.worker.is_none_or(|worker| worker.is_some_and(|worker| !lives(worker)));
+            if which == Orphans::OfTheDead && !is_orphan {
+                continue;
+            }
+            if trackers == Trackers::Spared && role != Role::Other {
+                let since = *stranger.spared_since.get_or_insert_with(|| {
+                    again = again.or(Some(TRACKERS_MAX));
+                    Instant::now()
+                });
+                if since.elapsed() < TRACKERS_MAX {
+                    if role == Role::Starting {
+                        again = Some(STARTING_POLL);
+                    }
+                    continue;
+                }
+            }
+            wanted.push(pid);
+        }
+        drop(members);
+        if let Some(pause) = again {
+            self.end_orphans_after(pause);
+        }
+        wanted
     }
+}
+
+/// A child that is no member.
+#[derive(Debug, Default)]
+struct Stranger {
+    /// Whose descendant it is, if anybody's: read once, when it has fallen to us and has its own image.
+    worker: Option<Option<Pid>>,
+    /// It was first let go on then.
+    spared_since: Option<Instant>,
 }
 
 /// Which strangers are killed.
@@ -285,9 +323,30 @@ fn group_of(leader: Pid) -> impl Iterator<Item = Pid> {
     pids.filter(move |pid| getpgid(Some(*pid)) == Ok(leader))
 }
 
-fn is_tracker(pid: Pid) -> bool {
-    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    String::from_utf8_lossy(&words).contains("resource_tracker")
+/// What a process is for its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// It cleans up when that has ended.
+    Tracker,
+    /// In the middle of an exec: neither its arguments nor its environment are there yet.
+    Starting,
+    Other,
+}
+
+impl Role {
+    fn of(pid: Pid) -> Self {
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        if words.is_empty() && !is_zombie(pid) {
+            return Self::Starting;
+        }
+        if String::from_utf8_lossy(&words).contains("resource_tracker") { Self::Tracker } else { Self::Other }
+    }
+}
+
+/// A zombie, or no process at all.
+fn is_zombie(pid: Pid) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    status.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 /// All children of this process, living or not.

@@ -14,7 +14,7 @@ use super::late::{self, Preload};
 use super::worker::WorkerProcess;
 use super::zygote::{Generation, LoadError, RuntimeSpec, Zygote};
 use crate::sys::PidFd;
-use crate::transport::{ChildDescriptors, ForkInitializer, ForkProcess, FromZygote};
+use crate::transport::{ChildDescriptors, ForkInitializer, ForkPurpose, FromZygote};
 
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MOST: Duration = Duration::from_secs(5);
@@ -56,8 +56,13 @@ pub struct Initializer {
 /// What a process is forked for.
 #[derive(Debug, Clone)]
 pub enum Purpose {
-    /// To be a pool's worker, which first runs this.
-    Worker(Option<Initializer>),
+    /// To be a pool's worker.
+    Worker {
+        /// Run first.
+        initializer: Option<Initializer>,
+        /// Whether it stays when a task has left threads in it.
+        keep_threads: bool,
+    },
     /// To run one call under this name, and to end.
     Process(Arc<str>),
 }
@@ -204,21 +209,25 @@ impl Keeper {
         if request.reply.is_closed() {
             return true;
         }
-        let (initializer, process) = match request.purpose {
-            Purpose::Worker(None) => (None, None),
-            Purpose::Process(name) => (None, Some(ForkProcess { name: name.to_string() })),
-            Purpose::Worker(Some(wanted)) => match resolved(&wanted, generation) {
-                Ok(initializer) => (Some(initializer), None),
-                Err(error) => {
-                    let _ = request.reply.send(Err(error));
-                    return true;
-                }
-            },
+        let purpose = match request.purpose {
+            Purpose::Process(name) => Ok(ForkPurpose::process(&name)),
+            Purpose::Worker { initializer: None, keep_threads } => {
+                Ok(ForkPurpose::worker(None, keep_threads))
+            }
+            Purpose::Worker { initializer: Some(wanted), keep_threads } => resolved(&wanted, generation)
+                .map(|initializer| ForkPurpose::worker(Some(initializer), keep_threads)),
+        };
+        let purpose = match purpose {
+            Ok(purpose) => purpose,
+            Err(error) => {
+                let _ = request.reply.send(Err(error));
+                return true;
+            }
         };
         let worker = self.next_worker;
         self.next_worker += 1;
         let deadline = Instant::now() + self.spec.start_timeout;
-        let asked = zygote.request_fork(worker, initializer, process, &request.descriptors);
+        let asked = zygote.request_fork(worker, purpose, &request.descriptors);
         let sent = tokio::time::timeout_at(deadline, asked).await;
         self.pending.insert(worker, Pending { reply: request.reply, deadline });
         matches!(sent, Ok(Ok(())))

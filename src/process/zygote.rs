@@ -22,8 +22,7 @@ use super::family::Family;
 use super::late::{Late, Preload};
 use crate::sys::{self, PidFd};
 use crate::transport::{
-    ChildDescriptors, ForkInitializer, ForkProcess, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX,
-    ToZygote,
+    ChildDescriptors, ForkPurpose, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX, ToZygote,
 };
 
 /// How the zygotes of one runtime are made.
@@ -263,11 +262,10 @@ impl Zygote {
     pub async fn request_fork(
         &self,
         worker: u64,
-        initializer: Option<ForkInitializer>,
-        process: Option<ForkProcess>,
+        purpose: ForkPurpose,
         descriptors: &ChildDescriptors,
     ) -> io::Result<()> {
-        let packet = serde_json::to_vec(&ToZygote::Fork { worker, initializer, process })?;
+        let packet = serde_json::to_vec(&ToZygote::Fork { worker, purpose })?;
         self.send(&packet, Some(descriptors)).await
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::{Uuid, Variant, Version};
 
+use crate::jobs::KeptOutput;
 use crate::process::{Exit, Lines, WorkerProcess};
 
 /// A Process's id: UUIDv7, so that ids sort by their age.
@@ -45,8 +46,7 @@ pub(super) struct End {
 
 #[derive(Debug, Default)]
 struct Output {
-    kept: Vec<u8>,
-    cut: bool,
+    kept: KeptOutput,
     lines: Lines,
 }
 
@@ -136,14 +136,12 @@ impl Single {
     /// What it wrote so far, and whether more was cut off.
     pub fn output(&self) -> (Vec<u8>, bool) {
         let output = self.output.lock();
-        (output.kept.clone(), output.cut)
+        (output.kept.bytes().to_vec(), output.kept.is_cut())
     }
 
     pub(super) fn append(&self, text: &[u8], bytes_max: usize, to_log: bool) {
         let mut output = self.output.lock();
-        let room = bytes_max.saturating_sub(output.kept.len());
-        output.cut |= text.len() > room;
-        output.kept.extend_from_slice(&text[..text.len().min(room)]);
+        output.kept.append(text, bytes_max);
         if to_log {
             output.lines.push(text, |line| self.log(line));
         }
@@ -165,7 +163,7 @@ impl Single {
     pub(super) fn on_end(&self, exit: Exit) {
         let mut output = self.output.lock();
         output.lines.finish(|line| self.log(line));
-        output.kept.shrink_to_fit();
+        output.kept.shrink();
         drop(output);
         *self.process.lock() = None;
         self.end.send_replace(Some(End { exit, at: Instant::now() }));

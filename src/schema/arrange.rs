@@ -41,10 +41,8 @@ impl Types {
                 return Err(Misfit::new(member(name), "it must be an array: its items are arguments"));
             }
             if let Some(gap) = self.positional.get(items.len()).filter(|_| members[at].elements > 0) {
-                return Err(Misfit::new(
-                    member(gap),
-                    format!("the argument is missing, which {name} follow"),
-                ));
+                let message = format!("the argument is missing, and the items of {name} go behind it");
+                return Err(Misfit::new(member(gap), message));
             }
             taken[at] = true;
             items.extend(json::elements(text(at)));

@@ -5,11 +5,13 @@
 //! than their description.
 
 mod arrange;
+mod large;
 mod misfit;
 
 use serde_json::{Value, json};
 
 pub use arrange::Arranged;
+pub use large::with_large_integers;
 pub use misfit::Misfit;
 
 /// What is known of a function's arguments and value.

@@ -22,6 +22,6 @@ pub use fork::{
 pub use heap::keep_freed_memory;
 pub use page::{MappedPage, PAGE_BYTES, create_page};
 pub use pidfd::{Ended, PidFd, peek_ended_child};
-pub use readiness::{has_left, watch_pidfd, watch_socket};
+pub use readiness::{Peer, peer_of, watch_pidfd, watch_socket};
 pub use shared::{SharedBlock, SharedItems, Width};
 pub use socket::{packet_pair, receive_packet, send_packet, send_some, stream_pair, unread_bytes};

@@ -21,11 +21,24 @@ pub fn watch_socket(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     unsafe { AsyncFd::register(socket) }.map_err(Into::into)
 }
 
-/// Whether a socket's other end sends no more or is gone, whatever is still to be read. The caller keeps the socket
-/// open meanwhile.
-pub fn has_left(socket: RawFd) -> bool {
+/// What is known of a socket's other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// It may send more.
+    Open,
+    /// It sends no more; whether it still reads, TCP doesn't tell before something is sent to it.
+    SendsNoMore,
+    /// It is gone.
+    Gone,
+}
+
+/// The other end, whatever is still to be read of it. The caller keeps the socket open meanwhile.
+pub fn peer_of(socket: RawFd) -> Peer {
     let mut asked = libc::pollfd { fd: socket, events: libc::POLLRDHUP, revents: 0 };
     // SAFETY: poll(2) writes to the one entry that it is given, keeps nothing of it, and does not wait.
     let told = unsafe { libc::poll(&raw mut asked, 1, 0) };
-    told > 0 && asked.revents & libc::POLLNVAL == 0
+    if told <= 0 || asked.revents & libc::POLLNVAL != 0 {
+        return Peer::Open;
+    }
+    if asked.revents & (libc::POLLHUP | libc::POLLERR) == 0 { Peer::SendsNoMore } else { Peer::Gone }
 }

@@ -42,13 +42,40 @@ pub enum ToZygote {
     Fork {
         /// The server's number of it.
         worker: u64,
-        /// What it runs before its first task.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        initializer: Option<ForkInitializer>,
-        /// It is no worker of a pool but a Process: one call, and then its end.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        process: Option<ForkProcess>,
+        /// What for.
+        #[serde(flatten)]
+        purpose: ForkPurpose,
     },
+}
+
+/// What a worker is for.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct ForkPurpose {
+    /// What it runs before its first task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initializer: Option<ForkInitializer>,
+    /// It is no worker of a pool but a Process: one call, and then its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ForkProcess>,
+    /// It stays when a task has left threads in it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub keep_threads: bool,
+}
+
+impl ForkPurpose {
+    /// A worker of a pool.
+    pub fn worker(initializer: Option<ForkInitializer>, keep_threads: bool) -> Self {
+        Self { initializer, process: None, keep_threads }
+    }
+
+    /// A Process of this name.
+    pub fn process(name: &str) -> Self {
+        Self { process: Some(ForkProcess { name: name.to_owned() }), ..Self::default() }
+    }
+}
+
+fn is_false(truth: &bool) -> bool {
+    !truth
 }
 
 fn preloads() -> bool {

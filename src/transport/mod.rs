@@ -11,7 +11,7 @@ mod parent;
 pub use calls::{Asked, CallFrame, CallKind};
 pub use child::{AnswerWriter, TaskReader};
 pub use control::{
-    CommandOutput, ForkInitializer, ForkProcess, FromZygote, FunctionTypes, LoadCommand, LoadFile,
+    CommandOutput, ForkInitializer, ForkPurpose, FromZygote, FunctionTypes, LoadCommand, LoadFile,
     PACKET_BYTES_MAX, ToZygote,
 };
 pub use frame::{Codec, Frame, HEADER_BYTES, Header, Kind, LIST_SEPARATOR, PIPE_PACKET_BYTES, ProtocolError};

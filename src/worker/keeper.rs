@@ -15,9 +15,9 @@ use nix::unistd::{Pid, getpgid, getsid};
 pub const KEEPER_ARGUMENT: &str = "__keeper";
 
 /// Processes that clean up after others (`resource_tracker`) have so long for it.
-const TRACKERS_MAX: Duration = Duration::from_secs(1);
+const TRACKERS_MAX: Duration = Duration::from_secs(5);
 /// Whoever forks faster than it is killed is left after so long.
-const SWEEP_MAX: Duration = Duration::from_secs(3);
+const SWEEP_MAX: Duration = Duration::from_secs(8);
 const PAUSE: Duration = Duration::from_millis(3);
 /// So many looks in a row that find nothing: what was about to fork has died by then.
 const CLEAN_LOOKS: u32 = 3;
@@ -46,13 +46,18 @@ fn sweep(is_left: impl Fn(Pid) -> bool) {
     let begun = Instant::now();
     let mut clean = 0;
     while clean < CLEAN_LOOKS && begun.elapsed() < SWEEP_MAX {
-        let left: Vec<Pid> = processes().filter(|pid| *pid != Pid::this() && is_left(*pid)).collect();
-        clean = if left.is_empty() { clean + 1 } else { 0 };
-        for pid in left {
-            if begun.elapsed() > TRACKERS_MAX || !is_tracker(pid) {
+        let (mut is_clean, patient) = (true, begun.elapsed() < TRACKERS_MAX);
+        for pid in processes().filter(|pid| *pid != Pid::this()) {
+            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            // In the middle of an exec a process has neither arguments nor an environment.
+            let is_starting = words.is_empty() && !is_kernels(pid) && !is_zombie(pid);
+            let is_left = is_left(pid);
+            is_clean &= !is_left && !is_starting;
+            if is_left && !(patient && (is_starting || is_tracker(&words))) {
                 let _ = kill(pid, Signal::SIGKILL);
             }
         }
+        clean = if is_clean { clean + 1 } else { 0 };
         std::thread::sleep(PAUSE);
     }
 }
@@ -76,7 +81,11 @@ fn is_zombie(pid: Pid) -> bool {
     status.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
-fn is_tracker(pid: Pid) -> bool {
-    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    String::from_utf8_lossy(&words).contains("resource_tracker")
+/// Threads of the kernel have no image.
+fn is_kernels(pid: Pid) -> bool {
+    std::fs::read_link(format!("/proc/{pid}/exe")).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+fn is_tracker(words: &[u8]) -> bool {
+    String::from_utf8_lossy(words).contains("resource_tracker")
 }

@@ -14,9 +14,7 @@ use super::run;
 use super::sanitize::{self, Descriptors};
 use super::single;
 use crate::sys::{self, Forked, PidFd};
-use crate::transport::{
-    ForkInitializer, ForkProcess, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX, ToZygote,
-};
+use crate::transport::{ForkPurpose, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX, ToZygote};
 
 /// The hidden argument that makes this binary a zygote.
 pub const ZYGOTE_ARGUMENT: &str = "__zygote";
@@ -67,12 +65,6 @@ fn bounded(types: &FunctionTypes) -> FunctionTypes {
     if bytes <= TYPES_BYTES_MAX { types.clone() } else { FunctionTypes::default() }
 }
 
-/// What a fork is for.
-struct Purpose {
-    initializer: Option<ForkInitializer>,
-    process: Option<ForkProcess>,
-}
-
 struct Zygote {
     control: OwnedFd,
     server: Pid,
@@ -113,9 +105,8 @@ impl Zygote {
                     }
                     self.announce(&functions)?;
                 }
-                ToZygote::Fork { worker, initializer, process } => {
+                ToZygote::Fork { worker, purpose } => {
                     let descriptors = Descriptors::from_received(fds)?;
-                    let purpose = Purpose { initializer, process };
                     self.fork_worker(worker, descriptors, &functions, &purpose)?;
                 }
             }
@@ -163,7 +154,7 @@ impl Zygote {
         worker: u64,
         descriptors: Descriptors,
         functions: &Functions,
-        purpose: &Purpose,
+        purpose: &ForkPurpose,
     ) -> io::Result<()> {
         // What the program has printed and not yet written is its own: each worker would write it again.
         let _ = io::stdout().flush();
@@ -184,7 +175,7 @@ impl Zygote {
         worker: u64,
         descriptors: Descriptors,
         functions: &Functions,
-        purpose: &Purpose,
+        purpose: &ForkPurpose,
     ) -> i32 {
         let told = match sys::fork() {
             Ok(Forked::Parent(pid)) => PidFd::open(pid).and_then(|pidfd| {

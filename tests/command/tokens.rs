@@ -64,7 +64,7 @@ fn a_file_that_is_wrong_is_refused_by_serve_and_check_config() {
         &["--token-file", "/no/such/file"],
     );
     let path = write(folder.path(), TOKEN, 0o666);
-    refused(&run(&["serve", "--builtin", "--token-file", &path]), &["chmod o-w"]);
+    refused(&run(&["serve", "--builtin", "--token-file", &path]), &["chmod go-w"]);
     let path = write(folder.path(), TOKEN, 0o600);
     let both = run(&["serve", "--builtin", "--token-file", &path, "--insecure-no-auth"]);
     refused(&both, &["exclude each other"]);

@@ -47,10 +47,9 @@ fn random_numbers_differ_between_workers() {
 #[test]
 fn the_server_never_forks() {
     let server = Server::start(&["--builtin"]);
-    let mut left = proc::children(server.pid());
-    let workers: Vec<i32> =
-        [server.workers(), server.workers_of("native")].concat().iter().map(|w| w.pid).collect();
-    left.retain(|pid| !workers.contains(pid));
+    let natives: Vec<i32> = server.workers_of("native").iter().map(|worker| worker.pid).collect();
+    let mut left = server.zygotes();
+    left.retain(|pid| !natives.contains(pid));
     assert_eq!(left.len(), 2, "two zygotes beside the workers: {left:?}");
     for zygote in left {
         assert_eq!(proc::threads(zygote), 1, "a zygote has one thread");

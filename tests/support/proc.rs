@@ -28,6 +28,11 @@ pub fn stat(pid: i32) -> Option<Stat> {
     })
 }
 
+/// The name that a process has given itself; empty when there is no such process.
+pub fn name(pid: i32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
+}
+
 /// Gone, or a zombie that only waits for its parent to look.
 pub fn is_gone(pid: i32) -> bool {
     stat(pid).is_none_or(|stat| matches!(stat.state, 'Z' | 'X'))

@@ -167,11 +167,12 @@ impl Server {
         ));
     }
 
-    /// The zygotes: children of the server that are no workers of the Python pool.
+    /// The zygotes: children of the server that are no workers of the Python pool, nor its keeper.
     #[track_caller]
     pub fn zygotes(&self) -> Vec<i32> {
         let workers: Vec<i32> = self.workers().iter().map(|worker| worker.pid).collect();
-        proc::children(self.pid).into_iter().filter(|pid| !workers.contains(pid)).collect()
+        let is_other = |pid: &i32| !workers.contains(pid) && proc::name(*pid) != "forkpool-keeper";
+        proc::children(self.pid).into_iter().filter(is_other).collect()
     }
 
     /// The one zygote of a server that serves Python alone.

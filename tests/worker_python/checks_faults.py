@@ -172,7 +172,7 @@ def test_pools_inside():
     same(w.value("tasks.thread_left", 60) >= 2, True)
     same(w.retired, True)  # and reads no more: the server ends it
     w.kill()
-    keeps = zygote().fork(threads="allow")
+    keeps = zygote().fork(keep_threads=True)
     same(keeps.value("tasks.thread_left", 60) >= 2, True)
     same(keeps.value("tasks.square", 3), 9)
     same(getattr(keeps, "retired", False), False)

@@ -8,16 +8,35 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::http::Version;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use nix::sys::socket::{MsgFlags, send};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Sleep;
 
 use super::registry::Registry;
-use crate::sys;
+use crate::sys::{Peer, peer_of};
+
+/// What a client that has stopped sending is told while its answer is made. One that only half-closed reads on (any
+/// number of these may precede an answer: RFC 9110, section 15.2); from one that has gone a reset comes back.
+const STILL_THERE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// What is known of the client of a request at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Client {
+    /// As far as is known it awaits its answer.
+    Reads,
+    /// Its answer is of no use.
+    Left,
+    /// It sends no more.
+    Unknown,
+}
 
 /// What a connection is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,21 +63,44 @@ pub(super) struct Mark {
     write_pending: AtomicU64,
     /// The present request's body was dropped before its end.
     body_unread: AtomicBool,
+    /// The present request's body may bring more.
+    body_open: AtomicBool,
     /// hyper has asked for bytes and waits for them, so that it sees the client leave.
     watched: AtomicBool,
+    /// Bytes of the present request's answer are out.
+    answering: AtomicBool,
+    /// The client sends no more, and waits for its answer.
+    half_closed: AtomicBool,
+    /// The present request may be answered by [`STILL_THERE`] first: it is of HTTP/1.1, and this wasn't done.
+    may_ask: AtomicBool,
+    /// How long after its client has stopped sending, in milliseconds.
+    asks_after: AtomicU64,
+    /// hyper is to be told after the answer that the client has sent its last byte, and wakes up for it.
+    end_held: AtomicBool,
+    reader: Mutex<Option<Waker>>,
     /// The socket, while it is open.
     socket: Mutex<Option<RawFd>>,
+    /// A Unix socket tells itself who is gone.
+    is_tcp: bool,
     registry: Arc<Registry>,
 }
 
 impl Mark {
-    pub(super) fn new(registry: Arc<Registry>) -> Arc<Self> {
+    pub(super) fn new(registry: Arc<Registry>, stream: &Stream) -> Arc<Self> {
         let mark = Self {
             phase: AtomicU64::new(0),
             write_pending: AtomicU64::new(0),
             body_unread: AtomicBool::new(false),
+            body_open: AtomicBool::new(false),
             watched: AtomicBool::new(false),
+            answering: AtomicBool::new(false),
+            half_closed: AtomicBool::new(false),
+            may_ask: AtomicBool::new(false),
+            asks_after: AtomicU64::new(0),
+            end_held: AtomicBool::new(false),
+            reader: Mutex::new(None),
             socket: Mutex::new(None),
+            is_tcp: matches!(stream, Stream::Tcp(_)),
             registry,
         };
         mark.enter(Phase::Idle);
@@ -70,8 +112,12 @@ impl Mark {
     }
 
     /// A request's head is complete. The exchange ends when what is returned is dropped.
-    pub(super) fn begin_exchange(self: &Arc<Self>) -> Exchange {
+    pub(super) fn begin_exchange(self: &Arc<Self>, version: Version, asks_after: Duration) -> Exchange {
         self.body_unread.store(false, Relaxed);
+        self.body_open.store(false, Relaxed);
+        self.answering.store(false, Relaxed);
+        self.may_ask.store(version >= Version::HTTP_11 && self.is_tcp, Relaxed);
+        self.asks_after.store(u64::try_from(asks_after.as_millis()).unwrap_or(u64::MAX), Relaxed);
         self.enter(Phase::Busy);
         Exchange(Arc::clone(self))
     }
@@ -94,10 +140,37 @@ impl Mark {
     }
 
     /// Whether the client of a request at work has left and hyper can't see it: while bytes that came behind the
-    /// request lie in its buffer, it doesn't read on.
+    /// request lie in its buffer, it doesn't read on; nor after the client has half-closed.
     pub(super) fn has_left_unseen(&self) -> bool {
-        let unseen = self.phase().0 == Phase::Busy && !self.watched.load(Relaxed);
-        unseen && self.socket.lock().is_some_and(sys::has_left)
+        self.phase().0 == Phase::Busy && !self.watched.load(Relaxed) && self.ask() == Client::Left
+    }
+
+    /// What is known of the client of a request at work, without asking it.
+    fn client(&self) -> Client {
+        let Some(socket) = *self.socket.lock() else { return Client::Reads };
+        match peer_of(socket) {
+            Peer::Gone => Client::Left,
+            Peer::Open => Client::Reads,
+            Peer::SendsNoMore if self.half_closed.load(Relaxed) || !self.is_tcp => Client::Reads,
+            // In the middle of an answer nothing can be asked.
+            Peer::SendsNoMore if self.answering.load(Relaxed) || self.write_pending_since().is_some() => {
+                Client::Left
+            }
+            Peer::SendsNoMore => Client::Unknown,
+        }
+    }
+
+    /// The same, and a client that has stopped sending is asked whether it still reads: to half-close is no sign that
+    /// it has lost interest (RFC 9112, section 9.6), but whoever has gone looks the same.
+    fn ask(&self) -> Client {
+        if self.client() == Client::Unknown {
+            if let Some(socket) = self.socket.lock().filter(|_| self.may_ask.swap(false, Relaxed)) {
+                // What can't be sent now is not asked; the answer will tell.
+                let _ = send(socket, STILL_THERE, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
+            }
+            self.half_closed.store(true, Relaxed);
+        }
+        self.client()
     }
 
     fn enter(&self, phase: Phase) {
@@ -119,6 +192,11 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.0.enter(Phase::Idle);
+        if self.0.end_held.load(Relaxed)
+            && let Some(reader) = self.0.reader.lock().take()
+        {
+            reader.wake();
+        }
     }
 }
 
@@ -165,6 +243,7 @@ pub(super) struct RequestBody {
 
 impl RequestBody {
     pub(super) fn new(body: Incoming, mark: Arc<Mark>) -> Self {
+        mark.body_open.store(true, Relaxed);
         Self { body, ended: false, mark }
     }
 }
@@ -181,6 +260,9 @@ impl HttpBody for RequestBody {
         if matches!(polled, Poll::Ready(None)) {
             self.ended = true;
         }
+        if self.ended || self.body.is_end_stream() {
+            self.mark.body_open.store(false, Relaxed);
+        }
         polled
     }
 
@@ -195,6 +277,7 @@ impl HttpBody for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
+        self.mark.body_open.store(false, Relaxed);
         if !self.ended && !self.body.is_end_stream() {
             self.mark.body_unread.store(true, Relaxed);
         }
@@ -269,6 +352,8 @@ pub(super) struct Io {
     read_pending: bool,
     write_pending: bool,
     write_shut: bool,
+    /// Until the client, which has stopped sending, is asked whether it still reads.
+    asking: Option<Pin<Box<Sleep>>>,
 }
 
 impl Drop for Io {
@@ -281,10 +366,32 @@ impl Drop for Io {
 impl Io {
     pub(super) fn new(stream: Stream, mark: Arc<Mark>) -> Self {
         *mark.socket.lock() = Some(stream.as_raw_fd());
-        Self { stream, mark, read_pending: false, write_pending: false, write_shut: false }
+        Self { stream, mark, read_pending: false, write_pending: false, write_shut: false, asking: None }
+    }
+
+    /// The client has sent its last byte while its answer is made: `true` if it is still there. hyper, which would
+    /// drop the request, is told after the answer. A client that doesn't read any more is given a while to show it.
+    fn stays_half_closed(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.mark.phase().0 != Phase::Busy || self.mark.body_open.load(Relaxed) {
+            return false;
+        }
+        let mut client = self.mark.client();
+        if client == Client::Unknown {
+            let asks_after = Duration::from_millis(self.mark.asks_after.load(Relaxed));
+            let asking = self.asking.get_or_insert_with(|| Box::pin(tokio::time::sleep(asks_after)));
+            if asking.as_mut().poll(cx).is_pending() {
+                return true;
+            }
+            client = self.mark.ask();
+        }
+        // From now on the sweep looks.
+        self.mark.watched.store(false, Relaxed);
+        self.read_pending = false;
+        client != Client::Left
     }
 
     fn note_write(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.mark.answering.store(true, Relaxed);
         if polled.is_pending() != self.write_pending {
             self.write_pending = polled.is_pending();
             let since = if self.write_pending { self.mark.registry.tick() + 1 } else { 0 };
@@ -303,10 +410,18 @@ impl AsyncRead for Io {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
+        let room = buf.remaining();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
         if buf.filled().len() > before && this.mark.phase().0 == Phase::Idle {
             this.mark.enter(Phase::Head);
         }
+        let ended = room > 0 && buf.filled().len() == before && matches!(polled, Poll::Ready(Ok(())));
+        if ended && this.stays_half_closed(cx) {
+            *this.mark.reader.lock() = Some(cx.waker().clone());
+            this.mark.end_held.store(true, Relaxed);
+            return Poll::Pending;
+        }
+        this.asking = None;
         if polled.is_pending() != this.read_pending {
             this.read_pending = polled.is_pending();
             this.mark.watched.store(this.read_pending, Relaxed);

@@ -17,7 +17,9 @@ fn measuring(stall: Duration) -> Router {
             Err(error @ (BodyError::TooLarge { .. } | BodyError::TooLargeHere)) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
             }
-            Err(error @ BodyError::Stalled { .. }) => (StatusCode::REQUEST_TIMEOUT, error.to_string()),
+            Err(error @ (BodyError::Stalled { .. } | BodyError::TooSlow { .. })) => {
+                (StatusCode::REQUEST_TIMEOUT, error.to_string())
+            }
             Err(error @ BodyError::Broken(_)) => (StatusCode::BAD_REQUEST, error.to_string()),
             Err(error @ BodyError::Overloaded(_)) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
         }

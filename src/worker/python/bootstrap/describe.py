@@ -157,6 +157,15 @@ def types_of(described, known):
     return types
 
 
+def with_marks(schema):
+    """A schema for the server, which writes the marked texts as the whole numbers that 64 bits can't hold."""
+    if type(schema) is int and not -1 << 63 <= schema < 1 << 64:
+        return "\0int:%d" % schema
+    if type(schema) is dict:
+        return {name: with_marks(each) for name, each in schema.items()}
+    return [with_marks(each) for each in schema] if type(schema) is list else schema
+
+
 def types_in_text(signature):
     """The names of a C function's arguments, from its signature, where that is plain."""
     if not signature or any(each in signature for each in "[{'\"") or signature.count("(") != 1:

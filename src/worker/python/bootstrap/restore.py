@@ -95,6 +95,7 @@ getitimer, setitimer, getsignal, set_signal = _signal.getitimer, _signal.setitim
 sigmask, sigpending, set_wakeup_fd = _signal.pthread_sigmask, _signal.sigpending, _signal.set_wakeup_fd
 getcwd, chdir, umask, putenv, unsetenv = os.getcwd, os.chdir, os.umask, os.putenv, os.unsetenv
 fstat, get_blocking, set_blocking = os.fstat, os.get_blocking, os.set_blocking
+open_file, read_file = os.open, os.read
 environment = os.environ
 SIGNALS = sorted(_signal.valid_signals() - {_signal.SIGKILL, _signal.SIGSTOP})
 
@@ -162,11 +163,24 @@ def locale_now():
     return None if locale is None else locale.setlocale(locale.LC_ALL, None)
 
 
+def timers_of_c():
+    """What timer_create(2) has made, which only C code and ctypes can."""
+    try:
+        file = open_file("/proc/self/timers", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return read_file(file, 4096)
+        finally:
+            close(file)
+    except OSError:
+        return None  # a kernel that doesn't tell
+
+
 class Kept:
     """How the worker was after its initializer."""
 
     def __init__(self):
         self.timers = [each for each in (0, 1, 2) if getitimer(each) == (0.0, 0.0)]  # others are the initializer's
+        self.timers_of_c = timers_of_c()
         self.mask = sigmask(_signal.SIG_BLOCK, ())
         self.handlers = [getsignal(each) for each in SIGNALS]
         self.wakeup = set_wakeup_fd(-1)
@@ -205,6 +219,8 @@ def put_back():
         faulthandler.dump_traceback_later.used = False
         faulthandler.cancel_dump_traceback_later()
         changed = True
+    if kept.timers_of_c is not None and timers_of_c() != kept.timers_of_c:
+        changed = stays = True
     mask = sigmask(_signal.SIG_BLOCK, ())
     if mask != kept.mask:
         for each in sigpending():

@@ -430,7 +430,7 @@ def become_worker(zygote, received, wanted):
         if initializer is not None:
             initialize(calls[initializer["function"]], initializer["args"], tracebacks)
         _signal.signal(_signal.SIGINT, on_interrupt)
-        keep(wanted.get("threads") == "allow")
+        keep(wanted.get("keep_threads"))
         answer(READY, 0, b"")
         serve(functions, calls, page, asked["result_bytes_max"], tracebacks)
     except BaseException as error:

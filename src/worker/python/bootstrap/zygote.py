@@ -154,7 +154,7 @@ class Zygote:
                 known = typed("FunctionTypes")(described)
             types = types_in_text(signature) if described is None else types_of(described, known)
             if types and len(to_json(types)) <= 98304:  # the whole announcement is one packet
-                packet["types"] = types
+                packet["types"] = with_marks(types)
         except Exception:
             pass  # a description is not worth a refusal
         self.types.append(known)

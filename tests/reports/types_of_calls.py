@@ -1,0 +1,392 @@
+"""F5 to F13, F15, F17, F19, D9, D13 of the public reports, A1 of the attack: what types say, take and give.
+
+Everything that the standard library's types say is tried with pydantic at hand and without.
+"""
+import json
+import os
+import time
+
+from harness import TOP, same, serving
+
+HIDDEN = [("pydantic.py", "raise ImportError('hidden for this test')\n")]
+
+
+class Misfit:
+    """A 422 invalid-arguments with this path."""
+
+    def __init__(self, path):
+        self.path = path
+
+
+def tried(server, cases):
+    for name, arguments, wanted in cases:
+        status, told = server.call(name, arguments)
+        if isinstance(wanted, Misfit):
+            same((status, told.get("code"), told.get("path")), (422, "invalid-arguments", wanted.path), (name, arguments, told))
+        else:
+            same((status, told), (200, wanted), (name, arguments))
+            same(type(told), type(wanted), name)
+
+
+def in_both_modes(source, cases, more=None):
+    for files in ([], HIDDEN):
+        with serving(source, files=files) as server:
+            tried(server, cases)
+            if more:
+                more(server)
+
+
+UNKNOWN = '''
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Dict, Generic, List, NamedTuple, Optional, TypedDict, TypeVar
+if TYPE_CHECKING:
+    from logging import Logger
+T = TypeVar("T")
+@dataclass
+class Job:
+    name: str
+    log: Optional[Logger] = None
+    count: int = 0
+@dataclass
+class Box(Generic[T]):
+    item: T
+class Row(NamedTuple):
+    log: Logger
+    on: int = 1
+class Part(TypedDict):
+    log: "Logger"
+    at: float
+@dataclass
+class Tree:
+    of: List[Optional[Job]]
+def job(j: Job) -> str: return j.name
+def count(j: Job): return j.count
+def box(b: Box[int]) -> int: return b.item
+def boxes(b: Dict[str, Box[Box[int]]]) -> int: return sum(each.item.item for each in b.values())
+def row(r: Row): return [r.log, r.on]
+def part(p: Part): return [p["log"], p["at"].is_integer()]
+def tree(t: Tree): return [each and each.name for each in t.of]
+'''
+
+
+def test_f5_what_is_not_known_takes_anything_member_by_member():
+    def document(server):
+        told = server.types("job")["parameters"]["$defs"]["Job"]
+        same([told["properties"]["name"], told["required"]], [{"type": "string"}, ["name"]], "one member alone is open")
+    in_both_modes(UNKNOWN, [
+        ("job", {"j": {"name": "a"}}, "a"), ("job", {"j": {"name": "a", "log": {"x": 1}}}, "a"),
+        ("job", {"j": {"name": 1}}, Misfit("$.j.name")), ("count", {"j": {"name": "a", "count": "x"}}, Misfit("$.j.count")),
+        ("box", {"b": {"item": 1}}, 1), ("box", {"b": {"item": "x"}}, Misfit("$.b.item")),
+        ("boxes", {"b": {"k": {"item": {"item": 2}}}}, 2), ("boxes", {"b": {"k": {"item": {"item": []}}}}, Misfit("$.b.k.item.item")),
+        ("row", {"r": [[1]]}, [[1], 1]), ("row", {"r": [1, "x"]}, Misfit("$.r[1]")),
+        ("part", {"p": {"log": 1, "at": 2}}, [1, True]), ("part", {"p": {"log": 1, "at": "x"}}, Misfit("$.p.at")),
+        ("tree", {"t": {"of": [None, {"name": "b", "log": 7}]}}, [None, "b"])], document)
+
+
+MODELS = '''
+import dataclasses, datetime
+from typing import Annotated, Any, Dict, List, Literal, Optional, Union
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
+class Arbitrary:
+    pass
+class Order(BaseModel):
+    order_id: int = Field(alias="orderId")
+class Tags(BaseModel):
+    tags: List[str]
+    @field_validator("tags", mode="before")
+    @classmethod
+    def split(cls, v): return v.split(",") if isinstance(v, str) else v
+class ByName(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+    first_name: str = Field(alias="firstName")
+class Choice(BaseModel):
+    port: int = Field(validation_alias=AliasChoices("port", "p"))
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int = 9
+class Dog(BaseModel):
+    kind: Literal["dog"]
+@dataclasses.dataclass
+class Holder:
+    what: Annotated[Arbitrary, "x"]
+    count: int
+    order: Optional[Order] = None
+class NotANumber(BaseModel):
+    ratio: float = float("nan")
+    name: str = "n"
+class When(BaseModel):
+    at: datetime.datetime
+    span: datetime.timedelta = datetime.timedelta(seconds=90)
+def echo(order: Order) -> Order: return order
+def echoes(orders: Dict[str, List[Order]]) -> Dict[str, List[Order]]: return orders
+def unannotated(order: Order): return [order]
+def tags(t: Tags) -> List[str]: return t.tags
+def by_name(b: ByName) -> str: return b.first_name
+def choice(c: Choice) -> int: return c.port
+def pet(p: Annotated[Union["Cat", "Dog"], Field(discriminator="kind")]) -> str: return type(p).__name__
+def hold(h: Holder): return [h.what, h.count, h.order and h.order.order_id]
+def ratio(n: NotANumber) -> str: return n.name
+def when(w: When) -> When: return w
+def below(share: Annotated[float, Field(le=1)]) -> bool: return share.is_integer()
+def loose(numbers: List[int], o: Optional[Order] = None) -> int: return sum(numbers)
+'''
+
+
+def test_f6_f7_pydantic_alone_judges_what_is_its_own():
+    with serving(MODELS) as server:
+        tried(server, [
+            ("echo", {"order": {"orderId": 7}}, {"orderId": 7}), ("echo", {"order": {"order_id": 7}}, Misfit("$.order.orderId")),
+            ("echoes", {"orders": {"a": [{"orderId": 1}]}}, {"a": [{"orderId": 1}]}),
+            ("unannotated", {"order": {"orderId": 7}}, [{"orderId": 7}]),
+            ("tags", {"t": {"tags": "a,b"}}, ["a", "b"]), ("tags", {"t": {"tags": ["c"]}}, ["c"]), ("tags", {"t": {}}, Misfit("$.t.tags")),
+            ("by_name", {"b": {"first_name": "a"}}, "a"), ("by_name", {"b": {"firstName": "b"}}, "b"),
+            ("choice", {"c": {"p": 1}}, 1), ("choice", {"c": {"port": "2"}}, 2),
+            ("pet", {"p": {"kind": "dog"}}, "Dog"), ("pet", {"p": {"kind": "cat", "lives": "8"}}, "Cat"),
+            ("hold", {"h": {"what": {"x": 1}, "count": "3", "order": {"orderId": 2}}}, [{"x": 1}, 3, 2]),
+            ("hold", {"h": {"what": None, "count": 1, "order": {"orderId": "x"}}}, Misfit("$.h.order.orderId")),
+            ("ratio", {"n": {}}, "n"), ("below", {"share": 1}, True), ("below", {"share": 2}, Misfit("$.share")),
+            ("when", {"w": {"at": "2026-01-02T03:04:05Z"}}, {"at": "2026-01-02T03:04:05Z", "span": "PT1M30S"}),
+            ("loose", {"numbers": ["1", 2.0]}, 3), ("loose", {"numbers": [1.5]}, Misfit("$.numbers[0]"))])
+        returns = server.types("echo")["returns"]
+        same(returns["$defs"]["Order"]["required"], ["orderId"], "document and value agree")
+
+
+WAYS_OUT = '''
+import dataclasses, datetime, enum, uuid
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple, Union
+class Color(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+class Level(enum.IntEnum):
+    LOW = 1
+@dataclasses.dataclass
+class Paint:
+    color: Color
+    tags: Set[Color] = dataclasses.field(default_factory=set)
+class Pair(NamedTuple):
+    color: Color
+    span: datetime.timedelta
+def color(c: Color) -> Color: return c
+def uniq(xs: List[int]) -> Set[int]: return set(xs)
+def paint(p: Paint) -> Paint: return p
+def paints(p: List[Paint]) -> Dict[Color, Paint]: return {each.color: each for each in p}
+def pair(p: Pair) -> Pair: return p
+def levels(l: FrozenSet[Level]) -> FrozenSet[Level]: return l
+def either(v: Union[Color, Paint, None]) -> Union[Color, Paint, None]: return v
+def by_day(d: Dict[datetime.date, uuid.UUID]) -> Dict[datetime.date, uuid.UUID]: return d
+def colors(d: Dict[Color, int]) -> str: return repr(sorted((k.name, v) for k, v in d.items()))
+def days(d: Dict[datetime.date, int]) -> int: return sum(day.year for day in d)
+def ids(d: Dict[uuid.UUID, int]) -> int: return sum(each.int for each in d)
+def steps(d: Dict[int, str]) -> int: return sum(d)
+'''
+
+
+def test_f8_f19_what_a_type_promises_goes_out_and_keys_are_made():
+    day, one = "2026-01-02", "00000000-0000-0000-0000-000000000001"
+    in_both_modes(WAYS_OUT, [
+        ("color", {"c": "red"}, "red"), ("color", {"c": "pink"}, Misfit("$.c")), ("uniq", {"xs": [1, 1]}, [1]),
+        ("paint", {"p": {"color": "red", "tags": ["blue"]}}, {"color": "red", "tags": ["blue"]}),
+        ("paints", {"p": [{"color": "blue"}]}, {"blue": {"color": "blue", "tags": []}}),
+        ("pair", {"p": ["red", "P1D"]}, ["red", "P1D"]), ("levels", {"l": [1]}, [1]),
+        ("either", {"v": {"color": "red"}}, {"color": "red", "tags": []}), ("either", {"v": "blue"}, "blue"), ("either", {"v": None}, None),
+        ("by_day", {"d": {day: one}}, {day: one}),
+        ("colors", {"d": {"red": 1}}, "[('RED', 1)]"), ("colors", {"d": {"pink": 1}}, Misfit("$.d.pink")),
+        ("days", {"d": {day: 1}}, 2026), ("days", {"d": {"someday": 1}}, Misfit("$.d.someday")),
+        ("ids", {"d": {one: 5}}, 1), ("ids", {"d": {"x": 5}}, Misfit("$.d.x")),
+        ("steps", {"d": {"7": "a", "8": "b"}}, 15), ("steps", {"d": {"x": ""}}, Misfit("$.d.x"))])
+
+
+MEMBERS = '''
+from __future__ import annotations
+from dataclasses import KW_ONLY, InitVar, dataclass, field
+from typing import NotRequired, Required, TypedDict
+@dataclass
+class User:
+    name: str
+    password: InitVar[str]
+    digest: str = field(init=False, default="")
+    def __post_init__(self, password): self.digest = "d:" + password
+@dataclass
+class Optionally:
+    name: str
+    salt: InitVar[int] = 3
+    def __post_init__(self, salt): self.name += str(salt)
+@dataclass
+class Own:
+    size: int
+    def __init__(self, wide: int, high: int = 2): self.size = wide * high
+@dataclass
+class Later:
+    a: int
+    _: KW_ONLY
+    b: int = 2
+@dataclass(slots=True, frozen=True)
+class Frozen:
+    a: int
+class Movie(TypedDict):
+    title: str
+    year: NotRequired[int]
+class Part(TypedDict, total=False):
+    id: Required[int]
+    note: str
+class Longer(Movie):
+    cut: NotRequired[str]
+def user(u: User) -> str: return u.digest
+def optionally(o: Optionally) -> str: return o.name
+def own(o: Own): return o.size
+def later(l: Later) -> int: return l.a + l.b
+def frozen(f: Frozen) -> Frozen: return f
+def movie(m: Movie) -> Movie: return m
+def part(p: Part) -> Part: return p
+def longer(m: Longer) -> Longer: return m
+'''
+
+
+def test_f9_f10_members_are_what_the_class_takes():
+    in_both_modes(MEMBERS, [
+        ("user", {"u": {"name": "n", "password": "p"}}, "d:p"), ("user", {"u": {"name": "n"}}, Misfit("$.u.password")),
+        ("optionally", {"o": {"name": "n"}}, "n3"), ("optionally", {"o": {"name": "n", "salt": 4}}, "n4"),
+        ("own", {"o": {"wide": 2}}, 4), ("own", {"o": {"wide": "2", "high": 5}}, 10),
+        ("later", {"l": {"a": 1, "b": 5}}, 6), ("frozen", {"f": {"a": "1"}}, {"a": 1}),
+        ("movie", {"m": {"title": "a"}}, {"title": "a"}), ("movie", {"m": {"title": "a", "year": "7"}}, {"title": "a", "year": 7}),
+        ("movie", {"m": {"year": 1}}, Misfit("$.m.title")),
+        ("part", {"p": {"note": "x"}}, Misfit("$.p.id")), ("part", {"p": {"id": 1}}, {"id": 1}),
+        ("longer", {"m": {"title": "t"}}, {"title": "t"}), ("longer", {"m": {"title": "t", "cut": 1}}, Misfit("$.m.cut"))])
+
+
+SIGNATURES = '''
+import dataclasses, functools, inspect
+def with_db(f):
+    @functools.wraps(f)
+    def call(*args, **kwargs): return f("db", *args, **kwargs)
+    sig = inspect.signature(f)
+    call.__signature__ = sig.replace(parameters=list(sig.parameters.values())[1:])
+    return call
+def plainly(f):
+    @functools.wraps(f)
+    def call(*args, **kwargs): return f("db", *args, **kwargs)
+    return call
+@with_db
+def find(db, key: int) -> str: return "%s:%d" % (db, key)
+@plainly
+def wrapped(db, key: int) -> str: return "%s:%d" % (db, key)
+@functools.singledispatch
+def kind(x) -> str: return "any"
+@kind.register
+def _(x: int) -> str: return "int"
+@dataclasses.dataclass
+class Scale:
+    k: int
+    def __call__(self, x: int) -> int: return self.k * x
+scale = Scale(3)
+class Listed(list):
+    def __call__(self, x: int = 1) -> int: return x + len(self)
+listed = Listed([1, 2])
+bound = scale.__call__
+def positional(a: int, /, b: int = 2, *rest: int, c: int = 3, **more: int): return [a, b, list(rest), c, more]
+def whole(x: float) -> bool: return x.is_integer()
+def within(xs: "list[float]", d: "dict[str, float]", o: "float | None" = None):
+    return [all(type(x) is float for x in xs), type(d["a"]).__name__, type(o).__name__]
+def big(y: int = 2**70 + 1) -> int: return y
+def odd(x: "int", y=float("nan"), z={}) -> int: return x
+class Rude:
+    def __repr__(self): raise ValueError("no")
+def rude(x: int, y: str = Rude()) -> int: return x
+'''
+
+
+def test_f11_f12_f13_f17_d9_d13_signatures_callables_numbers_and_defaults():
+    def document(server):
+        text = json.dumps(server.types("big"))
+        assert str(2 ** 70 + 1) in text, text
+        same(server.types("find")["parameters"]["required"], ["key"])
+        for name in ("odd", "rude"):
+            same(server.types(name)["parameters"]["properties"]["x"], {"type": "integer"}, name)
+        same(server.ask("GET", "/openapi.json")[0], 200)
+        assert str(2 ** 70 + 1) in json.dumps(server.ask("GET", "/openapi.json")[2])
+    in_both_modes(SIGNATURES, [
+        ("find", {"key": 7}, "db:7"), ("find", {"key": "8"}, "db:8"), ("find", {}, Misfit("$.key")),
+        ("wrapped", {"key": 7}, "db:7"),
+        ("kind", {"x": 1}, "int"), ("kind", {"x": "a"}, "any"),
+        ("scale", {"x": 2}, 6), ("listed", {}, 3), ("bound", {"x": 3}, 9),
+        ("positional", {"a": 1}, [1, 2, [], 3, {}]), ("positional", {"a": "1", "b": 5, "rest": [6, "7"], "c": 8, "d": 9}, [1, 5, [6, 7], 8, {"d": 9}]),
+        ("whole", {"x": 2}, True), ("whole", {"x": 2.5}, False), ("within", {"xs": [1, 2.5], "d": {"a": 3}, "o": 4}, [True, "float", "float"]),
+        ("big", {}, 2 ** 70 + 1), ("big", {"y": 2 ** 80 + 1}, 2 ** 80 + 1), ("odd", {"x": 1}, 1), ("rude", {"x": 2}, 2)], document)
+
+
+TWICE = '''
+import datetime
+def f(): return {2024: 2, "2024": 1}
+def deep(): return {"a": [{True: 1, "true": 2}]}
+def none(): return {None: 1, "null": 2}
+def day(): return {datetime.date(2026, 1, 2): 1}
+'''
+
+
+def test_f15_names_are_as_json_dumps_makes_them():
+    """Decided otherwise, and said among the differences: to look at each key would cost every value."""
+    with serving(TWICE) as server:
+        for name, text in (("f", '{"2024":2,"2024":1}'), ("deep", '{"a":[{"true":1,"true":2}]}'), ("none", '{"null":1,"null":2}')):
+            same(server.text("/v1/apply", {"function": "tasks." + name}), text)
+        status, told = server.apply("day")
+        same((status, told["code"], told["path"]), (422, "result-not-json", "$"), told)
+    with open(os.path.join(TOP, "README.md")) as file:
+        assert "gives a name twice" in file.read()
+
+
+TREES = '''
+import dataclasses, typing
+@dataclasses.dataclass
+class Not:
+    of: "Expr"
+@dataclasses.dataclass
+class Neg:
+    of: "Expr"
+@dataclasses.dataclass
+class Pos:
+    of: "Expr"
+Expr = typing.Union[Not, Neg, Pos, int]
+@dataclasses.dataclass
+class Add:
+    op: typing.Literal["+"]
+    left: "Term"
+    right: "Term"
+@dataclasses.dataclass
+class Mul:
+    op: typing.Literal["*"]
+    left: "Term"
+    right: "Term"
+Term = typing.Union[Add, Mul, float]
+class Node(typing.TypedDict):
+    of: "typing.Union[Node, Other, int]"
+class Other(typing.TypedDict):
+    of: "typing.Union[Node, Other, int]"
+def evaluate(e: Expr) -> int: return 1
+def term(t: Term) -> str: return type(t).__name__
+def node(n: typing.Union[Node, Other]) -> int: return 2
+'''
+
+
+def nested(depth, inner, wrap):
+    for _ in range(depth):
+        inner = wrap(inner)
+    return inner
+
+
+def test_a1_recursive_unions_cost_what_their_input_weighs():
+    def timed(server):
+        for depth in (20, 40):
+            for name, argument, leaf, wrap in (
+                    ("evaluate", "e", "x", lambda inner: {"of": inner}), ("evaluate", "e", 1, lambda inner: {"of": inner}),
+                    ("node", "n", "x", lambda inner: {"of": inner}),
+                    ("term", "t", 1, lambda inner: {"op": "*", "left": inner, "right": 2}),
+                    ("term", "t", "x", lambda inner: {"op": "+", "left": inner, "right": 2})):
+                begin = time.monotonic()
+                status, told = server.call(name, {argument: nested(depth, leaf, wrap)})
+                took = time.monotonic() - begin
+                same(status, 422 if leaf == "x" else 200, (name, told))
+                assert took < 2, "%s of depth %d took %.1f s" % (name, depth, took)
+        status, _, _ = server.ask("GET", "/livez", timeout=1)
+        same(status, 200)
+    in_both_modes(TREES, [], timed)
