@@ -4,14 +4,16 @@ mod plan;
 mod runtimes;
 mod stop;
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
@@ -24,10 +26,13 @@ use crate::pool::{BootFailure, Pool};
 use crate::process::Family;
 use crate::sys::{keep_freed_memory, reserve_blocks};
 use crate::telemetry;
-use crate::worker::KEEPER_ARGUMENT;
+use crate::worker::{KEEPER_ARGUMENT, ZYGOTE_ARGUMENT};
 
 pub use runtimes::Offered;
 
+/// The lock of a Unix socket's folder is tried so often, a second in all.
+const FOLDER_LOCK_TRIES: u32 = 200;
+const FOLDER_LOCK_PAUSE: Duration = Duration::from_millis(5);
 /// How often expired jobs are looked for when nobody asks.
 const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 
@@ -89,7 +94,7 @@ async fn run(config: Config) -> io::Result<()> {
     }
     let mut stop = stop::Signals::new()?;
     let family = Family::found()?;
-    family.start_keeper(&std::env::current_exe()?, KEEPER_ARGUMENT)?;
+    family.start_keeper(&std::env::current_exe()?, [ZYGOTE_ARGUMENT, KEEPER_ARGUMENT])?;
     let (listener, address) = bind(&config.bind).await?;
     let _socket_file = match &config.bind {
         Bind::Unix(path) => Some(SocketFile::of(path)),
@@ -161,33 +166,43 @@ async fn run(config: Config) -> io::Result<()> {
 /// A Unix socket's file, gone when the server is, however it ends; that of a successor in its place stays.
 struct SocketFile {
     path: PathBuf,
-    /// Device and inode.
-    identity: Option<(u64, u64)>,
+    /// Held open: another file can't have its inode meanwhile.
+    file: Option<File>,
 }
 
 impl SocketFile {
     fn of(path: &Path) -> Self {
-        Self { path: path.to_owned(), identity: identity_of(path) }
+        let mut options = OpenOptions::new();
+        let file = options.read(true).custom_flags(libc::O_PATH | libc::O_NOFOLLOW).open(path);
+        Self { path: path.to_owned(), file: file.ok() }
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if self.identity.is_some() && identity_of(&self.path) == self.identity {
+        let _lock = lock_folder(&self.path);
+        let own = self.file.as_ref().and_then(|file| file.metadata().ok());
+        let there = std::fs::symlink_metadata(&self.path).ok();
+        let identity = |found: std::fs::Metadata| (found.dev(), found.ino());
+        if own.is_some() && own.map(identity) == there.map(identity) {
             let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
-fn identity_of(path: &Path) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
-}
-
-/// One server at a time looks whether a socket is stale and takes its place: the folder is locked meanwhile.
+/// One server at a time looks whether a socket is stale and takes or leaves its place: the folder is locked
+/// meanwhile. Whoever else holds that lock isn't waited for long.
 fn lock_folder(path: &Path) -> Option<Flock<File>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Flock::lock(File::open(folder).ok()?, FlockArg::LockExclusive).ok()
+    let mut folder = File::open(folder).ok()?;
+    for _ in 0..FOLDER_LOCK_TRIES {
+        match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Some(lock),
+            Err((same, _)) => folder = same,
+        }
+        std::thread::sleep(FOLDER_LOCK_PAUSE);
+    }
+    None
 }
 
 /// Connections and workers need descriptors: as many as this process may have.
@@ -245,8 +260,8 @@ async fn bind(bind: &Bind) -> io::Result<(Listener, String)> {
         }
         Bind::Unix(path) => {
             let _lock = lock_folder(path);
-            remove_stale(path);
             let shown = path.display().to_string();
+            remove_stale(path).map_err(|error| explain(error, shown.clone()))?;
             let bound = UnixListener::bind(path).map_err(|error| explain(error, shown.clone()))?;
             std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
             Ok((Listener::Unix(bound), format!("unix:{shown}")))
@@ -254,13 +269,20 @@ async fn bind(bind: &Bind) -> io::Result<(Listener, String)> {
     }
 }
 
-/// A socket that nobody listens on was left by a server that was killed.
-fn remove_stale(path: &Path) {
+/// A socket that nobody listens on was left by a server that was killed. What is no socket is left alone.
+fn remove_stale(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::FileTypeExt;
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
-    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
+    let Ok(there) = std::fs::symlink_metadata(path) else { return Ok(()) };
+    if !there.file_type().is_socket() {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "it is there and is no socket; remove or rename it",
+        ));
+    }
+    if std::os::unix::net::UnixStream::connect(path).is_err() {
         let _ = std::fs::remove_file(path);
     }
+    Ok(())
 }
 
 async fn expire(shared: Arc<Shared>) {

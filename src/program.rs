@@ -12,8 +12,9 @@ use crate::worker::{Functions, KEEPER_ARGUMENT, ZYGOTE_ARGUMENT, run_keeper, run
 /// add Python files and `--builtin`.
 ///
 /// Call it in a plain `main`, before anything that starts a thread (an async runtime, a logger), reads
-/// arguments or standard input: the program is executed once more as the zygote that workers are forked from,
-/// and that is told apart here. What `main` does before, both do. Files that it opened are closed in workers:
+/// arguments or standard input: the program is executed twice more, as the zygote that workers are forked from and as
+/// the process that cleans up if the server is killed (both with the argument `__zygote`), and these are told apart
+/// here. What `main` does before, all do. Files that it opened are closed in workers:
 /// what a function needs open, a `LazyLock` opens in each.
 ///
 /// ```no_run
@@ -40,12 +41,13 @@ pub fn run() -> ExitCode {
 fn zygote(functions: Functions) -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     let first = arguments.next()?;
-    let status = if first == ZYGOTE_ARGUMENT {
-        run_zygote(functions)
-    } else if first == KEEPER_ARGUMENT {
-        run_keeper(arguments.next()?.to_str()?)
-    } else {
+    if first != ZYGOTE_ARGUMENT {
         return None;
+    }
+    // A program may tell its zygote apart by that argument: the keeper, which must not serve either, has it too.
+    let status = match (arguments.next(), arguments.next()) {
+        (Some(second), Some(mark)) if second == KEEPER_ARGUMENT => run_keeper(mark.to_str()?),
+        _ => run_zygote(functions),
     };
     Some(ExitCode::from(u8::try_from(status).unwrap_or(1)))
 }

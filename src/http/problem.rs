@@ -193,7 +193,7 @@ impl Problem {
                 Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", detail)
             }
             BodyError::TooSlow { .. } => {
-                let detail = format!("{error} (the floor after --body-stall); send it faster");
+                let detail = format!("{error} (the floor after twice --body-stall); send it faster");
                 Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", detail)
             }
             BodyError::Overloaded(overloaded) => Self::overloaded(overloaded),

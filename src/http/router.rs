@@ -23,7 +23,7 @@ const ASKS_AFTER_OBJECT: Duration = Duration::from_millis(20);
 
 /// How long after its client has stopped sending a request is given up, unless the client still reads.
 pub fn asks_after(uri: &Uri) -> Duration {
-    let no_objects = ["/v1/apply", "/v1/map", "/v1/starmap", "/v1/functions/", "/v1/jobs"];
+    let no_objects = ["/v1/apply", "/v1/map", "/v1/starmap", "/v1/imap", "/v1/functions/", "/v1/jobs"];
     let is_object = !no_objects.iter().any(|prefix| uri.path().starts_with(prefix));
     if is_object { ASKS_AFTER_OBJECT } else { ASKS_AFTER }
 }

@@ -57,10 +57,20 @@ pub(super) struct Body {
     pub last: Option<Source>,
     /// The function that it ran last.
     pub ran_last: Option<Arc<Function>>,
-    /// A ping that it was sent while it had this head: the sequence numbers of both.
-    pub pinged: Option<(u64, u64)>,
+    /// A ping that it was sent while it had a head.
+    pub pinged: Option<Pinged>,
     /// When its memory was looked at between two tasks.
     pub weighed: Option<Instant>,
+}
+
+/// A ping, by the sequence numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pinged {
+    pub ping: u64,
+    /// The head that the worker had.
+    pub head: u64,
+    /// The last look found that the ping had been read, and no answer.
+    pub unanswered: bool,
 }
 
 /// One pool.

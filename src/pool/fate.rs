@@ -322,7 +322,11 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
             FailureCode::WorkerProtocolError,
             format!("its worker wrote what is no answer: {error}"),
         ),
-        Some(KillCause::WrongAnswer | KillCause::AnsweredTwice | KillCause::LostTask) => {
+        Some(KillCause::LostTask) => Failure::new(
+            FailureCode::WorkerProtocolError,
+            "its worker took the task and does not run it: something in that process reads the worker's descriptors",
+        ),
+        Some(KillCause::WrongAnswer | KillCause::AnsweredTwice) => {
             Failure::new(FailureCode::WorkerProtocolError, "its worker's answer does not fit the task")
         }
         Some(KillCause::Memory(bytes)) => Failure::new(

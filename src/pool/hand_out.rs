@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::engine::Engine;
+use super::engine::{Engine, Pinged};
 use super::events::Event;
 use super::fate::KillCause;
 use super::roster::{Phase, SeatId};
@@ -139,7 +139,7 @@ impl Engine {
         }
         let sequences = body.link.take_back();
         if let Some(body) = self.bodies.get_mut(&id) {
-            body.pinged = body.pinged.filter(|(ping, _)| !sequences.contains(ping));
+            body.pinged = body.pinged.filter(|pinged| !sequences.contains(&pinged.ping));
         }
         let (tasks, head) = self.roster.take_back(id, &sequences);
         for task in tasks.into_iter().rev() {
@@ -161,23 +161,31 @@ impl Engine {
         }
     }
 
-    /// A worker reads a ping between two tasks alone: if it answers while its head is still out, it isn't running that.
+    /// A worker reads a ping between two tasks alone: if it answers while its head is still out, it isn't running
+    /// that; nor does it if the ping is no longer in the pipe and isn't answered.
     fn ask_whether_idle(&mut self, id: SeatId) {
         let Some(head) = self.roster.flight(id).next().map(|head| head.sequence) else { return };
-        if self.bodies.get(&id).is_none_or(|body| body.pinged.is_some()) {
-            return;
+        let Some(body) = self.bodies.get_mut(&id) else { return };
+        match &mut body.pinged {
+            Some(pinged) if pinged.unanswered => return self.kill(id, KillCause::LostTask),
+            // The answer may be on its way.
+            Some(pinged) => {
+                pinged.unanswered = true;
+                return;
+            }
+            None => {}
         }
-        let sequence = self.ping(id);
+        let ping = self.ping(id);
         if let Some(body) = self.bodies.get_mut(&id) {
-            body.pinged = Some((sequence, head));
+            body.pinged = Some(Pinged { ping, head, unanswered: false });
         }
     }
 
     /// What a ping's answer tells: `true` if the worker had lost its head.
     pub(super) fn on_idle_answer(&mut self, id: SeatId, sequence: u64) -> bool {
         let Some(body) = self.bodies.get_mut(&id) else { return false };
-        let Some((_, head)) = body.pinged.take_if(|(ping, _)| *ping == sequence) else { return false };
-        self.roster.flight(id).next().is_some_and(|now| now.sequence == head)
+        let Some(pinged) = body.pinged.take_if(|pinged| pinged.ping == sequence) else { return false };
+        self.roster.flight(id).next().is_some_and(|now| now.sequence == pinged.head)
     }
 
     fn ping(&mut self, id: SeatId) -> u64 {
@@ -215,6 +223,9 @@ impl Engine {
         if unread {
             body.stream_unread = true;
             self.kill(id, KillCause::Silent);
+        } else {
+            // It was read in whole: from now on it is as any other.
+            body.streamed_head = false;
         }
     }
 

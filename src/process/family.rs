@@ -47,6 +47,8 @@ struct Members {
     oom_kills: OomKills,
     /// What is known of strangers.
     strangers: HashMap<Pid, Stranger>,
+    /// When those that were spared are looked at again.
+    next_look: Option<Instant>,
     /// Random: what descends from this server's zygotes bears it.
     mark: Arc<str>,
     /// Tells the keeper who is born and who has ended.
@@ -64,12 +66,15 @@ impl Family {
         // Older kernels can't; then what was inherited is handed on.
         let _ = sys::close_on_exec_from(3);
         let inherited = worker_of(Pid::this(), None);
-        let mark = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
+        let own = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
+        // Below a worker of another server both are answerable.
+        let mark = std::env::var("FP_SERVER_ID").map_or(own.clone(), |outer| format!("{outer}:{own}"));
         let members = Members {
             known: HashSet::new(),
             inherited,
             oom_kills: OomKills::new(),
             strangers: HashMap::new(),
+            next_look: None,
             mark: mark.into(),
             keeper: None,
             keeper_pid: None,
@@ -92,15 +97,17 @@ impl Family {
         Ok(family)
     }
 
-    /// Starts the process that ends what functions have started, should this server be killed: `program` with this
-    /// argument and the mark. As a stranger it is ended with the server.
-    pub fn start_keeper(&self, program: &Path, argument: &str) -> io::Result<()> {
+    /// Starts the process that ends what functions have started, should this server be killed: `program` with these
+    /// arguments and the mark. As a stranger it is ended with the server.
+    pub fn start_keeper(&self, program: &Path, arguments: [&str; 2]) -> io::Result<()> {
         let (theirs, ours) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         fcntl(&theirs, FcntlArg::F_SETFL(OFlag::empty()))?;
         let mut members = self.0.lock();
         let mut command = Command::new(program);
-        command.args([argument, &*members.mark]).process_group(0);
-        let keeper = command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).spawn()?;
+        let own = members.mark.rsplit(':').next().unwrap_or_default();
+        command.args(arguments).arg(own).process_group(0).env_remove("FP_SERVER_ID");
+        let keeper =
+            command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         members.keeper_pid = i32::try_from(keeper.id()).ok().map(Pid::from_raw);
         members.keeper = Some(ours.into());
         Ok(())
@@ -134,10 +141,13 @@ impl Family {
 
     /// Comes back for those that were spared.
     fn end_orphans_after(&self, pause: Duration) {
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        let at = Instant::now() + pause;
+        let next = self.0.lock().next_look.filter(|next| *next <= at && *next > Instant::now());
+        if let (None, Ok(runtime)) = (next, tokio::runtime::Handle::try_current()) {
+            self.0.lock().next_look = Some(at);
             let family = self.clone();
             runtime.spawn(async move {
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep_until(at).await;
                 family.end_orphans(Orphans::OfTheDead, Trackers::Spared);
                 family.reap_strangers();
             });
@@ -243,34 +253,32 @@ impl Family {
 
     fn orphans(&self, which: Orphans, trackers: Trackers) -> Vec<Pid> {
         let mut members = self.0.lock();
-        let Members { known, inherited, strangers, keeper_pid, .. } = &mut *members;
+        let Members { known, inherited, strangers, .. } = &mut *members;
         let children: HashSet<Pid> = own_children().into_iter().collect();
         strangers.retain(|pid, _| children.contains(pid));
         // A worker that was just forked is no member yet, but a child that bears its own mark.
         let lives = |worker: Pid| known.contains(&worker) || children.contains(&worker);
         let mut wanted = Vec::new();
         let mut again = None;
-        for pid in children.iter().copied().filter(|pid| !known.contains(pid) && *keeper_pid != Some(*pid)) {
-            let role = Role::of(pid);
+        for pid in children.iter().copied().filter(|pid| !known.contains(pid)) {
             let stranger = strangers.entry(pid).or_default();
-            if role != Role::Starting && stranger.worker.is_none() {
-                stranger.worker = Some(worker_of(pid, *inherited));
-            }
-            let is_orphan = stranger.worker.is_none_or(|worker| worker.is_some_and(|worker| !lives(worker)));
-            if which == Orphans::OfTheDead && !is_orphan {
+            // Nothing is read of one that is known and may live: there may be many.
+            let stays = |worker: Option<Pid>| which == Orphans::OfTheDead && worker.is_none_or(lives);
+            if stranger.worker.is_some_and(stays) {
                 continue;
             }
-            if trackers == Trackers::Spared && role != Role::Other {
-                let since = *stranger.spared_since.get_or_insert_with(|| {
-                    again = again.or(Some(TRACKERS_MAX));
-                    Instant::now()
-                });
-                if since.elapsed() < TRACKERS_MAX {
-                    if role == Role::Starting {
-                        again = Some(STARTING_POLL);
-                    }
-                    continue;
-                }
+            let role = Role::of(pid);
+            let since = *stranger.since.get_or_insert_with(Instant::now);
+            let is_early = trackers == Trackers::Spared && since.elapsed() < TRACKERS_MAX;
+            if !(role == Role::Starting && is_early)
+                && stays(*stranger.worker.get_or_insert_with(|| worker_of(pid, *inherited)))
+            {
+                continue;
+            }
+            if is_early && role != Role::Other {
+                let pause = if role == Role::Starting { STARTING_POLL } else { TRACKERS_MAX };
+                again = Some(again.map_or(pause, |other: Duration| other.min(pause)));
+                continue;
             }
             wanted.push(pid);
         }
@@ -287,8 +295,8 @@ impl Family {
 struct Stranger {
     /// Whose descendant it is, if anybody's: read once, when it has fallen to us and has its own image.
     worker: Option<Option<Pid>>,
-    /// It was first let go on then.
-    spared_since: Option<Instant>,
+    /// When it fell to us.
+    since: Option<Instant>,
 }
 
 /// Which strangers are killed.

@@ -6,13 +6,14 @@
 
 use std::collections::HashSet;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, getpgid, getsid};
 
-/// The hidden argument that makes this binary a keeper; the server's mark follows.
-pub const KEEPER_ARGUMENT: &str = "__keeper";
+/// What stands behind the hidden argument of zygotes to make this binary a keeper; the server's mark follows.
+pub const KEEPER_ARGUMENT: &str = "keeper";
 
 /// Processes that clean up after others (`resource_tracker`) have so long for it.
 const TRACKERS_MAX: Duration = Duration::from_secs(5);
@@ -36,8 +37,7 @@ pub fn run_keeper(mark: &str) -> i32 {
             ended => family.remove(&ended.saturating_neg()),
         };
     }
-    let entry = format!("FP_SERVER_ID={mark}");
-    sweep(|pid| is_left(pid, &family, entry.as_bytes()));
+    sweep(|pid| is_left(pid, &family, mark.as_bytes()));
     0
 }
 
@@ -49,8 +49,7 @@ fn sweep(is_left: impl Fn(Pid) -> bool) {
         let (mut is_clean, patient) = (true, begun.elapsed() < TRACKERS_MAX);
         for pid in processes().filter(|pid| *pid != Pid::this()) {
             let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            // In the middle of an exec a process has neither arguments nor an environment.
-            let is_starting = words.is_empty() && !is_kernels(pid) && !is_zombie(pid);
+            let is_starting = is_starting(pid, &words);
             let is_left = is_left(pid);
             is_clean &= !is_left && !is_starting;
             if is_left && !(patient && (is_starting || is_tracker(&words))) {
@@ -67,23 +66,49 @@ fn processes() -> impl Iterator<Item = Pid> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(Pid::from_raw)
 }
 
-fn is_left(pid: Pid, family: &HashSet<i32>, entry: &[u8]) -> bool {
+fn is_left(pid: Pid, family: &HashSet<i32>, mark: &[u8]) -> bool {
     let is_theirs = |number: nix::Result<Pid>| number.is_ok_and(|number| family.contains(&number.as_raw()));
     if family.contains(&pid.as_raw()) || is_theirs(getsid(Some(pid))) || is_theirs(getpgid(Some(pid))) {
         return !is_zombie(pid);
     }
     let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|each| each == entry)
+    let marks = environment.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(b"FP_SERVER_ID="));
+    // A server below this one has added its own.
+    marks.is_some_and(|marks| marks.split(|byte| *byte == b':').any(|each| each == mark))
+}
+
+/// A process of ours in the middle of an exec: it has neither arguments nor an environment, and isn't dead.
+fn is_starting(pid: Pid, words: &[u8]) -> bool {
+    const KERNEL_THREAD: u32 = 0x0020_0000; // PF_KTHREAD
+    if !words.is_empty()
+        || std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|found| found.uid() != own_uid())
+    {
+        return false;
+    }
+    let fields = fields_of(pid);
+    let flags = fields.get(6).and_then(|flags| flags.parse::<u32>().ok());
+    !fields.is_empty() && !is_dead(&fields) && flags.is_some_and(|flags| flags & KERNEL_THREAD == 0)
+}
+
+fn own_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
 }
 
 fn is_zombie(pid: Pid) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    status.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+    let fields = fields_of(pid);
+    fields.is_empty() || is_dead(&fields)
 }
 
-/// Threads of the kernel have no image.
-fn is_kernels(pid: Pid) -> bool {
-    std::fs::read_link(format!("/proc/{pid}/exe")).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+fn is_dead(fields: &[String]) -> bool {
+    fields.first().is_some_and(|state| state.starts_with(['Z', 'X']))
+}
+
+/// What `/proc/PID/stat` says from the state on (proc(5)); nothing if the process is gone.
+fn fields_of(pid: Pid) -> Vec<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name in parentheses may hold anything; the last one ends it.
+    let rest = text.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default();
+    rest.split_whitespace().map(str::to_owned).collect()
 }
 
 fn is_tracker(words: &[u8]) -> bool {

@@ -228,6 +228,20 @@ def test_a4_a_bomb_that_was_left_is_not_blamed_on_the_next():
         same(server.value("threads"), 1)
 
 
+def test_a4_a_pool_may_keep_workers_with_threads():
+    source = LEFT + "def leaves():\n    threading.Thread(target=time.sleep, args=(60,), daemon=True).start(); return os.getpid()\n"
+    with serving(source) as server:
+        for name, keeps in (("plain", None), ("replaces", False), ("keeps", True)):
+            pool = {"name": name, "runtime": "python", "processes": 1, **({} if keeps is None else {"keep_threads": keeps})}
+            status, _, made = server.ask("POST", "/v1/pools", pool)
+            same((status, made["keep_threads"]), (201, bool(keeps)))
+            pids = {server.value("leaves", pool=name) for _ in range(3)}
+            same((len(pids), server.value("threads", pool=name)), (1, 4) if keeps else (3, 1), name)
+        for wrong in ({"keep_threads": 1}, {"keep_threads": "yes"}):
+            status, _, told = server.ask("POST", "/v1/pools", dict({"name": "wrong", "runtime": "python"}, **wrong))
+            same((status, told["code"], told["field"] if "field" in told else "keep_threads" in told["detail"]), (400, "invalid-request", True), told)
+
+
 NAMES = '''
 import logging, sys
 def who():

@@ -54,6 +54,7 @@ def test_import_failures():
         assert packet["message"].startswith(line), packet
         assert "module.py" in packet["traceback"] and "forkpool>" not in packet["traceback"], packet
         assert "importlib" not in packet["traceback"], packet
+        same("--python names another" in packet["message"], line == "ModuleNotFoundError")
     assert "    1/0\n" in refusal_of("x = 1\n1/0\n")["traceback"]
 
 

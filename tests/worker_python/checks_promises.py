@@ -62,7 +62,8 @@ def annotation(noise, depth, leaves):
     if depth == 0 or noise.random() < 0.4:
         return noise.choice(leaves)
     inner = lambda: annotation(noise, depth - 1, leaves)
-    hashable = noise.choice(["int", "str", "Color", "datetime.date", "uuid.UUID", "Level"])
+    hashable = noise.choice(["int", "str", "Color", "datetime.date", "uuid.UUID", "Level", "float", "bool",
+                             "Optional[int]", "Union[int, Color]"])
     return noise.choice([
         lambda: "List[%s]" % inner(), lambda: "Optional[%s]" % inner(), lambda: "Tuple[%s, %s]" % (inner(), inner()),
         lambda: "Tuple[%s, ...]" % inner(), lambda: "Set[%s]" % hashable, lambda: "FrozenSet[%s]" % hashable,

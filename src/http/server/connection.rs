@@ -18,7 +18,7 @@ use nix::sys::socket::{MsgFlags, send};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::registry::Registry;
 use crate::sys::{Peer, peer_of};
@@ -26,6 +26,9 @@ use crate::sys::{Peer, peer_of};
 /// What a client that has stopped sending is told while its answer is made. One that only half-closed reads on (any
 /// number of these may precede an answer: RFC 9110, section 15.2); from one that has gone a reset comes back.
 const STILL_THERE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// When the connection is looked at again after that, besides once in each sweep.
+const ROUND_TRIP: Duration = Duration::from_millis(150);
 
 /// What is known of the client of a request at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +70,7 @@ pub(super) struct Mark {
     body_open: AtomicBool,
     /// hyper has asked for bytes and waits for them, so that it sees the client leave.
     watched: AtomicBool,
-    /// Bytes of the present request's answer are out.
+    /// Bytes of the present request's answer may be out.
     answering: AtomicBool,
     /// The client sends no more, and waits for its answer.
     half_closed: AtomicBool,
@@ -152,10 +155,9 @@ impl Mark {
             Peer::Gone => Client::Left,
             Peer::Open => Client::Reads,
             Peer::SendsNoMore if self.half_closed.load(Relaxed) || !self.is_tcp => Client::Reads,
-            // In the middle of an answer nothing can be asked.
-            Peer::SendsNoMore if self.answering.load(Relaxed) || self.write_pending_since().is_some() => {
-                Client::Left
-            }
+            // In the middle of an answer nothing can be asked; nor in that of the request before.
+            Peer::SendsNoMore if self.answering.load(Relaxed) => Client::Left,
+            Peer::SendsNoMore if self.write_pending_since().is_some() => Client::Reads,
             Peer::SendsNoMore => Client::Unknown,
         }
     }
@@ -183,6 +185,11 @@ impl Mark {
 pub(super) struct Exchange(Arc<Mark>);
 
 impl Exchange {
+    /// Its answer is about to be written.
+    pub(super) fn answer(&self) {
+        self.0.answering.store(true, Relaxed);
+    }
+
     /// Whether the request's body was dropped before its end.
     pub(super) fn body_is_unread(&self) -> bool {
         self.0.body_unread.load(Relaxed)
@@ -383,15 +390,20 @@ impl Io {
                 return true;
             }
             client = self.mark.ask();
+            // The reset takes a round trip.
+            asking.as_mut().reset(Instant::now() + ROUND_TRIP);
         }
-        // From now on the sweep looks.
-        self.mark.watched.store(false, Relaxed);
-        self.read_pending = false;
+        let waits = client == Client::Reads
+            && self.asking.as_mut().is_some_and(|asking| asking.as_mut().poll(cx).is_pending());
+        if !waits {
+            // From now on the sweep looks.
+            self.mark.watched.store(false, Relaxed);
+            self.read_pending = false;
+        }
         client != Client::Left
     }
 
     fn note_write(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        self.mark.answering.store(true, Relaxed);
         if polled.is_pending() != self.write_pending {
             self.write_pending = polled.is_pending();
             let since = if self.write_pending { self.mark.registry.tick() + 1 } else { 0 };

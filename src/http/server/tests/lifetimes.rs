@@ -210,6 +210,10 @@ async fn bytes_behind_a_request_hide_no_leaving() {
     for stream in &mut streams {
         stream.shutdown().await.unwrap();
     }
+    // To half-close is not to leave.
+    sleep(SHORT).await;
+    assert_eq!(waiting.load(SeqCst), 3);
+    drop(streams);
     until("none waits", || waiting.load(SeqCst) == 0).await;
 }
 

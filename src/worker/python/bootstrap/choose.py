@@ -3,7 +3,7 @@
 # ---- members
 
 def members_of(nodes, kind, bound, home):
-    """The members of a dataclass, a TypedDict or a named tuple."""
+    """The members of a dataclass, a TypedDict or a named tuple; the type of members of other names, or None."""
     if hasattr(kind, "__dataclass_fields__"):
         return dataclass_members(nodes, kind, bound, home)
     found = {}
@@ -12,10 +12,10 @@ def members_of(nodes, kind, bound, home):
             found[name] = (note, base)
     if hasattr(kind, "_fields"):
         return [Member(name, nodes.part(found.get(name, (object, kind))[0], home_of(nodes, kind, home), bound),
-                       name not in kind._field_defaults) for name in kind._fields]
+                       name not in kind._field_defaults) for name in kind._fields], None
     own = home_of(nodes, kind, home)
     return [Member(name, nodes.part(note, own, bound), is_required(note, own, kind, name))
-            for name, (note, _) in found.items()]
+            for name, (note, _) in found.items()], None
 
 
 def own_notes(kind):
@@ -55,17 +55,26 @@ def dataclass_members(nodes, kind, bound, home):
             homes.setdefault(name, home_of(nodes, base, home))
     init = describe(kind.__init__)
     taken = {} if init is None else {name: (note, default) for name, kind_, note, default in init.parameters[1:]
-                                     if kind_ in (EITHER, KEYWORD)}
+                                     if kind_ not in (REST, MORE)}
+    first = set() if init is None else set(init.named((POSITIONAL,)))
     members = []
     for name, (note, default) in taken.items():
         field = kind.__dataclass_fields__.get(name)
         said = field.type if field is not None else note
         node = Node() if said is EMPTY else nodes.part(said, homes.get(name) or home_of(nodes, kind, home), bound)
-        members.append(Member(name, node, default is EMPTY, said=name in fields))
+        members.append(Member(name, node, default is EMPTY, said=name in fields, positional=name in first))
     for name, field in fields.items():
         if name not in taken:
             members.append(Member(name, nodes.part(field.type, homes.get(name, home), bound), False, given=False))
-    return members
+    return members, more_of(nodes, kind, init, bound, home)
+
+
+def more_of(nodes, kind, init, bound, home):
+    """The type of an `__init__`'s `**rest`, if it has one."""
+    for _, kind_, note, _ in init.parameters if init is not None else ():
+        if kind_ == MORE:
+            return Node() if note is EMPTY else nodes.part(note, home_of(nodes, kind, home), bound)
+    return None
 
 
 def home_of(nodes, kind, home):
@@ -146,7 +155,7 @@ class Told(Node):
         return self.parts[0].is_one(value)
 
     def holds(self, value):
-        return self.parts[0].holds(value)
+        return held(self.parts[0], value)
 
 
 class Pydantic(Node):
@@ -422,6 +431,8 @@ def with_default(schema, value):
     plain_type = said_as(value)
     if value is None or plain_type is None or schema.get("type") not in (plain_type, [plain_type, "null"]):
         return schema
+    if to_json_or_none(value) is None:
+        return schema
     return schema if value != value or value in (float("inf"), -float("inf")) else dict(schema, default=value)
 
 
@@ -433,4 +444,6 @@ def saying(call, say):
             return say(value)
         except Exception:
             return value  # the encoder has the last word
+        finally:
+            known_to_hold.clear()
     return said_call

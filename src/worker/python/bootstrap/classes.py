@@ -2,10 +2,11 @@
 
 
 class Member:
-    """A member of a class: its name, its type, whether it must be given, is given at all, and is said."""
+    """A member of a class: its name, its type, whether it must be given, is given at all, by position, and is said."""
 
-    def __init__(self, name, node, required, given=True, said=True):
+    def __init__(self, name, node, required, given=True, said=True, positional=False):
         self.name, self.node, self.required, self.given, self.said = name, node, required, given, said
+        self.positional = positional
 
 
 class Members(Node):
@@ -17,16 +18,20 @@ class Members(Node):
         super().__init__(note, home)
         self.kind = kind
         self.members = []
+        self.more = None  # the type of members of any other name
 
-    def set_members(self, members):
-        self.members = members
-        self.parts = [member.node for member in members]
+    def set_members(self, members, more=None):
+        self.members, self.more = members, more
+        self.parts = [member.node for member in members] + ([] if more is None else [more])
         self.known = {member.name: member for member in members if member.given}
+        self.positional = [member.name for member in members if member.positional]
 
     def replaced(self):
         """The nodes of the members may be others now (see choose.py)."""
         for member, node in zip(self.members, self.parts):
             member.node = node
+        if self.more is not None:
+            self.more = self.parts[-1]
 
     def schema(self, book):
         return book.named(self, self.kind.__name__, self.described)
@@ -35,7 +40,8 @@ class Members(Node):
         saying = book.mode == "serialization"
         members = [each for each in self.members if (each.said if saying else each.given)]
         properties = {each.name: each.node.schema(book) for each in members}
-        schema = {"type": "object", "additionalProperties": False, "properties": properties}
+        more = False if self.more is None or saying else self.more.schema(book) or True
+        schema = {"type": "object", "additionalProperties": more, "properties": properties}
         required = [each.name for each in members if each.required or saying and not each.given]
         return dict(schema, required=required) if required else schema
 
@@ -56,17 +62,23 @@ class Members(Node):
             refuse("an object")
         known = self.known
         for name in value:
-            if name not in known:
+            if name not in known and self.more is None:
                 raise Misfit([name], "there is no member of this name; %s has %s" % (
                     self.kind.__name__, ", ".join(list(known)[:20]) or "none"))
         for member in self.members:
             if member.required and member.given and member.name not in value:
                 raise Misfit([member.name], "the member is missing")
-        return self.made({name: within(known[name].node, each, name, memo) for name, each in value.items()})
+        return self.made({name: within(known[name].node if name in known else self.more, each, name, memo)
+                          for name, each in value.items()})
 
     def made(self, given):
+        first = []
+        for name in self.positional:
+            if name not in given:
+                break
+            first.append(given.pop(name))
         try:
-            return self.kind(**given)
+            return self.kind(*first, **given)
         except Misfit:
             raise
         except Exception as error:
@@ -78,7 +90,7 @@ class Dataclass(Members):
         return isinstance(value, self.kind)
 
     def holds(self, value):
-        return self.is_one(value) and all(member.node.holds(getattr(value, member.name)) for member in self.members
+        return self.is_one(value) and all(held(member.node, getattr(value, member.name)) for member in self.members
                                           if member.said and hasattr(value, member.name))
 
     def say(self, value):
@@ -97,7 +109,7 @@ class TypedDict(Members):
 
     def holds(self, value):
         known = self.known
-        return self.is_one(value) and all(known[name].node.holds(each) for name, each in value.items() if name in known)
+        return self.is_one(value) and all(held(known[name].node, each) for name, each in value.items() if name in known)
 
     def say(self, value):
         if not isinstance(value, dict):
@@ -135,7 +147,7 @@ class NamedTuple(Members):
         return isinstance(value, self.kind)
 
     def holds(self, value):
-        return self.is_one(value) and all(member.node.holds(each) for member, each in zip(self.members, value))
+        return self.is_one(value) and all(held(member.node, each) for member, each in zip(self.members, value))
 
     def say(self, value):
         if not isinstance(value, tuple) or len(value) != len(self.members):
@@ -144,7 +156,7 @@ class NamedTuple(Members):
 
 
 class Union(Node):
-    """The alternative that fits best. Its failures are remembered: a tree of unions is walked once."""
+    """The alternative that fits best."""
 
     reads = True
 
@@ -161,23 +173,30 @@ class Union(Node):
         return union_schema(schemas)
 
     def read(self, value, memo):
-        key = (id(self), id(value))
+        # What has members is remembered: the alternatives of a class above may each ask for it.
+        key = (id(self), id(value)) if type(value) in (dict, list) else None
         if key in memo:
-            steps, message = memo[key]
-            raise Misfit(list(steps), message)
+            steps, known = memo[key]
+            if steps is None:
+                return known
+            raise Misfit(list(steps), known)
         ranked = sorted(((part.takes(value), -at, part) for at, part in enumerate(self.parts)), key=_rank, reverse=True)
         first = None
         for fits, _, part in ranked:
             if not fits and first is not None:
                 break
             try:
-                return part.read(value, memo) if part.reads else value
+                made = part.read(value, memo) if part.reads else value
+                if key:
+                    memo[key] = None, made
+                return made
             except Misfit as misfit:
                 if first is None or len(misfit.steps) > len(first.steps):
                     first = misfit
         if not ranked[0][0] or len(self.parts) > 1 and not first.steps:
             first = Misfit([], "it fits none of the function's types here: " + ", ".join(map(name_of, self.parts[:10])))
-        memo[key] = tuple(first.steps), str(first)
+        if key:
+            memo[key] = tuple(first.steps), str(first)
         raise first
 
     def takes(self, value):
@@ -187,12 +206,12 @@ class Union(Node):
         return any(part.is_one(value) for part in self.parts)
 
     def holds(self, value):
-        return any(part.holds(value) for part in self.parts)
+        return any(held(part, value) for part in self.parts)
 
     def say(self, value):
         parts = [part for part in self.parts if type(part) is not Node and part.is_one(value)]
         if len(parts) > 1:
-            parts = [part for part in parts if part.holds(value)] or parts
+            parts = [part for part in parts if held(part, value)] or parts
         return parts[0].say(value) if parts else value
 
 
@@ -247,13 +266,13 @@ class Deferred(Node):
         return self.parts[0].is_one(value)
 
     def holds(self, value):
-        return self.parts[0].holds(value)
+        return held(self.parts[0], value)
 
 
 # ---- from annotations to nodes
 
 LISTS = ("list", "Sequence", "MutableSequence", "Collection", "Reversible")
-LAZY = ("Iterable", "Iterator", "Generator", "AsyncIterable", "AsyncIterator")
+LAZY = ("Iterable", "Iterator", "Generator")
 SETS = ("set", "frozenset", "Set", "AbstractSet", "MutableSet")
 DICTS = ("dict", "Mapping", "MutableMapping", "OrderedDict", "defaultdict", "Counter")
 FRAMES = ("Required", "NotRequired", "ReadOnly", "Final", "ClassVar", "InitVar", "Unpack")
@@ -433,10 +452,9 @@ class Nodes:
             self.waiting.append(lambda: self.look_inside(node, kind, names, home))
         return self.by_class[key]
 
-
     def look_inside(self, node, kind, names, home):
         try:
-            node.set_members(members_of(self, kind, names, home))
+            node.set_members(*members_of(self, kind, names, home))
         except Exception:
             node.__class__, node.reads = Node, False  # it can't be looked into: it takes anything
 

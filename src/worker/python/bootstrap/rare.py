@@ -57,6 +57,15 @@ def message_of(error):
         return "(no message: its __str__ raised %s)" % type(second).__name__
 
 
+def import_failure(error):
+    """Why code could not be loaded; where a module is missing, who looked for it, and how to look elsewhere."""
+    line = line_of(error)
+    if not isinstance(error, ModuleNotFoundError):
+        return line
+    return "%s; it was looked for by %s (Python %s), which ignores PYTHONPATH and the user's site; --python names " \
+        "another interpreter, --python-path adds a folder" % (line, sys.executable, sys.version.split()[0])
+
+
 def line_of(error):
     """As the last line of a traceback."""
     message = message_of(error)
@@ -445,13 +454,12 @@ def awaiting_calls(functions):
     loop_files.update((base_events.__file__, futures.__file__))
 
     def run(awaitable):
+        # Never made the current one: code that is not `async` has loops of its own.
         loop = loops.pop(getpid(), None) or asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
         try:
             return loop.run_until_complete(awaitable)
         finally:
-            # Code that is not `async` finds no loop of ours, and the next task none that this one changed.
-            asyncio.set_event_loop(None)
+            # The next task finds none that this one changed.
             if not loop.is_closed():
                 left = asyncio.all_tasks(loop)
                 if left:  # as asyncio.run: what the function left running is cancelled
@@ -489,7 +497,9 @@ def close_loop(loop):
         loop.run_until_complete(loop.shutdown_asyncgens())
         executor, loop._default_executor = getattr(loop, "_default_executor", None), None
         if executor is not None:
-            executor.shutdown(wait=not any(item is not None for item in list(executor._work_queue.queue)))
+            executor.shutdown(wait=False)
+            for thread in list(getattr(executor, "_threads", ())):
+                thread.join(0.05)
     except Exception:
         pass
     finally:

@@ -158,6 +158,12 @@ def decimal_context():
     return None if decimal is None else decimal.getcontext()
 
 
+def rules_of(context):
+    """All of it but the flags, which any division sets."""
+    return (context.prec, context.rounding, context.Emin, context.Emax, context.capitals, context.clamp,
+            [trap for trap, on in context.traps.items() if on])
+
+
 def locale_now():
     locale = sys.modules.get("_locale")
     return None if locale is None else locale.setlocale(locale.LC_ALL, None)
@@ -196,6 +202,7 @@ class Kept:
         context = decimal_context()
         self.numbers = None if context is None else context.copy()
         self.locale = locale_now()
+        self.loop = current_loop()[1]
 
 
 def keep(keeps_threads):
@@ -248,7 +255,7 @@ def put_back():
     if os.environ is not environment or environment._data != kept.environment or environment_keys:
         put_back_environment()
         changed = True
-    for part in (put_back_streams, put_back_settings):
+    for part in (put_back_streams, put_back_settings, put_back_current_loop):
         differed, remains = part()
         changed |= differed
         stays |= remains
@@ -339,10 +346,12 @@ def put_back_settings():
     if context is not None:
         if kept.numbers is None:
             kept.numbers = sys.modules["decimal"].DefaultContext.copy() if "decimal" in sys.modules else context.copy()
-        if repr(context) != repr(kept.numbers):
+        if rules_of(context) != rules_of(kept.numbers):
             changed = True
             decimal = sys.modules.get("_decimal") or sys.modules.get("_pydecimal")
             decimal.setcontext(kept.numbers.copy())
+        else:
+            context.clear_flags()
     locale = locale_now()
     if locale is not None and locale != kept.locale:
         if kept.locale is None:
@@ -351,6 +360,31 @@ def put_back_settings():
             changed = True
             sys.modules["_locale"].setlocale(sys.modules["_locale"].LC_ALL, kept.locale)
     return changed, stays
+
+
+def current_loop():
+    """Where asyncio keeps the current event loop, and that."""
+    policy = getattr(sys.modules.get("asyncio.events"), "_event_loop_policy", None)
+    local = getattr(policy, "_local", None)
+    return local, getattr(local, "_loop", None)
+
+
+def put_back_current_loop():
+    """One that code which is not `async` left: closed, changed, or none where asyncio would make one."""
+    local, loop = current_loop()
+    if local is None or loop is kept.loop and (loop is not None or not getattr(local, "_set_called", False)):
+        return False, False
+    if loop is not None and not loop.is_closed():
+        if rarely("is_untouched")(loop):
+            return False, False
+        try:
+            loop.close()
+        except Exception:
+            return True, True
+    local._loop = kept.loop
+    if hasattr(local, "_set_called"):
+        local._set_called = kept.loop is not None
+    return True, False
 
 
 def limits_of_parent(each):
@@ -377,7 +411,6 @@ def threads_left():
         if threads_kept < 1 << 30:
             threads_kept = count
         return NONE
-    end_executors()
     threading = sys.modules.get("threading")
     known = 0
     if threading is not None:
@@ -386,17 +419,6 @@ def threads_left():
     if known > threads_kept:
         return LEFT
     return ENDING if count_threads() > threads_kept else NONE
-
-
-def end_executors():
-    """The threads that `async def` functions gave work to (as asyncio.run ends them)."""
-    for loop in list((globals().get("loops") or {}).values()):
-        executor = getattr(loop, "_default_executor", None)
-        if executor is not None:
-            loop._default_executor = None
-            executor.shutdown(wait=False)
-            for thread in list(getattr(executor, "_threads", ())):
-                thread.join(0.05)
 
 
 def audit(which):

@@ -41,6 +41,19 @@ class Node:
         return self.is_one(value)
 
 
+known_to_hold = {}  # while a value is said: what `holds` told, by node and value, which are kept alive
+
+
+def held(node, value):
+    """As node.holds; each is looked at once while a value is said."""
+    if not node.parts:
+        return node.is_one(value)
+    key = id(node), id(value)
+    if key not in known_to_hold:
+        known_to_hold[key] = node.holds(value), value
+    return known_to_hold[key][0]
+
+
 def refuse(what):
     raise Misfit([], "it must be " + what)
 
@@ -363,7 +376,7 @@ class Items(Node):
 
     @property
     def says(self):
-        return self.make is not list and self.make is not tuple
+        return self.ours or self.make is not list and self.make is not tuple
 
     def schema(self, book):
         schema = {"type": "array", "items": self.parts[0].schema(book)}
@@ -384,16 +397,18 @@ class Items(Node):
         return 2 if type(value) is list else 0
 
     def is_one(self, value):
+        if self.ours and hasattr(type(value), "__next__"):
+            return True
         return isinstance(value, (list, tuple) if self.make in (list, tuple) else self.make)
 
     def holds(self, value):
-        return self.is_one(value) and (hasattr(type(value), "__next__") or all(map(self.parts[0].holds, value)))
+        if hasattr(type(value), "__next__"):
+            return self.ours  # to look into it would use it up
+        return self.is_one(value) and all(held(self.parts[0], each) for each in value)
 
     def say(self, value):
         if isinstance(value, (str, bytes, dict)) or not hasattr(type(value), "__iter__"):
             return value
-        if hasattr(type(value), "__next__"):
-            return value  # to look at it would use it up
         return [self.parts[0].say(each) for each in value]
 
 
@@ -425,7 +440,7 @@ class Tuple(Node):
         return isinstance(value, tuple) and len(value) == len(self.parts)
 
     def holds(self, value):
-        return self.is_one(value) and all(node.holds(each) for node, each in zip(self.parts, value))
+        return self.is_one(value) and all(held(node, each) for node, each in zip(self.parts, value))
 
     def say(self, value):
         if not isinstance(value, (list, tuple)) or len(value) != len(self.parts):
@@ -433,14 +448,25 @@ class Tuple(Node):
         return [node.say(each) for node, each in zip(self.parts, value)]
 
 
+NAMES = {
+    "integer": {"pattern": "^-?[0-9]+$"},
+    "number": {"pattern": "^-?[0-9]+(\\.[0-9]+)?([eE][-+]?[0-9]+)?$"},
+    "boolean": {"enum": ["true", "false"]},
+    "null": {"enum": ["null"]},
+}
+
+
 def as_names(schema, definitions):
     """The schema of an object's names, which are texts whatever they are read as."""
     told = definitions.get(schema.get("$ref", "")[8:], schema)
-    if "enum" in told and told.get("type") != "string":
+    kind = told.get("type")
+    if "anyOf" in told:
+        return union_schema([as_names(each, definitions) for each in told["anyOf"]])
+    if isinstance(kind, list):
+        return union_schema([as_names(dict(told, type=each), definitions) for each in kind])
+    if "enum" in told and kind != "string":
         return {"enum": [each if isinstance(each, str) else to_json(each) for each in told["enum"]]}
-    if told.get("type") == "integer":
-        return {"pattern": "^-?[0-9]+$"}
-    return schema
+    return NAMES.get(kind, schema if kind == "string" or told is schema else told)
 
 
 class Dict(Node):
@@ -483,7 +509,7 @@ class Dict(Node):
         return isinstance(value, dict)
 
     def holds(self, value):
-        return self.is_one(value) and all(map(self.parts[1].holds, value.values()))
+        return self.is_one(value) and all(held(self.parts[1], each) for each in value.values())
 
     def say(self, value):
         if not isinstance(value, dict):
@@ -502,7 +528,7 @@ def key_of(node, name, memo):
                 last = misfit
         raise last
     candidates = [name]
-    if isinstance(node, (Literal, Enum)) and name[:1] in "-0123456789tfn":
+    if isinstance(node, (Literal, Enum, Null)) and name[:1] in "-0123456789tfn":
         try:
             candidates.append(scan(name, 0)[0])
         except (ValueError, StopIteration):

@@ -124,7 +124,7 @@ class Zygote:
         try:
             loaded = how(*arguments)
         except BaseException as error:
-            self.refuse(what, "import-failed", rarely("line_of")(error), error)
+            self.refuse(what, "import-failed", rarely("import_failure")(error), error)
         if not self.in_worker and thread_count() != 1:
             rarely("refuse_threads")(self, what)
         return loaded
