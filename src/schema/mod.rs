@@ -54,10 +54,12 @@ impl Types {
 
     /// A path in the arguments of a call as one in the arguments by name.
     pub fn path_by_name(&self, path: &str) -> String {
-        if let Some(rest) = path.strip_prefix("$.kwargs") {
+        // Of a typed call's payload: an array of both.
+        if let Some(rest) = path.strip_prefix("$.kwargs").or(path.strip_prefix("$[1]")) {
             return format!("${rest}");
         }
-        let Some(rest) = path.strip_prefix("$.args") else { return path.to_owned() };
+        let args = path.strip_prefix("$.args").or(path.strip_prefix("$[0]"));
+        let Some(rest) = args else { return path.to_owned() };
         let Some((index, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
             return "$".to_owned();
         };

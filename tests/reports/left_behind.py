@@ -125,6 +125,14 @@ async def pending(x):
 async def looks(x):
     await asyncio.sleep(0.1); return [x, asyncio.get_running_loop().get_debug()]
 def with_run(x): return asyncio.run(asyncio.sleep(0, x))
+def running(x): asyncio._set_running_loop(asyncio.new_event_loop()); return x
+def policy(x):
+    class Broken(asyncio.DefaultEventLoopPolicy):
+        def new_event_loop(self): raise RuntimeError("left")
+    asyncio.set_event_loop_policy(Broken()); return x
+def descriptors(x):
+    import os
+    os.closerange(6, 64); return x
 def new_loop(x):
     loop = asyncio.new_event_loop(); asyncio.set_event_loop(loop); loop.close(); return x
 '''
@@ -133,8 +141,9 @@ def new_loop(x):
 def test_f3_no_job_can_break_the_event_loop_of_the_next():
     with serving(LOOPS) as server:
         worker = server.workers()[0]["pid"]
-        for name in ("report", "tidy", "stopping", "later", "handler", "pending", "with_run", "new_loop", "report"):
-            server.apply(name, 1)
+        for name in ("report", "tidy", "stopping", "later", "handler", "pending", "with_run", "new_loop", "report", "running", "policy",
+                     "descriptors", "report"):
+            same(server.value(name, 1), 2 if name == "double" else 1)
             same(server.value("double", 1), 2, "after " + name)
             same(server.value("threaded", -3), 3, "after " + name)
             job = server.start("looks", 4)
@@ -186,7 +195,15 @@ def look():
     umask = os.umask(0); os.umask(umask)
     return [os.getcwd(), umask, os.environ.get("LEFT"), sys.getrecursionlimit(), gc.isenabled(), sys.gettrace(),
             signal.getsignal(signal.SIGTERM) == signal.SIG_IGN, mask, decimal.getcontext().prec]
-def prints(x): print("line", x); print("error", x, file=sys.stderr); return [os.fstat(fd).st_mode > 0 for fd in (0, 1, 2)]
+def latin(x): sys.stdout.reconfigure(encoding="latin-1", errors="strict", line_buffering=False); return x
+def wrap(x):
+    import io
+    sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="latin-1"); return x
+def mute(x): sys.stdout.write = None; return x
+def tee(x):
+    old = sys.stdout.write; sys.stdout.write = lambda text: old("TEE" + text); return x
+def digits(x): sys.set_int_max_str_digits(640) if hasattr(sys, "set_int_max_str_digits") else None; return x
+def prints(x): print("line", x, "\\u20ac"); print("error", x, file=sys.stderr); 10 ** 1000 == int("1" * 1000); return [os.fstat(fd).st_mode > 0 for fd in (0, 1, 2)]
 def threads(): return threading.active_count()
 '''
 
@@ -201,13 +218,13 @@ def test_f4_a4_what_a_task_leaves_hurts_nobody():
         for _ in range(12):
             server.value("limited", 1)
             same(server.value("innocent", 1), 1)
-        for name in ("settings", "streams", "closed", "replaced"):
+        for name in ("settings", "streams", "closed", "replaced", "latin", "wrap", "mute", "tee", "digits"):
             server.value(name, 1)
             same(server.value("look"), seen, "after " + name)
             job = server.start("prints", 7)
             same(server.result(job), (200, [True] * 3), "after " + name)
             text = str(server.ask("GET", "/v1/jobs/%s/logs" % job)[2])
-            assert "line 7" in text and "error 7" in text, (name, text)
+            assert "line 7 \u20ac\n" in text and "error 7\n" in text and "TEE" not in text, (name, text)
 
 
 def test_a4_a_bomb_that_was_left_is_not_blamed_on_the_next():

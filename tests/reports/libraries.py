@@ -24,6 +24,11 @@ def pandas_day() -> Optional[datetime.date]:
 def pandas_series() -> List[Optional[datetime.datetime]]:
     import pandas as pd
     return list(pd.Series(pd.to_datetime(["2020-01-02", None])))
+def struct(): return np.array([(1, "2020-01-02")], dtype=[("a", "i4"), ("c", "M8[ns]")])
+def zoned():
+    import pandas as pd
+    return pd.Series(pd.to_datetime(["2020-01-02"], utc=True))
+def span() -> datetime.timedelta: return np.timedelta64(5, "s")
 def frame():
     import pandas as pd
     return pd.DataFrame({"a": [1, 2]}).to_dict("records")
@@ -45,4 +50,7 @@ def test_f16_dates_of_numpy_and_pandas():
         same(server.value("pandas_dates"), ["2020-01-02T03:04:05", None])
         same(server.value("pandas_day"), None)
         same(server.value("pandas_series"), ["2020-01-02T00:00:00", None])
+        same(server.value("struct"), [[1, "2020-01-02T00:00:00"]])
+        same(server.value("zoned"), ["2020-01-02T00:00:00+00:00"])
+        same(server.value("span"), "PT5S")
         same(server.value("frame"), [{"a": 1}, {"a": 2}])

@@ -144,6 +144,7 @@ def test_f6_f7_pydantic_alone_judges_what_is_its_own():
             ("choice", {"c": {"p": 1}}, 1), ("choice", {"c": {"port": "2"}}, 2),
             ("pet", {"p": {"kind": "dog"}}, "Dog"), ("pet", {"p": {"kind": "cat", "lives": "8"}}, "Cat"),
             ("hold", {"h": {"what": {"x": 1}, "count": "3", "order": {"orderId": 2}}}, [{"x": 1}, 3, 2]),
+            ("pet", {"p": {"kind": "cat", "lives": "many"}}, Misfit("$.p.lives")),
             ("hold", {"h": {"what": None, "count": 1, "order": {"orderId": "x"}}}, Misfit("$.h.order.orderId")),
             ("ratio", {"n": {}}, "n"), ("below", {"share": 1}, True), ("below", {"share": 2}, Misfit("$.share")),
             ("when", {"w": {"at": "2026-01-02T03:04:05Z"}}, {"at": "2026-01-02T03:04:05Z", "span": "PT1M30S"}),
@@ -335,6 +336,71 @@ def test_f15_names_are_as_json_dumps_makes_them():
         assert "gives a name twice" in file.read()
 
 
+OTHERS = '''
+from __future__ import annotations
+import collections, dataclasses, datetime, enum, functools
+from typing import DefaultDict, Dict, Generator, Iterable, Iterator, List, Optional, Set, Tuple, Union
+try:
+    from typing import NotRequired, TypedDict, Unpack
+except ImportError:
+    Unpack = None
+class Color(enum.Enum):
+    RED = "red"
+class Level(enum.Enum):
+    LOW = 1
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+@dataclasses.dataclass
+class Pos:
+    a: int
+    def __init__(self, a: int, /, b: int = 2, **more: int): self.a = a + b + sum(more.values())
+def kw(f):
+    @functools.wraps(f)
+    def g(**k): return f(**k)
+    return g
+@kw
+def only(a: int, b: int = 1) -> int: return a + b
+def pos(p: Pos) -> int: return p.a
+def access(a: Access) -> Access: return a
+def lazily(n: int) -> Iterator[Color]: return iter([Color.RED] * n)
+def yields(n: int) -> Generator[Set[int], None, None]:
+    for i in range(n): yield {i}
+def none_key(d: Dict[Optional[int], int]) -> Dict[Optional[int], int]: return d
+def truths(d: Dict[bool, int]) -> Dict[bool, int]: return d
+def ratios(d: Dict[float, int]) -> Dict[float, int]: return d
+def levels(d: Dict[Level, int]) -> List[Level]: return list(d)
+def grown(p: DefaultDict[str, List[int]]) -> Dict[str, List[int]]:
+    p["new"].append(1); return p
+def day(d: datetime.date) -> datetime.date: return d
+def rest(p: tuple[int, *tuple[str, ...]]): return list(p)
+if Unpack:
+    class More(TypedDict):
+        x: int
+        y: NotRequired[str]
+    def many(**k: Unpack[More]): return k
+def huge(x: int = 10 ** 5000) -> int: return x % 7
+'''
+
+
+def test_other_inputs_of_these_kinds():
+    def document(server):
+        for name, wanted in (("ratios", "pattern"), ("truths", "enum"), ("none_key", "anyOf")):
+            names = server.types(name)["parameters"]["properties"]["d"]["propertyNames"]
+            assert list(names) == [wanted], names
+        same(server.types("access")["returns"], {"type": "integer"})
+        same(server.types("huge")["parameters"]["properties"]["x"], {"type": "integer"})
+        same(server.call("pos", {"p": {"$bytes": "AAE"}})[1]["path"], "$.p")
+    in_both_modes(OTHERS, [
+        ("only", {"a": 1}, 2), ("only", {"a": "1", "b": 2}, 3), ("pos", {"p": {"a": 1}}, 3), ("pos", {"p": {"a": 1, "b": 0, "c": "4"}}, 5),
+        ("access", {"a": 3}, 3), ("access", {"a": 64}, Misfit("$.a")), ("lazily", {"n": 2}, ["red", "red"]), ("yields", {"n": 2}, [[0], [1]]),
+        ("none_key", {"d": {"null": 1, "2": 3}}, {"null": 1, "2": 3}), ("truths", {"d": {"true": 1}}, {"true": 1}),
+        ("ratios", {"d": {"1.5": 1}}, {"1.5": 1}), ("levels", {"d": {"1": 5}}, [1]), ("levels", {"d": {"2": 5}}, Misfit("$.d[\"2\"]")),
+        ("grown", {"p": {"a": ["2"]}}, {"a": [2], "new": [1]}),
+        ("day", {"d": "2026-01-02T00:00:00"}, "2026-01-02"), ("day", {"d": 0}, "1970-01-01"), ("day", {"d": "2026-01-02T03:00:00"}, Misfit("$.d")),
+        ("rest", {"p": [1, "a", "b"]}, [1, "a", "b"]), ("many", {"x": 1, "y": "z"}, {"x": 1, "y": "z"})], document)
+
+
 TREES = '''
 import dataclasses, typing
 @dataclasses.dataclass
@@ -362,6 +428,23 @@ class Node(typing.TypedDict):
     of: "typing.Union[Node, Other, int]"
 class Other(typing.TypedDict):
     of: "typing.Union[Node, Other, int]"
+@dataclasses.dataclass
+class Left:
+    left: "Chain"
+    right: int
+@dataclasses.dataclass
+class Right:
+    left: "Chain"
+    right: str
+Chain = typing.Union[Left, Right, int]
+class Numbered(typing.TypedDict):
+    of: "typing.Union[Numbered, Named, int]"
+    tag: typing.Set[int]
+class Named(typing.TypedDict):
+    of: "typing.Union[Numbered, Named, int]"
+    tag: typing.Set[str]
+def chain(c: Chain) -> Chain: return c
+def tagged(t: typing.Union[Numbered, Named]) -> typing.Union[Numbered, Named]: return t
 def evaluate(e: Expr) -> int: return 1
 def term(t: Term) -> str: return type(t).__name__
 def node(n: typing.Union[Node, Other]) -> int: return 2
@@ -380,6 +463,9 @@ def test_a1_recursive_unions_cost_what_their_input_weighs():
             for name, argument, leaf, wrap in (
                     ("evaluate", "e", "x", lambda inner: {"of": inner}), ("evaluate", "e", 1, lambda inner: {"of": inner}),
                     ("node", "n", "x", lambda inner: {"of": inner}),
+                    ("chain", "c", 1, lambda inner: {"left": inner, "right": "s"}),
+                    ("chain", "c", "x", lambda inner: {"left": inner, "right": "s"}),
+                    ("tagged", "t", 1, lambda inner: {"of": inner, "tag": ["s"]}),
                     ("term", "t", 1, lambda inner: {"op": "*", "left": inner, "right": 2}),
                     ("term", "t", "x", lambda inner: {"op": "+", "left": inner, "right": 2})):
                 begin = time.monotonic()

@@ -193,17 +193,37 @@ class Pydantic(Node):
             complaints = error.errors() if hasattr(error, "errors") else []
             if not complaints:
                 raise Misfit([], rarely("message_of")(error)) from None
-            steps = [each for each in complaints[0].get("loc", ()) if isinstance(each, (int, str))]
-            raise Misfit(steps, str(complaints[0].get("msg", "it does not fit"))) from None
+            raise Misfit(places(complaints[0], value), str(complaints[0].get("msg", "it does not fit"))) from None
 
     def is_one(self, value):
         return self.kind is None or isinstance(value, self.kind)
+
+    def holds(self, value):
+        if self.kind is not None:
+            return isinstance(value, self.kind)
+        try:
+            self.validate(value, strict=True)
+            return True
+        except Exception:
+            return False
 
     def say(self, value):
         try:
             return self.dump(value, mode="json", by_alias=True, warnings=False)
         except Exception:
             return value  # the encoder has the last word
+
+
+def places(complaint, value):
+    """The steps to what does not fit: of pydantic's those that are places in the value (not tags of unions)."""
+    steps, there = [], value
+    for step in complaint.get("loc", ()):
+        if isinstance(there, dict) and step in there or isinstance(there, list) and type(step) is int:
+            steps.append(step)
+            there = there[step] if not isinstance(there, list) or -1 < step < len(there) else None
+        elif complaint.get("type") == "missing" and step == complaint["loc"][-1]:
+            steps.append(step)
+    return steps
 
 
 def evaluated(note, home):
@@ -376,9 +396,11 @@ class FunctionTypes:
         home = described.home
         chosen = lambda note: Node() if note is EMPTY else CHOOSER.choose(NODES.of(note, home))
         self.nodes = {name: chosen(note) for name, _, note, _ in described.parameters}
-        self.positional = [self.nodes[name] for name in described.named((POSITIONAL, EITHER))]
+        self.positional = [self.nodes[name] for name in described.by_position()]
         self.by_name = {name: self.nodes[name] for name in described.named((EITHER, KEYWORD))}
         rest, more = described.of_kind(REST)[0], described.of_kind(MORE)[0]
+        if more is not None and "Unpack[" in str(next(note for name, _, note, _ in described.parameters if name == more)):
+            self.nodes[more] = Node()  # a TypedDict of the names, which the function alone knows
         self.rest, self.more = self.nodes.get(rest, Node()), self.nodes.get(more, Node())
         self.book = Book("validation")
         self.returns = None if described.returns is EMPTY else chosen(described.returns)

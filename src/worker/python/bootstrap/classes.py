@@ -404,7 +404,10 @@ class Nodes:
             key = first()
             value = Int(int, home) if name == "Counter" else \
                 self.part(arguments[1], home, bound) if len(arguments) == 2 else Node(None, home)
-            return Dict(note, home, key, value, kind if name in ("Counter", "OrderedDict") else dict)
+            make = kind if name in ("Counter", "OrderedDict") else dict
+            if name == "defaultdict":
+                make = default_dict(kind, arguments)
+            return Dict(note, home, key, value, make)
         if issubclass(kind, (bytes, bytearray)) and kind.__module__ == "builtins":
             node = Bytes(note, home)
             node.note = kind
@@ -440,6 +443,8 @@ class Nodes:
             return Items(note, home, self.part(arguments[0], home, bound), tuple)
         if arguments == ((),):  # `Tuple[()]` of 3.9 and 3.10
             return Tuple(note, home, [])
+        if any(getattr(each, "__unpacked__", False) or "Unpack[" in str(each) for each in arguments):
+            return Items(note, home, Node(None, home), tuple)  # *tuple[int, ...] in the midst: of any items
         return Tuple(note, home, [self.part(each, home, bound) for each in arguments])
 
     def of_members(self, make, kind, note, arguments, home, bound):
@@ -457,6 +462,14 @@ class Nodes:
             node.set_members(*members_of(self, kind, names, home))
         except Exception:
             node.__class__, node.reads = Node, False  # it can't be looked into: it takes anything
+
+
+def default_dict(kind, arguments):
+    """What makes a defaultdict whose missing values are empty ones of their type, as pydantic's are."""
+    value = arguments[1] if len(arguments) == 2 else None
+    value = getattr(value, "__origin__", value)
+    known = isinstance(value, type) and value in (list, dict, set, frozenset, tuple, int, float, str, bool)
+    return lambda made: kind(value if known else None, made)
 
 
 def bound_names(kind, own):

@@ -14,6 +14,10 @@ class Described:
         self.parameters = parameters
         self.returns = returns
         self.home = home  # where the names in annotations are looked up
+        self.positions = None  # how many can be given by position; None: all that say so
+
+    def by_position(self):
+        return self.named((POSITIONAL, EITHER))[:self.positions]
 
     def named(self, kinds):
         return [name for name, kind, _, _ in self.parameters if kind in kinds]
@@ -61,7 +65,11 @@ def describe(function):
     given = lambda value: EMPTY if value is empty else value
     parameters = [(each.name, int(each.kind), given(each.annotation), given(each.default))
                   for each in signature.parameters.values()]
-    return Described(parameters, given(signature.return_annotation), home_of_names(function))
+    described = Described(parameters, given(signature.return_annotation), home_of_names(function))
+    if type(plain) is FUNCTION and not plain.__code__.co_flags & 4:
+        # A decorator's function takes no more by position than it says, whatever it wraps.
+        described.positions = max(0, plain.__code__.co_argcount - skip)
+    return described
 
 
 def home_of_names(function):
@@ -142,7 +150,7 @@ def types_of(described, known):
             properties[name] = own
             if default is EMPTY:
                 required.append(name)
-    types = {"positional": described.named((POSITIONAL, EITHER)), "parameters": schema}
+    types = {"positional": described.by_position(), "parameters": schema}
     rest = described.of_kind(REST)[0]
     if rest is not None:
         types["rest"] = rest

@@ -329,8 +329,14 @@ def steps_to(value, is_bad):
 
 def listed(value, kind, tolist):
     """What `tolist` makes of an array or a scalar; of numpy's moments ISO texts, whatever their unit."""
-    form = getattr(getattr(value, "dtype", None), "kind", None)
-    if form in ("M", "m"):
+    dtype = getattr(value, "dtype", None)
+    form = getattr(dtype, "kind", None)
+    if form == "V" and dtype.names:
+        if value.shape:
+            return [listed(each, type(each), tolist) for each in value]
+        return [listed(each, type(each), type(each).tolist) if hasattr(each, "tolist") else each
+                for each in map(value.__getitem__, dtype.names)]
+    if form in ("M", "m") and type(dtype).__module__.partition(".")[0] == "numpy":
         value = moments(value, form)
         kind = type(value)
         tolist = getattr(kind, "tolist", None)
@@ -456,6 +462,7 @@ def awaiting_calls(functions):
     def run(awaitable):
         # Never made the current one: code that is not `async` has loops of its own.
         loop = loops.pop(getpid(), None) or asyncio.new_event_loop()
+        asyncio._set_running_loop(None)  # whatever a task before has set
         try:
             return loop.run_until_complete(awaitable)
         finally:

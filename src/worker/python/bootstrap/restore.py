@@ -123,7 +123,10 @@ def settings():
             (gc.isenabled(), switch_gc), (gc.get_threshold(), set_gc_threshold),
             (sys.gettrace(), sys.settrace), (sys.getprofile(), sys.setprofile),
             (os.getpriority(os.PRIO_PROCESS, 0), set_priority), (os.sched_getaffinity(0), set_affinity),
+            (gc.get_debug(), gc.set_debug), (_thread.stack_size(), _thread.stack_size),
             (os.getresuid() + os.getresgid(), None)]
+    if hasattr(sys, "get_int_max_str_digits"):
+        said.append((sys.get_int_max_str_digits(), sys.set_int_max_str_digits))
     return said
 
 
@@ -197,12 +200,13 @@ class Kept:
         self.environment = dict(environment._data)
         self.files = [file_of(each) for each in (0, 1, 2)]
         self.streams = sys.stdin, sys.stdout, sys.stderr
+        self.of_streams = [of_stream(each) for each in self.streams[1:]]
         self.settings = settings()
         self.limits = limits()
         context = decimal_context()
         self.numbers = None if context is None else context.copy()
         self.locale = locale_now()
-        self.loop = current_loop()[1]
+        self.policy, _, self.loop = current_loop()
 
 
 def keep(keeps_threads):
@@ -318,7 +322,31 @@ def put_back_streams():
             setattr(sys, name, made)
             setattr(sys, "__%s__" % name, made)
             kept.streams = sys.stdin, sys.stdout, sys.stderr
+            kept.of_streams = [of_stream(each) for each in kept.streams[1:]]
+    for stream, was in zip(kept.streams[1:], kept.of_streams):
+        if of_stream(stream) != was:
+            changed = True
+            stays |= not put_back_stream(stream, was)
     return changed, stays
+
+
+def of_stream(stream):
+    """How a stream writes, and what was set on it."""
+    try:
+        return (stream.encoding, stream.errors, stream.line_buffering, stream.write_through), dict(vars(stream))
+    except Exception:
+        return None  # none of Python's own
+
+
+def put_back_stream(stream, was):
+    try:
+        (encoding, errors, by_lines, at_once), own = was
+        vars(stream).clear()
+        vars(stream).update(own)
+        stream.reconfigure(encoding=encoding, errors=errors, line_buffering=by_lines, write_through=at_once)
+    except Exception:
+        pass
+    return of_stream(stream) == was
 
 
 def put_back_settings():
@@ -363,15 +391,30 @@ def put_back_settings():
 
 
 def current_loop():
-    """Where asyncio keeps the current event loop, and that."""
+    """asyncio's policy, where that keeps the current event loop, and this."""
     policy = getattr(sys.modules.get("asyncio.events"), "_event_loop_policy", None)
     local = getattr(policy, "_local", None)
-    return local, getattr(local, "_loop", None)
+    return policy, local, getattr(local, "_loop", None)
+
+
+let_go = []
+
+
+def is_asyncios(policy):
+    """Whether it is the one that asyncio makes when it is first asked."""
+    return type(policy).__module__.partition(".")[0] == "asyncio"
 
 
 def put_back_current_loop():
     """One that code which is not `async` left: closed, changed, or none where asyncio would make one."""
-    local, loop = current_loop()
+    if os.closerange.used:
+        os.closerange.used = False
+        let_go.extend((globals().get("loops") or {}).values())  # never closed: their descriptors may be others' now
+        (globals().get("loops") or {}).clear()
+    policy, local, loop = current_loop()
+    if policy is not kept.policy and (kept.policy is not None or not is_asyncios(policy)):
+        sys.modules["asyncio.events"]._event_loop_policy = kept.policy
+        return True, False
     if local is None or loop is kept.loop and (loop is not None or not getattr(local, "_set_called", False)):
         return False, False
     if loop is not None and not loop.is_closed():

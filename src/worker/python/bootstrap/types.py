@@ -47,7 +47,7 @@ known_to_hold = {}  # while a value is said: what `holds` told, by node and valu
 def held(node, value):
     """As node.holds; each is looked at once while a value is said."""
     if not node.parts:
-        return node.is_one(value)
+        return node.holds(value)
     key = id(node), id(value)
     if key not in known_to_hold:
         known_to_hold[key] = node.holds(value), value
@@ -221,7 +221,13 @@ class Enum(Node):
     native, reads, says = False, True, True
 
     def schema(self, book):
+        if self.is_flag:
+            return {"type": "integer"}
         return choice_schema([each.value for each in self.note])
+
+    @property
+    def is_flag(self):
+        return issubclass(self.note, sys.modules["enum"].Flag)
 
     def read(self, value, memo):
         candidates = [value]
@@ -232,10 +238,11 @@ class Enum(Node):
                 return self.note(candidate)
             except ValueError:
                 pass
-        return refuse("one of " + ", ".join(repr(each.value) for each in list(self.note)[:20]))
+        return refuse("a sum of flags" if self.is_flag else
+                      "one of " + ", ".join(repr(each.value) for each in list(self.note)[:20]))
 
     def takes(self, value):
-        return 3 if any(is_same(each.value, value) for each in self.note) else 0
+        return 3 if self.is_flag and type(value) is int or any(is_same(each.value, value) for each in self.note) else 0
 
     def is_one(self, value):
         return isinstance(value, self.note)
@@ -299,7 +306,19 @@ def moment_of(kind):
     def make(value):
         if type(value) in (int, float):
             home = sys.modules["datetime"]
-            return kind.fromtimestamp(value, home.timezone.utc)
+            return kind.fromtimestamp(value if abs(value) <= 2e10 else value / 1000, home.timezone.utc)
+        return iso(kind)(value)
+    return make
+
+
+def day_of(kind):
+    """Of a moment, as pydantic, if that is midnight."""
+    def make(value):
+        if type(value) in (int, float) or type(value) is str and len(value) > 10:
+            moment = moment_of(sys.modules["datetime"].datetime)(value)
+            if moment.time() != sys.modules["datetime"].time():
+                refuse("a date without a time of day")
+            return kind(moment.year, moment.month, moment.day)
         return iso(kind)(value)
     return make
 
@@ -314,7 +333,7 @@ def pattern_said(value):
 
 
 TEXTS = {
-    ("datetime", "datetime"): ("date-time", moment_of, None), ("datetime", "date"): ("date", iso, None),
+    ("datetime", "datetime"): ("date-time", moment_of, None), ("datetime", "date"): ("date", day_of, None),
     ("datetime", "time"): ("time", iso, None), ("uuid", "UUID"): ("uuid", of_text, None),
     ("datetime", "timedelta"): ("duration", duration_of, lambda value: duration_said(value)),
     ("decimal", "Decimal"): (None, decimal_of, None), ("fractions", "Fraction"): (None, of_text, str),
@@ -352,6 +371,8 @@ class Text(Node):
         return isinstance(value, self.note)
 
     def say(self, value):
+        if self.said and not isinstance(value, self.note) and hasattr(type(value), "item"):
+            value = value.item()  # of numpy
         return self.said(value) if self.said and isinstance(value, self.note) else value
 
 
@@ -477,6 +498,8 @@ class Dict(Node):
         self.parts = [key, value]
         self.make = make
         self.native = make is dict and type(key) in (Node, Str)
+        # In JSON mode pydantic takes a name as the text that it is.
+        self.ours = isinstance(key, Enum) and any(type(each.value) is not str for each in key.note)
         self.reads = True
         self.says = type(key) not in (Node, Str, Int, Float, Bool)
 

@@ -18,9 +18,23 @@ def take_places():
         close(null)
     # C's output is not buffered: no task needs an fflush. Python's goes out by lines, and never fails a task.
     c_call("setvbuf", Pointer.from_address(_ctypes.dlsym(process, "stdout")), None, 2, Pointer(0))
-    if sys.stdout is not None:
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    for name, place in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is not None:
+            made = stream_of_a_pipe(place)
+            setattr(sys, name, made)
+            setattr(sys, "__%s__" % name, made)
     return _socket.socket(fileno=CONTROL)
+
+
+def stream_of_a_pipe(place):
+    """A text stream on a descriptor. In workers that is a pipe: so it must not be taken for a file that can seek."""
+    kept, ends = dup(place), os.pipe()
+    dup2(ends[1], place)
+    made = open(place, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+    dup2(kept, place)
+    for each in (kept, *ends):
+        close(each)
+    return made
 
 
 def receive(control):
