@@ -223,7 +223,9 @@ where
                 let answer = service.clone().call(request.map(|body| hide(body, &exchanges)));
                 async move {
                     let mut response = answer.await?;
-                    exchange.answer();
+                    if response.body().size_hint().exact().is_none() {
+                        exchange.stream();
+                    }
                     // A body that nobody read to its end stands before the next request: there can be none.
                     if registry.is_closing() || exchange.body_is_unread() {
                         let close = HeaderValue::from_static("close");

@@ -17,7 +17,8 @@ fn f41_forks_that_are_lost_together_are_one_failure() {
     on_time(|| {
         let server = Server::bare(&["--builtin", "--workers", "1"]);
         let worker = server.workers_of("native")[0].pid;
-        let zygotes: Vec<i32> = server.zygotes().into_iter().filter(|pid| *pid != worker).collect();
+        let is_zygote = |pid: &i32| *pid != worker && proc::name(*pid) != "forkpool-keeper";
+        let zygotes: Vec<i32> = proc::children(server.pid()).into_iter().filter(is_zygote).collect();
         let [zygote] = zygotes[..] else { panic!("one zygote: {zygotes:?}") };
         proc::signal(zygote, Signal::SIGSTOP);
         let before = server.fds();

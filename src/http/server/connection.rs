@@ -29,6 +29,8 @@ const STILL_THERE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// When the connection is looked at again after that, besides once in each sweep.
 const ROUND_TRIP: Duration = Duration::from_millis(150);
+/// How long a handler may take to read what is there of a body.
+const BODY_READ: Duration = Duration::from_millis(50);
 
 /// What is known of the client of a request at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +72,8 @@ pub(super) struct Mark {
     body_open: AtomicBool,
     /// hyper has asked for bytes and waits for them, so that it sees the client leave.
     watched: AtomicBool,
-    /// Bytes of the present request's answer may be out.
-    answering: AtomicBool,
+    /// The present request's answer is being streamed.
+    streaming: AtomicBool,
     /// The client sends no more, and waits for its answer.
     half_closed: AtomicBool,
     /// The present request may be answered by [`STILL_THERE`] first: it is of HTTP/1.1, and this wasn't done.
@@ -96,7 +98,7 @@ impl Mark {
             body_unread: AtomicBool::new(false),
             body_open: AtomicBool::new(false),
             watched: AtomicBool::new(false),
-            answering: AtomicBool::new(false),
+            streaming: AtomicBool::new(false),
             half_closed: AtomicBool::new(false),
             may_ask: AtomicBool::new(false),
             asks_after: AtomicU64::new(0),
@@ -118,7 +120,7 @@ impl Mark {
     pub(super) fn begin_exchange(self: &Arc<Self>, version: Version, asks_after: Duration) -> Exchange {
         self.body_unread.store(false, Relaxed);
         self.body_open.store(false, Relaxed);
-        self.answering.store(false, Relaxed);
+        self.streaming.store(false, Relaxed);
         self.may_ask.store(version >= Version::HTTP_11 && self.is_tcp, Relaxed);
         self.asks_after.store(u64::try_from(asks_after.as_millis()).unwrap_or(u64::MAX), Relaxed);
         self.enter(Phase::Busy);
@@ -155,8 +157,8 @@ impl Mark {
             Peer::Gone => Client::Left,
             Peer::Open => Client::Reads,
             Peer::SendsNoMore if self.half_closed.load(Relaxed) || !self.is_tcp => Client::Reads,
-            // In the middle of an answer nothing can be asked; nor in that of the request before.
-            Peer::SendsNoMore if self.answering.load(Relaxed) => Client::Left,
+            // In the middle of a stream nothing can be asked; nor in the answer to the request before.
+            Peer::SendsNoMore if self.streaming.load(Relaxed) => Client::Left,
             Peer::SendsNoMore if self.write_pending_since().is_some() => Client::Reads,
             Peer::SendsNoMore => Client::Unknown,
         }
@@ -185,9 +187,9 @@ impl Mark {
 pub(super) struct Exchange(Arc<Mark>);
 
 impl Exchange {
-    /// Its answer is about to be written.
-    pub(super) fn answer(&self) {
-        self.0.answering.store(true, Relaxed);
+    /// Its answer is about to be written, piece by piece.
+    pub(super) fn stream(&self) {
+        self.0.streaming.store(true, Relaxed);
     }
 
     /// Whether the request's body was dropped before its end.
@@ -361,6 +363,8 @@ pub(super) struct Io {
     write_shut: bool,
     /// Until the client, which has stopped sending, is asked whether it still reads.
     asking: Option<Pin<Box<Sleep>>>,
+    /// Until a body that the handler hasn't read to its end counts as cut off.
+    reading: Option<Pin<Box<Sleep>>>,
 }
 
 impl Drop for Io {
@@ -373,20 +377,36 @@ impl Drop for Io {
 impl Io {
     pub(super) fn new(stream: Stream, mark: Arc<Mark>) -> Self {
         *mark.socket.lock() = Some(stream.as_raw_fd());
-        Self { stream, mark, read_pending: false, write_pending: false, write_shut: false, asking: None }
+        Self {
+            stream,
+            mark,
+            read_pending: false,
+            write_pending: false,
+            write_shut: false,
+            asking: None,
+            reading: None,
+        }
     }
 
     /// The client has sent its last byte while its answer is made: `true` if it is still there. hyper, which would
     /// drop the request, is told after the answer. A client that doesn't read any more is given a while to show it.
     fn stays_half_closed(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.mark.phase().0 != Phase::Busy || self.mark.body_open.load(Relaxed) {
+        if self.mark.phase().0 != Phase::Busy {
             return false;
+        }
+        if self.mark.body_open.load(Relaxed) {
+            // Cut off, unless hyper has it in whole and the handler is about to read that.
+            let reading = self.reading.get_or_insert_with(|| Box::pin(tokio::time::sleep(BODY_READ)));
+            let waits = reading.as_mut().poll(cx).is_pending();
+            self.watch(waits);
+            return waits;
         }
         let mut client = self.mark.client();
         if client == Client::Unknown {
             let asks_after = Duration::from_millis(self.mark.asks_after.load(Relaxed));
             let asking = self.asking.get_or_insert_with(|| Box::pin(tokio::time::sleep(asks_after)));
             if asking.as_mut().poll(cx).is_pending() {
+                self.watch(true);
                 return true;
             }
             client = self.mark.ask();
@@ -395,12 +415,15 @@ impl Io {
         }
         let waits = client == Client::Reads
             && self.asking.as_mut().is_some_and(|asking| asking.as_mut().poll(cx).is_pending());
-        if !waits {
-            // From now on the sweep looks.
-            self.mark.watched.store(false, Relaxed);
-            self.read_pending = false;
-        }
+        // If not, the sweep looks from now on.
+        self.watch(waits);
         client != Client::Left
+    }
+
+    /// Whether this connection looks after its client itself.
+    fn watch(&mut self, watches: bool) {
+        self.read_pending = watches;
+        self.mark.watched.store(watches, Relaxed);
     }
 
     fn note_write(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -433,10 +456,9 @@ impl AsyncRead for Io {
             this.mark.end_held.store(true, Relaxed);
             return Poll::Pending;
         }
-        this.asking = None;
+        (this.asking, this.reading) = (None, None);
         if polled.is_pending() != this.read_pending {
-            this.read_pending = polled.is_pending();
-            this.mark.watched.store(this.read_pending, Relaxed);
+            this.watch(polled.is_pending());
         }
         polled
     }
