@@ -399,7 +399,7 @@ class FunctionTypes:
         self.positional = [self.nodes[name] for name in described.by_position()]
         self.by_name = {name: self.nodes[name] for name in described.named((EITHER, KEYWORD))}
         rest, more = described.of_kind(REST)[0], described.of_kind(MORE)[0]
-        if more is not None and "Unpack[" in str(next(note for name, _, note, _ in described.parameters if name == more)):
+        if "Unpack[" in str(described.of_kind(MORE)[1]):
             self.nodes[more] = Node()  # a TypedDict of the names, which the function alone knows
         self.rest, self.more = self.nodes.get(rest, Node()), self.nodes.get(more, Node())
         self.book = Book("validation")

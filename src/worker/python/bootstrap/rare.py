@@ -491,8 +491,8 @@ def is_untouched(loop):
     """Whether a loop of asyncio's own is as it was made; of others that cannot be known."""
     try:
         return not (loop._ready or loop._scheduled or loop._default_executor or loop._exception_handler or
-                    loop._debug or loop._task_factory or loop._signal_handlers or loop._asyncgens or loop._executor_shutdown_called or
-                    loop._stopping or loop._asyncgens_shutdown_called or len(loop._selector.get_map()) != 1 or
+                    loop._debug or loop._task_factory or loop._signal_handlers or loop._asyncgens or
+                    loop._executor_shutdown_called or loop._stopping or loop._asyncgens_shutdown_called or len(loop._selector.get_map()) != 1 or
                     type(loop).__module__ != "asyncio.unix_events")
     except Exception:
         return False
