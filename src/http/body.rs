@@ -43,7 +43,7 @@ pub enum BodyError {
         after: Duration,
     },
     /// Its bytes come more slowly than the floor.
-    #[error("of the body {received} bytes came in {} s: fewer than {BYTES_PER_SECOND_MIN} a second", .after.as_secs_f64())]
+    #[error("{received} bytes of the body came in {} s: fewer than {BYTES_PER_SECOND_MIN} a second", .after.as_secs())]
     TooSlow {
         /// How many came.
         received: usize,

@@ -7,6 +7,7 @@
 mod connection;
 mod overload;
 mod registry;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -26,9 +27,10 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tower::Service;
 
-use connection::{AnswerBody, Io, Mark, RequestBody, Stream};
+use connection::{AnswerBody, Io, Mark, RequestBody};
 use overload::Overload;
 use registry::Registry;
+use stream::Stream;
 
 /// Bytes of a request's line and headers (431 beyond). How many headers there may be stays hyper's 100: a
 /// number of our own would cost an allocation per request.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 
-use super::connection::{Stream, poll_discard};
+use super::stream::{Stream, poll_discard};
 
 /// Connections at a time that are told why they are closed; beyond, they are closed without a word.
 const TOLD_MAX: usize = 256;
