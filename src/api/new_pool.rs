@@ -71,7 +71,7 @@ pub struct NewPoolBody {
 /// What of a pool can be changed; at least one member must be given.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"processes": 8}))]
+#[schema(example = json!({"processes": 8}), min_properties = 1)]
 pub struct PoolChangeBody {
     /// Worker processes, 1 to 1,024. When they become fewer, those that leave end their tasks first.
     #[schema(minimum = 1, maximum = 1024)]
