@@ -148,10 +148,10 @@ class Life(unittest.TestCase):
             def is_clean():
                 processes = box.processes()
                 left = [told for pid, told in processes.items() if pid not in pids and pid != 1]
-                # The zygote is what is left besides.
-                return not box.zombies() and len(left) == 1 and all(state != "Z" for _, state, _ in processes.values())
+                # The zygote and the process that cleans up after a killed server are what is left besides.
+                return not box.zombies() and len(left) == 2 and all(state != "Z" for _, state, _ in processes.values())
 
-            wait_until("the server, its zygote and 2 workers are all there is", is_clean)
+            wait_until("the server, its zygote, its keeper and 2 workers are all there is", is_clean)
 
 
 class End(unittest.TestCase):
