@@ -1,5 +1,6 @@
 //! A pool as its users see it: submit, cancel, resize, close, terminate, look.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -47,9 +48,13 @@ pub struct PoolSpec {
     pub output_to_stderr: bool,
 }
 
-/// A pool. Clones are the same pool.
+/// A pool. Clones are the same pool, and cost one count.
 #[derive(Debug, Clone)]
-pub struct Pool {
+pub struct Pool(Arc<Inner>);
+
+/// What a pool's clones share.
+#[derive(Debug)]
+pub struct Inner {
     /// Its name.
     pub name: Arc<str>,
     /// Its runtime.
@@ -60,7 +65,7 @@ pub struct Pool {
     pub start_timeout: Duration,
     /// What else was said of it.
     pub options: Arc<PoolOptions>,
-    shared: Arc<Settings>,
+    settings: Settings,
     sender: mpsc::UnboundedSender<Event>,
     vitals: watch::Receiver<Vitals>,
 }
@@ -137,6 +142,14 @@ pub struct WorkerView {
     pub counters: Counters,
 }
 
+impl Deref for Pool {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
 impl Pool {
     /// Starts the pool's actor, which makes its workers.
     pub fn start(spec: PoolSpec) -> Self {
@@ -147,16 +160,16 @@ impl Pool {
             spare_workers: AtomicUsize::new(spec.spare_workers),
             state: AtomicU8::new(PoolState::Making as u8),
         };
-        let pool = Self {
+        let pool = Self(Arc::new(Inner {
             name: Arc::clone(&spec.name),
             runtime: spec.runtime,
             permanent: spec.permanent,
             start_timeout: spec.start_timeout,
             options: Arc::clone(&spec.options),
-            shared: Arc::new(settings),
+            settings,
             sender,
             vitals,
-        };
+        }));
         tokio::spawn(Engine::new(spec, pool.sender.downgrade(), vitals_sender).run(inbox));
         pool
     }
@@ -202,17 +215,17 @@ impl Pool {
 
     /// Worker processes that it should have.
     pub fn processes(&self) -> usize {
-        self.shared.processes.load(Ordering::Relaxed)
+        self.settings.processes.load(Ordering::Relaxed)
     }
 
     /// Workers that it should keep ready beyond those.
     pub fn spare_workers(&self) -> usize {
-        self.shared.spare_workers.load(Ordering::Relaxed)
+        self.settings.spare_workers.load(Ordering::Relaxed)
     }
 
     /// How far it is in its life.
     pub fn state(&self) -> PoolState {
-        match self.shared.state.load(Ordering::Relaxed) {
+        match self.settings.state.load(Ordering::Relaxed) {
             0 => PoolState::Making,
             1 => PoolState::Running,
             2 => PoolState::Closed,
@@ -222,7 +235,7 @@ impl Pool {
 
     /// Moves on in its life; never back.
     fn advance(&self, state: PoolState) {
-        self.shared.state.fetch_max(state as u8, Ordering::Relaxed);
+        self.settings.state.fetch_max(state as u8, Ordering::Relaxed);
     }
 
     /// Workers that take tasks.
@@ -253,8 +266,8 @@ impl Pool {
 
     /// Has so many workers, and spare ones, from now on; those that are too many end what they run.
     pub fn resize(&self, processes: usize, spare_workers: usize) {
-        self.shared.processes.store(processes, Ordering::Relaxed);
-        self.shared.spare_workers.store(spare_workers, Ordering::Relaxed);
+        self.settings.processes.store(processes, Ordering::Relaxed);
+        self.settings.spare_workers.store(spare_workers, Ordering::Relaxed);
         self.send(Event::Resize(processes, spare_workers));
     }
 
