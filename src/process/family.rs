@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::exit::{Exit, OomKills};
-use crate::sys::{self, PidFd};
+use crate::sys::{self, PidFd, Role, children_of, processes, variable_of};
 
 /// A kill by the memory killer is told from others only if it was so recent.
 const OOM_PERIOD: Duration = Duration::from_secs(1);
@@ -326,35 +326,7 @@ impl Members {
 
 /// The processes of a group.
 fn group_of(leader: Pid) -> impl Iterator<Item = Pid> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(Pid::from_raw);
-    pids.filter(move |pid| getpgid(Some(*pid)) == Ok(leader))
-}
-
-/// What a process is for its worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    /// It cleans up when that has ended.
-    Tracker,
-    /// In the middle of an exec: neither its arguments nor its environment are there yet.
-    Starting,
-    Other,
-}
-
-impl Role {
-    fn of(pid: Pid) -> Self {
-        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        if words.is_empty() && !is_zombie(pid) {
-            return Self::Starting;
-        }
-        if String::from_utf8_lossy(&words).contains("resource_tracker") { Self::Tracker } else { Self::Other }
-    }
-}
-
-/// A zombie, or no process at all.
-fn is_zombie(pid: Pid) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    status.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+    processes().filter(move |pid| getpgid(Some(*pid)) == Ok(leader))
 }
 
 /// All children of this process, living or not.
@@ -362,29 +334,13 @@ fn own_children() -> Vec<Pid> {
     children_of(Pid::this())
 }
 
-fn children_of(parent: Pid) -> Vec<Pid> {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{parent}/task")) else { return Vec::new() };
-    let lists =
-        threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    lists
-        .flat_map(|list| {
-            list.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect::<Vec<_>>()
-        })
-        .collect()
-}
-
 /// The worker that a process descends from, by the mark that workers hand on: `FP_WORKER_PID` in the
 /// environment of what they execute (unless it is what the server has itself), their process name in what they
 /// only fork.
 fn worker_of(pid: Pid, inherited: Option<Pid>) -> Option<Pid> {
-    const MARK: &[u8] = b"FP_WORKER_PID=";
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     let read = |mark: &str| mark.parse().ok().map(Pid::from_raw);
-    let by_environment = environment
-        .split(|byte| *byte == 0)
-        .find_map(|entry| entry.strip_prefix(MARK))
-        .and_then(|mark| std::str::from_utf8(mark).ok().and_then(read))
-        .filter(|mark| Some(*mark) != inherited);
+    let by_environment = variable_of(pid, "FP_WORKER_PID").and_then(|mark| read(&mark));
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    by_environment.or_else(|| name.trim().strip_prefix("fp-").and_then(read))
+    let by_name = || name.trim().strip_prefix("fp-").and_then(read);
+    by_environment.filter(|mark| Some(*mark) != inherited).or_else(by_name)
 }

@@ -1,4 +1,4 @@
-//! The only unsafe code: fork, descriptors, pidfds, mapped memory, the allocator.
+//! The only unsafe code: fork, descriptors, pidfds, mapped memory, the allocator; and what `/proc` says.
 //!
 //! Each function is a safe wrapper of one system call (or of the one sequence that is safe as a whole). No
 //! policy here.
@@ -10,6 +10,7 @@ mod fork;
 mod heap;
 mod page;
 mod pidfd;
+mod proc;
 mod readiness;
 mod shared;
 mod socket;
@@ -22,6 +23,7 @@ pub use fork::{
 pub use heap::keep_freed_memory;
 pub use page::{MappedPage, PAGE_BYTES, create_page};
 pub use pidfd::{Ended, PidFd, peek_ended_child};
+pub use proc::{Role, children_of, has_ended, processes, variable_of};
 pub use readiness::{Peer, peer_of, watch_pidfd, watch_socket};
 pub use shared::{SharedBlock, SharedItems, Width};
 pub use socket::{packet_pair, receive_packet, send_packet, send_some, stream_pair, unread_bytes};
