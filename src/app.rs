@@ -6,15 +6,18 @@ mod stop;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
@@ -145,7 +148,7 @@ async fn run(config: Config) -> io::Result<()> {
     tokio::select! {
         started = start(&config, &family, &shared) => started.map_err(io::Error::other)?,
         () = stop.first() => {
-            family.end_strangers();
+            stop::last_deaths(&family).await;
             return Ok(());
         }
     }
@@ -249,8 +252,17 @@ fn why_not_made(pool: &Pool, failure: Option<&BootFailure>) -> String {
 }
 
 async fn bind(bind: &Bind) -> io::Result<(Listener, String)> {
-    let explain =
-        |error: io::Error, what: String| io::Error::new(error.kind(), format!("{what}: {error} (--bind)"));
+    let explain = |error: io::Error, what: String| {
+        let told = error.to_string();
+        let why = if error.kind() == io::ErrorKind::AddrInUse {
+            "another process listens there; stop it or take another address"
+        } else if error.kind() == io::ErrorKind::NotFound {
+            "its folder is not there; make it first"
+        } else {
+            &told
+        };
+        io::Error::new(error.kind(), format!("{what}: {why} (--bind)"))
+    };
     match bind {
         Bind::Tcp(address) => {
             let bound =
@@ -269,20 +281,36 @@ async fn bind(bind: &Bind) -> io::Result<(Listener, String)> {
     }
 }
 
-/// A socket that nobody listens on was left by a server that was killed. What is no socket is left alone.
+/// A socket that refuses connections was left by a server that was killed. Whatever else is there is left alone.
 fn remove_stale(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::FileTypeExt;
-    let Ok(there) = std::fs::symlink_metadata(path) else { return Ok(()) };
-    if !there.file_type().is_socket() {
-        return Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "it is there and is no socket; remove or rename it",
-        ));
+    let there = match std::fs::symlink_metadata(path) {
+        Ok(there) => there.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let refused = |why: String| Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+    if !there.is_socket() {
+        let kind = match (there.is_dir(), there.is_symlink()) {
+            (true, _) => "a folder",
+            (_, true) => "a symbolic link",
+            (false, false) => "no socket",
+        };
+        return refused(format!("it is there and is {kind}; remove or rename it"));
     }
-    if std::os::unix::net::UnixStream::connect(path).is_err() {
-        let _ = std::fs::remove_file(path);
+    match connects(path) {
+        // Or too many wait for whoever listens.
+        Ok(()) | Err(Errno::EAGAIN) => Ok(()),
+        Err(Errno::ECONNREFUSED) => std::fs::remove_file(path),
+        Err(error) => refused(format!("a socket of another kind, or of another user, is there ({error})")),
     }
-    Ok(())
+}
+
+/// Whether somebody listens on a stream socket; never waits.
+fn connects(path: &Path) -> nix::Result<()> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let asking = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    connect(asking.as_raw_fd(), &UnixAddr::new(path)?)
 }
 
 async fn expire(shared: Arc<Shared>) {

@@ -26,27 +26,32 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on. Signals that mean nothing to a server end none: timers' and users'; SIGPIPE neither, Rust
-    /// ignores it. (Handled, not ignored: what is ignored would be so in workers, too.)
+    /// Listens from now on. Signals that mean nothing to a server end none: timers' and users', a full log's and the
+    /// real-time ones; SIGPIPE neither, Rust ignores it. (Handled, not ignored: what is ignored would be so in workers,
+    /// too. Who isn't listened to stays handled.)
     pub fn new() -> io::Result<Self> {
-        for kind in [
-            SignalKind::hangup(),
-            SignalKind::user_defined1(),
-            SignalKind::user_defined2(),
-            SignalKind::alarm(),
-            SignalKind::io(),
-            SignalKind::from_raw(nix::libc::SIGVTALRM),
-            SignalKind::from_raw(nix::libc::SIGPROF),
-        ] {
-            let mut ignored = signal(kind)?;
-            tokio::spawn(async move {
-                while ignored.recv().await.is_some() {
-                    if kind == SignalKind::hangup() {
-                        tracing::info!("SIGHUP: nothing is reloaded; restart the server to load new code");
-                    }
-                }
-            });
+        use nix::libc;
+        let named = [
+            libc::SIGUSR1,
+            libc::SIGUSR2,
+            libc::SIGALRM,
+            libc::SIGVTALRM,
+            libc::SIGPROF,
+            libc::SIGIO,
+            libc::SIGXFSZ,
+            libc::SIGXCPU,
+            libc::SIGPWR,
+            libc::SIGSTKFLT,
+        ];
+        for number in named.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
+            drop(signal(SignalKind::from_raw(number))?);
         }
+        let mut hangups = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            while hangups.recv().await.is_some() {
+                tracing::info!("SIGHUP: nothing is reloaded; restart the server to load new code");
+            }
+        });
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -101,10 +101,14 @@ pub(super) fn read(path: &Path) -> Result<Read, ConfigError> {
     let shown = path.display();
     let unread =
         |error: &dyn fmt::Display| ConfigError(format!("--token-file: cannot read {shown}: {error}"));
-    let mode = fs::metadata(path).map_err(|error| unread(&error))?.permissions().mode();
+    let found = fs::metadata(path).map_err(|error| unread(&error))?;
+    let refused = |detail: &str| Err(ConfigError(format!("--token-file: {shown} is refused: {detail}")));
+    if !found.is_file() {
+        return refused("it is not a regular file");
+    }
+    let mode = found.permissions().mode();
     if mode & 0o022 != 0 {
-        let detail = "others than its owner can write to it, and so let themselves in; chmod go-w it";
-        return Err(ConfigError(format!("--token-file: {shown} is refused: {detail}")));
+        return refused("others than its owner can write to it, and so let themselves in; chmod go-w it");
     }
     let text = fs::read_to_string(path).map_err(|error| unread(&error))?;
     if text.len() > FILE_BYTES_MAX {
@@ -112,6 +116,10 @@ pub(super) fn read(path: &Path) -> Result<Read, ConfigError> {
     }
     let parsed = parse(&text).map_err(|error| ConfigError(format!("--token-file: {shown}:{error}")))?;
     let mut warnings = Vec::new();
+    if found.uid() != 0 && found.uid() != nix::unistd::geteuid().as_raw() {
+        let detail = "its owner is another user, who can let himself in; chown it to the server's user";
+        warnings.push(format!("--token-file: {shown}: {detail}"));
+    }
     if parsed.has_secrets && mode & 0o004 != 0 {
         let detail = "anyone on this machine can read its tokens; chmod o-r it, or keep hashes in it";
         warnings.push(format!("--token-file: {shown}: {detail}"));

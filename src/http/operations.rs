@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Response};
 
 use super::negotiate::check_accept;
@@ -54,6 +54,6 @@ pub async fn unknown_path(uri: Uri) -> Response {
 }
 
 /// Something is at this path, for other methods.
-pub async fn method_not_allowed() -> Response {
-    Problem::method_not_allowed().into_response()
+pub async fn method_not_allowed(method: Method, uri: Uri) -> Response {
+    Problem::method_not_allowed(method.as_str(), uri.path()).into_response()
 }

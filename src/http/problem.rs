@@ -87,7 +87,7 @@ impl Problem {
     /// No such pool.
     pub fn unknown_pool(name: &str, known: &str) -> Self {
         let name: String = name.chars().take(200).collect();
-        let detail = format!("there is no pool {name:?}; there are: {known}");
+        let detail = format!("there is no pool {name:?}; there are: {known}; POST /v1/pools makes one");
         Self::new(StatusCode::NOT_FOUND, "unknown-pool", "There is no such pool", detail)
     }
 
@@ -150,8 +150,10 @@ impl Problem {
     }
 
     /// Another method would do.
-    pub fn method_not_allowed() -> Self {
-        let detail = "this path takes other methods; the Allow header names them";
+    pub fn method_not_allowed(method: &str, path: &str) -> Self {
+        let path: String = path.chars().take(200).collect();
+        let detail =
+            format!("{path:?} does not take {method}; the Allow header names the methods that it takes");
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method-not-allowed",
@@ -171,7 +173,10 @@ impl Problem {
     /// The body must not be compressed.
     pub fn unsupported_encoding(header: &str, coding: &str) -> Self {
         let coding: String = coding.chars().take(40).collect();
-        let detail = format!("the body has {header}: {coding}, which is not read here: send it as it is");
+        let detail = format!(
+            "the body's {header} is {coding:?}; this server reads bodies without one: send it uncompressed and leave \
+             the header out"
+        );
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         let title = "The body's encoding is not supported";
         Self::new(status, "unsupported-media-type", title, detail)

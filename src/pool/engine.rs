@@ -57,6 +57,8 @@ pub(super) struct Body {
     pub last: Option<Source>,
     /// The function that it ran last.
     pub ran_last: Option<Arc<Function>>,
+    /// A task behind its head that it answered.
+    pub out_of_turn: Option<u64>,
     /// A ping that it was sent while it had a head.
     pub pinged: Option<Pinged>,
     /// When its memory was looked at between two tasks.
@@ -110,8 +112,8 @@ impl Engine {
         vitals: watch::Sender<Vitals>,
     ) -> Self {
         Self {
+            roster: Roster::new(spec.runtime == "python"),
             spec,
-            roster: Roster::default(),
             bodies: BTreeMap::new(),
             runs: BTreeMap::new(),
             queue: Queue::default(),

@@ -151,7 +151,9 @@ impl Engine {
     /// A head is old: what lies behind it goes to others; a head that wasn't even read shows a worker that
     /// doesn't read.
     pub(super) fn look_into_pipe(&mut self, id: SeatId) {
-        if self.bodies.get(&id).is_some_and(|body| body.streamed_head) {
+        if self.roster.take_look(id) {
+            self.ping(id);
+        } else if self.bodies.get(&id).is_some_and(|body| body.streamed_head) {
             self.look_into_stream(id);
         } else {
             let unread = self.recall_from_silent(id);

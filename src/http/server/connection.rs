@@ -168,6 +168,9 @@ impl Mark {
     /// it has lost interest (RFC 9112, section 9.6), but whoever has gone looks the same.
     fn ask(&self) -> Client {
         if self.client() == Client::Unknown {
+            if !self.may_ask.load(Relaxed) && self.asks_after.load(Relaxed) == 0 {
+                return Client::Left;
+            }
             if let Some(socket) = self.socket.lock().filter(|_| self.may_ask.swap(false, Relaxed)) {
                 // What can't be sent now is not asked; the answer will tell.
                 let _ = send(socket, STILL_THERE, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
@@ -346,7 +349,7 @@ impl Io {
         if client == Client::Unknown {
             let asks_after = Duration::from_millis(self.mark.asks_after.load(Relaxed));
             let asking = self.asking.get_or_insert_with(|| Box::pin(tokio::time::sleep(asks_after)));
-            if asking.as_mut().poll(cx).is_pending() {
+            if !asks_after.is_zero() && asking.as_mut().poll(cx).is_pending() {
                 self.watch(true);
                 return true;
             }

@@ -6,16 +6,37 @@ def members_of(nodes, kind, bound, home):
     """The members of a dataclass, a TypedDict or a named tuple; the type of members of other names, or None."""
     if hasattr(kind, "__dataclass_fields__"):
         return dataclass_members(nodes, kind, bound, home)
-    found = {}
-    for base in reversed(kind.__mro__):
-        for name, note in own_notes(base).items():
-            found[name] = (note, base)
-    if hasattr(kind, "_fields"):
-        return [Member(name, nodes.part(found.get(name, (object, kind))[0], home_of(nodes, kind, home), bound),
-                       name not in kind._field_defaults) for name in kind._fields], None
+    family = family_of(nodes, kind, bound, home)
     own = home_of(nodes, kind, home)
-    return [Member(name, nodes.part(note, own, bound), is_required(note, own, kind, name))
-            for name, (note, _) in found.items()], None
+    found = {}
+    if hasattr(kind, "_fields"):
+        for base in reversed(kind.__mro__):
+            found.update((name, (note, family.get(base, bound))) for name, note in own_notes(base).items())
+        return [Member(name, nodes.part(note, own, names), name not in kind._field_defaults)
+                for name in kind._fields for note, names in [found.get(name, (object, bound))]], None
+    # A TypedDict has all the annotations of its bases: it is they who know what a variable is.
+    for base, names in family.items():
+        for name, note in own_notes(base).items():
+            if name not in found or found[name][0] == note:
+                found[name] = (note, names)
+    return [Member(name, nodes.part(note, own, names), is_required(note, own, kind, name))
+            for name, (note, names) in found.items()], None
+
+
+def family_of(nodes, kind, bound, home):
+    """A class and its bases, each with what its type variables are here (by their names: `class Box(Base[int])`)."""
+    family = {kind: bound}
+    waiting = [kind]
+    for each in waiting:
+        own = home_of(nodes, each, home)
+        for base in vars(each).get("__orig_bases__", each.__bases__):
+            origin = getattr(base, "__origin__", base)
+            if isinstance(origin, type) and origin not in family and origin.__module__ not in ("typing", "builtins"):
+                inner = bound_names(origin, [nodes.part(argument, own, family[each])
+                                             for argument in getattr(base, "__args__", ())])
+                family[origin] = inner
+                waiting.append(origin)
+    return family
 
 
 def own_notes(kind):
@@ -49,10 +70,12 @@ def dataclass_members(nodes, kind, bound, home):
     """By what its `__init__` takes, and by the fields that it has afterwards."""
     dataclasses = sys.modules["dataclasses"]
     fields = {field.name: field for field in dataclasses.fields(kind)}
-    homes = {}
+    homes, names = {}, {}
+    family = family_of(nodes, kind, bound, home)
     for base in kind.__mro__:
         for name in own_notes(base):
             homes.setdefault(name, home_of(nodes, base, home))
+            names.setdefault(name, family.get(base, bound))
     init = describe(kind.__init__)
     taken = {} if init is None else {name: (note, default) for name, kind_, note, default in init.parameters[1:]
                                      if kind_ not in (REST, MORE)}
@@ -61,11 +84,13 @@ def dataclass_members(nodes, kind, bound, home):
     for name, (note, default) in taken.items():
         field = kind.__dataclass_fields__.get(name)
         said = field.type if field is not None else note
-        node = Node() if said is EMPTY else nodes.part(said, homes.get(name) or home_of(nodes, kind, home), bound)
+        node = Node() if said is EMPTY else \
+            nodes.part(said, homes.get(name) or home_of(nodes, kind, home), names.get(name, bound))
         members.append(Member(name, node, default is EMPTY, said=name in fields, positional=name in first))
     for name, field in fields.items():
         if name not in taken:
-            members.append(Member(name, nodes.part(field.type, homes.get(name, home), bound), False, given=False))
+            members.append(Member(name, nodes.part(field.type, homes.get(name, home), names.get(name, bound)), False,
+                                  given=False))
     return members, more_of(nodes, kind, init, bound, home)
 
 
@@ -92,14 +117,17 @@ def home_of(nodes, kind, home):
 
 def duration_parts(text):
     import re
-    number = r"(\d+(?:\.\d+)?)"
-    units = [("weeks", "W"), ("days", "D"), (None, "T"), ("hours", "H"), ("minutes", "M"), ("seconds", "S")]
+    number = r"(\d+(?:[.,]\d+)?)"
+    units = [("years", "Y"), ("months", "M"), ("weeks", "W"), ("days", "D"), (None, "T"),
+             ("hours", "H"), ("minutes", "M"), ("seconds", "S")]
     pattern = "".join("(?:%s%s)?" % (number, letter) if unit else "(?:T" for unit, letter in units) + ")?"
     found = re.fullmatch("([-+]?)P" + pattern, text)
     if found and any(found.groups()[1:]):
         sign = -1 if found.group(1) == "-" else 1
         names = [unit for unit, _ in units if unit]
-        return {unit: sign * float(part) for unit, part in zip(names, found.groups()[1:]) if part}
+        parts = {unit: sign * float(part.replace(",", ".")) for unit, part in zip(names, found.groups()[1:]) if part}
+        days = 365 * parts.pop("years", 0) + 30 * parts.pop("months", 0)
+        return dict(parts, days=parts.get("days", 0) + days)
     found = re.fullmatch(r"([-+]?)(?:(\d+) days?,? ?)?(?:(\d+):(\d\d)(?::(\d\d(?:\.\d+)?))?)?", text)
     if not found or not text.strip("+-"):
         refuse("a duration (ISO 8601, as P1DT2H)")
@@ -151,11 +179,39 @@ class Told(Node):
     def takes(self, value):
         return self.parts[0].takes(value)
 
+    def fits(self, value, memo):
+        return fit(self.parts[0], value, memo)
+
     def is_one(self, value):
         return self.parts[0].is_one(value)
 
     def holds(self, value):
         return held(self.parts[0], value)
+
+
+class Checked(Told):
+    """The same where we read the type: pydantic looks at what was made of it."""
+
+    SIZES = ("minItems", "maxItems", "minProperties", "maxProperties")
+
+    def __init__(self, pydantic, told, inner):
+        super().__init__(told.note, told.home, inner)
+        whole = Pydantic(pydantic, told.note, told.home)
+        self.validate, self.schemas = whole.validate, whole.schemas
+        self.is_partial = whole.is_partial
+
+    def schema(self, book):
+        schema = super().schema(book)
+        sizes = {name: self.schemas[book.mode][name] for name in self.SIZES if name in self.schemas[book.mode]}
+        return dict(schema, **sizes) if sizes and "$ref" not in schema else schema
+
+    def read(self, value, memo):
+        made = super().read(value, memo)
+        try:
+            checked = self.validate(made)
+        except ValueError as error:
+            raise of_pydantic(error, value) from None
+        return made if isinstance(self.parts[0], Items) and self.parts[0].ours else checked
 
 
 class Pydantic(Node):
@@ -173,7 +229,8 @@ class Pydantic(Node):
         self.validate, self.validate_json = adapter.validate_python, adapter.validate_json
         self.dump = adapter.dump_python
         self.kind = note if isinstance(note, type) else None
-        generator = lenient_schemas(pydantic)
+        generator = lenient_schemas(pydantic, self)
+        self.is_partial = False
         self.schemas = {mode: adapter.json_schema(mode=mode, ref_template="#/$defs/{model}", schema_generator=generator)
                         for mode in ("validation", "serialization")}
 
@@ -190,10 +247,23 @@ class Pydantic(Node):
                 return self.validate(value)
             return self.validate_json(text)
         except ValueError as error:
-            complaints = error.errors() if hasattr(error, "errors") else []
-            if not complaints:
-                raise Misfit([], rarely("message_of")(error)) from None
-            raise Misfit(places(complaints[0], value), str(complaints[0].get("msg", "it does not fit"))) from None
+            raise of_pydantic(error, value) from None
+
+    def fits(self, value, memo):
+        try:
+            text = to_json(value)
+            if BYTES in text or REFERENCE in text:
+                self.validate(value)
+            else:
+                self.validate_json(text, strict=True)
+            return 3
+        except ValueError:
+            pass
+        try:
+            self.read(value, memo)
+            return 1
+        except Misfit:
+            return 0
 
     def is_one(self, value):
         return self.kind is None or isinstance(value, self.kind)
@@ -212,6 +282,14 @@ class Pydantic(Node):
             return self.dump(value, mode="json", by_alias=True, warnings=False)
         except Exception:
             return value  # the encoder has the last word
+
+
+def of_pydantic(error, value):
+    """pydantic's first complaint."""
+    complaints = error.errors() if hasattr(error, "errors") else []
+    if not complaints:
+        return Misfit([], rarely("message_of")(error))
+    return Misfit(places(complaints[0], value), str(complaints[0].get("msg", "it does not fit")))
 
 
 def places(complaint, value):
@@ -236,10 +314,11 @@ def evaluated(note, home):
     return typing.get_type_hints(holder, dict(home), dict(home), include_extras=True)["note"]
 
 
-def lenient_schemas(pydantic):
-    """pydantic's schemas, where a member that none can be made of takes anything."""
+def lenient_schemas(pydantic, node):
+    """pydantic's schemas, where a member that none can be made of takes anything: then the node is partial."""
     class Lenient(pydantic.json_schema.GenerateJsonSchema):
         def handle_invalid_for_json_schema(self, schema, error_info):
+            node.is_partial = True
             return {}
 
         def emit_warning(self, kind, detail):
@@ -302,20 +381,31 @@ class Chooser:
         if not is_kept(node):
             try:
                 made = Pydantic(self.pydantic, node.note, node.home)
-                self.chosen[id(node)] = node, made
-                return made
+                if not made.is_partial or not node.parts:
+                    self.chosen[id(node)] = node, made
+                    return made
             except Exception:
                 pass  # not as a whole
         if isinstance(node, Model):
             node.reads = False
             return node
         if isinstance(node, Told):
-            return self.choose(node.parts[0])
+            return self.checked(node)
         self.chosen[id(node)] = node, node
         node.parts = [self.choose(part) for part in node.parts]
         if isinstance(node, Members):
             node.replaced()
         return node
+
+
+    def checked(self, told):
+        """What stands beside a type of ours is asked once that is made, if pydantic knows what that is."""
+        inner = self.choose(told.parts[0])
+        try:
+            made = Checked(self.pydantic, told, inner)
+            return inner if made.is_partial else made
+        except Exception:
+            return inner
 
 
 NODES, CHOOSER = Nodes(), Chooser()
@@ -399,13 +489,15 @@ class FunctionTypes:
         self.positional = [self.nodes[name] for name in described.by_position()]
         self.by_name = {name: self.nodes[name] for name in described.named((EITHER, KEYWORD))}
         rest, more = described.of_kind(REST)[0], described.of_kind(MORE)[0]
-        if "Unpack[" in str(described.of_kind(MORE)[1]):
-            self.nodes[more] = Node()  # a TypedDict of the names, which the function alone knows
+        for name, note in (described.of_kind(REST)[:2], described.of_kind(MORE)[:2]):
+            if name is not None and is_unpacked(note):
+                self.nodes[name] = Node()  # a tuple of all, or a TypedDict of the names: the function alone knows
         self.rest, self.more = self.nodes.get(rest, Node()), self.nodes.get(more, Node())
         self.book = Book("validation")
         self.returns = None if described.returns is EMPTY else chosen(described.returns)
         says = self.returns is not None and any(node.says for node in every(self.returns))
         self.say = self.returns.say if says else None
+        self.is_lazy = says and any(isinstance(node, Items) and node.ours for node in every(self.returns))
 
     @property
     def definitions(self):
@@ -458,10 +550,14 @@ def with_default(schema, value):
     return schema if value != value or value in (float("inf"), -float("inf")) else dict(schema, default=value)
 
 
-def saying(call, say):
+def saying(call, types):
     """A function whose value is said as its annotation says."""
+    say, is_lazy = types.say, types.is_lazy
+
     def said_call(*args, **kwargs):
         value = call(*args, **kwargs)
+        if is_lazy and hasattr(type(value), "__next__"):
+            value = list(value)  # what a generator raises is the function's
         try:
             return say(value)
         except Exception:

@@ -57,6 +57,15 @@ class Members(Node):
                 return 0
         return fits
 
+    def fits(self, value, memo):
+        known = self.known
+        if type(value) is not dict or self.more is None and not all(name in known for name in value):
+            return 0
+        if any(member.required and member.given and member.name not in value for member in self.members):
+            return 0
+        return min([fit(known[name].node if name in known else self.more, each, memo)
+                    for name, each in value.items()] + [3])
+
     def read(self, value, memo):
         if type(value) is not dict:
             refuse("an object")
@@ -86,12 +95,15 @@ class Members(Node):
 
 
 class Dataclass(Members):
+    says = True  # one of a derived class has more members than are promised
+
     def is_one(self, value):
         return isinstance(value, self.kind)
 
     def holds(self, value):
-        return self.is_one(value) and all(held(member.node, getattr(value, member.name)) for member in self.members
-                                          if member.said and hasattr(value, member.name))
+        return type(value) is self.kind and all(held(member.node, getattr(value, member.name))
+                                                for member in self.members
+                                                if member.said and hasattr(value, member.name))
 
     def say(self, value):
         if not isinstance(value, self.kind):
@@ -109,7 +121,8 @@ class TypedDict(Members):
 
     def holds(self, value):
         known = self.known
-        return self.is_one(value) and all(held(known[name].node, each) for name, each in value.items() if name in known)
+        return self.is_one(value) and all(name in known and held(known[name].node, each)
+                                          for name, each in value.items())
 
     def say(self, value):
         if not isinstance(value, dict):
@@ -130,6 +143,13 @@ class NamedTuple(Members):
             return 3 if least <= len(value) <= len(self.members) else 0
         return super().takes(value)
 
+    def fits(self, value, memo):
+        if type(value) is not list:
+            return super().fits(value, memo)
+        if not self.takes(value):
+            return 0
+        return min([fit(member.node, each, memo) for member, each in zip(self.members, value)] + [2])
+
     def read(self, value, memo):
         if type(value) is dict:
             return super().read(value, memo)
@@ -147,7 +167,8 @@ class NamedTuple(Members):
         return isinstance(value, self.kind)
 
     def holds(self, value):
-        return self.is_one(value) and all(held(member.node, each) for member, each in zip(self.members, value))
+        return type(value) is self.kind and all(held(member.node, each)
+                                                for member, each in zip(self.members, value))
 
     def say(self, value):
         if not isinstance(value, tuple) or len(value) != len(self.members):
@@ -180,10 +201,10 @@ class Union(Node):
             if steps is None:
                 return known
             raise Misfit(list(steps), known)
-        ranked = sorted(((part.takes(value), -at, part) for at, part in enumerate(self.parts)), key=_rank, reverse=True)
         first = None
-        for fits, _, part in ranked:
-            if not fits and first is not None:
+        ranked = self.ranked(value, memo)
+        for _, shape, _, part in ranked:
+            if not shape and first is not None:
                 break
             try:
                 made = part.read(value, memo) if part.reads else value
@@ -193,14 +214,26 @@ class Union(Node):
             except Misfit as misfit:
                 if first is None or len(misfit.steps) > len(first.steps):
                     first = misfit
-        if not ranked[0][0] or len(self.parts) > 1 and not first.steps:
+        if not ranked[0][1] or len(self.parts) > 1 and not first.steps:
             first = Misfit([], "it fits none of the function's types here: " + ", ".join(map(name_of, self.parts[:10])))
         if key:
             memo[key] = tuple(first.steps), str(first)
         raise first
 
+    def ranked(self, value, memo):
+        """The alternatives, the best first; where several are as good, the first that the function names."""
+        shapes = [part.takes(value) for part in self.parts]
+        alone = sum(1 for shape in shapes if shape) < 2
+        ranked = [(shape if alone or not shape else fit(part, value, memo), shape, -at, part)
+                  for at, (part, shape) in enumerate(zip(self.parts, shapes))]
+        # Where none fits, the one of the right shape tells best what doesn't.
+        return sorted(ranked, key=lambda entry: (entry[0], 0 if entry[0] else entry[1], entry[2]), reverse=True)
+
     def takes(self, value):
         return max(part.takes(value) for part in self.parts)
+
+    def fits(self, value, memo):
+        return max(fit(part, value, memo) for part in self.parts)
 
     def is_one(self, value):
         return any(part.is_one(value) for part in self.parts)
@@ -212,11 +245,16 @@ class Union(Node):
         parts = [part for part in self.parts if type(part) is not Node and part.is_one(value)]
         if len(parts) > 1:
             parts = [part for part in parts if held(part, value)] or parts
+        if len(parts) > 1:
+            parts.sort(key=vagueness)
         return parts[0].say(value) if parts else value
 
 
-def _rank(entry):
-    return entry[:2]
+def vagueness(node):
+    """What takes anything somewhere comes last; of classes that derive from one another, the first."""
+    if node.is_vague is None:
+        node.is_vague = any(type(part) is Node for part in every(node))
+    return node.is_vague, -len(getattr(node.kind, "__mro__", ())) if isinstance(node, Members) else 0
 
 
 def name_of(node):
@@ -261,6 +299,9 @@ class Deferred(Node):
 
     def takes(self, value):
         return self.parts[0].takes(value)
+
+    def fits(self, value, memo):
+        return fit(self.parts[0], value, memo)
 
     def is_one(self, value):
         return self.parts[0].is_one(value)
@@ -443,7 +484,7 @@ class Nodes:
             return Items(note, home, self.part(arguments[0], home, bound), tuple)
         if arguments == ((),):  # `Tuple[()]` of 3.9 and 3.10
             return Tuple(note, home, [])
-        if any(getattr(each, "__unpacked__", False) or "Unpack[" in str(each) for each in arguments):
+        if any(is_unpacked(each) for each in arguments):
             return Items(note, home, Node(None, home), tuple)  # *tuple[int, ...] in the midst: of any items
         return Tuple(note, home, [self.part(each, home, bound) for each in arguments])
 
@@ -470,6 +511,11 @@ def default_dict(kind, arguments):
     value = getattr(value, "__origin__", value)
     known = isinstance(value, type) and value in (list, dict, set, frozenset, tuple, int, float, str, bool)
     return lambda made: kind(value if known else None, made)
+
+
+def is_unpacked(note):
+    """`*tuple[int, ...]`, in all the ways that Python's versions write it."""
+    return getattr(note, "__unpacked__", False) or "Unpack[" in str(note) or str(note).startswith("*")
 
 
 def bound_names(kind, own):

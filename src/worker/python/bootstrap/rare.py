@@ -215,7 +215,8 @@ def misfit_by_name(error, function, args, kwargs):
         by_name = described.named((EITHER, KEYWORD))
         for name in kwargs:
             if name not in by_name and described.of_kind(MORE)[0] is None:
-                return path_of(["kwargs", name]), "there is no argument of this name"
+                return path_of(["kwargs", name]), "there is no argument of this name; there are: %s" % (
+                    ", ".join(list(by_name)[:20]) or "none")
         for name, kind, _, default in described.parameters:
             if kind not in (REST, MORE) and default is EMPTY and name not in given and name not in kwargs:
                 return path_of(["kwargs", name]), "the argument is missing"

@@ -10,6 +10,10 @@ try:
     import faulthandler  # built in: its timer's function must be replaced before anybody takes it
 except ImportError:
     faulthandler = None
+try:
+    import _locale
+except ImportError:
+    _locale = None
 
 LOOK_EVERY = 20000000  # nanoseconds
 FIRST_LOOKS = 2  # a function that left nothing so often is trusted until the next look
@@ -19,6 +23,8 @@ threads_kept = 0  # so many are no reason to leave
 kept = None  # see Kept
 looks, trusted, untidy = {}, set(), set()  # functions by index
 environment_keys = set()  # that were changed past os.environ
+replaced = []  # streams that were put in place of ours: one that ended would close what it wrote to
+REPLACED_MAX = 100
 
 
 class Watched:
@@ -72,13 +78,15 @@ def watch():
     """Before the user's modules load: later they hold what they took."""
     import posix
     of_signals = "setitimer alarm signal pthread_sigmask set_wakeup_fd"
-    of_process = ("chdir fchdir umask closerange nice setpriority sched_setaffinity set_blocking "
+    of_process = ("chdir fchdir umask closerange nice setpriority sched_setaffinity sched_setscheduler "
+                  "sched_setparam set_blocking setgroups initgroups "
                   "setuid seteuid setreuid setresuid setgid setegid setregid setresgid")
     for modules, names, kind in (((_signal,), of_signals, Watched), ((os, posix), of_process, Watched),
                                  ((os, posix), "close dup2", WatchedDescriptor),
                                  ((os, posix), "putenv unsetenv", WatchedEnvironment),
                                  ((gc,), "disable enable set_threshold", Watched),
-                                 ((sys,), "setrecursionlimit setswitchinterval", Watched),
+                                 ((sys,), "setrecursionlimit setswitchinterval settrace setprofile", Watched),
+                                 ((_locale,), "setlocale", Watched), ((_thread,), "stack_size", Watched),
                                  ((faulthandler,), "dump_traceback_later", Watched)):
         for name in names.split():
             function = getattr(modules[0], name, None)
@@ -122,10 +130,11 @@ def settings():
     said = [(sys.getrecursionlimit(), raw(sys.setrecursionlimit)),
             (sys.getswitchinterval(), raw(sys.setswitchinterval)),
             (gc.isenabled(), switch_gc), (gc.get_threshold(), set_gc_threshold),
-            (sys.gettrace(), sys.settrace), (sys.getprofile(), sys.setprofile),
+            (sys.gettrace(), raw(sys.settrace)), (sys.getprofile(), raw(sys.setprofile)),
             (os.getpriority(os.PRIO_PROCESS, 0), set_priority), (os.sched_getaffinity(0), set_affinity),
-            (gc.get_debug(), gc.set_debug), (_thread.stack_size(), _thread.stack_size),
-            (os.getresuid() + os.getresgid(), None)]
+            ((os.sched_getscheduler(0), os.sched_getparam(0).sched_priority), set_scheduler),
+            (gc.get_debug(), gc.set_debug), (raw(_thread.stack_size)(), raw(_thread.stack_size)),
+            (os.getresuid() + os.getresgid() + (tuple(os.getgroups()),), None)]
     if hasattr(sys, "get_int_max_str_digits"):
         said.append((sys.get_int_max_str_digits(), sys.set_int_max_str_digits))
     return said
@@ -141,6 +150,11 @@ def set_gc_threshold(thresholds):
 
 def set_priority(priority):
     raw(os.setpriority)(os.PRIO_PROCESS, 0, priority)
+
+
+def set_scheduler(was):
+    policy, priority = was
+    raw(os.sched_setscheduler)(0, policy, os.sched_param(priority))
 
 
 def set_affinity(processors):
@@ -169,8 +183,7 @@ def rules_of(context):
 
 
 def locale_now():
-    locale = sys.modules.get("_locale")
-    return None if locale is None else locale.setlocale(locale.LC_ALL, None)
+    return None if _locale is None else raw(_locale.setlocale)(_locale.LC_ALL, None)
 
 
 def timers_of_c():
@@ -312,16 +325,20 @@ def put_back_streams():
     stdin, stdout, stderr = kept.streams
     if (sys.stdin is not stdin or getattr(sys, "stdout", None) is not stdout
             or getattr(sys, "stderr", None) is not stderr):
+        replaced.extend((getattr(sys, "stdout", None), getattr(sys, "stderr", None)))
+        stays = stays or len(replaced) > REPLACED_MAX
         sys.stdin, sys.stdout, sys.stderr = kept.streams
         changed = True
-    for name, stream, descriptor in (("stdout", stdout, 1), ("stderr", stderr, 2)):
+    for name, stream, descriptor in (("stdin", stdin, 0), ("stdout", stdout, 1), ("stderr", stderr, 2)):
         if getattr(stream, "closed", False):
             changed = True
             if stream is not getattr(sys, "__%s__" % name, None):
                 stays = True
                 continue
-            made = open(descriptor, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
-            made.reconfigure(line_buffering=True)
+            made = open(descriptor, "r", encoding="utf-8", closefd=False) if descriptor == 0 else \
+                open(descriptor, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+            if descriptor:
+                made.reconfigure(line_buffering=True)
             setattr(sys, name, made)
             setattr(sys, "__%s__" % name, made)
             kept.streams = sys.stdin, sys.stdout, sys.stderr
@@ -383,13 +400,9 @@ def put_back_settings():
             decimal.setcontext(kept.numbers.copy())
         else:
             context.clear_flags()
-    locale = locale_now()
-    if locale is not None and locale != kept.locale:
-        if kept.locale is None:
-            kept.locale = locale
-        else:
-            changed = True
-            sys.modules["_locale"].setlocale(sys.modules["_locale"].LC_ALL, kept.locale)
+    if locale_now() != kept.locale:
+        changed = True
+        raw(_locale.setlocale)(_locale.LC_ALL, kept.locale)
     return changed, stays
 
 
@@ -414,6 +427,10 @@ def put_back_current_loop():
         os.closerange.used = False
         let_go.extend((globals().get("loops") or {}).values())  # never closed: their descriptors may be others' now
         (globals().get("loops") or {}).clear()
+    events = sys.modules.get("asyncio.events")
+    if events is not None and events._get_running_loop() is not None:
+        events._set_running_loop(None)
+        return True, put_back_current_loop()[1]
     policy, local, loop = current_loop()
     if policy is not kept.policy and (kept.policy is not None or not is_asyncios(policy)):
         sys.modules["asyncio.events"]._event_loop_policy = kept.policy
@@ -423,10 +440,8 @@ def put_back_current_loop():
     if loop is not None and not loop.is_closed():
         if rarely("is_untouched")(loop):
             return False, False
-        try:
-            loop.close()
-        except Exception:
-            return True, True
+        # What it holds may be in modules' globals too, which go with this worker: neither is of use alone.
+        return True, True
     local._loop = kept.loop
     if hasattr(local, "_set_called"):
         local._set_called = kept.loop is not None
@@ -446,11 +461,13 @@ def limits_of_parent(each):
 
 # ---- threads
 
-NONE, ENDING, LEFT = range(3)
+NONE, ENDING, RUNNING, LEFT = range(4)
+MOMENTS = {ENDING: 20000000, RUNNING: 5000000}  # nanoseconds in which threads may still end
 
 
 def threads_left():
-    """Whether threads of Python stay behind. One that was joined may still be counted for a moment: ENDING."""
+    """Whether threads of Python stay behind. One that was joined may still be counted for a moment (ENDING), one that
+    was told to end runs on for a moment (RUNNING)."""
     global threads_kept
     count = count_threads()
     if count <= threads_kept:
@@ -463,12 +480,12 @@ def threads_left():
         known = sum(1 for each in list(threading._active.values())
                     if each is not threading._main_thread and not isinstance(each, threading._DummyThread))
     if known > threads_kept:
-        return LEFT
+        return RUNNING
     return ENDING if count_threads() > threads_kept else NONE
 
 
 def audit(which):
-    """Look at what the task left: NONE, or why this worker is to be replaced: ENDING (not for sure) or LEFT."""
+    """Look at what the task left: NONE, or why this worker is to be replaced (ENDING and RUNNING: not for sure)."""
     global audit_at
     changed, stays, threads = False, True, LEFT
     for _ in range(5):
@@ -492,8 +509,8 @@ def audit(which):
 
 def is_spoiled(threads):
     """Whether this worker is to be replaced; a last thread that is about to end has a moment for that."""
-    until = now() + 20000000
-    while threads == ENDING:
+    until = now() + MOMENTS.get(threads, 0)
+    while threads in MOMENTS:
         try:
             if count_threads() <= threads_kept:
                 return False

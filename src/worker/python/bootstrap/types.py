@@ -14,6 +14,7 @@ class Node:
     ours = False  # never pydantic's: it would read or say it otherwise than the document says here
     reads = False  # whether `read` does anything
     says = False  # whether `say` does anything that the encoder doesn't
+    says_within = is_vague = None  # see the functions `says_within` and `vagueness`
 
     def __init__(self, note=None, home=None):
         self.note = note
@@ -32,6 +33,11 @@ class Node:
     def takes(self, value):
         """How well JSON fits at first sight: 0 not, 1 by conversion, 2 by its shape, 3 exactly."""
         return 1
+
+    def fits(self, value, memo):
+        """The same, with all that it holds: of the alternatives of a union the best is read (see Union). A class that
+        isn't known is better than a conversion, and worse than what is made for the value."""
+        return 3 if self.note in (None, object) or str(self.note) == "typing.Any" else 1.5
 
     def is_one(self, value):
         """Whether this value, to be said, is of the type; of what it holds, `holds` tells."""
@@ -52,6 +58,23 @@ def held(node, value):
     if key not in known_to_hold:
         known_to_hold[key] = node.holds(value), value
     return known_to_hold[key][0]
+
+
+def fit(node, value, memo):
+    """As node.fits; each is looked at once for an argument."""
+    if type(value) not in (dict, list):
+        return node.fits(value, memo)
+    key = "fits", id(node), id(value)
+    if key not in memo:
+        memo[key] = node.fits(value, memo)
+    return memo[key]
+
+
+def says_within(node):
+    """Whether something in it is said otherwise than the encoder does."""
+    if node.says_within is None:
+        node.says_within = any(part.says for part in every(node) if part is not node)
+    return node.says_within
 
 
 def refuse(what):
@@ -80,7 +103,16 @@ class Scalar(Node):
         return {"type": self.name}
 
     def takes(self, value):
-        return 3 if type(value) is self.kind else 1
+        return 3 if type(value) is self.kind else 0 if type(value) in (dict, list) else 1
+
+    def fits(self, value, memo):
+        fits = self.takes(value)
+        if fits == 1:
+            try:
+                self.read(value, memo)
+            except Misfit:
+                return 0
+        return fits
 
     def is_one(self, value):
         return type(value) is self.kind
@@ -107,9 +139,6 @@ class Int(Scalar):
             made = number_in(value if not dot or zeros.strip().strip("0") else whole, int)
         return refuse("an integer") if made is None else made
 
-    def takes(self, value):
-        return 3 if type(value) is int else 2 if type(value) is float and value.is_integer() else 1
-
 
 class Float(Scalar):
     name, kind = "number", float
@@ -128,7 +157,7 @@ class Float(Scalar):
         return refuse("a number") if made is None else made
 
     def takes(self, value):
-        return 3 if type(value) is float else 2 if type(value) is int else 1
+        return 2 if type(value) is int else super().takes(value)
 
     def is_one(self, value):
         return type(value) in (int, float)
@@ -213,6 +242,9 @@ class Literal(Node):
     def takes(self, value):
         return 3 if any(is_same(said, value) for said, _ in self.values) else 0
 
+    def fits(self, value, memo):
+        return self.takes(value)
+
     def is_one(self, value):
         return any(own is value or said == value for said, own in self.values)
 
@@ -242,7 +274,10 @@ class Enum(Node):
                       "one of " + ", ".join(repr(each.value) for each in list(self.note)[:20]))
 
     def takes(self, value):
-        return 3 if self.is_flag and type(value) is int or any(is_same(each.value, value) for each in self.note) else 0
+        return 2 if self.is_flag and type(value) is int or any(is_same(each.value, value) for each in self.note) else 0
+
+    def fits(self, value, memo):
+        return self.takes(value)
 
     def is_one(self, value):
         return isinstance(value, self.note)
@@ -266,6 +301,9 @@ class Bytes(Node):
     def takes(self, value):
         return 3 if isinstance(value, bytes) else 0
 
+    def fits(self, value, memo):
+        return self.takes(value)
+
     def is_one(self, value):
         return isinstance(value, (bytes, bytearray, memoryview))
 
@@ -276,8 +314,19 @@ def iso(kind):
     def make(value):
         if type(value) is not str:
             refuse("a string")
-        return kind.fromisoformat(value[:-1] + "+00:00" if value[-1:] in ("Z", "z") else value)
+        return kind.fromisoformat(as_iso(value))
     return make
+
+
+def as_iso(text):
+    """As Python's older readers want it: six digits of a second, an offset with a colon."""
+    if text[-1:] in ("Z", "z"):
+        text = text[:-1] + "+00:00"
+    if sys.version_info >= (3, 11) or ":" not in text:
+        return text
+    import re
+    text = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", text)
+    return re.sub(r"[.,](\d{1,9})", lambda found: "." + found.group(1)[:6].ljust(6, "0"), text)
 
 
 def of_text(kind):
@@ -365,7 +414,19 @@ class Text(Node):
             raise Misfit([], "it is no %s" % self.note.__name__ if words else rarely("message_of")(error)) from None
 
     def takes(self, value):
-        return 2 if type(value) is str else 1
+        return 2 if type(value) is str else 0 if type(value) in (dict, list) else 1
+
+    def fits(self, value, memo):
+        """A text that it is made from is exactly that, and a UUID more so than any text (as pydantic has it)."""
+        try:
+            made = self.read(value, memo)
+        except Misfit:
+            return 0
+        if type(value) is not str:
+            return 1
+        if self.format in ("date", "date-time"):
+            return 3 if (len(value) > 10) == hasattr(made, "hour") else 1
+        return 4 if self.format == "uuid" else 3
 
     def is_one(self, value):
         return isinstance(value, self.note)
@@ -397,7 +458,8 @@ class Items(Node):
 
     @property
     def says(self):
-        return self.ours or self.make is not list and self.make is not tuple
+        named = getattr(self.note, "__origin__", self.note)
+        return self.ours or self.make is not list and self.make is not tuple or self.make is list and named is not list
 
     def schema(self, book):
         schema = {"type": "array", "items": self.parts[0].schema(book)}
@@ -417,6 +479,11 @@ class Items(Node):
     def takes(self, value):
         return 2 if type(value) is list else 0
 
+    def fits(self, value, memo):
+        if type(value) is not list:
+            return 0
+        return min([fit(self.parts[0], each, memo) for each in value] + [3 if self.make is list else 2])
+
     def is_one(self, value):
         if self.ours and hasattr(type(value), "__next__"):
             return True
@@ -429,6 +496,8 @@ class Items(Node):
 
     def say(self, value):
         if isinstance(value, (str, bytes, dict)) or not hasattr(type(value), "__iter__"):
+            return value
+        if type(value) in (list, tuple) and not says_within(self):
             return value
         return [self.parts[0].say(each) for each in value]
 
@@ -456,6 +525,11 @@ class Tuple(Node):
 
     def takes(self, value):
         return 2 if type(value) is list and len(value) == len(self.parts) else 0
+
+    def fits(self, value, memo):
+        if not self.takes(value):
+            return 0
+        return min([fit(node, each, memo) for node, each in zip(self.parts, value)] + [2])
 
     def is_one(self, value):
         return isinstance(value, tuple) and len(value) == len(self.parts)
@@ -485,6 +559,8 @@ def as_names(schema, definitions):
         return union_schema([as_names(each, definitions) for each in told["anyOf"]])
     if isinstance(kind, list):
         return union_schema([as_names(dict(told, type=each), definitions) for each in kind])
+    if "$bytes" in told.get("properties", ()):
+        return {"type": "string"}
     if "enum" in told and kind != "string":
         return {"enum": [each if isinstance(each, str) else to_json(each) for each in told["enum"]]}
     return NAMES.get(kind, schema if kind == "string" or told is schema else told)
@@ -501,7 +577,7 @@ class Dict(Node):
         # In JSON mode pydantic takes a name as the text that it is.
         self.ours = isinstance(key, Enum) and any(type(each.value) is not str for each in key.note)
         self.reads = True
-        self.says = type(key) not in (Node, Str, Int, Float, Bool)
+        self.says = type(key) not in (Node, Str, Int, Float, Bool) or getattr(note, "__origin__", note) is not dict
 
     def schema(self, book):
         key, value = self.parts
@@ -528,21 +604,42 @@ class Dict(Node):
     def takes(self, value):
         return 2 if type(value) is dict else 0
 
+    def fits(self, value, memo):
+        if type(value) is not dict:
+            return 0
+        key, own = self.parts
+        if type(key) in (Node, Str):
+            return min([fit(own, each, memo) for each in value.values()] + [3])
+        try:
+            for name in value:
+                key_of(key, name, memo)
+        except (Misfit, TypeError):
+            return 0
+        return min([fit(own, each, memo) for each in value.values()] + [2])
+
     def is_one(self, value):
-        return isinstance(value, dict)
+        return is_mapping(value)
 
     def holds(self, value):
         return self.is_one(value) and all(held(self.parts[1], each) for each in value.values())
 
     def say(self, value):
-        if not isinstance(value, dict):
+        if not is_mapping(value):
             return value
         key, own = self.parts
+        if type(value) is dict and type(key) in (Node, Str, Int, Float, Bool) and not says_within(self):
+            return value
         return {name_of_key(key.say(name)): own.say(each) for name, each in value.items()}
+
+
+def is_mapping(value):
+    return isinstance(value, dict) or hasattr(type(value), "items") and hasattr(type(value), "__getitem__")
 
 
 def key_of(node, name, memo):
     """A key from the text that it is in JSON."""
+    if type(node) is Bytes:
+        name = name.encode() if type(name) is str else name
     if type(node) is Union:
         for part in node.parts:
             try:
@@ -565,5 +662,7 @@ def name_of_key(key):
     """What JSON has as a name for it."""
     if isinstance(key, (str, int, float)) or key is None:
         return key.value if hasattr(key, "_value_") else key
+    if isinstance(key, (bytes, bytearray)):
+        return bytes(key).decode()
     said = plain(key)
     return said if isinstance(said, (str, int, float)) else str(said)

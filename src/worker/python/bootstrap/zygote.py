@@ -203,7 +203,7 @@ class Zygote:
         calls = self.functions
         if any(map(is_async, calls)):
             calls = self.importing("asyncio", rarely("awaiting_calls"), calls)
-        return [call if known is None or known.say is None else typed("saying")(call, known.say)
+        return [call if known is None or known.say is None else typed("saying")(call, known)
                 for call, known in zip(calls, self.types)]
 
     def fork(self, number, received, asked):
