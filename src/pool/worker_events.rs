@@ -121,16 +121,10 @@ impl Engine {
             | Kind::UnknownRef
             | Kind::TooLarge
             | Kind::CommandFailed => {
-                let twice = self.bodies.get(&id).is_some_and(|body| body.answered == frame.header.sequence);
-                if twice {
-                    // The first counted. The task that came next is another's and must not suffer for it.
-                    if phase == Some(Phase::Leaving) {
-                        return self.kill(id, KillCause::AnsweredTwice);
-                    }
-                    tracing::warn!(pool = %self.spec.name, "a worker answered a task twice");
-                    return self.dismiss(id, KillCause::AnsweredTwice);
-                }
                 let sequence = frame.header.sequence;
+                if self.bodies.get(&id).is_some_and(|body| body.answered == sequence) {
+                    return self.on_second_answer(id, phase);
+                }
                 if self.on_answer(id, frame).is_some() {
                     return;
                 }
@@ -159,6 +153,15 @@ impl Engine {
         }
         tracing::warn!(pool = %self.spec.name, "a worker's answer does not fit its task");
         self.kill(id, KillCause::WrongAnswer);
+    }
+
+    /// The first counted. The task that came next is another's and must not suffer for it.
+    fn on_second_answer(&mut self, id: SeatId, phase: Option<Phase>) {
+        if phase == Some(Phase::Leaving) {
+            return self.kill(id, KillCause::AnsweredTwice);
+        }
+        tracing::warn!(pool = %self.spec.name, "a worker answered a task twice");
+        self.dismiss(id, KillCause::AnsweredTwice);
     }
 
     /// Takes an answer; `None` if it does not fit the worker's head.

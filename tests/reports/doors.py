@@ -18,6 +18,7 @@ import time
 def square(x): return x * x
 def nap(seconds): time.sleep(seconds); return "rested"
 def say(text): print(text, flush=True)
+def begin(text): print(text, end="", flush=True)
 '''
 BODY = json.dumps({"function": "tasks.square", "args": [3]}).encode()
 
@@ -151,7 +152,7 @@ def submission(path, body):
 def test_a9_signals_of_timers_and_users_end_no_server():
     with serving(SOURCE) as server:
         for each in (signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO, signal.SIGHUP,
-                     signal.SIGPIPE):
+                     signal.SIGPIPE, signal.SIGXFSZ, signal.SIGXCPU, signal.SIGPWR, signal.SIGRTMIN, signal.SIGRTMAX):
             server.process.send_signal(each)
             same(server.value("square", 3), 9, each)
         assert "SIGHUP" in server.errors(), server.errors()
@@ -168,6 +169,9 @@ def test_a9_signals_of_timers_and_users_end_no_server():
 
 def test_a9_what_functions_print_forges_no_line_of_the_log():
     with serving(SOURCE) as server:
+        server.start("begin", "A begins ")
+        job = server.start("say", "B speaks")
+        server.result(job)
         for text in ("x\rforged", "nul \0 here", "\x1b[2Jcleared", "up\x1b[Aover", "bell \x07 and \x9b31m", "del \x7f"):
             job = server.start("say", text)
             server.result(job)
@@ -178,6 +182,13 @@ def test_a9_what_functions_print_forges_no_line_of_the_log():
         for byte in b"\r\0\x1b\x07\x7f":
             assert byte not in log, (byte, log)
         assert "\x9b".encode() not in log, log
+        assert not any("A begins B" in line.decode() for line in log.splitlines()), log
+        for text in ("\u202eturned", "two\u2028lines"):
+            server.result(server.start("say", text))
+        server.ask("POST", "/v1/processes", {"target": "tasks.say", "args": ["of a Process\rforged"]})
+        wait_until(10, "the log has that too", lambda: "of a Process" in server.errors())
+        told = server.errors()
+        assert "\u202e" not in told and "\u2028" not in told and "\r" not in told, told
 
 
 def test_a9_a_token_file_that_others_may_write_is_refused():
@@ -190,3 +201,43 @@ def test_a9_a_token_file_that_others_may_write_is_refused():
             done = subprocess.run([BINARY, "check-config", "--builtin", "--token-file", path], capture_output=True, text=True)
             same(done.returncode != 0, refused, (oct(mode), done.stderr))
             assert not refused or "chmod go-w" in done.stderr, done.stderr
+
+
+def test_a5_what_others_listen_on_is_left_alone():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "s")
+
+        def refused(*words):
+            done = subprocess.run([BINARY, "serve", "--builtin", "--bind", "unix:" + path], capture_output=True, text=True,
+                                  timeout=20)
+            assert done.returncode != 0 and all(word in done.stderr for word in (path,) + words), done.stderr
+            assert os.path.lexists(path), "what was there stays"
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
+            with socket.socket(socket.AF_UNIX, kind) as other:
+                other.bind(path)
+                refused("another kind")
+            os.unlink(path)
+        with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as waiting:
+            busy.bind(path)
+            busy.listen(0)
+            waiting.connect(path)  # nobody accepts, and no more can wait
+            refused("another process listens")
+        os.unlink(path)
+        os.mkdir(path)
+        refused("a folder")
+        os.rmdir(path)
+        os.symlink("nowhere", path)
+        refused("a symbolic link")
+
+
+def test_a9_an_object_is_not_given_to_a_client_that_has_just_left():
+    with serving(SOURCE) as server:
+        server.ask("PUT", "/v1/queues/q")
+        for version, pause in (("1.1", 0.01), ("1.1", 0.1), ("1.0", 0.3)):
+            for number in range(3):
+                with socket.create_connection(("127.0.0.1", server.port), 10) as client:
+                    client.sendall(("POST /v1/queues/q/get HTTP/%s\r\nHost: localhost\r\n\r\n" % version).encode())
+                    time.sleep(0.1)
+                time.sleep(pause)
+                server.ask("POST", "/v1/queues/q/put", {"obj": number})
+                same(server.ask("POST", "/v1/queues/q/get", {"timeout": 5})[2], number, (version, pause))

@@ -1,10 +1,13 @@
 """F1 to F4, F14, D3 and D10 of the public reports, A4, A6 and A8 of the attack: what functions leave, and what they try."""
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 
-from harness import processes, same, serving, wait_until
+from harness import BINARY, processes, same, serving, wait_until
 
 CHILDREN = '''
 import multiprocessing, os, subprocess, sys, time
@@ -356,3 +359,109 @@ def test_d10_a_log_that_is_cut_is_cut_between_characters():
             told = server.ask("GET", "/v1/jobs/%s/logs" % job)[2]
             assert "\ufffd" not in str(told), str(told)[-80:]
             assert str(told).count(letter) > 1000
+
+
+TRUSTED = '''
+import asyncio, ctypes, gc, io, locale, os, socket, subprocess, sys, threading, time
+HELD = LOOP = None
+def trace(on):
+    if on: sys.settrace(lambda *a: 1 / 0)
+    return 1
+def policy(on):
+    if on:
+        class Left(asyncio.DefaultEventLoopPolicy):
+            def new_event_loop(self): raise RuntimeError("left")
+        asyncio.set_event_loop_policy(Left())
+    return 1
+def files(on):
+    import resource
+    if on: resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    return 1
+def alarm(on):
+    if on: ctypes.CDLL(None).alarm(1)
+    return 1
+def idle_priority(on):
+    if on: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    return 1
+def innocent():
+    open(os.devnull).close()
+    end = time.time() + 1.2
+    while time.time() < end: pass
+    return [asyncio.run(asyncio.sleep(0, 5)), os.sched_getscheduler(0)]
+async def exchange():
+    global HELD
+    if HELD is None:
+        one, other = socket.socketpair()
+        HELD = (*await asyncio.open_unix_connection(sock=one), other)
+    HELD[2].send(b"x")
+    return (await HELD[0].read(1)).decode()
+def own_loop():
+    global LOOP
+    if LOOP is None:
+        LOOP = asyncio.new_event_loop()
+        asyncio.set_event_loop(LOOP)
+    return LOOP.run_until_complete(exchange())
+def running(): asyncio._set_running_loop(asyncio.new_event_loop())
+def with_run(x): return asyncio.run(asyncio.sleep(0, x))
+def close_stdin(): sys.stdin.close()
+def read_stdin(): return sys.stdin.read()
+def wraps(x):
+    wrapper = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
+    wrapper.itself = wrapper
+    sys.stdout = wrapper
+    return x
+def collects(x): print("a"); gc.collect(); print("b"); return x
+def set_locale(): return locale.setlocale(locale.LC_ALL, "C")
+def get_locale(): return locale.setlocale(locale.LC_ALL)
+def watchdog():
+    timer = threading.Timer(30, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
+    try: return os.getpid()
+    finally: timer.cancel()
+'''
+
+
+def test_f4_a4_nor_what_a_function_leaves_that_never_did():
+    """An idle worker looks what its last task has left, whatever that did before."""
+    with serving(TRUSTED) as server:
+        for name in ("trace", "policy", "files", "alarm", "idle_priority"):
+            for _ in range(4):
+                server.value(name, 0)
+            jobs = [server.start(name, on) for on in (0, 1)]
+            for job in jobs:
+                same(server.result(job)[0], 200)
+            time.sleep(0.3)
+            same(server.value("innocent"), [5, 0], "after " + name)
+
+
+def test_f3_f4_what_is_put_back_breaks_nobody():
+    with serving(TRUSTED) as server:
+        locales = server.value("get_locale")
+        for _ in range(4):
+            same(server.value("own_loop"), "x", "a loop that a module keeps")
+        server.value("running")
+        same(server.value("with_run", 5), 5, "a loop that was left running")
+        server.value("close_stdin")
+        same(server.value("read_stdin"), "")
+        for _ in range(3):
+            server.value("wraps", 1)
+            same(server.value("trace", 0), 1)
+            same(server.value("collects", 2), 2, "a stream that was left in place of ours ends")
+        server.value("set_locale")
+        same(server.value("get_locale"), locales)
+        same(len({server.value("watchdog") for _ in range(30)}), 1, "a watchdog that was cancelled costs no worker")
+
+
+def test_f1_a_stop_while_it_loads_leaves_nothing_either():
+    source = "import subprocess, time\nsubprocess.Popen(['sleep', '4713.25'])\ntime.sleep(5)\ndef f(): pass\n"
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "tasks.py"), "w") as file:
+            file.write(source)
+        for how in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            server = subprocess.Popen([BINARY, "serve", "tasks.py", "--python", sys.executable, "--workers", "1", "--bind",
+                                       "127.0.0.1:0"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            wait_until(20, "it loads", lambda: processes("sleep", "4713.25"))
+            server.send_signal(how)
+            same(server.wait(20), 0)
+            wait_until(GONE, "nothing stays", lambda: not processes("sleep", "4713.25"))

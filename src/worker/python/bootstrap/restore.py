@@ -134,6 +134,8 @@ def settings():
             (os.getpriority(os.PRIO_PROCESS, 0), set_priority), (os.sched_getaffinity(0), set_affinity),
             ((os.sched_getscheduler(0), os.sched_getparam(0).sched_priority), set_scheduler),
             (gc.get_debug(), gc.set_debug), (raw(_thread.stack_size)(), raw(_thread.stack_size)),
+            (tuple(sys.get_asyncgen_hooks()), set_asyncgen_hooks), (tuple(gc.callbacks), set_gc_callbacks),
+            (sys.get_coroutine_origin_tracking_depth(), sys.set_coroutine_origin_tracking_depth),
             (os.getresuid() + os.getresgid() + (tuple(os.getgroups()),), None)]
     if hasattr(sys, "get_int_max_str_digits"):
         said.append((sys.get_int_max_str_digits(), sys.set_int_max_str_digits))
@@ -146,6 +148,14 @@ def switch_gc(on):
 
 def set_gc_threshold(thresholds):
     raw(gc.set_threshold)(*thresholds)
+
+
+def set_gc_callbacks(callbacks):
+    gc.callbacks[:] = callbacks
+
+
+def set_asyncgen_hooks(hooks):
+    sys.set_asyncgen_hooks(*hooks)
 
 
 def set_priority(priority):

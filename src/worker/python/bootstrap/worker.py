@@ -268,7 +268,10 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     if size <= 24:
                         if size == 24 and unpack(buffer)[0] == PING:
                             # It has nothing to do: nobody waits for this look.
-                            spoiled = which is not None and is_spoiled(audit(which))
+                            try:
+                                spoiled = which is not None and is_spoiled(audit(which))
+                            except BaseException:
+                                spoiled = True  # what was left raised at the call
                             _, stdout, stderr = kept.streams
                             if spoiled:
                                 answer(RETIRE, 0, b"")
@@ -379,7 +382,10 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                 took = ended - begun
                 busy += took
                 if ended >= audit_at or which not in trusted or count_threads() > threads_kept:
-                    spoiled = is_spoiled(audit(which))
+                    try:
+                        spoiled = is_spoiled(audit(which))
+                    except BaseException:
+                        spoiled = True  # what was left raised at the call: a trace function
                     _, stdout, stderr = kept.streams
                     if spoiled:
                         answer(RETIRE, 0, b"")
