@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tower::Service;
 
-use super::body::read_body;
+use super::body::{declared_length, read_body};
 use super::problem::Problem;
 use super::state::Shared;
 use super::submit::JOB_HEADER;
@@ -115,10 +115,10 @@ where
         return Err(Invalid::new(KEY_NAME, detail).into());
     }
     let (head, body) = request.into_parts();
+    let declared = declared_length(&body, &head.headers);
     let limits = &app.limits;
     let mut room = app.admission.reserve();
-    let body =
-        read_body(body, &head.headers, limits.body_bytes_max, limits.body_stall_timeout, &mut room).await;
+    let body = read_body(body, declared, limits.body_bytes_max, limits.body_stall_timeout, &mut room).await;
     let body = body.map_err(|error| Problem::of_body(&error))?;
     let recalled = match app.keys.begin(&key, fingerprint(&head.uri, &body)) {
         Begun::First(turn, told) => {

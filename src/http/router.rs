@@ -18,7 +18,7 @@ use super::{
 
 /// Work and waits: whoever has left takes nothing with it.
 const ASKS_AFTER: Duration = Duration::from_secs(1);
-/// Calls of shared objects: an item or a lock must not go to a client that has left. Who can't be asked has.
+/// Calls of shared objects: an item or a lock must not go to a client that has left.
 const ASKS_AFTER_OBJECT: Duration = Duration::ZERO;
 
 /// How long after its client has stopped sending a request is given up, unless the client still reads.

@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
@@ -132,9 +131,8 @@ impl Service {
         if pool.state() == PoolState::Closed {
             return Err(Problem::pool_closed(&pool));
         }
-        let now = Instant::now();
-        match function.rests_until(now) {
-            Some(until) => Err(Problem::function_quarantined(function, until.duration_since(now))),
+        match function.rest() {
+            Some(rest) => Err(Problem::function_quarantined(function, rest)),
             None => Ok(pool),
         }
     }

@@ -28,6 +28,11 @@ impl JobId {
         (ours && text.len() == 36).then_some(Self(id))
     }
 
+    /// As [`fmt::Display`] writes it, without an allocation.
+    pub fn encode<'a>(&self, text: &'a mut [u8; 36]) -> &'a str {
+        self.0.hyphenated().encode_lower(text)
+    }
+
     /// When it was made, to the millisecond.
     pub fn made_at(&self) -> SystemTime {
         let (seconds, nanoseconds) = self.0.get_timestamp().map_or((0, 0), |stamp| stamp.to_unix());

@@ -25,7 +25,7 @@ use super::task::Task;
 use crate::counters;
 use crate::jobs::{Failure, Outcome};
 use crate::process::{Exit, Generation, WorkerProcess};
-use crate::transport::Link;
+use crate::transport::{Link, PIPE_PACKET_BYTES};
 
 /// Events taken at once.
 const BATCH: usize = 256;
@@ -87,6 +87,8 @@ pub(super) struct Engine {
     pub clocks: Clocks,
     pub now: Instant,
     pub sequences: Sequences,
+    /// The last packet that was written: its memory is used again.
+    pub packet: Vec<u8>,
     pub sender: mpsc::WeakUnboundedSender<Event>,
     pub vitals: watch::Sender<Vitals>,
     /// Takes no more work.
@@ -121,6 +123,7 @@ impl Engine {
             clocks: Clocks::default(),
             now: Instant::now(),
             sequences: Sequences::default(),
+            packet: Vec::with_capacity(PIPE_PACKET_BYTES),
             sender,
             vitals,
             closed: false,
@@ -159,11 +162,14 @@ impl Engine {
                 () = &mut timer, if armed.is_some() => armed = None,
             }
             self.now = Instant::now();
+            let is_slow = batch.iter().any(Event::is_slow);
             for event in batch.drain(..) {
                 self.on_event(event);
             }
-            // A large answer takes a while to look through; new heads must not look old.
-            self.now = Instant::now();
+            // New heads must not look old.
+            if is_slow {
+                self.now = Instant::now();
+            }
         }
         if let Some(reply) = self.stopped.take() {
             let _ = reply.send(());

@@ -11,6 +11,16 @@ use super::roster::SeatId;
 use super::task::Submission;
 use crate::process::{ForkError, Generation, WorkerEvent, WorkerProcess};
 
+/// A larger answer takes a while to look through.
+const SLOW_BYTES: usize = 64 << 10;
+
+impl Event {
+    /// Whether it takes long enough for the clock to be read again.
+    pub fn is_slow(&self) -> bool {
+        matches!(self, Self::Worker(_, WorkerEvent::Frame(frame)) if frame.payload.len() > SLOW_BYTES)
+    }
+}
+
 /// One thing that happened.
 #[derive(Debug)]
 pub(super) enum Event {

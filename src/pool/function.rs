@@ -80,6 +80,15 @@ impl Function {
         if self.suspect.load(Ordering::Relaxed) { self.quarantine.lock().until(now) } else { None }
     }
 
+    /// For how long it rests from now on, if it does.
+    pub fn rest(&self) -> Option<Duration> {
+        if !self.suspect.load(Ordering::Relaxed) {
+            return None;
+        }
+        let now = Instant::now();
+        self.rests_until(now).map(|until| until.duration_since(now))
+    }
+
     /// A worker died while it ran this. `true`: from now on it rests.
     pub(super) fn killed_its_worker(&self, now: Instant) -> bool {
         self.suspect.store(true, Ordering::Relaxed);

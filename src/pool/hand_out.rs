@@ -9,7 +9,7 @@ use super::fate::KillCause;
 use super::roster::{Phase, SeatId};
 use super::task::Task;
 use crate::jobs::{Failure, FailureCode};
-use crate::transport::{Codec, HEADER_BYTES, Header, Kind, WriteOutcome};
+use crate::transport::{Codec, Header, Kind, WriteOutcome};
 
 /// A head that is so old and no longer in its pipe is run, or was taken by somebody who is not the worker's loop.
 const TAKEN_FOR_RUN: Duration = Duration::from_millis(500);
@@ -85,12 +85,12 @@ impl Engine {
             self.stream(id, header);
             return Ok(());
         }
-        let mut frame = Vec::with_capacity(HEADER_BYTES + task.payload_bytes);
-        frame.extend_from_slice(&header.encode());
+        self.packet.clear();
+        self.packet.extend_from_slice(&header.encode());
         for piece in &task.payload {
-            frame.extend_from_slice(piece);
+            self.packet.extend_from_slice(piece);
         }
-        match body.link.try_send(&frame) {
+        match body.link.try_send(&self.packet) {
             Ok(WriteOutcome::Sent) => Ok(()),
             Ok(WriteOutcome::Full) | Err(_) => match self.roster.unplace(id) {
                 Some(task) => Err(task),

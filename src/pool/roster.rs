@@ -12,8 +12,9 @@ use super::task::Task;
 pub(super) const HEAD_QUICK: Duration = Duration::from_millis(5);
 /// A head handed out so long ago that it should have been read, even if nobody idles.
 const HEAD_UNREAD: Duration = Duration::from_secs(1);
-/// A worker that idles for so long after a task looks what that has left.
-const IDLE_LOOK: Duration = Duration::from_millis(1);
+/// A worker that idles for so long after a task looks what that has left. (Less, and one that works now and then would
+/// do it in the middle of others' work.)
+const IDLE_LOOK: Duration = Duration::from_millis(10);
 /// From one look into a worker's pipe to the next.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Tasks in one flight.

@@ -241,3 +241,10 @@ def test_a9_an_object_is_not_given_to_a_client_that_has_just_left():
                 time.sleep(pause)
                 server.ask("POST", "/v1/queues/q/put", {"obj": number})
                 same(server.ask("POST", "/v1/queues/q/get", {"timeout": 5})[2], number, (version, pause))
+        for _ in range(4):  # as a proxy whose client has left
+            body = b'{"function":"tasks.nap","args":[8]}'
+            with socket.create_connection(("127.0.0.1", server.port), 10) as client:
+                client.sendall(b"POST /v1/apply HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                               b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        waiting = lambda: len(server.ask("GET", "/v1/jobs?state=queued")[2]["items"])
+        wait_until(5, "what hasn't started is dropped", lambda: waiting() == 0)

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use self::answer::{handed, json};
-use super::body::read_body;
+use super::body::{declared_length, read_body};
 use super::negotiate::{Plain, check_accept, check_work};
 use super::problem::Problem;
 use super::segment::ObjectPath;
@@ -131,10 +131,10 @@ async fn arguments(app: &Shared, request: Request) -> Result<Bytes, Problem> {
     check_work(&request, &[])?;
     app.service()?;
     let (head, body) = request.into_parts();
+    let declared = declared_length(&body, &head.headers);
     let limits = &app.limits;
     // Counted while it is read; what an object keeps of it is counted there.
     let mut room = app.admission.reserve();
-    let read =
-        read_body(body, &head.headers, limits.body_bytes_max, limits.body_stall_timeout, &mut room).await;
+    let read = read_body(body, declared, limits.body_bytes_max, limits.body_stall_timeout, &mut room).await;
     read.map_err(|error| Problem::of_body(&error))
 }

@@ -168,7 +168,8 @@ impl Mark {
     /// it has lost interest (RFC 9112, section 9.6), but whoever has gone looks the same.
     fn ask(&self) -> Client {
         if self.client() == Client::Unknown {
-            if !self.may_ask.load(Relaxed) && self.asks_after.load(Relaxed) == 0 {
+            // HTTP/1.0 knows no such question. Proxies that speak it close when their client has left.
+            if !self.may_ask.load(Relaxed) {
                 return Client::Left;
             }
             if let Some(socket) = self.socket.lock().filter(|_| self.may_ask.swap(false, Relaxed)) {

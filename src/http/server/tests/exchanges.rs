@@ -5,14 +5,15 @@ use axum::http::StatusCode;
 use axum::routing::post;
 
 use super::*;
-use crate::http::body::{BodyError, read_body};
+use crate::http::body::{BodyError, declared_length, read_body};
 
 /// Answers with what became of the body: its length, or 413 or 408.
 fn measuring(stall: Duration) -> Router {
     let measure = move |request: Extracted| async move {
         let (head, body) = request.into_parts();
+        let declared = declared_length(&body, &head.headers);
         let mut room = crate::jobs::Admission::new(1, usize::MAX).reserve();
-        match read_body(body, &head.headers, 1_000, stall, &mut room).await {
+        match read_body(body, declared, 1_000, stall, &mut room).await {
             Ok(bytes) => (StatusCode::OK, bytes.len().to_string()),
             Err(error @ (BodyError::TooLarge { .. } | BodyError::TooLargeHere)) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, error.to_string())

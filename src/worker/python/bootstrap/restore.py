@@ -1,9 +1,9 @@
 # forkpool's Python side, part 2, second half: what a task leaves in its worker is put back before the next one.
 #
 # The whole look costs 40 us, cold caches twice that, a small task less. So it is taken only where something can have
-# changed: after a function's first tasks here; when 20 ms have passed; and once a function was called that changes such
-# state. Those of Python are replaced by objects that note the call (`Watched`). Modules' globals stay, as in the
-# library.
+# changed: after a function's first tasks here; when 50 ms have passed; where the worker idles; and once a function was
+# called that changes such state. Those of Python are replaced by objects that note the call (`Watched`). Modules'
+# globals stay, as in the library.
 import _thread
 
 try:
@@ -15,7 +15,7 @@ try:
 except ImportError:
     _locale = None
 
-LOOK_EVERY = 20000000  # nanoseconds
+LOOK_EVERY = 50000000  # nanoseconds
 FIRST_LOOKS = 2  # a function that left nothing so often is trusted until the next look
 audit_at = 0  # when the next look is due; 0: something was changed
 count_threads = _thread._count  # Python's; those of C libraries are like modules' globals
