@@ -31,6 +31,6 @@ pub use new_pool::{
 };
 pub use options::{CallOptions, OPTIONS, Options};
 pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
-pub use problem::{ExceptionInfo, Problem, failure_text};
+pub use problem::{ExceptionInfo, Problem};
 pub use process::{ProcessBody, ProcessInfo, ProcessList, ProcessRequest};
 pub use query::{Invalid, Query};

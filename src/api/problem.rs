@@ -112,11 +112,6 @@ impl Problem {
     }
 }
 
-/// A failure as a record of a stream or a collected map says it.
-pub fn failure_text(failure: &Failure) -> Vec<u8> {
-    serde_json::to_vec(&Problem::of_failure(failure)).unwrap_or_default()
-}
-
 impl From<&Exception> for ExceptionInfo {
     fn from(exception: &Exception) -> Self {
         Self {
@@ -125,5 +120,32 @@ impl From<&Exception> for ExceptionInfo {
             args: exception.args.clone(),
             traceback: exception.traceback.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::FailureCode;
+
+    /// The record of an item that failed is written where no API is known; it is the same problem.
+    #[test]
+    fn a_failure_is_the_same_problem_in_a_record() {
+        let mut failure = Failure::new(FailureCode::CommandFailed, "\"no\"\n");
+        let check = |failure: &Failure| {
+            let problem = serde_json::to_string(&Problem::of_failure(failure)).unwrap();
+            assert_eq!(String::from_utf8(failure.to_json()).unwrap(), problem);
+        };
+        check(&failure);
+        failure.exception = Some(Exception {
+            kind: "ValueError".into(),
+            message: "é".into(),
+            args: RawValue::from_string("[1, 2]".into()).ok(),
+            traceback: Some("line\n".into()),
+        });
+        (failure.index, failure.path, failure.signal) = (Some(7), Some("$[0]".into()), Some("SIGKILL"));
+        (failure.exit_code, failure.stderr) = (Some(-3), Some("err".into()));
+        (failure.oom, failure.limit) = (true, Some(64));
+        check(&failure);
     }
 }

@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::state::Shared;
 use super::submit::{JOB_HEADER, body_of};
 use crate::api::{
-    self, CallOptions, Invalid, MapBody, MapRequest, OPTIONS, Options, Query, ReadProblems, SubmitProblems,
+    CallOptions, Invalid, MapBody, MapRequest, OPTIONS, Options, Query, ReadProblems, SubmitProblems,
 };
 use crate::jobs::{JobKind, NewJob, Record, Reservation};
 use crate::json::Splitter;
@@ -164,7 +164,7 @@ fn start(
     let (sender, receiver) = mpsc::unbounded_channel();
     let (fed, held) = (Held::new(), Held::new());
     let (fed_here, held_here) = (Arc::clone(&fed), Arc::clone(&held));
-    let sink = Sink { records: sender, render: api::failure_text, fed: fed_here, held: held_here };
+    let sink = Sink { records: sender, fed: fed_here, held: held_here };
     app.jobs.insert(Arc::clone(&record));
     let work = Work::Feed { spread: false, sink };
     pool.submit(Submission { record: Arc::clone(&record), function, work, permit });

@@ -16,8 +16,7 @@ use super::problem::Problem;
 use super::state::{Service, Shared, StageValue};
 use super::value::{value_response, wants_raw};
 use crate::api::{
-    self, ApplyBody, ApplyRequest, Job, MapBody, MapRequest, Options, OutcomeProblems, ReadProblems,
-    SubmitProblems,
+    ApplyBody, ApplyRequest, Job, MapBody, MapRequest, Options, OutcomeProblems, ReadProblems, SubmitProblems,
 };
 use crate::jobs::{FailureCode, JobKind, NewJob, Outcome, Record, Reservation};
 use crate::pool::{Function, Pool, Submission, Work};
@@ -170,8 +169,8 @@ async fn submit_map(
         retained,
         terms: wanted.options.into_terms(function.run_timeout, function.retries),
     };
-    let collect = wanted.collect.then_some(api::failure_text as _);
-    let work = Work::Map { items: kept(wanted.items, &body, retained), chunksize, spread, collect };
+    let items = kept(wanted.items, &body, retained);
+    let work = Work::Map { items, chunksize, spread, collect: wanted.collect };
     submit(app, pool, function, new, work, room)
 }
 

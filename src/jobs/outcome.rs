@@ -1,6 +1,7 @@
 //! How a job ends: with a value, or with a failure that says why.
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// How a job ended.
@@ -141,6 +142,27 @@ impl Failure {
         size_of::<Self>() + self.detail.len() + texts + exception
     }
 
+    /// Its JSON: the problem as which a job's error and an item's record show it (422, whatever ended it).
+    pub fn to_json(&self) -> Vec<u8> {
+        let text = FailureJson {
+            kind: format_args!("urn:forkpool:{}", self.code.as_str()),
+            title: self.code.title(),
+            status: 422,
+            detail: &self.detail,
+            code: self.code.as_str(),
+            limit: self.limit,
+            exception: self.exception.as_ref(),
+            index: self.index,
+            path: self.path.as_deref(),
+            signal: self.signal,
+            exit_code: self.exit_code,
+            stderr: self.stderr.as_deref(),
+            oom: self.oom.then_some(true),
+        };
+        // A struct of texts and numbers always has a JSON text.
+        serde_json::to_vec(&text).unwrap_or_default()
+    }
+
     /// A failure with nothing but its reason.
     pub fn new(code: FailureCode, detail: impl Into<String>) -> Self {
         Self {
@@ -158,15 +180,45 @@ impl Failure {
     }
 }
 
+/// A [`Failure`] as JSON; what has no value is left out.
+#[derive(Serialize)]
+struct FailureJson<'a> {
+    #[serde(rename = "type")]
+    kind: std::fmt::Arguments<'a>,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exception: Option<&'a Exception>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oom: Option<bool>,
+}
+
 /// What a function raised.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Exception {
     /// The exception's class.
+    #[serde(rename = "type")]
     pub kind: String,
     /// `str(exception)`.
     pub message: String,
     /// Its arguments as a JSON array, where JSON can say them.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub args: Option<Box<RawValue>>,
     /// The function's own frames.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub traceback: Option<String>,
 }

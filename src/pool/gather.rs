@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use collected::Collected;
 
-use super::task::{Render, Sink, Task};
+use super::task::{Sink, Task};
 use crate::jobs::Failure;
 
 /// Values at least this large are kept as they came; smaller ones are copied together, so that none holds on
@@ -24,7 +24,7 @@ enum To {
     /// By chunk, each a JSON array.
     All(Vec<Option<Bytes>>),
     /// By item, each a record.
-    Collect(Collected, Render),
+    Collect(Collected),
     Stream(Sink),
     /// A failure lost all that came, and loses all that comes.
     Nothing,
@@ -39,8 +39,8 @@ impl Gather {
         Self { bytes: 0, to: To::All(Vec::new()) }
     }
 
-    pub fn collect(render: Render) -> Self {
-        Self { bytes: 0, to: To::Collect(Collected::default(), render) }
+    pub fn collect() -> Self {
+        Self { bytes: 0, to: To::Collect(Collected::default()) }
     }
 
     pub fn stream(sink: Sink) -> Self {
@@ -67,7 +67,7 @@ impl Gather {
         match &mut self.to {
             To::One(one) => *one = Some(kept(value)),
             To::All(chunks) => put_at(chunks, task.chunk, kept(value)),
-            To::Collect(..) | To::Stream(_) | To::Nothing => return 0,
+            To::Collect(_) | To::Stream(_) | To::Nothing => return 0,
         }
         self.bytes += value.len();
         self.bytes
@@ -76,7 +76,7 @@ impl Gather {
     /// An item's record; the bytes of all that are kept.
     pub fn put(&mut self, index: u64, record: Bytes) -> usize {
         match &mut self.to {
-            To::Collect(records, _) => {
+            To::Collect(records) => {
                 records.put(index, &record);
                 self.bytes = records.bytes();
                 self.bytes
@@ -94,12 +94,10 @@ impl Gather {
 
     /// An item's failure, which knows its index; the bytes of all that are kept.
     pub fn put_failure(&mut self, failure: &Failure) -> usize {
-        let render = match &self.to {
-            To::Collect(_, render) => *render,
-            To::Stream(sink) => sink.render,
-            To::One(_) | To::All(_) | To::Nothing => return 0,
-        };
-        let record = [b"{\"error\":", render(failure).as_slice(), b"}"].concat();
+        if !matches!(self.to, To::Collect(_) | To::Stream(_)) {
+            return 0;
+        }
+        let record = [b"{\"error\":", failure.to_json().as_slice(), b"}"].concat();
         self.put(failure.index.unwrap_or(0), Bytes::from(record))
     }
 
@@ -136,7 +134,7 @@ impl Gather {
                 }
                 joined.finish()
             }
-            To::Collect(records, _) => records.finish(),
+            To::Collect(records) => records.finish(),
             To::Stream(_) | To::Nothing => Vec::new(),
         }
     }

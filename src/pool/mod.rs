@@ -46,4 +46,4 @@ pub use registry::{
     Functions, Misfit, NewPool, NotMade, Origin, Pools, TooManyWorkers, Workshop, pick_initializer,
     pick_runtime,
 };
-pub use task::{Held, Render, Sink, Submission, Work};
+pub use task::{Held, Sink, Submission, Work};

@@ -199,7 +199,7 @@ mod tests {
             terms,
         };
         let items = Bytes::from(format!("[{}]", vec!["1"; usize::try_from(tasks).unwrap()].join(",")));
-        let work = Work::Map { items, chunksize: 1, spread: false, collect: None };
+        let work = Work::Map { items, chunksize: 1, spread: false, collect: false };
         let permit = Admission::new(1, 1).reserve().into_permit().unwrap();
         let mut run = Run::new(Submission { record: Arc::new(Record::new(new)), function, work, permit });
         let mut sequences = Sequences::default();

@@ -55,14 +55,14 @@ impl Run {
                 (Source::Call(Some((arguments, keywords)), typed), Gather::one())
             }
             Work::Map { items, chunksize, spread, collect } => {
-                let kind = match (spread, collect.is_some()) {
+                let kind = match (spread, collect) {
                     (false, false) => Kind::Map,
                     (true, false) => Kind::Starmap,
                     (false, true) => Kind::MapEach,
                     (true, true) => Kind::StarmapEach,
                 };
                 let source = Source::Map { items: Splitter::new(items), chunksize: chunksize.max(1), kind };
-                (source, collect.map_or_else(Gather::all, Gather::collect))
+                (source, if collect { Gather::collect() } else { Gather::all() })
             }
             Work::Feed { spread, sink } => {
                 let kind = if spread { Kind::StarmapEach } else { Kind::MapEach };

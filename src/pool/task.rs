@@ -10,15 +10,12 @@ use tokio::sync::{Notify, mpsc};
 use super::function::Function;
 use super::roster::FLIGHT_TINY_MAX;
 use super::share::Slot;
-use crate::jobs::{Failure, Permit, Record};
+use crate::jobs::{Permit, Record};
 use crate::json::Splitter;
 use crate::transport::{Codec, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES};
 
 /// A task whose worker dies while it is still being sent is sent again, so often.
 const DELIVERIES_MAX: u8 = 3;
-
-/// A failure as a client reads it: a JSON object.
-pub type Render = fn(&Failure) -> Vec<u8>;
 
 /// What a client wants run.
 #[derive(Debug)]
@@ -41,7 +38,7 @@ pub enum Work {
         /// Whether each element is an array of arguments.
         spread: bool,
         /// A record per item, instead of all values or none.
-        collect: Option<Render>,
+        collect: bool,
     },
     /// One call per item of a stream of its own.
     Feed {
@@ -57,8 +54,6 @@ pub enum Work {
 pub struct Sink {
     /// Each with its item's index.
     pub records: mpsc::UnboundedSender<(u64, Bytes)>,
-    /// How failures are written.
-    pub render: Render,
     /// Bytes of items that were fed and have no record yet; they hold back the feeding.
     pub fed: Arc<Held>,
     /// Bytes of records that the client hasn't taken yet; they hold back the hand-out.
