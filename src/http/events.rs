@@ -23,7 +23,7 @@ use super::jobs::{find, look};
 use super::negotiate::check_accepts;
 use super::problem::Problem;
 use super::segment::Segment;
-use super::state::{Shared, StageValue};
+use super::state::Shared;
 use super::submit::JOB_HEADER;
 use crate::api::{AcceptedProblems, Invalid, Job, JobProblems, Query, ReadProblems};
 use crate::jobs::{FailureCode, Following, JobKind, Moment, Outcome, State as JobState};
@@ -142,7 +142,7 @@ impl Follower {
         let mut frame = Vec::new();
         while frame.len() < FRAME_BYTES && !self.ended {
             let now = self.record.moment(self.cursor.log_bytes(), LOG_EVENT_BYTES);
-            if self.will_not_start(&now) {
+            if will_not_start(&now) {
                 self.ended = true;
                 write_event(
                     &mut frame,
@@ -170,14 +170,13 @@ impl Follower {
         }
         frame.into()
     }
+}
 
-    /// Whether the server goes down and will not start this job any more.
-    fn will_not_start(&self, now: &Moment) -> bool {
-        let interrupted = match &now.outcome {
-            Some(Outcome::Failure(failure)) => failure.code == FailureCode::Interrupted,
-            Some(Outcome::Value(_)) | None => false,
-        };
-        interrupted && now.started_at.is_none() && self.app.stage.get() == StageValue::Draining
+/// Whether the server went down before it had started this job.
+fn will_not_start(now: &Moment) -> bool {
+    match &now.outcome {
+        Some(Outcome::Failure(failure)) => failure.code == FailureCode::NotStarted,
+        Some(Outcome::Value(_)) | None => false,
     }
 }
 

@@ -38,8 +38,11 @@ pub(super) fn find(app: &Shared, id: &str) -> Result<Arc<Record>, Problem> {
 /// Lets a running map's record know of the items that are done in running chunks.
 pub(super) async fn look(app: &Shared, record: &Record) {
     let runs = record.state() == JobState::Running && record.new.chunksize.is_some();
-    if runs && let Some(pool) = app.service.get().and_then(|service| service.pools.get(&record.new.pool)) {
-        pool.look(record).await;
+    if runs
+        && let Some(pool) = app.service.get().and_then(|service| service.pools.get(&record.new.pool))
+        && let Some(done) = pool.items_done(record).await
+    {
+        record.saw(done);
     }
 }
 
@@ -89,7 +92,7 @@ pub async fn get_result(
     let record = find(&app, &id)?;
     match tokio::time::timeout(timeout, record.ended()).await {
         Ok(outcome) => {
-            let mut response = outcome_response(&app, &record, outcome, wants_raw(&headers))?;
+            let mut response = outcome_response(&record, outcome, wants_raw(&headers))?;
             if let Ok(id) = HeaderValue::from_str(&record.id.to_string()) {
                 response.headers_mut().insert(JOB_HEADER, id);
             }

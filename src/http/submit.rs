@@ -13,7 +13,7 @@ use super::body::{declared_length, read_body};
 use super::idempotency::{NothingRan, ResultLife};
 use super::negotiate::check_work;
 use super::problem::Problem;
-use super::state::{Service, Shared, StageValue};
+use super::state::{Service, Shared};
 use super::value::{value_response, wants_raw};
 use crate::api::{
     ApplyBody, ApplyRequest, Job, MapBody, MapRequest, Options, OutcomeProblems, ReadProblems, SubmitProblems,
@@ -247,8 +247,7 @@ pub(super) async fn answer(app: Arc<Shared>, job: Submitted, raw: bool) -> Resul
     let outcome = job.record.ended().await;
     drop(attended);
     let nothing_ran = nothing_ran(&job.record, &outcome);
-    let mut response =
-        outcome_response(&app, &job.record, outcome, raw).unwrap_or_else(Problem::into_response);
+    let mut response = outcome_response(&job.record, outcome, raw).unwrap_or_else(Problem::into_response);
     response.headers_mut().insert(JOB_HEADER, id_value(&job.record));
     if let Some(ttl) = job.record.new.terms.result_ttl {
         response.extensions_mut().insert(ResultLife(ttl));
@@ -267,21 +266,14 @@ fn nothing_ran(record: &Record, outcome: &Outcome) -> bool {
 }
 
 /// A job's ending as an answer.
-pub fn outcome_response(
-    app: &Shared,
-    record: &Record,
-    outcome: Outcome,
-    raw: bool,
-) -> Result<Response, Problem> {
+pub fn outcome_response(record: &Record, outcome: Outcome, raw: bool) -> Result<Response, Problem> {
     match outcome {
         Outcome::Value(value) => Ok(value_response(value, raw)),
-        Outcome::Failure(failure) => {
-            let never_ran = failure.code == FailureCode::Interrupted && !record.has_started();
-            if never_ran && app.stage.get() == StageValue::Draining {
-                return Err(Problem::draining().about(record));
-            }
-            Err(Problem::outcome(&failure, record))
-        }
+        Outcome::Failure(failure) => Err(if failure.code == FailureCode::NotStarted {
+            Problem::draining().about(record)
+        } else {
+            Problem::outcome(&failure, record)
+        }),
     }
 }
 

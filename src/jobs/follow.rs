@@ -99,9 +99,8 @@ impl Record {
         due
     }
 
-    /// So many items of running chunks are done.
-    pub fn saw(&self, items: u64) {
-        let mut live = self.live.lock();
-        live.seen_done = live.done + items;
+    /// Somebody looked: so many items are done, those of running chunks included.
+    pub fn saw(&self, done: u64) {
+        self.live.lock().seen_done = done;
     }
 }

@@ -47,6 +47,8 @@ pub enum FailureCode {
     Cancelled,
     /// The server went down under it.
     Interrupted,
+    /// The server went down before anything of it had started: nothing of it ran.
+    NotStarted,
     /// Its pool was terminated.
     PoolTerminated,
     /// The value can't be said in JSON.
@@ -72,7 +74,8 @@ impl FailureCode {
             Self::RunTimeout => "run-timeout",
             Self::QueueTimeout => "queue-timeout",
             Self::Cancelled => "cancelled",
-            Self::Interrupted => "interrupted",
+            // Told as `draining` to whoever waits for it; the job's own error says what became of it.
+            Self::Interrupted | Self::NotStarted => "interrupted",
             Self::PoolTerminated => "pool-terminated",
             Self::ResultNotJson => "result-not-json",
             Self::ResultTooLarge => "result-too-large",
@@ -91,7 +94,7 @@ impl FailureCode {
             Self::RunTimeout => "The task ran for too long",
             Self::QueueTimeout => "The job waited for too long",
             Self::Cancelled => "The job was cancelled",
-            Self::Interrupted => "The server went down under the job",
+            Self::Interrupted | Self::NotStarted => "The server went down under the job",
             Self::PoolTerminated => "The job's pool was terminated",
             Self::ResultNotJson => "The value can't be said in JSON",
             Self::ResultTooLarge => "The value is too large",

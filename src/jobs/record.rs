@@ -196,6 +196,11 @@ impl Record {
         self.live.lock().expected += items;
     }
 
+    /// Items done, as far as their answers were read.
+    pub fn done(&self) -> u64 {
+        self.live.lock().done
+    }
+
     /// Items were done.
     pub fn advance(&self, items: u64) {
         self.live.lock().done += items;

@@ -189,7 +189,9 @@ impl Engine {
             Event::Inspect(reply) => {
                 let _ = reply.send(self.view());
             }
-            Event::Look(job, reply) => self.on_look(job, reply),
+            Event::Progress(job, reply) => {
+                let _ = reply.send(self.items_done_of(job));
+            }
             Event::Drain(reply) => self.on_drain(reply),
             Event::Stop(reply) => self.on_stop(reply),
             Event::Resize(processes, spare_workers) => self.on_resize(processes, spare_workers),

@@ -41,7 +41,7 @@ pub(super) enum Event {
     /// Somebody looks.
     Inspect(oneshot::Sender<PoolView>),
     /// Somebody looks how far a job is (its number).
-    Look(u64, oneshot::Sender<()>),
+    Progress(u64, oneshot::Sender<Option<u64>>),
     /// No more work comes: end what hasn't started, answer when the rest has ended.
     Drain(oneshot::Sender<()>),
     /// End everything, answer when no worker is left.

@@ -315,9 +315,7 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
             failure.index = task.is_map().then(|| task.first_item + items_done.min(task.items - 1));
             failure
         }
-        Some(KillCause::Shutdown) => {
-            Failure::new(FailureCode::Interrupted, "the server went down before the job had ended")
-        }
+        Some(KillCause::Shutdown) => of_shutdown(true),
         Some(KillCause::Protocol(error)) => Failure::new(
             FailureCode::WorkerProtocolError,
             format!("its worker wrote what is no answer: {error}"),
@@ -364,7 +362,14 @@ pub(super) fn lost_items(task: &Task, items_done: u64) -> Range<u64> {
     told..items_done.max(told).saturating_add(1).min(task.items)
 }
 
+/// The failure of a job whose server goes down.
+pub(super) fn of_shutdown(has_started: bool) -> Failure {
+    let (code, when) =
+        if has_started { (FailureCode::Interrupted, "ended") } else { (FailureCode::NotStarted, "started") };
+    Failure::new(code, format!("the server went down before the job had {when}"))
+}
+
 /// Whether an ending is the whole job's, and not each item's.
 pub(super) fn is_of_whole_job(code: FailureCode) -> bool {
-    matches!(code, FailureCode::Cancelled | FailureCode::Interrupted)
+    matches!(code, FailureCode::Cancelled | FailureCode::Interrupted | FailureCode::NotStarted)
 }

@@ -206,11 +206,11 @@ impl Pool {
         answer.await.ok()
     }
 
-    /// Tells a job's record of the items that are done in chunks that run.
-    pub async fn look(&self, record: &Record) {
+    /// Items of a job that are done, those of chunks that run included; `None` once it has ended.
+    pub async fn items_done(&self, record: &Record) -> Option<u64> {
         let (reply, answer) = oneshot::channel();
-        self.send(Event::Look(record.number, reply));
-        let _ = answer.await;
+        self.send(Event::Progress(record.number, reply));
+        answer.await.ok().flatten()
     }
 
     /// Worker processes that it should have.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::engine::Engine;
-use super::fate::KillCause;
+use super::fate::{self, KillCause};
 use super::handle::Vitals;
 use super::options::{BootFailure, BootReason};
 use super::roster::SeatId;
@@ -88,9 +88,7 @@ impl Engine {
         if self.terminated {
             return pool_terminated();
         }
-        let failure =
-            Failure::new(FailureCode::Interrupted, "the server went down before the job had started");
-        Outcome::Failure(Box::new(failure))
+        Outcome::Failure(Box::new(fate::of_shutdown(false)))
     }
 
     /// Workers can't become ready: told to whoever waits for them.

@@ -1,19 +1,16 @@
 //! How far a map is, item by item: what its workers' pages say of the chunks that run. For people only.
 
-use tokio::sync::oneshot;
-
 use super::engine::Engine;
 use super::roster::SeatId;
 use crate::counters;
 
 impl Engine {
-    /// Somebody looks at a job: its record is told of the items of running chunks.
-    pub(super) fn on_look(&self, job: u64, reply: oneshot::Sender<()>) {
-        if let Some(run) = self.runs.get(&job) {
-            let holders = self.roster.holders(job);
-            run.record.saw(holders.into_iter().map(|id| self.items_ahead(id, job)).sum());
-        }
-        let _ = reply.send(());
+    /// Items of a job that are done, those of running chunks included.
+    pub(super) fn items_done_of(&self, job: u64) -> Option<u64> {
+        let run = self.runs.get(&job)?;
+        let holders = self.roster.holders(job);
+        let ahead: u64 = holders.into_iter().map(|id| self.items_ahead(id, job)).sum();
+        Some(run.record.done() + ahead)
     }
 
     /// Items of a job that a worker has done and of which the server hasn't read the answer.

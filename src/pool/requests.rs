@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::engine::Engine;
 use super::events::Event;
-use super::fate::KillCause;
+use super::fate::{self, KillCause};
 use super::handle::{PoolView, WorkerView};
 use super::roster::{Phase, SeatId};
 use super::run::Run;
@@ -123,18 +123,15 @@ impl Engine {
         let waiting: Vec<u64> =
             self.runs.iter().filter(|(_, run)| !run.has_started()).map(|(number, _)| *number).collect();
         for job in waiting {
-            let failure =
-                Failure::new(FailureCode::Interrupted, "the server went down before the job had started");
-            self.end(job, Outcome::Failure(Box::new(failure)));
+            self.end(job, Outcome::Failure(Box::new(fate::of_shutdown(false))));
         }
         self.drained = Some(reply);
     }
 
     pub(super) fn on_stop(&mut self, reply: oneshot::Sender<()>) {
-        for job in self.runs.keys().copied().collect::<Vec<_>>() {
-            let failure =
-                Failure::new(FailureCode::Interrupted, "the server went down before the job had ended");
-            self.end(job, Outcome::Failure(Box::new(failure)));
+        let jobs: Vec<_> = self.runs.iter().map(|(job, run)| (*job, run.has_started())).collect();
+        for (job, has_started) in jobs {
+            self.end(job, Outcome::Failure(Box::new(fate::of_shutdown(has_started))));
         }
         for id in self.roster.ids().collect::<Vec<_>>() {
             if self.bodies.get(&id).is_some_and(|body| body.process.is_some()) {
