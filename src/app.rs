@@ -10,7 +10,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -22,11 +22,12 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
 use crate::config::{Bind, Config};
-use crate::http::{self, Listener, ServerOptions, Shared, Stage, StageValue};
-use crate::jobs::{Admission, KeyBounds, Keys, MemoryStore, Retention};
+use crate::http::{self, App, Listener, ServerOptions};
+use crate::jobs::{KeyBounds, Keys, MemoryStore, Retention, Store};
 use crate::objects::{ObjectLimits, Objects};
 use crate::pool::{BootFailure, Pool};
 use crate::process::Family;
+use crate::service::Service;
 use crate::sys::{keep_freed_memory, reserve_blocks};
 use crate::telemetry;
 use crate::worker::{KEEPER_ARGUMENT, ZYGOTE_ARGUMENT};
@@ -122,15 +123,13 @@ async fn run(config: Config) -> io::Result<()> {
         bytes_max: limits.idempotency_bytes_max,
         ttl: limits.idempotency_ttl,
     };
-    let shared = Arc::new(Shared {
-        stage: Stage::default(),
-        jobs: Arc::new(MemoryStore::new(retention)),
-        objects: Objects::new(object_limits),
-        admission: Admission::new(limits.queue_jobs_max, limits.queue_bytes_max),
-        keys: Keys::new(keys),
-        service: OnceLock::new(),
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(retention));
+    let objects = Objects::new(object_limits);
+    let service = Service::new(limits, Arc::clone(&store), objects.clone());
+    let app = Arc::new(App {
+        service: Arc::clone(&service),
         base_url: config.public_url.as_ref().map(ToString::to_string).unwrap_or_default(),
-        limits,
+        keys: Keys::new(keys),
     });
     let (closing, stage) = watch::channel(http::ConnectionStage::Serving);
     let options = ServerOptions {
@@ -141,18 +140,17 @@ async fn run(config: Config) -> io::Result<()> {
         grace: stop::LAST_ANSWERS,
         asks_after: http::asks_after,
     };
-    let service = http::guarded(http::router(Arc::clone(&shared)), http::Doors::of(&config), &shared);
-    let server = tokio::spawn(http::serve(listener, service, options, stage));
-    tokio::spawn(expire(Arc::clone(&shared)));
+    let routes = http::guarded(http::router(Arc::clone(&app)), http::Doors::of(&config), &app);
+    let server = tokio::spawn(http::serve(listener, routes, options, stage));
+    tokio::spawn(expire(app));
 
     tokio::select! {
-        started = start(&config, &family, &shared) => started.map_err(io::Error::other)?,
+        started = start(&config, &family, &service, &store, &objects) => started.map_err(io::Error::other)?,
         () = stop.first() => {
             stop::last_deaths(&family).await;
             return Ok(());
         }
     }
-    shared.stage.set(StageValue::Serving);
     let mut stdout = io::stdout();
     if let Err(error) = writeln!(stdout, "forkpool listening on {address}").and_then(|()| stdout.flush()) {
         // Whoever started the server need not read it.
@@ -160,9 +158,9 @@ async fn run(config: Config) -> io::Result<()> {
     }
 
     stop.first().await;
-    stop::drain(&shared, &mut stop).await;
+    stop::drain(&service, &mut stop).await;
     let _ = closing.send(http::ConnectionStage::Closing);
-    stop::close(server, &shared, &family, &mut stop).await;
+    stop::close(server, &service, &family, &mut stop).await;
     Ok(())
 }
 
@@ -217,11 +215,17 @@ fn raise_descriptor_limit() {
 }
 
 /// Loads the code, makes the pools, waits until every worker takes tasks.
-async fn start(config: &Config, family: &Family, shared: &Shared) -> Result<(), String> {
+async fn start(
+    config: &Config,
+    family: &Family,
+    service: &Service,
+    store: &Arc<dyn Store>,
+    objects: &Objects,
+) -> Result<(), String> {
     let loaded = runtimes::load(config, family).await?;
-    let service = loaded.into_service(config, &shared.jobs, &shared.objects).await?;
+    let parts = loaded.into_parts(config, store, objects).await?;
     let ready = async {
-        for pool in service.pools.all() {
+        for pool in parts.pools.all() {
             pool.made().await.map_err(|failure| why_not_made(&pool, failure.as_deref()))?;
             pool.open();
         }
@@ -230,7 +234,7 @@ async fn start(config: &Config, family: &Family, shared: &Shared) -> Result<(), 
     // Each pool's clock has what its workers load in it; they load side by side.
     let clock = config.limits.start_timeout;
     let beyond = |pool: &Pool| pool.start_timeout.saturating_sub(clock);
-    let patience = clock + service.pools.all().iter().map(beyond).sum::<Duration>();
+    let patience = clock + parts.pools.all().iter().map(beyond).sum::<Duration>();
     match tokio::time::timeout(patience, ready).await {
         Ok(made) => made?,
         Err(_) => {
@@ -240,7 +244,7 @@ async fn start(config: &Config, family: &Family, shared: &Shared) -> Result<(), 
             ));
         }
     }
-    shared.service.set(service).map_err(|_| "the server was started twice".to_owned())
+    if service.open(parts) { Ok(()) } else { Err("the server was started twice".to_owned()) }
 }
 
 fn why_not_made(pool: &Pool, failure: Option<&BootFailure>) -> String {
@@ -313,15 +317,12 @@ fn connects(path: &Path) -> nix::Result<()> {
     connect(asking.as_raw_fd(), &UnixAddr::new(path)?)
 }
 
-async fn expire(shared: Arc<Shared>) {
+async fn expire(app: Arc<App>) {
     let mut period = tokio::time::interval(EXPIRY_PERIOD);
     period.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         period.tick().await;
-        shared.jobs.expire();
-        shared.keys.expire();
-        if let Some(service) = shared.service.get() {
-            service.processes.expire();
-        }
+        app.service.expire();
+        app.keys.expire();
     }
 }

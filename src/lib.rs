@@ -76,8 +76,9 @@
 //! | [`cli`] | the subcommands, the demo's tour | a socket that is not a client's |
 //! | [`app`] | puts the parts together, stops them in order | a decision about a job |
 //! | [`telemetry`] | log lines | standard output |
-//! | [`http`] | axum: routes, one handler file per resource, the one map to statuses | work in a handler |
+//! | [`http`] | axum: routes, one handler file per resource, the one map to statuses | a decision about what a request means |
 //! | [`api`] | what travels in requests and answers | a value built from a client's arguments |
+//! | [`service`] | what a submission, a cancel, an end means: one list of requests, one of answers | HTTP, a pipe |
 //! | [`processes`] | Process: one call in a process of its own, remembered for a while | a job, a pool |
 //! | [`pool`] | the engine: one actor owns queue and workers; pure state beside it | a wait for a worker |
 //! | [`calls`] | serves workers the objects, over their call sockets | a wait for a worker; unbounded memory for one |
@@ -109,6 +110,7 @@ pub mod process;
 pub mod processes;
 pub mod program;
 pub mod schema;
+pub mod service;
 pub mod sys;
 pub mod telemetry;
 pub mod transport;

@@ -154,17 +154,14 @@ impl From<Invalid> for BodyProblem {
     }
 }
 
-/// The members of a body that is the arguments of a call.
-pub fn arguments_of(text: &Bytes, depth_max: usize) -> Result<Vec<Member<'_>>, BodyProblem> {
-    envelope(text, depth_max)
-}
-
-fn envelope(text: &Bytes, depth_max: usize) -> Result<Vec<Member<'_>>, BodyProblem> {
-    json::envelope(text, depth_max).map_err(|error| match error {
-        EnvelopeError::Scan(error) => BodyProblem::NotJson(error.to_string()),
-        EnvelopeError::NotAnObject => invalid("body", "the body must be a JSON object"),
-        EnvelopeError::Duplicate { name } => invalid(&name, "the member is given twice"),
-    })
+impl From<EnvelopeError> for BodyProblem {
+    fn from(error: EnvelopeError) -> Self {
+        match error {
+            EnvelopeError::Scan(error) => Self::NotJson(error.to_string()),
+            EnvelopeError::NotAnObject => invalid("body", "the body must be a JSON object"),
+            EnvelopeError::Duplicate { name } => invalid(&name, "the member is given twice"),
+        }
+    }
 }
 
 pub(super) struct Members<'a> {
@@ -174,7 +171,7 @@ pub(super) struct Members<'a> {
 
 impl<'a> Members<'a> {
     pub(super) fn read(text: &'a Bytes, depth_max: usize, allowed: &[&[&str]]) -> Result<Self, BodyProblem> {
-        let members = envelope(text, depth_max)?;
+        let members = json::envelope(text, depth_max)?;
         let known = |member: &&Member<'_>| allowed.iter().any(|list| list.contains(&&*member.name));
         if let Some(unknown) = members.iter().find(|member| !known(member)) {
             let allowed = allowed.concat();

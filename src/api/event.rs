@@ -1,6 +1,9 @@
-//! The data of a job's events, one type for each name.
+//! A job's events: their names, and the data of each.
 
 use serde::Serialize;
+
+use super::job::{Progress, timestamp};
+use crate::service::JobEvent;
 
 /// `state`: the job came into this state.
 #[derive(Debug, Serialize)]
@@ -21,4 +24,32 @@ pub struct LogEvent {
     /// Whether more was printed than is kept; the last of its kind says so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
+}
+
+/// The data of an event.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum EventData {
+    /// `state`.
+    State(StateEvent),
+    /// `log`.
+    Log(LogEvent),
+    /// `progress`.
+    Progress(Progress),
+}
+
+/// An event's name, and its data; `None` of those whose data is the job or a problem.
+pub fn event_of(event: JobEvent) -> (&'static str, Option<EventData>) {
+    match event {
+        JobEvent::State { state, at, attempts } => {
+            let event = StateEvent { state: state.as_str(), at: timestamp(at), attempts };
+            ("state", Some(EventData::State(event)))
+        }
+        JobEvent::Log { text, cut } => ("log", Some(EventData::Log(LogEvent { text, cut }))),
+        JobEvent::Progress { done, total } => {
+            ("progress", Some(EventData::Progress(Progress { done, total })))
+        }
+        JobEvent::Draining => ("draining", None),
+        JobEvent::End => ("end", None),
+    }
 }

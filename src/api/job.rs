@@ -6,7 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use crate::jobs::{Outcome, Record};
+use crate::jobs::Outcome;
+use crate::service::JobShown;
 
 /// One submission: the service's AsyncResult.
 #[derive(Debug, Serialize, ToSchema)]
@@ -94,9 +95,9 @@ pub struct Links {
 }
 
 impl Job {
-    /// A record as the API shows it; `base` is what links begin with.
-    pub fn of(record: &Record, base: &str) -> Self {
-        let now = record.snapshot();
+    /// A job as the API shows it; `base` is what links begin with.
+    pub fn of(shown: &JobShown, base: &str) -> Self {
+        let JobShown { record, now } = shown;
         let this = format!("/v1/jobs/{}", record.id);
         let error = match &now.outcome {
             Some(Outcome::Failure(failure)) => {

@@ -21,14 +21,12 @@ pub use accepted::{
 };
 pub use body::{
     ApplyBody, ApplyRequest, BodyProblem, CancelBody, CancelRequest, Cancelled, MapBody, MapRequest,
-    arguments_of, no_arguments,
+    no_arguments,
 };
-pub use event::{LogEvent, StateEvent};
+pub use event::{EventData, event_of};
 pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
-pub use new_pool::{
-    JoinBody, NewPoolBody, NewPoolRequest, PoolChange, PoolChangeBody, join_timeout, pool_change,
-};
+pub use new_pool::{JoinBody, NewPoolBody, PoolChange, PoolChangeBody, join_timeout, pool_change};
 pub use options::{CallOptions, OPTIONS, Options};
 pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
 pub use problem::{ExceptionInfo, Problem};

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::body::{BodyProblem, Members, invalid};
 use crate::json::Kind;
+use crate::service::WantedPool;
 
 /// No worker holds less.
 const MAX_RSS_MIN: i64 = 32 << 20;
@@ -91,33 +92,6 @@ pub struct JoinBody {
     pub timeout: Option<f64>,
 }
 
-/// A [`NewPoolBody`], checked as far as that goes without knowing what is served.
-#[derive(Debug)]
-pub struct NewPoolRequest {
-    /// Its name.
-    pub name: String,
-    /// Its runtime.
-    pub runtime: Option<String>,
-    /// Worker processes.
-    pub processes: Option<usize>,
-    /// Public name of a function.
-    pub initializer: Option<String>,
-    /// The text of a JSON array.
-    pub initargs: Option<String>,
-    /// Tasks a worker.
-    pub maxtasksperchild: Option<u64>,
-    /// Up to so many more.
-    pub maxtasksperchild_jitter: u64,
-    /// Bytes that a worker may hold.
-    pub max_rss: Option<u64>,
-    /// `auto`, `on` or `off`.
-    pub preload: Option<&'static str>,
-    /// Workers kept ready beyond those.
-    pub spare_workers: Option<usize>,
-    /// Whether a worker stays in which a task has left threads.
-    pub keep_threads: Option<bool>,
-}
-
 /// A [`PoolChangeBody`].
 #[derive(Debug, Clone, Copy)]
 pub struct PoolChange {
@@ -127,8 +101,8 @@ pub struct PoolChange {
     pub spare_workers: Option<usize>,
 }
 
-impl NewPoolRequest {
-    /// Reads a body.
+impl WantedPool {
+    /// Reads a [`NewPoolBody`].
     pub fn parse(text: &Bytes, depth_max: usize) -> Result<Self, BodyProblem> {
         let members = Members::read(
             text,
@@ -218,8 +192,11 @@ pub fn pool_change(text: &Bytes, depth_max: usize) -> Result<PoolChange, BodyPro
     Ok(change)
 }
 
-/// Reads a [`JoinBody`].
+/// Reads a [`JoinBody`], or nothing.
 pub fn join_timeout(text: &Bytes, depth_max: usize, most: Duration) -> Result<Option<Duration>, BodyProblem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
     let members = Members::read(text, depth_max, &[&["timeout"]])?;
     let what = format!("a number of seconds from 0 to {}", most.as_secs());
     let Some((text, _)) = members.raw("timeout", Kind::Number, &what)? else { return Ok(None) };

@@ -11,6 +11,7 @@ use utoipa::IntoParams;
 use super::body::{BodyProblem, Members, invalid};
 use super::query::{Invalid, Query};
 use crate::jobs::{FailureCode, Terms};
+use crate::service::TermsAsked;
 
 /// Members that every submission may have besides its own.
 pub const OPTIONS: &[&str] = &[
@@ -112,15 +113,14 @@ impl Options {
     }
 }
 
-impl Options {
-    /// The terms of a job; what isn't given is as the configuration has it for the function.
-    pub fn into_terms(self, run_timeout: Option<Duration>, retries: u32) -> Terms {
-        let mut terms = self.terms;
-        terms.run_timeout = terms.run_timeout.or(run_timeout);
-        terms.retries = self.retries.unwrap_or(retries);
-        terms
+impl From<Options> for TermsAsked {
+    fn from(options: Options) -> Self {
+        let Options { pool, retries, terms } = options;
+        Self { pool, retries, terms }
     }
+}
 
+impl Options {
     /// From the query of a stream or a typed call.
     pub fn from_query(query: &Query<'_>) -> Result<Self, BodyProblem> {
         let day = Duration::from_secs_f64(SECONDS_MAX);

@@ -1,8 +1,15 @@
 //! Functions, pools, workers and the server itself as the API shows them.
 
+use std::time::{Duration, SystemTime};
+
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+
+use super::job::timestamp;
+use crate::pool::{Function, PoolState, WorkerView};
+use crate::service::PoolShown;
 
 /// A function that is offered.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -131,4 +138,73 @@ pub struct VersionInfo {
     pub name: String,
     /// Its version.
     pub version: String,
+}
+
+impl FunctionInfo {
+    /// A function as the API shows it.
+    pub fn of(function: &Function) -> Self {
+        let object = |schema: Option<&Value>| schema.and_then(Value::as_object).cloned();
+        Self {
+            name: function.name.to_string(),
+            runtime: function.runtime.into(),
+            pool: function.pool.to_string(),
+            signature: function.signature.clone(),
+            doc: function.doc.clone(),
+            parameters: object(function.types.parameters()),
+            returns: object(function.types.returns()),
+        }
+    }
+}
+
+impl PoolInfo {
+    /// A pool as the API shows it.
+    pub fn of(shown: &PoolShown) -> Self {
+        let PoolShown { pool, view } = shown;
+        let options = &pool.options;
+        let initializer = options.initializer.as_ref();
+        let limited = options.maxtasksperchild;
+        let is_python = pool.runtime == "python";
+        Self {
+            spare_workers: pool.spare_workers() as u64,
+            name: pool.name.to_string(),
+            runtime: pool.runtime.into(),
+            state: if pool.state() == PoolState::Closed { "closed".into() } else { "running".into() },
+            processes: pool.processes() as u64,
+            ready: pool.ready() as u64,
+            permanent: pool.permanent,
+            queued: view.as_ref().map_or(0, |view| view.queued as u64),
+            running: view.as_ref().map_or(0, |view| view.running as u64),
+            initializer: initializer.map(|initializer| initializer.function.to_string()),
+            initargs: initializer
+                .and_then(|initializer| RawValue::from_string(initializer.arguments.to_string()).ok()),
+            maxtasksperchild: limited,
+            maxtasksperchild_jitter: limited.map(|_| options.maxtasksperchild_jitter),
+            max_rss: options.max_rss,
+            preload: is_python.then(|| options.preload.word().to_owned()),
+            keep_threads: is_python.then_some(options.keep_threads),
+        }
+    }
+}
+
+impl WorkerInfo {
+    /// A worker as the API shows it.
+    pub fn of(worker: WorkerView) -> Self {
+        let counters = worker.counters;
+        let (current_job, current_function) = worker.current.unzip();
+        // Nanoseconds beyond 2**53 (104 days of work) lose their last digits.
+        let busy = Duration::from_nanos(counters.busy_nanoseconds);
+        Self {
+            pid: worker.pid,
+            state: worker.state.into(),
+            spare: worker.spare,
+            generation: worker.generation,
+            current_job: current_job.map(|job| job.to_string()),
+            current_function: current_function.map(|name| name.to_string()),
+            current_task_started_at: worker.current_age.map(|age| timestamp(SystemTime::now() - age)),
+            tasks_started: counters.started,
+            tasks_succeeded: counters.succeeded,
+            tasks_failed: counters.failed,
+            busy_seconds: busy.as_secs_f64(),
+        }
+    }
 }

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::body::{BodyProblem, Members, invalid};
 use crate::json::Kind;
+use crate::processes::Single;
 
 /// Longest name in characters.
 const NAME_CHARS_MAX: usize = 256;
@@ -103,4 +104,20 @@ pub struct ProcessList {
     /// Give it as `cursor` to get the next page; left out on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+impl ProcessInfo {
+    /// A Process as the API shows it.
+    pub fn of(single: &Single) -> Self {
+        Self {
+            id: single.id.to_string(),
+            name: single.name.to_string(),
+            target: single.target.to_string(),
+            pid: single.pid,
+            parent_pid: single.parent_pid,
+            daemon: single.daemon,
+            alive: single.is_alive(),
+            exitcode: single.exit_code(),
+        }
+    }
 }

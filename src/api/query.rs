@@ -3,6 +3,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+/// Items of a page whose `limit` is not given, and the most that it may be.
+const PAGE_ITEMS: usize = 100;
+const PAGE_ITEMS_MAX: usize = 1_000;
+
 /// A member or parameter that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
@@ -79,6 +83,11 @@ impl<'a> Query<'a> {
             let (least, most) = (range.start(), range.end());
             Invalid::new(name, format!("{name} must be a whole number from {least} to {most}, not {text:?}"))
         })
+    }
+
+    /// The parameter `limit` of a list: how many items a page has at most.
+    pub fn page_limit(&self) -> Result<usize, Invalid> {
+        Ok(self.number("limit", 1..=PAGE_ITEMS_MAX)?.unwrap_or(PAGE_ITEMS))
     }
 }
 

@@ -1,12 +1,11 @@
 //! From a configuration to runtimes, their functions and their pools.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::plan::{self, Plan};
 use crate::calls::Calls;
 use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
-use crate::http::Service;
 use crate::jobs::Store;
 use crate::objects::Objects;
 use crate::pool::{Function, Functions, Origin, Pools, Workshop};
@@ -16,6 +15,7 @@ use crate::process::{
 };
 use crate::processes::{Processes, Rules};
 use crate::schema::Types;
+use crate::service::Parts;
 use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
 
 /// A function that would be served.
@@ -201,12 +201,12 @@ impl Loaded {
     }
 
     /// Starts the pools.
-    pub async fn into_service(
+    pub async fn into_parts(
         self,
         config: &Config,
         store: &Arc<dyn Store>,
         objects: &Objects,
-    ) -> Result<Service, String> {
+    ) -> Result<Parts, String> {
         let Plan { functions, pools: planned } = self.plan(config)?;
         let limits = &config.limits;
         let rules = Rules {
@@ -242,7 +242,7 @@ impl Loaded {
             loaded.map_err(|failure| format!("the pool {name}: {}", failure.detail))?;
             pools.make(new).map_err(|error| format!("the pool {name}: {error}"))?;
         }
-        Ok(Service { functions, pools, processes, documents: OnceLock::new() })
+        Ok(Parts { functions, pools, processes })
     }
 }
 

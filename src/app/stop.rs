@@ -8,9 +8,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use crate::http::{Shared, StageValue};
-use crate::pool::Pool;
 use crate::process::Family;
+use crate::service::Service;
 
 /// For connections to send their last answers.
 pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -69,59 +68,29 @@ impl Signals {
     }
 }
 
-/// Every pool that there is: they come and go.
-fn pools(shared: &Shared) -> Vec<Pool> {
-    shared.service.get().map(|service| service.pools.all()).unwrap_or_default()
-}
-
 /// Takes work for `--drain-delay` more, then lets what runs go on for `--drain-limit`.
-pub(super) async fn drain(shared: &Shared, signals: &mut Signals) {
-    shared.stage.set(StageValue::Leaving);
-    tracing::info!(unfinished = shared.admission.jobs(), "stopping");
+pub(super) async fn drain(service: &Service, signals: &mut Signals) {
+    service.leave();
+    tracing::info!(unfinished = service.unfinished(), "stopping");
+    let limits = service.limits();
     let draining = async {
-        tokio::time::sleep(shared.limits.drain_delay).await;
-        shared.stage.set(StageValue::Draining);
-        shared.objects.close();
-        let all = async {
-            // One after the other would end the second pool's waiting jobs too late.
-            let drains: Vec<_> = pools(shared)
-                .into_iter()
-                .map(|pool| tokio::spawn(async move { pool.drain().await }))
-                .collect();
-            if let Some(service) = shared.service.get() {
-                service.processes.drain().await;
-            }
-            for drain in drains {
-                let _ = drain.await;
-            }
-        };
-        if tokio::time::timeout(shared.limits.drain_limit, all).await.is_err() {
-            let processes = shared.service.get().map_or(0, |service| service.processes.alive());
-            tracing::warn!(unfinished = shared.admission.jobs(), processes, "the drain limit is over");
+        tokio::time::sleep(limits.drain_delay).await;
+        service.refuse_work();
+        if tokio::time::timeout(limits.drain_limit, service.drain()).await.is_err() {
+            let (unfinished, processes) = (service.unfinished(), service.living_processes());
+            tracing::warn!(unfinished, processes, "the drain limit is over");
         }
     };
     tokio::select! {
         () = draining => {}
-        () = signals.first() => {
-            shared.stage.set(StageValue::Draining);
-            shared.objects.close();
-        }
+        () = signals.first() => service.refuse_work(),
     }
 }
 
 /// Ends the pools, lets the last answers go out, leaves no process behind.
-pub(super) async fn close(server: JoinHandle<()>, shared: &Shared, family: &Family, signals: &mut Signals) {
+pub(super) async fn close(server: JoinHandle<()>, service: &Service, family: &Family, signals: &mut Signals) {
     let closing = async {
-        if let Some(service) = shared.service.get() {
-            let _ = tokio::time::timeout(LAST_DEATHS, service.processes.stop()).await;
-        }
-        for pool in pools(shared) {
-            let _ = tokio::time::timeout(LAST_DEATHS, pool.stop()).await;
-        }
-        if let Some(service) = shared.service.get() {
-            service.processes.end();
-            service.pools.end();
-        }
+        service.stop(LAST_DEATHS).await;
         let _ = server.await;
     };
     tokio::select! {

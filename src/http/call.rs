@@ -4,27 +4,16 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::response::Response;
-use tokio::sync::Semaphore;
 
+use super::app::{App, Handled};
+use super::extract::Asker;
 use super::negotiate::check_work;
 use super::problem::Problem;
 use super::segment::Segment;
-use super::state::Shared;
-use super::submit::{OneCall, Submitted, accepted, answer, body_of, submit_one};
-use super::value::wants_raw;
-use crate::api::{
-    CallOptions, Job, OPTIONS, Options, OutcomeProblems, ReadProblems, SubmitProblems, arguments_of,
-};
-use crate::pool::Function;
-use crate::schema::{Arranged, Misfit};
-
-/// Larger bodies are laid out beside the server's only thread.
-const ARRANGED_AT_ONCE_MAX: usize = 64 << 10;
-/// So many of them at once: the arguments may be a copy of the body.
-static ARRANGEMENTS: Semaphore = Semaphore::const_new(2);
+use super::submit::body_of;
+use crate::api::{CallOptions, Job, OPTIONS, Options, OutcomeProblems, ReadProblems, SubmitProblems};
+use crate::service::{self, Submission, WantedWork};
 
 /// Calls a function with arguments by name and answers its value.
 ///
@@ -39,13 +28,13 @@ static ARRANGEMENTS: Semaphore = Semaphore::const_new(2);
                headers(("Forkpool-Job" = String, description = "The job's id")), example = json!(9)),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn call_function(
-    State(app): State<Arc<Shared>>,
+    State(app): State<Arc<App>>,
+    asker: Asker,
     Segment(name): Segment,
     request: Request,
-) -> Result<Response, Problem> {
-    let raw = wants_raw(request.headers());
-    let job = submit_call(&app, &name, request, false).await?;
-    answer(app, job, raw).await
+) -> Handled {
+    let call = typed_call(&app, name, request).await?;
+    app.answer(asker, service::Request::Run(call)).await
 }
 
 /// Submits a call with arguments by name; its value is fetched by the job's id.
@@ -59,43 +48,19 @@ pub async fn call_function(
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn call_function_async(
-    State(app): State<Arc<Shared>>,
+    State(app): State<Arc<App>>,
+    asker: Asker,
     Segment(name): Segment,
     request: Request,
-) -> Result<Response, Problem> {
-    submit_call(&app, &name, request, true).await.map(|job| accepted(&app, job))
+) -> Handled {
+    let call = typed_call(&app, name, request).await?;
+    app.answer(asker, service::Request::Submit(call)).await
 }
 
-async fn submit_call(
-    app: &Shared,
-    name: &str,
-    request: Request,
-    retained: bool,
-) -> Result<Submitted, Problem> {
-    let options = Options::from_query(&check_work(&request, OPTIONS)?)?;
+async fn typed_call(app: &App, function: String, request: Request) -> Result<Box<Submission>, Problem> {
+    let terms = Options::from_query(&check_work(&request, OPTIONS)?)?.into();
     let (body, room) = body_of(app, request).await?;
-    let service = app.service_for_work()?;
-    let function = service.function(name)?;
-    let Arranged { positional, keywords } = arguments(function, &body, app.limits.depth_max).await?;
-    let call = OneCall { options, arguments: positional, keywords, typed: true };
-    submit_one(app, service, function, call, retained, (body, room))
-}
-
-/// The arguments of the call, as the function takes them.
-async fn arguments(function: &Arc<Function>, body: &Bytes, depth_max: usize) -> Result<Arranged, Problem> {
-    let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body.clone() };
-    if body.len() <= ARRANGED_AT_ONCE_MAX {
-        return arranged(function, &body, depth_max);
-    }
-    let function = Arc::clone(function);
-    // It is never closed.
-    let _turn = ARRANGEMENTS.acquire().await;
-    let arranging = tokio::task::spawn_blocking(move || arranged(&function, &body, depth_max));
-    // It can't be cancelled, and one that panics is no reason to end the connection.
-    arranging.await.unwrap_or_else(|_| Err(Problem::misfit(Misfit::whole("the arguments can't be read"))))
-}
-
-fn arranged(function: &Function, body: &Bytes, depth_max: usize) -> Result<Arranged, Problem> {
-    let members = arguments_of(body, depth_max)?;
-    function.types.arrange(body, &members).map_err(Problem::misfit)
+    let body_bytes = body.len();
+    let work = WantedWork::Call { arguments: body, keywords: None, typed: true };
+    Ok(Box::new(Submission { function, work, terms, body_bytes, room }))
 }

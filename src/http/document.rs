@@ -13,9 +13,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use utoipa::OpenApi;
 
+use super::app::{App, Handled};
 use super::negotiate::Plain;
-use super::problem::Problem;
-use super::state::Shared;
 use super::{
     call, docs, events, functions, idempotency, imap, jobs, objects, operations, pool_life, pools, processes,
     submit,
@@ -63,7 +62,7 @@ struct Document;
 
 /// Both versions as they are served.
 #[derive(Debug)]
-pub struct Documents {
+struct Documents {
     openapi: String,
     openapi_30: String,
 }
@@ -108,14 +107,31 @@ pub fn text_of(document: &Value) -> String {
     with_large_integers(format!("{document:#}\n"))
 }
 
-fn served(app: &Shared) -> Arc<Documents> {
-    match app.service() {
-        Ok(service) => {
-            let functions = || service.functions.values().map(|function| FunctionShown::of(function));
-            Arc::clone(service.documents.get_or_init(|| Arc::new(Documents::of(functions(), &app.base_url))))
-        }
-        // Nothing is loaded yet: the API itself is known.
-        Err(_) => Arc::new(Documents::of(std::iter::empty(), &app.base_url)),
+/// The documents of a server, written once all code is loaded.
+#[derive(Debug)]
+pub struct DocumentCache {
+    app: Arc<App>,
+    whole: OnceLock<Arc<Documents>>,
+    /// Of the API itself: what is known before all code is loaded.
+    bare: OnceLock<Arc<Documents>>,
+}
+
+impl DocumentCache {
+    /// Nothing is written yet.
+    pub fn new(app: Arc<App>) -> Arc<Self> {
+        Arc::new(Self { app, whole: OnceLock::new(), bare: OnceLock::new() })
+    }
+
+    fn served(&self) -> Arc<Documents> {
+        let base_url = &self.app.base_url;
+        let documents = match self.app.service.functions() {
+            Some(functions) => self.whole.get_or_init(|| {
+                let shown = functions.values().map(|function| FunctionShown::of(function));
+                Arc::new(Documents::of(shown, base_url))
+            }),
+            None => self.bare.get_or_init(|| Arc::new(Documents::of(std::iter::empty(), base_url))),
+        };
+        Arc::clone(documents)
     }
 }
 
@@ -124,8 +140,8 @@ fn served(app: &Shared) -> Arc<Documents> {
     responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Map<String, serde_json::Value>,
                content_type = "application/json",
                example = json!({"openapi": "3.1.0", "info": {"title": "forkpool"}})), ReadProblems))]
-pub async fn openapi(State(app): State<Arc<Shared>>, _: Plain) -> Result<Response, Problem> {
-    Ok(json(served(&app).openapi.clone()))
+pub async fn openapi(State(documents): State<Arc<DocumentCache>>, _: Plain) -> Handled {
+    Ok(json(documents.served().openapi.clone()))
 }
 
 /// This document as OpenAPI 3.0, for tools that don't read 3.1.
@@ -133,8 +149,8 @@ pub async fn openapi(State(app): State<Arc<Shared>>, _: Plain) -> Result<Respons
     responses((status = 200, description = "OpenAPI 3.0", body = serde_json::Map<String, serde_json::Value>,
                content_type = "application/json",
                example = json!({"openapi": "3.0.3", "info": {"title": "forkpool"}})), ReadProblems))]
-pub async fn openapi_30(State(app): State<Arc<Shared>>, _: Plain) -> Result<Response, Problem> {
-    Ok(json(served(&app).openapi_30.clone()))
+pub async fn openapi_30(State(documents): State<Arc<DocumentCache>>, _: Plain) -> Handled {
+    Ok(json(documents.served().openapi_30.clone()))
 }
 
 fn json(text: String) -> Response {

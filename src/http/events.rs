@@ -1,9 +1,4 @@
 //! `getEvents`: a job's life as it happens, as server-sent events.
-//!
-//! Nothing is queued for a follower. Each time that the client takes something, what is new is read from the
-//! job's record: a slow client loses steps of progress in between, and neither output nor states.
-
-mod cursor;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,29 +8,22 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderName};
 use hyper::body::Frame;
 use serde::Serialize;
 
-use self::cursor::{Cursor, LOG_EVENT_BYTES, Next};
-use super::jobs::{find, look};
+use super::app::{App, Handled};
+use super::extract::Asker;
 use super::negotiate::check_accepts;
 use super::problem::Problem;
 use super::segment::Segment;
-use super::state::Shared;
-use super::submit::JOB_HEADER;
-use crate::api::{AcceptedProblems, Invalid, Job, JobProblems, Query, ReadProblems};
-use crate::jobs::{FailureCode, Following, JobKind, Moment, Outcome, State as JobState};
+use crate::api::{AcceptedProblems, Invalid, Job, JobProblems, Query, ReadProblems, event_of};
+use crate::service::{Cursor, Follower, JobEvent, JobShown, Request};
 
-const EVENT_STREAM: &str = "text/event-stream";
+pub(super) const EVENT_STREAM: &str = "text/event-stream";
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Proxies close what is silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// From one step of progress to the next.
-const PROGRESS_PERIOD: Duration = Duration::from_millis(50);
-/// The workers' pages are looked at no more often, however many follow one job.
-const LOOK_PERIOD: Duration = Duration::from_millis(25);
 /// Bytes of a frame of events, about.
 const FRAME_BYTES: usize = 64 << 10;
 
@@ -54,27 +42,16 @@ const FRAME_BYTES: usize = 64 << 10;
 \"at\":\"2026-01-02T03:04:05.678000Z\",\"attempts\":0}\n\n"),
               ReadProblems, JobProblems, AcceptedProblems))]
 pub async fn get_events(
-    State(app): State<Arc<Shared>>,
+    State(app): State<Arc<App>>,
+    asker: Asker,
     Segment(id): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Handled {
     check_accepts(&headers, EVENT_STREAM)?;
     Query::parse(query.as_deref(), &[])?;
-    let mut cursor = cursor_of(&headers)?;
-    let record = find(&app, &id)?;
-    cursor.limit_log(&record.moment(0, 0));
-    let id = HeaderValue::from_str(&record.id.to_string());
-    let follower =
-        Follower { app, record: Following::new(record), cursor, progress_due: Instant::now(), ended: false };
-    let mut response = Response::new(Body::new(Events(Some(Box::pin(follower.next())))));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Ok(id) = id {
-        headers.insert(JOB_HEADER, id);
-    }
-    Ok(response)
+    let from = cursor_of(&headers)?;
+    app.answer(asker, Request::FollowJob { id, from }).await
 }
 
 fn cursor_of(headers: &HeaderMap) -> Result<Cursor, Invalid> {
@@ -90,94 +67,41 @@ fn cursor_of(headers: &HeaderMap) -> Result<Cursor, Invalid> {
     })
 }
 
-/// One client that follows one job.
-struct Follower {
-    app: Arc<Shared>,
-    record: Following,
-    cursor: Cursor,
-    /// The next step of progress is told no earlier.
-    progress_due: Instant,
-    ended: bool,
+/// The events of a follower as a body; `base_url` is what links begin with.
+pub(super) fn body_of(follower: Follower, base_url: &str) -> Body {
+    Body::new(Events(Some(Box::pin(next_frame(follower, base_url.to_owned())))))
 }
 
-impl Follower {
-    /// Waits for the next events; `None` after the last.
-    async fn next(mut self) -> Option<(Bytes, Self)> {
-        if self.ended {
-            return None;
-        }
-        let keep_alive = Instant::now() + KEEP_ALIVE;
-        loop {
-            let steps = self.has_steps();
-            if steps && self.record.claim_look(LOOK_PERIOD) {
-                look(&self.app, &self.record).await;
-            }
-            let record = Arc::clone(&self.record);
-            let changed = record.changed();
-            tokio::pin!(changed);
-            // From here on no change is missed.
-            changed.as_mut().enable();
-            let frame = self.news();
-            if !frame.is_empty() {
-                return Some((frame, self));
-            }
-            let until = if steps { keep_alive.min(Instant::now() + PROGRESS_PERIOD) } else { keep_alive };
-            tokio::select! {
-                () = changed => {}
-                () = tokio::time::sleep_until(until.into()) => {}
-            }
-            if Instant::now() >= keep_alive {
-                return Some((Bytes::from_static(b": keep-alive\n\n"), self));
-            }
-        }
+/// Waits for the next events; `None` after the last.
+async fn next_frame(mut follower: Follower, base_url: String) -> Option<(Bytes, Follower, String)> {
+    if follower.has_ended() {
+        return None;
     }
-
-    /// Whether its progress has steps that nobody is woken for.
-    fn has_steps(&self) -> bool {
-        self.record.new.kind != JobKind::Apply && self.record.state() == JobState::Running
+    let Some(first) = follower.next(Instant::now() + KEEP_ALIVE).await else {
+        return Some((Bytes::from_static(b": keep-alive\n\n"), follower, base_url));
+    };
+    let mut frame = Vec::new();
+    write_event(&mut frame, &follower, first, &base_url);
+    while frame.len() < FRAME_BYTES
+        && let Some(event) = follower.try_next()
+    {
+        write_event(&mut frame, &follower, event, &base_url);
     }
-
-    /// What is new, as much as one frame takes.
-    fn news(&mut self) -> Bytes {
-        let mut frame = Vec::new();
-        while frame.len() < FRAME_BYTES && !self.ended {
-            let now = self.record.moment(self.cursor.log_bytes(), LOG_EVENT_BYTES);
-            if will_not_start(&now) {
-                self.ended = true;
-                write_event(
-                    &mut frame,
-                    &self.cursor,
-                    "draining",
-                    &Problem::draining().about(&self.record).text(),
-                );
-                break;
-            }
-            let may_step = Instant::now() >= self.progress_due;
-            let Some(next) = self.cursor.next(self.record.created_at, &now, may_step) else { break };
-            let (name, data) = match next {
-                Next::State(event) => ("state", json(&event)),
-                Next::Log(event) => ("log", json(&event)),
-                Next::Progress(event) => {
-                    self.progress_due = Instant::now() + PROGRESS_PERIOD;
-                    ("progress", json(&event))
-                }
-                Next::End => {
-                    self.ended = true;
-                    ("end", json(&Job::of(&self.record, &self.app.base_url)))
-                }
-            };
-            write_event(&mut frame, &self.cursor, name, &data);
-        }
-        frame.into()
-    }
+    Some((frame.into(), follower, base_url))
 }
 
-/// Whether the server went down before it had started this job.
-fn will_not_start(now: &Moment) -> bool {
-    match &now.outcome {
-        Some(Outcome::Failure(failure)) => failure.code == FailureCode::NotStarted,
-        Some(Outcome::Value(_)) | None => false,
-    }
+fn write_event(frame: &mut Vec<u8>, follower: &Follower, event: JobEvent, base_url: &str) {
+    let ends = event == JobEvent::End;
+    let (name, data) = event_of(event);
+    let data = match data {
+        Some(data) => json(&data),
+        None if ends => json(&Job::of(&JobShown::of(Arc::clone(follower.record())), base_url)),
+        None => Problem::draining().about(follower.record()).text(),
+    };
+    frame.extend_from_slice(format!("id: {}\nevent: {name}\ndata: ", follower.cursor()).as_bytes());
+    // The data is one line: in JSON, line ends stand between tokens alone.
+    frame.extend(data.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    frame.extend_from_slice(b"\n\n");
 }
 
 fn json(event: &impl Serialize) -> Vec<u8> {
@@ -185,17 +109,10 @@ fn json(event: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(event).unwrap_or_default()
 }
 
-/// The data is one line: in JSON, line ends stand between tokens alone.
-fn write_event(frame: &mut Vec<u8>, cursor: &Cursor, name: &str, data: &[u8]) {
-    frame.extend_from_slice(format!("id: {cursor}\nevent: {name}\ndata: ").as_bytes());
-    frame.extend(data.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
-    frame.extend_from_slice(b"\n\n");
-}
-
-type NextEvents = Pin<Box<dyn Future<Output = Option<(Bytes, Follower)>> + Send>>;
+type NextFrame = Pin<Box<dyn Future<Output = Option<(Bytes, Follower, String)>> + Send>>;
 
 /// The answer's body: the wait for the next events. Dropped, nobody follows any more.
-struct Events(Option<NextEvents>);
+struct Events(Option<NextFrame>);
 
 impl hyper::body::Body for Events {
     type Data = Bytes;
@@ -207,11 +124,11 @@ impl hyper::body::Body for Events {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let Some(next) = &mut self.0 else { return Poll::Ready(None) };
         let Poll::Ready(told) = next.as_mut().poll(cx) else { return Poll::Pending };
-        let Some((frame, follower)) = told else {
+        let Some((frame, follower, base_url)) = told else {
             self.0 = None;
             return Poll::Ready(None);
         };
-        self.0 = Some(Box::pin(follower.next()));
+        self.0 = Some(Box::pin(next_frame(follower, base_url)));
         Poll::Ready(Some(Ok(Frame::data(frame))))
     }
 }

@@ -7,23 +7,22 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header, response};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tower::Service;
 
+use super::app::App;
 use super::body::{declared_length, read_body};
+use super::extract::HasKey;
 use super::problem::Problem;
-use super::state::Shared;
-use super::submit::JOB_HEADER;
 use crate::api::Invalid;
-use crate::config::Limits;
-use crate::jobs::{Answer, Begun, Fingerprint, JobId, Lookup, Recalled, Turn};
+use crate::jobs::{Answer, Begun, Fingerprint, Recalled, Turn};
+use crate::service::Replay;
 
 const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 /// As users write it.
@@ -31,27 +30,16 @@ const KEY_NAME: &str = "Idempotency-Key";
 const KEY_BYTES_MAX: usize = 255;
 /// What is answered while it is made can't be answered twice.
 const STREAMS: [&str; 4] = ["/v1/imap", "/v1/imap_unordered", "/v1/imap/stream", "/v1/imap_unordered/stream"];
-/// A 409 that says that something was.
-const SOMETHING_RAN: &str = "method-raised";
-
-/// How long a synchronous answer's result is kept, where its request says so.
-#[derive(Debug, Clone, Copy)]
-pub struct ResultLife(pub Duration);
-
-/// A 422 after which nothing has been run: its key stays free.
-#[derive(Debug, Clone, Copy)]
-pub struct NothingRan;
-
 /// Runs each keyed POST once; hands on everything else.
 #[derive(Debug, Clone)]
 pub struct Keyed<S> {
     inner: S,
-    app: Arc<Shared>,
+    app: Arc<App>,
 }
 
 impl<S> Keyed<S> {
     /// Before this service.
-    pub fn new(inner: S, app: Arc<Shared>) -> Self {
+    pub fn new(inner: S, app: Arc<App>) -> Self {
         Self { inner, app }
     }
 }
@@ -104,7 +92,7 @@ where
 }
 
 /// Answers a request with a key: runs it, waits for the one that runs, or recalls what it was answered.
-async fn answer<S>(inner: S, app: &Arc<Shared>, request: Request<Body>) -> Result<Response, Problem>
+async fn answer<S>(inner: S, app: &Arc<App>, request: Request<Body>) -> Result<Response, Problem>
 where
     S: Service<Request<Body>, Response = Response, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
@@ -116,13 +104,14 @@ where
     }
     let (head, body) = request.into_parts();
     let declared = declared_length(&body, &head.headers);
-    let limits = &app.limits;
-    let mut room = app.admission.reserve();
+    let limits = app.limits();
+    let mut room = app.service.reserve();
     let body = read_body(body, declared, limits.body_bytes_max, limits.body_stall_timeout, &mut room).await;
     let body = body.map_err(|error| Problem::of_body(&error))?;
     let recalled = match app.keys.begin(&key, fingerprint(&head.uri, &body)) {
         Begun::First(turn, told) => {
-            let request = Request::from_parts(head, Body::from(body));
+            let mut request = Request::from_parts(head, Body::from(body));
+            request.extensions_mut().insert(HasKey);
             // The handler counts the same bytes.
             drop(room);
             tokio::spawn(run(inner, Arc::clone(app), request, turn));
@@ -177,7 +166,7 @@ fn fingerprint(target: &Uri, body: &[u8]) -> Fingerprint {
 }
 
 /// Runs the request to its end, whoever waits for it.
-async fn run<S>(mut inner: S, app: Arc<Shared>, request: Request<Body>, turn: Turn)
+async fn run<S>(mut inner: S, app: Arc<App>, request: Request<Body>, turn: Turn)
 where
     S: Service<Request<Body>, Response = Response, Error = Infallible>,
 {
@@ -185,45 +174,22 @@ where
     let (head, body) = response.into_parts();
     // Answers are whole by now; a turn that is dropped says that its answer was lost.
     let Ok(body) = body.collect().await else { return };
-    let body = body.to_bytes();
-    let life = life_of(&head, &body, &app.limits);
     let headers =
         head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
-    turn.settle(Answer { status: head.status.as_u16(), headers: headers.collect(), body }, life);
-}
-
-/// How long an answer is kept; `None` if it says that nothing was run, so that the key stays free.
-fn life_of(head: &response::Parts, body: &[u8], limits: &Limits) -> Option<Duration> {
-    let status = head.status;
-    // A job's value or failure lives as long as with a job that can be asked for it; so does 202, whose job is
-    // looked for.
-    let of_job = head.headers.contains_key(JOB_HEADER) && status != StatusCode::ACCEPTED;
-    let result_life = || head.extensions.get::<ResultLife>().map_or(limits.result_ttl, |life| life.0);
-    match status {
-        _ if status.is_success() && of_job => Some(result_life()),
-        _ if status.is_success() => Some(limits.idempotency_ttl),
-        StatusCode::UNPROCESSABLE_ENTITY if head.extensions.get::<NothingRan>().is_some() => None,
-        StatusCode::UNPROCESSABLE_ENTITY if of_job => Some(limits.failure_ttl),
-        StatusCode::UNPROCESSABLE_ENTITY => Some(limits.idempotency_ttl),
-        StatusCode::CONFLICT if has_code(body, SOMETHING_RAN) => Some(limits.idempotency_ttl),
-        _ => None,
-    }
-}
-
-/// Whether a problem is of this code.
-fn has_code(body: &[u8], code: &str) -> bool {
-    let problem: Option<Value> = serde_json::from_slice(body).ok();
-    problem.is_some_and(|problem| problem["code"] == code)
+    // What says nothing never came to the service: it was refused before.
+    let replay = head.extensions.get::<Replay>().copied().unwrap_or(Replay::AskAnew);
+    let (life, lives_with) = match replay {
+        Replay::AskAnew => (None, None),
+        Replay::For(life) => (Some(life), None),
+        Replay::WithJob(id) => (Some(app.limits().idempotency_ttl), Some(id)),
+    };
+    let (status, body) = (head.status.as_u16(), body.to_bytes());
+    turn.settle(Answer { status, headers: headers.collect(), body, lives_with }, life);
 }
 
 /// A job's acceptance lives as long as the job.
-fn is_alive(app: &Shared, answer: &Answer) -> bool {
-    if answer.status != StatusCode::ACCEPTED.as_u16() {
-        return true;
-    }
-    let id = answer.headers.iter().find(|(name, _)| name == JOB_HEADER.as_str());
-    let id = id.and_then(|(_, id)| JobId::parse(std::str::from_utf8(id).ok()?));
-    id.is_none_or(|id| matches!(app.jobs.get(id), Lookup::Found(_)))
+fn is_alive(app: &App, answer: &Answer) -> bool {
+    answer.lives_with.is_none_or(|id| app.service.has_job(id))
 }
 
 fn response_of(answer: &Answer) -> Response {
@@ -303,25 +269,5 @@ mod tests {
         for (target, body) in [("/v1/apply", "{} "), ("/v1/apply?x=1", "{}"), ("/v1/map", "{}")] {
             assert_ne!(one, print(target, body), "{target} {body}");
         }
-    }
-
-    #[test]
-    fn answers_that_say_that_nothing_ran_are_not_kept() {
-        let limits = Limits::default();
-        let head = |status: u16| {
-            let (mut head, ()) = Response::new(()).into_parts();
-            head.status = StatusCode::from_u16(status).unwrap();
-            head
-        };
-        let life = |status: u16, body: &str| life_of(&head(status), body.as_bytes(), &limits);
-        for status in [400, 403, 404, 405, 406, 408, 409, 410, 413, 415, 421, 429, 503, 507] {
-            assert_eq!(life(status, "{}"), None, "{status}");
-        }
-        let mut refused = head(422);
-        assert!(life_of(&refused, b"{}", &limits).is_some());
-        refused.extensions.insert(NothingRan);
-        assert_eq!(life_of(&refused, b"{}", &limits), None);
-        assert!(life(409, r#"{"code":"method-raised"}"#).is_some());
-        assert!(life(422, r#"{"code":"worker-died"}"#).is_some() && life(201, "{}").is_some());
     }
 }

@@ -1,86 +1,47 @@
-//! Lines in and lines out: the two ends of an imap, joined by a window.
+//! Lines in and lines out: NDJSON at the two ends of a stream.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use bytes::{Buf, BytesMut};
 use hyper::body::Frame;
-use parking_lot::Mutex;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::AbortHandle;
 
 use super::body::next_piece;
-use super::imap::{FRAME_BYTES, line_of};
 use super::problem::Problem;
-use super::state::Shared;
 use crate::api::BodyProblem;
-use crate::jobs::{Admission, Outcome, Record};
 use crate::json::{self, Splitter};
-use crate::pool::{Held, Pool};
+use crate::service::{Feeder, Records, StreamEnd};
 
+pub(super) const NDJSON: &str = "application/x-ndjson";
+/// Bytes of a frame of lines, about.
+const FRAME_BYTES: usize = 64 << 10;
 /// Bytes of a buffer that a stream keeps from one line to the next.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
-/// Why the input stopped: the index of the line, and its error as JSON.
-pub(super) type Stopped = Arc<Mutex<Option<(u64, Vec<u8>)>>>;
-
-/// What a feeder works with.
-pub(super) struct Feeding {
-    pub pool: Pool,
-    pub record: Arc<Record>,
-    pub window: Arc<Semaphore>,
-    /// Bytes of items that were fed and have no record yet.
-    pub fed: Arc<Held>,
-    pub chunksize: usize,
-    pub stopped: Stopped,
-}
-
-impl Feeding {
-    /// Feeds a chunk once there is room for it; `false` when nobody takes records any more.
-    async fn feed(&self, chunk: Bytes, count: usize) -> bool {
-        let Ok(permits) = self.window.acquire_many(u32::try_from(count).unwrap_or(u32::MAX)).await else {
-            return false;
-        };
-        // Given back by the records, one by one.
-        permits.forget();
-        self.fed.room().await;
-        self.fed.add(chunk.len());
-        self.pool.feed(&self.record, Some((chunk, count)));
-        true
-    }
-
-    fn end(&self) {
-        self.pool.feed(&self.record, None);
-    }
-}
-
 /// Feeds the elements of an array.
-pub(super) async fn feed_items(feeding: Feeding, mut items: Splitter) {
-    while let Some((chunk, count)) = items.next_chunk(feeding.chunksize) {
-        if !feeding.feed(chunk, count).await {
+pub(super) async fn feed_items(feeder: Feeder, mut items: Splitter) {
+    while let Some((chunk, count)) = items.next_chunk(feeder.chunksize()) {
+        if !feeder.feed(chunk, count).await {
             return;
         }
     }
-    feeding.end();
+    feeder.end();
 }
 
 /// Feeds the lines of a body as they come. A line that is no item ends the input, and is told by its index.
 pub(super) async fn feed_lines(
-    feeding: Feeding,
+    feeder: Feeder,
     mut body: Body,
     depth_max: usize,
     line_bytes_max: usize,
     stall: Duration,
-    admission: Admission,
 ) {
     let mut lines = LineBuffer { buffer: BytesMut::new(), searched: 0, index: 0 };
     let mut group = Group::default();
-    let mut room = admission.reserve();
+    let mut room = feeder.reserve();
     let mut most = 0;
     let failed = loop {
         let piece = match next_piece(&mut body, stall).await {
@@ -96,12 +57,12 @@ pub(super) async fn feed_lines(
         }
         lines.buffer.extend_from_slice(&piece);
         drop(piece);
-        let taken = lines.take_into(&feeding, &mut group, last, depth_max, line_bytes_max).await;
+        let taken = lines.take_into(&feeder, &mut group, last, depth_max, line_bytes_max).await;
         if most > KEPT_BYTES_MAX && lines.buffer.len() <= KEPT_BYTES_MAX {
             // The next lines may be short, and may be the last for hours.
             lines.buffer = BytesMut::from(&*lines.buffer);
             group.list = BytesMut::new();
-            (room, most) = (admission.reserve(), 0);
+            (room, most) = (feeder.reserve(), 0);
         }
         match taken {
             Taken::More if !last => {}
@@ -110,10 +71,10 @@ pub(super) async fn feed_lines(
             Taken::Left => return,
         }
     };
-    if let Some(problem) = failed {
-        *feeding.stopped.lock() = Some((lines.index, problem.text()));
+    match failed {
+        Some(problem) => feeder.break_off(lines.index, problem.text().into()),
+        None => feeder.end(),
     }
-    feeding.end();
 }
 
 enum Taken {
@@ -140,7 +101,7 @@ impl LineBuffer {
     /// waits for lines that may never come.
     async fn take_into(
         &mut self,
-        feeding: &Feeding,
+        feeder: &Feeder,
         group: &mut Group,
         last: bool,
         depth_max: usize,
@@ -165,12 +126,12 @@ impl LineBuffer {
                 }
                 Err(_) if line.iter().all(u8::is_ascii_whitespace) => {}
                 Err(error) => {
-                    let _ = feed_group(feeding, group).await;
+                    let _ = feed_group(feeder, group).await;
                     return Taken::Bad(BodyProblem::NotJson(error.to_string()).into());
                 }
             }
             self.buffer.advance(length);
-            if group.count >= feeding.chunksize && !feed_group(feeding, group).await {
+            if group.count >= feeder.chunksize() && !feed_group(feeder, group).await {
                 return Taken::Left;
             }
         }
@@ -178,7 +139,7 @@ impl LineBuffer {
             let error = super::body::BodyError::TooLarge { limit: line_bytes_max };
             return Taken::Bad(Problem::of_body(&error));
         }
-        if feed_group(feeding, group).await { Taken::More } else { Taken::Left }
+        if feed_group(feeder, group).await { Taken::More } else { Taken::Left }
     }
 }
 
@@ -192,7 +153,7 @@ impl Group {
     }
 }
 
-async fn feed_group(feeding: &Feeding, group: &mut Group) -> bool {
+async fn feed_group(feeder: &Feeder, group: &mut Group) -> bool {
     if group.count == 0 {
         return true;
     }
@@ -200,100 +161,19 @@ async fn feed_group(feeding: &Feeding, group: &mut Group) -> bool {
     // A copy of its own: what waits must not hold the whole read buffer.
     let list = Bytes::copy_from_slice(&group.list);
     group.list.clear();
-    feeding.feed(list, count).await
+    feeder.feed(list, count).await
 }
 
 /// The answer's body. Dropped early, it ends the job.
 pub(super) struct Lines {
-    app: Arc<Shared>,
-    pool: Pool,
-    record: Arc<Record>,
-    records: mpsc::UnboundedReceiver<(u64, Bytes)>,
-    held: Arc<Held>,
-    window: Arc<Semaphore>,
-    stopped: Stopped,
-    feeder: AbortHandle,
-    /// In order: the index that is next, and what came ahead of it.
-    ahead: Option<(u64, BTreeMap<u64, Bytes>)>,
-    done: u64,
-    failed: u64,
-    /// Records for which the window has not been told yet that there is room.
-    taken: usize,
+    records: Records,
     ended: bool,
 }
 
 impl Lines {
-    #[allow(clippy::too_many_arguments, reason = "one caller, which has just made all of them")]
-    pub(super) fn new(
-        app: Arc<Shared>,
-        pool: Pool,
-        record: Arc<Record>,
-        records: mpsc::UnboundedReceiver<(u64, Bytes)>,
-        held: Arc<Held>,
-        window: Arc<Semaphore>,
-        stopped: Stopped,
-        feeder: AbortHandle,
-        ordered: bool,
-    ) -> Self {
-        let ahead = ordered.then(|| (0, BTreeMap::new()));
-        Self {
-            app,
-            pool,
-            record,
-            records,
-            held,
-            window,
-            stopped,
-            feeder,
-            ahead,
-            done: 0,
-            failed: 0,
-            taken: 0,
-            ended: false,
-        }
-    }
-
-    fn take(&mut self, index: u64, record: Bytes, into: &mut BytesMut) {
-        let Some((next, waiting)) = &mut self.ahead else { return self.write(index, &record, into) };
-        if index == *next && waiting.is_empty() {
-            *next += 1;
-            return self.write(index, &record, into);
-        }
-        waiting.insert(index, record);
-        let mut due = Vec::new();
-        while let Some(record) = waiting.remove(next) {
-            due.push((*next, record));
-            *next += 1;
-        }
-        if self.held.wait_for((!waiting.is_empty()).then_some(*next)) {
-            self.pool.nudge(&self.record);
-        }
-        for (index, record) in due {
-            self.write(index, &record, into);
-        }
-    }
-
-    fn write(&mut self, index: u64, record: &Bytes, into: &mut BytesMut) {
-        self.done += 1;
-        self.failed += u64::from(record.starts_with(b"{\"error\""));
-        line_of(index, record, into);
-        self.taken += 1;
-        if self.held.sub(record.len()) {
-            self.pool.nudge(&self.record);
-        }
-    }
-
-    /// After the last record: the end line, or the line that ended the input, or nothing if the stream was cut.
-    fn last_line(&self) -> Option<Bytes> {
-        if let Some((index, error)) = self.stopped.lock().take() {
-            let mut line = BytesMut::new();
-            let record = [b"{\"error\":", error.as_slice(), b"}"].concat();
-            line_of(index, &Bytes::from(record), &mut line);
-            return Some(line.freeze());
-        }
-        let whole = matches!(self.record.outcome(), Some(Outcome::Value(_)));
-        let (done, failed) = (self.done, self.failed);
-        whole.then(|| Bytes::from(format!("{{\"end\":true,\"done\":{done},\"failed\":{failed}}}\n")))
+    /// The lines of these records.
+    pub fn of(records: Records) -> Self {
+        Self { records, ended: false }
     }
 }
 
@@ -310,18 +190,14 @@ impl hyper::body::Body for Lines {
             return Poll::Ready(None);
         }
         let mut frame = BytesMut::new();
-        while frame.len() < FRAME_BYTES {
-            match this.records.poll_recv(cx) {
-                Poll::Ready(Some((index, record))) => this.take(index, record, &mut frame),
-                Poll::Ready(None) => {
-                    this.ended = true;
-                    frame.extend_from_slice(&this.last_line().unwrap_or_default());
-                    break;
-                }
-                Poll::Pending => break,
-            }
+        let polled = this.records.poll_write(cx, |index, record| {
+            line_of(index, record, &mut frame);
+            frame.len() < FRAME_BYTES
+        });
+        if let Poll::Ready(Some(end)) = polled {
+            this.ended = true;
+            last_line(&end, &mut frame);
         }
-        this.window.add_permits(std::mem::take(&mut this.taken));
         if !frame.is_empty() {
             Poll::Ready(Some(Ok(Frame::data(frame.freeze()))))
         } else if this.ended {
@@ -332,13 +208,26 @@ impl hyper::body::Body for Lines {
     }
 }
 
-impl Drop for Lines {
-    fn drop(&mut self) {
-        self.window.close();
-        self.feeder.abort();
-        if !self.record.state().is_final() {
-            self.pool.abandon(&self.record);
+/// A record as its line.
+fn line_of(index: u64, record: &Bytes, into: &mut BytesMut) {
+    into.extend_from_slice(b"{\"index\":");
+    into.extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
+    into.extend_from_slice(b",");
+    into.extend_from_slice(record.get(1..).unwrap_or_default());
+    into.extend_from_slice(b"\n");
+}
+
+/// After the last record: the end line, or the line that ended the input, or nothing if the stream was cut.
+fn last_line(end: &StreamEnd, into: &mut BytesMut) {
+    match end {
+        StreamEnd::Whole { done, failed } => {
+            let line = format!("{{\"end\":true,\"done\":{done},\"failed\":{failed}}}\n");
+            into.extend_from_slice(line.as_bytes());
         }
-        self.app.jobs.forget(self.record.id);
+        StreamEnd::Broken { index, error } => {
+            let record = [b"{\"error\":", &error[..], b"}"].concat();
+            line_of(*index, &record.into(), into);
+        }
+        StreamEnd::Cut => {}
     }
 }

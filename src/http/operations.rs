@@ -7,10 +7,12 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Response};
 
+use super::app::{App, Handled};
+use super::extract::Asker;
 use super::negotiate::check_accept;
 use super::problem::Problem;
-use super::state::{Shared, StageValue};
 use crate::api::{ProbeProblems, Problem as ProblemBody, Query, ReadProblems, VersionInfo};
+use crate::service::Request;
 
 /// Whether the server answers at all.
 #[utoipa::path(get, path = "/livez", operation_id = "livez", tag = "operations",
@@ -26,16 +28,8 @@ pub async fn livez() -> &'static str {
               ProbeProblems,
               (status = 503, body = ProblemBody, content_type = "application/problem+json",
                description = "`starting`, `draining` or `unavailable`: a pool made at start has no usable worker")))]
-pub async fn readyz(State(app): State<Arc<Shared>>) -> Result<&'static str, Problem> {
-    match app.stage.get() {
-        StageValue::Starting => return Err(Problem::starting()),
-        StageValue::Leaving | StageValue::Draining => return Err(Problem::draining()),
-        StageValue::Serving => {}
-    }
-    match app.service()?.pools.all().iter().find(|pool| pool.permanent && !pool.is_usable()) {
-        Some(pool) => Err(Problem::unavailable(pool)),
-        None => Ok("ok\n"),
-    }
+pub async fn readyz(State(app): State<Arc<App>>, asker: Asker) -> Handled {
+    app.answer(asker, Request::Readiness).await
 }
 
 /// Which server this is.

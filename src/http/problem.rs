@@ -3,13 +3,13 @@
 mod objects;
 mod pools;
 mod processes;
+mod refusal;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::body::{BodyError, SMALL_BYTES_MAX};
 use crate::api::{self, BodyProblem, Invalid};
-use crate::config::Limits;
 use crate::jobs::{Failure, FailureCode, KeyBounds, Overloaded, Record};
 use crate::pool::{BootFailure, BootReason, Function, Pool};
 use crate::schema::Misfit;
@@ -392,11 +392,6 @@ impl From<BodyProblem> for Problem {
     }
 }
 
-/// The longest duration that a request may name.
-pub fn timeout_max(limits: &Limits) -> std::time::Duration {
-    limits.timeout_max
-}
-
 fn shortened(text: &str) -> String {
     text.chars().take(200).collect()
 }
@@ -417,7 +412,7 @@ impl IntoResponse for Problem {
         if let Some(instance) = &self.0.instance {
             let id = instance.trim_start_matches("/v1/jobs/");
             if let Ok(id) = HeaderValue::from_str(id) {
-                headers.insert(super::submit::JOB_HEADER, id);
+                headers.insert(super::headers::JOB_HEADER, id);
             }
         }
         response

@@ -3,45 +3,20 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::{RawQuery, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
 
-use super::idempotency::NothingRan;
+use super::app::{App, Handled};
+use super::extract::{Asker, NoMembers, SmallBody};
 use super::negotiate::{Plain, check_accept, check_accepts};
-use super::problem::{Problem, timeout_max};
 use super::segment::Segment;
-use super::small::{NoMembers, SmallBody};
-use super::state::Shared;
 use super::submit::body_of_work;
 use crate::api::{
     EmptyBodyProblems, Invalid, JoinBody, ProcessBody, ProcessInfo, ProcessList, ProcessProblems,
-    ProcessRequest, Query, ReadProblems, StartProblems, join_timeout,
+    ProcessRequest, Query, ReadProblems, StartProblems,
 };
-use crate::processes::{NewProcess, NotStarted, ProcessId, Single};
-
-const LIST_DEFAULT: usize = 100;
-const LIST_MAX: usize = 1_000;
-
-fn shown(single: &Single) -> ProcessInfo {
-    ProcessInfo {
-        id: single.id.to_string(),
-        name: single.name.to_string(),
-        target: single.target.to_string(),
-        pid: single.pid,
-        parent_pid: single.parent_pid,
-        daemon: single.daemon,
-        alive: single.is_alive(),
-        exitcode: single.exit_code(),
-    }
-}
-
-fn find(app: &Shared, id: &str) -> Result<Arc<Single>, Problem> {
-    let processes = &app.service()?.processes;
-    let found = ProcessId::parse(id).and_then(|id| processes.get(id));
-    found.ok_or_else(Problem::unknown_process)
-}
+use crate::processes::ProcessId;
+use crate::service::{ProcessSignal, Request, WantedProcess};
 
 /// Runs a function in a fresh process (`Process(…).start()`). The answer comes once it is about to call it.
 #[utoipa::path(post, path = "/v1/processes", operation_id = "startProcess", tag = "processes",
@@ -52,33 +27,16 @@ fn find(app: &Shared, id: &str) -> Result<Arc<Single>, Problem> {
                                 "target": "process.f", "pid": 4242, "parent_pid": 4200, "daemon": false,
                                 "alive": true})),
               ReadProblems, StartProblems))]
-pub async fn start_process(State(app): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    // Its bytes count as queued until the process has them.
-    let (body, _room) = body_of_work(&app, request).await?;
-    let wanted = ProcessRequest::parse(&body, app.limits.depth_max)?;
-    let service = app.service_for_work()?;
-    let function = service.function(&wanted.target)?;
-    let new = NewProcess {
-        target: Arc::clone(&function.name),
-        runtime: function.runtime,
-        arguments: wanted.arguments,
-        keywords: wanted.keywords,
-        name: wanted.name,
-        daemon: wanted.daemon,
-    };
-    let single = match service.processes.start(new).await {
-        Ok(single) => single,
-        Err(error) => {
-            let mut response = Problem::of_not_started(&error, &function.name).into_response();
-            if matches!(error, NotStarted::Arguments { unknown_ref: true, .. }) {
-                response.extensions_mut().insert(NothingRan);
-            }
-            return Ok(response);
-        }
-    };
-    let mut response = (StatusCode::CREATED, Json(shown(&single))).into_response();
-    app.locate(&mut response, format_args!("/v1/processes/{}", single.id));
-    Ok(response)
+pub async fn start_process(
+    State(app): State<Arc<App>>,
+    asker: Asker,
+    request: axum::extract::Request,
+) -> Handled {
+    let (body, room) = body_of_work(&app, request).await?;
+    let ProcessRequest { target, arguments, keywords, name, daemon } =
+        ProcessRequest::parse(&body, app.limits().depth_max)?;
+    let wanted = WantedProcess { target, arguments, keywords, name, daemon, room };
+    app.answer(asker, Request::StartProcess(Box::new(wanted))).await
 }
 
 /// The Processes that run, and those that ended not long ago; newest first.
@@ -90,23 +48,17 @@ pub async fn start_process(State(app): State<Arc<Shared>>, request: Request) -> 
             description = "`next_cursor` of the page before")),
     responses((status = 200, description = "A page of them", body = ProcessList), ReadProblems))]
 pub async fn list_processes(
-    State(app): State<Arc<Shared>>,
+    State(app): State<Arc<App>>,
+    asker: Asker,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Json<ProcessList>, Problem> {
+) -> Handled {
     check_accept(&headers)?;
     let query = Query::parse(query.as_deref(), &["limit", "cursor"])?;
-    let cursor = match query.text("cursor") {
-        None => None,
-        Some(text) => Some(
-            ProcessId::parse(text)
-                .ok_or_else(|| Invalid::new("cursor", "cursor must be the next_cursor of the page before"))?,
-        ),
-    };
-    let limit = query.number("limit", 1..=LIST_MAX)?.unwrap_or(LIST_DEFAULT);
-    let page = app.service()?.processes.list(limit, cursor);
-    let items = page.items.iter().map(|single| shown(single)).collect();
-    Ok(Json(ProcessList { items, next_cursor: page.next.map(|id| id.to_string()) }))
+    let unknown = || Invalid::new("cursor", "cursor must be the next_cursor of the page before");
+    let cursor = query.text("cursor").map(|text| ProcessId::parse(text).ok_or_else(unknown)).transpose()?;
+    let limit = query.page_limit()?;
+    app.answer(asker, Request::Processes { limit, cursor }).await
 }
 
 /// A Process as it is now (`is_alive()`, `exitcode`).
@@ -114,11 +66,12 @@ pub async fn list_processes(
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The Process", body = ProcessInfo), ReadProblems, ProcessProblems))]
 pub async fn get_process(
-    State(app): State<Arc<Shared>>,
+    State(app): State<Arc<App>>,
+    asker: Asker,
     Segment(id): Segment,
     _: Plain,
-) -> Result<Json<ProcessInfo>, Problem> {
-    Ok(Json(shown(&*find(&app, &id)?)))
+) -> Handled {
+    app.answer(asker, Request::Process { id }).await
 }
 
 /// Waits for its end (`Process.join(timeout)`). `alive` is true in the answer if the time was up first.
@@ -129,16 +82,13 @@ pub async fn get_process(
                body = ProcessInfo),
               ReadProblems, ProcessProblems, EmptyBodyProblems))]
 pub async fn join_process(
-    State(app): State<Arc<Shared>>,
+    State(app): State<Arc<App>>,
+    asker: Asker,
     Segment(id): Segment,
     SmallBody(body): SmallBody,
-) -> Result<Json<ProcessInfo>, Problem> {
-    let limits = &app.limits;
-    let asked =
-        if body.is_empty() { None } else { join_timeout(&body, limits.depth_max, timeout_max(limits))? };
-    let single = find(&app, &id)?;
-    let _ = tokio::time::timeout(asked.unwrap_or(limits.max_wait), single.ended()).await;
-    Ok(Json(shown(&single)))
+) -> Handled {
+    let timeout = app.join_timeout(&body)?;
+    app.answer(asker, Request::JoinProcess { id, timeout }).await
 }
 
 /// Sends it SIGTERM (`Process.terminate()`), which ends it unless it handles that. Join it to see its end.
@@ -148,11 +98,12 @@ pub async fn join_process(
     responses((status = 200, description = "The Process; the same if it had ended", body = ProcessInfo),
               ReadProblems, ProcessProblems, EmptyBodyProblems))]
 pub async fn terminate_process(
-    State(app): State<Arc<Shared>>,
+    State(app): State<Arc<App>>,
+    asker: Asker,
     Segment(id): Segment,
     _: NoMembers,
-) -> Result<Json<ProcessInfo>, Problem> {
-    signal(&app, &id, Single::terminate)
+) -> Handled {
+    app.answer(asker, Request::SignalProcess { id, signal: ProcessSignal::Terminate }).await
 }
 
 /// Kills it and its process group with SIGKILL (`Process.kill()`). Join it to see its end.
@@ -161,17 +112,12 @@ pub async fn terminate_process(
     responses((status = 200, description = "The Process; the same if it had ended", body = ProcessInfo),
               ReadProblems, ProcessProblems, EmptyBodyProblems))]
 pub async fn kill_process(
-    State(app): State<Arc<Shared>>,
+    State(app): State<Arc<App>>,
+    asker: Asker,
     Segment(id): Segment,
     _: NoMembers,
-) -> Result<Json<ProcessInfo>, Problem> {
-    signal(&app, &id, Single::kill)
-}
-
-fn signal(app: &Shared, id: &str, send: fn(&Single)) -> Result<Json<ProcessInfo>, Problem> {
-    let single = find(app, id)?;
-    send(&single);
-    Ok(Json(shown(&single)))
+) -> Handled {
+    app.answer(asker, Request::SignalProcess { id, signal: ProcessSignal::Kill }).await
 }
 
 /// What it wrote to standard output and error: as much as `--log-limit` keeps.
@@ -181,17 +127,13 @@ fn signal(app: &Shared, id: &str, send: fn(&Single)) -> Result<Json<ProcessInfo>
                body = String, content_type = "text/plain", example = "hello bob\n"),
               ReadProblems, ProcessProblems))]
 pub async fn get_process_output(
-    State(app): State<Arc<Shared>>,
+    State(app): State<Arc<App>>,
+    asker: Asker,
     Segment(id): Segment,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Handled {
     check_accepts(&headers, "text/plain")?;
     Query::parse(query.as_deref(), &[])?;
-    let (output, cut) = find(&app, &id)?.output();
-    let mut text = String::from_utf8_lossy(&output).into_owned();
-    if cut {
-        text.push_str("\n[cut: the process wrote more]\n");
-    }
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+    app.answer(asker, Request::ProcessOutput { id }).await
 }

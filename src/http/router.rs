@@ -8,9 +8,10 @@ use axum::http::Uri;
 use axum::routing::{get, post};
 use tower::Layer;
 
+use super::app::App;
+use super::document::DocumentCache;
 use super::guard::{Doors, Guard, GuardLayer};
 use super::idempotency::Keyed;
-use super::state::Shared;
 use super::{
     call, docs, document, events, functions, imap, jobs, objects, operations, pool_life, pools, processes,
     submit,
@@ -29,7 +30,11 @@ pub fn asks_after(uri: &Uri) -> Duration {
 }
 
 /// The routes, without what stands before them.
-pub fn router(shared: Arc<Shared>) -> Router {
+pub fn router(app: Arc<App>) -> Router {
+    let documents = Router::new()
+        .route("/openapi.json", get(document::openapi))
+        .route("/openapi-3.0.json", get(document::openapi_30))
+        .with_state(DocumentCache::new(Arc::clone(&app)));
     Router::new()
         .route("/v1/apply", post(submit::apply))
         .route("/v1/apply_async", post(submit::apply_async))
@@ -71,16 +76,15 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/livez", get(operations::livez))
         .route("/readyz", get(operations::readyz))
         .route("/version", get(operations::version))
-        .route("/openapi.json", get(document::openapi))
-        .route("/openapi-3.0.json", get(document::openapi_30))
+        .merge(documents)
         .route("/docs", get(docs::page))
         .route("/docs/{file}", get(docs::file))
         .fallback(operations::unknown_path)
         .method_not_allowed_fallback(operations::method_not_allowed)
-        .with_state(shared)
+        .with_state(app)
 }
 
 /// What stands before every route: Host, Origin and tokens, then idempotency keys.
-pub fn guarded(router: Router, doors: Doors, shared: &Arc<Shared>) -> Guard<Keyed<Router>> {
-    GuardLayer::new(doors).layer(Keyed::new(router, Arc::clone(shared)))
+pub fn guarded(router: Router, doors: Doors, app: &Arc<App>) -> Guard<Keyed<Router>> {
+    GuardLayer::new(doors).layer(Keyed::new(router, Arc::clone(app)))
 }

@@ -12,6 +12,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::id::JobId;
+
 /// Answers of at most so many bytes are never let go early: jobs, pools and their like, which can't be had again.
 const SMALL_BYTES_MAX: usize = 4 << 10;
 
@@ -38,6 +40,8 @@ pub struct Answer {
     pub headers: Vec<(String, Vec<u8>)>,
     /// All of it.
     pub body: Bytes,
+    /// The job that it is about, without which it means nothing.
+    pub lives_with: Option<JobId>,
 }
 
 impl Answer {
@@ -274,7 +278,7 @@ mod tests {
     }
 
     fn answer(bytes: usize) -> Answer {
-        Answer { status: 200, headers: Vec::new(), body: Bytes::from(vec![b'1'; bytes]) }
+        Answer { status: 200, headers: Vec::new(), body: Bytes::from(vec![b'1'; bytes]), lives_with: None }
     }
 
     fn turn(keys: &Arc<Keys>, key: &str) -> Turn {

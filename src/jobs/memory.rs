@@ -201,6 +201,7 @@ mod tests {
             kind: JobKind::Apply,
             function: "f".into(),
             pool: "native".into(),
+            owner: None,
             total: 1,
             chunksize: None,
             retained: true,

@@ -91,6 +91,8 @@ pub struct NewJob {
     pub function: Arc<str>,
     /// The pool that runs it.
     pub pool: Arc<str>,
+    /// The name of who asked for it, where callers have names.
+    pub owner: Option<Arc<str>>,
     /// Items to do; 1 for an apply.
     pub total: u64,
     /// Items a task, for maps.

@@ -190,6 +190,7 @@ mod tests {
             kind: JobKind::Map,
             function: Arc::clone(&function.name),
             pool: "native".into(),
+            owner: None,
             total: tasks,
             chunksize: Some(1),
             retained: true,

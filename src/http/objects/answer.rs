@@ -13,10 +13,23 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::http::value::value_response;
 use crate::jobs::Value;
-use crate::objects::Handed;
+use crate::objects::{Handed, Page};
+
+/// A page of objects as JSON.
+pub fn page_text(page: &Page) -> Bytes {
+    let mut text = b"{\"items\":[".to_vec();
+    text.extend_from_slice(&page.items.join(&b','));
+    text.push(b']');
+    if let Some(cursor) = &page.next_cursor {
+        // A name needs no escapes.
+        text.extend_from_slice(format!(",\"next_cursor\":\"{cursor}\"").as_bytes());
+    }
+    text.push(b'}');
+    text.into()
+}
 
 /// 200 with this JSON.
-pub fn json(text: Bytes) -> Response {
+pub fn json_text(text: Bytes) -> Response {
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

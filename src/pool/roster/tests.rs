@@ -35,6 +35,7 @@ impl Bench {
             kind: JobKind::Apply,
             function: Arc::clone(&function.name),
             pool: "native".into(),
+            owner: None,
             total: 1,
             chunksize: None,
             retained: false,

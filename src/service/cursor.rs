@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use crate::api::{LogEvent, Progress, StateEvent, timestamp};
+use super::follow::JobEvent;
 use crate::jobs::{Moment, State};
 
 /// Bytes of output in one event.
@@ -34,16 +34,6 @@ pub struct Cursor {
     log: usize,
 }
 
-/// What is to be told.
-#[derive(Debug)]
-pub enum Next {
-    State(StateEvent),
-    Log(LogEvent),
-    Progress(Progress),
-    /// The last of a job that has ended.
-    End,
-}
-
 impl Cursor {
     /// Nothing was told.
     pub fn start() -> Self {
@@ -62,39 +52,39 @@ impl Cursor {
 
     /// The next event, which counts as told; `None` when there is nothing new. Progress is told when `progress`
     /// says that it may be, and at the end.
-    pub fn next(&mut self, created_at: SystemTime, now: &Moment, progress: bool) -> Option<Next> {
+    pub fn next(&mut self, created_at: SystemTime, now: &Moment, progress: bool) -> Option<JobEvent> {
         if self.told == Told::Nothing || (self.told == Told::Running && now.state == State::Queued) {
             (self.told, self.attempts) = (Told::Queued, 0);
-            return Some(Next::State(state_of(State::Queued, created_at, 0)));
+            return Some(JobEvent::State { state: State::Queued, at: created_at, attempts: 0 });
         }
         if let Some(started_at) = now.started_at
             && (self.told == Told::Queued || (self.told == Told::Running && self.attempts != now.attempts))
         {
             (self.told, self.attempts) = (Told::Running, now.attempts);
-            return Some(Next::State(state_of(State::Running, started_at, now.attempts)));
+            return Some(JobEvent::State { state: State::Running, at: started_at, attempts: now.attempts });
         }
         if let Some(log) = self.next_log(now) {
-            return Some(Next::Log(log));
+            return Some(log);
         }
         let ended = now.state.is_final();
         let moved = self.done != Some(now.done) || self.total != now.total;
         if moved && (progress || ended) {
             (self.done, self.total) = (Some(now.done), now.total);
-            return Some(Next::Progress(Progress { done: now.done, total: now.total }));
+            return Some(JobEvent::Progress { done: now.done, total: now.total });
         }
         if !ended {
             return None;
         }
         if self.told >= Told::Ended {
             self.told = Told::Over;
-            return Some(Next::End);
+            return Some(JobEvent::End);
         }
         self.told = Told::Ended;
         let at = now.finished_at.unwrap_or(created_at);
-        Some(Next::State(state_of(now.state, at, now.attempts)))
+        Some(JobEvent::State { state: now.state, at, attempts: now.attempts })
     }
 
-    fn next_log(&mut self, now: &Moment) -> Option<LogEvent> {
+    fn next_log(&mut self, now: &Moment) -> Option<JobEvent> {
         if self.log < now.log_bytes {
             let is_last = self.log + now.log.len() == now.log_bytes && (now.state.is_final() || now.log_cut);
             let held = if is_last { 0 } else { unfinished_bytes(&now.log) };
@@ -103,16 +93,12 @@ impl Cursor {
                 return None;
             }
             self.log += told.len();
-            return Some(LogEvent { text: String::from_utf8_lossy(told).into_owned(), cut: false });
+            return Some(JobEvent::Log { text: String::from_utf8_lossy(told).into_owned(), cut: false });
         }
         let cut = now.log_cut && self.log == now.log_bytes;
         self.log += usize::from(cut);
-        cut.then(|| LogEvent { text: String::new(), cut: true })
+        cut.then(|| JobEvent::Log { text: String::new(), cut: true })
     }
-}
-
-fn state_of(state: State, at: SystemTime, attempts: u32) -> StateEvent {
-    StateEvent { state: state.as_str(), at: timestamp(at), attempts }
 }
 
 /// Bytes at the end that begin a character of UTF-8 and don't end it.
@@ -195,14 +181,14 @@ mod tests {
         loop {
             let now = moment(state, log, cursor.log_bytes().min(log.len()));
             match cursor.next(UNIX_EPOCH, &now, true) {
-                Some(Next::State(event)) => all.push(event.state.to_owned()),
-                Some(Next::Log(event)) => all.push(format!("log {}", event.text)),
-                Some(Next::Progress(event)) => all.push(format!("{}/{}", event.done, event.total)),
-                Some(Next::End) => {
+                Some(JobEvent::State { state, .. }) => all.push(state.as_str().to_owned()),
+                Some(JobEvent::Log { text, .. }) => all.push(format!("log {text}")),
+                Some(JobEvent::Progress { done, total }) => all.push(format!("{done}/{total}")),
+                Some(JobEvent::End) => {
                     all.push("end".to_owned());
                     return all;
                 }
-                None => return all,
+                Some(JobEvent::Draining) | None => return all,
             }
         }
     }

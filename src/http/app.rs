@@ -1,0 +1,70 @@
+//! What handlers share, and how they answer: the service is asked, and what it says is written down.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+
+use super::extract::Asker;
+use super::problem::Problem;
+use super::render::render;
+use crate::api;
+use crate::config::Limits;
+use crate::jobs::Keys;
+use crate::service::{Request, Service};
+
+/// What a handler returns.
+pub type Handled = Result<Response, Problem>;
+
+/// All that handlers share.
+#[derive(Debug)]
+pub struct App {
+    /// What is served.
+    pub service: Arc<Service>,
+    /// What links begin with (`--public-url`); empty where they are relative.
+    pub base_url: String,
+    /// Idempotency keys.
+    pub keys: Arc<Keys>,
+}
+
+impl App {
+    /// Every bound.
+    pub fn limits(&self) -> &Limits {
+        self.service.limits()
+    }
+
+    /// Asks the service and writes its answer, or its refusal.
+    pub async fn answer(&self, asker: Asker, request: Request) -> Handled {
+        let answer = self.service.ask(&asker.caller, request).await;
+        let limits = self.limits();
+        let replay = asker.has_key.then(|| match &answer {
+            Ok(answer) => answer.replay(limits),
+            Err(refusal) => refusal.replay(limits),
+        });
+        let mut response = match answer {
+            Ok(answer) => render(self, answer, asker.wants_raw),
+            Err(refusal) => Problem::from(refusal).into_response(),
+        };
+        if let Some(replay) = replay {
+            response.extensions_mut().insert(replay);
+        }
+        Ok(response)
+    }
+
+    /// The timeout in the body of a join, or the longest that no one has to ask for.
+    pub fn join_timeout(&self, body: &Bytes) -> Result<Duration, Problem> {
+        let limits = self.limits();
+        let asked = api::join_timeout(body, limits.depth_max, limits.timeout_max)?;
+        Ok(asked.unwrap_or(limits.max_wait))
+    }
+
+    /// Says in an answer where the thing it is about is, by its path.
+    pub fn locate(&self, response: &mut Response, path: impl Display) {
+        if let Ok(location) = HeaderValue::from_str(&format!("{}{path}", self.base_url)) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+    }
+}

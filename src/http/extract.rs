@@ -1,0 +1,77 @@
+//! What handlers take out of a request: who asks, and the body of operations that take little or nothing (those check
+//! the query and Accept, too).
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+
+use super::app::App;
+use super::body::read_small_body;
+use super::negotiate::{check_content_type, check_plain};
+use super::problem::Problem;
+use super::value::wants_raw;
+use crate::api::no_arguments;
+use crate::service::Caller;
+
+/// Who asks, and how it wants to be answered.
+#[derive(Debug, Clone, Default)]
+pub struct Asker {
+    /// Who.
+    pub caller: Caller,
+    /// Whether a bytes value is wanted as it is.
+    pub wants_raw: bool,
+    /// Whether it sent an idempotency key.
+    pub has_key: bool,
+}
+
+/// In a request's extensions: it has an idempotency key, under which its answer will be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct HasKey;
+
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self {
+            caller: parts.extensions.get::<Caller>().cloned().unwrap_or_default(),
+            wants_raw: wants_raw(&parts.headers),
+            has_key: parts.extensions.get::<HasKey>().is_some(),
+        })
+    }
+}
+
+/// A body that holds no work; empty if there is none.
+pub struct SmallBody(pub Bytes);
+
+impl FromRequest<Arc<App>> for SmallBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        check_plain(&head)?;
+        let body = read_small_body(body, &head.headers, app.limits().body_stall_timeout).await;
+        let body = body.map_err(|error| Problem::of_body(&error))?;
+        if !body.is_empty() {
+            check_content_type(&head.headers)?;
+        }
+        Ok(Self(body))
+    }
+}
+
+/// No body, or a JSON object without members.
+pub struct NoMembers;
+
+impl FromRequest<Arc<App>> for NoMembers {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let SmallBody(body) = SmallBody::from_request(request, app).await?;
+        if !body.is_empty() {
+            no_arguments(&body, app.limits().depth_max)?;
+        }
+        Ok(Self)
+    }
+}

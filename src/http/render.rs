@@ -1,0 +1,139 @@
+//! Every answer of the service as a response: its status, its headers, its body.
+
+use std::fmt::Display;
+
+use axum::Json;
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::app::App;
+use super::events::{self, EVENT_STREAM};
+use super::headers::{JOB_HEADER, id_value};
+use super::lines::{Lines, NDJSON};
+use super::objects::{handed, json_text, page_text};
+use super::problem::Problem;
+use super::value::value_response;
+use crate::api::{
+    Cancelled, FunctionInfo, FunctionList, Job, JobList, PoolInfo, PoolList, ProcessInfo, ProcessList,
+    WorkerInfo, WorkerList,
+};
+use crate::jobs::{FailureCode, Outcome};
+use crate::schema::with_large_integers;
+use crate::service::{Answer, Ended, JobPage, Printed};
+
+/// An answer as its client reads it. `raw`: a bytes value is wanted as it is.
+pub(super) fn render(app: &App, answer: Answer, raw: bool) -> Response {
+    match answer {
+        Answer::Ended(ended) => outcome(ended, raw),
+        Answer::Accepted(job) => {
+            let id = job.record.id;
+            let mut response = json(&Job::of(&job, &app.base_url));
+            *response.status_mut() = StatusCode::ACCEPTED;
+            response.headers_mut().insert(JOB_HEADER, id_value(id));
+            app.locate(&mut response, format_args!("/v1/jobs/{id}"));
+            response
+        }
+        Answer::Job(job) => json(&Job::of(&job, &app.base_url)),
+        Answer::Jobs(JobPage { items, next }) => {
+            let items = items.iter().map(|job| Job::of(job, &app.base_url)).collect();
+            json(&JobList { items, next_cursor: next.map(|id| id.to_string()) })
+        }
+        Answer::Cancelled(cancelled) => json(&Cancelled { cancelled }),
+        Answer::Done => StatusCode::NO_CONTENT.into_response(),
+        Answer::Ready => "ok\n".into_response(),
+        Answer::Printed(printed) => output(printed),
+        Answer::Following(follower) => {
+            let id = id_value(follower.record().id);
+            let mut response = Response::new(events::body_of(*follower, &app.base_url));
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            headers.insert(JOB_HEADER, id);
+            response
+        }
+        Answer::Records(records) => {
+            let id = id_value(records.record().id);
+            let mut response = Response::new(Body::new(Lines::of(*records)));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON));
+            response.headers_mut().insert(JOB_HEADER, id);
+            response
+        }
+        Answer::Function(function) => with_schemas(&FunctionInfo::of(&function)),
+        Answer::Functions(functions) => {
+            let items = functions.iter().map(|function| FunctionInfo::of(function)).collect();
+            with_schemas(&FunctionList { items, next_cursor: None })
+        }
+        Answer::Pool(pool) => json(&PoolInfo::of(&pool)),
+        Answer::PoolMade(made) => {
+            created(app, &PoolInfo::of(&made), format_args!("/v1/pools/{}", made.pool.name))
+        }
+        Answer::Pools(pools) => {
+            json(&PoolList { items: pools.iter().map(PoolInfo::of).collect(), next_cursor: None })
+        }
+        Answer::Workers(workers) => {
+            json(&WorkerList { items: workers.into_iter().map(WorkerInfo::of).collect(), next_cursor: None })
+        }
+        Answer::Process(single) => json(&ProcessInfo::of(&single)),
+        Answer::ProcessStarted(single) => {
+            created(app, &ProcessInfo::of(&single), format_args!("/v1/processes/{}", single.id))
+        }
+        Answer::Processes(page) => {
+            let items = page.items.iter().map(|single| ProcessInfo::of(single)).collect();
+            json(&ProcessList { items, next_cursor: page.next.map(|id| id.to_string()) })
+        }
+        Answer::Object(text) => json_text(text),
+        Answer::ObjectMade { at, shown } => {
+            let mut response = json_text(shown);
+            app.locate(&mut response, at);
+            response
+        }
+        Answer::Objects(page) => json_text(page_text(&page)),
+        Answer::Handed(answer) => handed(answer, raw),
+    }
+}
+
+fn json(shown: &impl Serialize) -> Response {
+    Json(shown).into_response()
+}
+
+fn created(app: &App, shown: &impl Serialize, path: impl Display) -> Response {
+    let mut response = (StatusCode::CREATED, Json(shown)).into_response();
+    app.locate(&mut response, path);
+    response
+}
+
+/// JSON with every digit of the numbers in its schemas.
+fn with_schemas(shown: &impl Serialize) -> Response {
+    // What derives its schema always has a JSON text.
+    let text = serde_json::to_string(shown).unwrap_or_default();
+    ([(header::CONTENT_TYPE, "application/json")], with_large_integers(text)).into_response()
+}
+
+/// A job's outcome: the bare value, or a problem.
+fn outcome(ended: Ended, raw: bool) -> Response {
+    let Ended { record, outcome } = ended;
+    match outcome {
+        Outcome::Value(value) => {
+            let mut response = value_response(value, raw);
+            response.headers_mut().insert(JOB_HEADER, id_value(record.id));
+            response
+        }
+        Outcome::Failure(failure) if failure.code == FailureCode::NotStarted => {
+            Problem::draining().about(&record).into_response()
+        }
+        Outcome::Failure(failure) => Problem::outcome(&failure, &record).into_response(),
+    }
+}
+
+fn output(printed: Printed) -> Response {
+    let Printed { who, bytes, cut } = printed;
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    if cut {
+        text.push_str("\n[cut: the ");
+        text.push_str(who);
+        text.push_str(" wrote more]\n");
+    }
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+}

@@ -1,0 +1,153 @@
+//! Whoever follows a job is told its life as it happens, from where it was told before.
+//!
+//! Nothing is queued for a follower. Each time that it asks, what is new is read from the job's record: a slow one
+//! loses steps of progress in between, and neither output nor states.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Service;
+use super::answer::Answer;
+use super::cursor::{Cursor, LOG_EVENT_BYTES};
+use super::refusal::Refusal;
+use crate::jobs::{FailureCode, Following, JobKind, Moment, Outcome, Record, State};
+
+/// From one step of progress to the next.
+const PROGRESS_PERIOD: Duration = Duration::from_millis(50);
+/// The workers' pages are looked at no more often, however many follow one job.
+const LOOK_PERIOD: Duration = Duration::from_millis(25);
+
+/// What happened to a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobEvent {
+    /// It came into this state.
+    State {
+        /// Which.
+        state: State,
+        /// When.
+        at: SystemTime,
+        /// How often it was started.
+        attempts: u32,
+    },
+    /// Its tasks printed something.
+    Log {
+        /// The next characters.
+        text: String,
+        /// Whether more was printed than is kept; the last of its kind says so.
+        cut: bool,
+    },
+    /// Items were done.
+    Progress {
+        /// How many.
+        done: u64,
+        /// Of how many; of a stream, so far.
+        total: u64,
+    },
+    /// The server goes down and will not start it; the last event.
+    Draining,
+    /// It has ended; the last event.
+    End,
+}
+
+/// One caller that follows one job.
+#[derive(Debug)]
+pub struct Follower {
+    service: Arc<Service>,
+    record: Following,
+    cursor: Cursor,
+    /// The next step of progress is told no earlier.
+    progress_due: Instant,
+    ended: bool,
+}
+
+impl Service {
+    pub(super) fn follow_job(self: &Arc<Self>, id: &str, mut from: Cursor) -> Result<Answer, Refusal> {
+        let record = self.find_job(id)?;
+        from.limit_log(&record.moment(0, 0));
+        Ok(Answer::Following(Box::new(Follower {
+            service: Arc::clone(self),
+            record: Following::new(record),
+            cursor: from,
+            progress_due: Instant::now(),
+            ended: false,
+        })))
+    }
+}
+
+impl Follower {
+    /// Its job.
+    pub fn record(&self) -> &Arc<Record> {
+        &self.record
+    }
+
+    /// Whether it was told the last event.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// All that it was told, so that another one can go on from here.
+    pub fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+
+    /// Waits for the next event; `None` if there is none until then, or there will be none any more.
+    pub async fn next(&mut self, until: Instant) -> Option<JobEvent> {
+        while !self.ended {
+            let steps = self.has_steps();
+            if steps && self.record.claim_look(LOOK_PERIOD) {
+                self.service.look_into(&self.record).await;
+            }
+            let record = Arc::clone(&self.record);
+            let changed = record.changed();
+            tokio::pin!(changed);
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            if let Some(event) = self.try_next() {
+                return Some(event);
+            }
+            let now = Instant::now();
+            if now >= until {
+                return None;
+            }
+            let wake = if steps { until.min(now + PROGRESS_PERIOD) } else { until };
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep_until(wake.into()) => {}
+            }
+        }
+        None
+    }
+
+    /// The next event, if there is one.
+    pub fn try_next(&mut self) -> Option<JobEvent> {
+        if self.ended {
+            return None;
+        }
+        let now = self.record.moment(self.cursor.log_bytes(), LOG_EVENT_BYTES);
+        if will_not_start(&now) {
+            self.ended = true;
+            return Some(JobEvent::Draining);
+        }
+        let may_step = Instant::now() >= self.progress_due;
+        let event = self.cursor.next(self.record.created_at, &now, may_step)?;
+        match &event {
+            JobEvent::Progress { .. } => self.progress_due = Instant::now() + PROGRESS_PERIOD,
+            JobEvent::End => self.ended = true,
+            JobEvent::State { .. } | JobEvent::Log { .. } | JobEvent::Draining => {}
+        }
+        Some(event)
+    }
+
+    /// Whether its progress has steps that nobody is woken for.
+    fn has_steps(&self) -> bool {
+        self.record.new.kind != JobKind::Apply && self.record.state() == State::Running
+    }
+}
+
+/// Whether the server went down before it had started this job.
+fn will_not_start(now: &Moment) -> bool {
+    match &now.outcome {
+        Some(Outcome::Failure(failure)) => failure.code == FailureCode::NotStarted,
+        Some(Outcome::Value(_)) | None => false,
+    }
+}

@@ -1,0 +1,126 @@
+//! The middle: what a submission, a cancel, an end means.
+//!
+//! Whoever serves people (HTTP, later a terminal) turns what they send into a [`Request`], says who asks
+//! ([`Caller`]), and writes the [`Answer`] or the [`Refusal`] down for them. What lies between is decided here alone:
+//! which function and pool, how many items a task, whether there is room, what the job's terms are, when a job is
+//! abandoned, cancelled or forgotten.
+//!
+//! Invariant: no HTTP and no pipe. A request that is refused has run nothing.
+
+mod answer;
+mod cursor;
+mod follow;
+mod functions;
+mod jobs;
+mod lifecycle;
+mod objects;
+mod pools;
+mod processes;
+mod refusal;
+mod request;
+mod stream;
+mod submit;
+mod typed_call;
+
+use std::sync::{Arc, OnceLock};
+
+use crate::config::Limits;
+use crate::jobs::{Admission, Store};
+use crate::objects::Objects;
+use crate::pool::{Functions, Pools};
+use crate::processes::Processes;
+
+pub use answer::{Answer, Ended, JobPage, JobShown, PoolShown, Printed, Replay};
+pub use cursor::Cursor;
+pub use follow::{Follower, JobEvent};
+pub use lifecycle::Stage;
+pub use refusal::Refusal;
+pub use request::{
+    Caller, Feed, ItemStream, ProcessSignal, Request, Submission, TermsAsked, WantedPool, WantedProcess,
+    WantedWork,
+};
+pub use stream::{Feeder, Records, StreamEnd};
+
+/// What is there once all code is loaded.
+#[derive(Debug)]
+pub struct Parts {
+    /// By public name.
+    pub functions: Functions,
+    /// By name.
+    pub pools: Pools,
+    /// Those of `Process`.
+    pub processes: Processes,
+}
+
+/// All that is served.
+#[derive(Debug)]
+pub struct Service {
+    limits: Limits,
+    stage: lifecycle::StageCell,
+    jobs: Arc<dyn Store>,
+    objects: Objects,
+    admission: Admission,
+    parts: OnceLock<Parts>,
+}
+
+impl Service {
+    /// Nothing is loaded yet: until then every request is refused as [`Refusal::Starting`].
+    pub fn new(limits: Limits, jobs: Arc<dyn Store>, objects: Objects) -> Arc<Self> {
+        Arc::new(Self {
+            stage: lifecycle::StageCell::default(),
+            admission: Admission::new(limits.queue_jobs_max, limits.queue_bytes_max),
+            limits,
+            jobs,
+            objects,
+            parts: OnceLock::new(),
+        })
+    }
+
+    /// Every bound.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Does what a caller asks for. A future that is dropped abandons what only its caller wanted: a synchronous
+    /// job, a wait; what others can see goes on.
+    pub async fn ask(self: &Arc<Self>, caller: &Caller, request: Request) -> Result<Answer, Refusal> {
+        // What is rare is boxed: the future of every handler is as large as the largest of these.
+        match request {
+            Request::Run(submission) => self.run(caller, submission).await,
+            Request::Submit(submission) => self.submit(caller, submission).await,
+            Request::Stream(stream) => self.stream(caller, *stream),
+            Request::Job { id, wait } => Box::pin(self.job(&id, wait)).await,
+            Request::Result { id, timeout } => Box::pin(self.result(&id, timeout)).await,
+            Request::Jobs { filter, limit, cursor } => self.list_jobs(&filter, limit, cursor),
+            Request::CancelJob { id } => Box::pin(self.cancel_job(&id)).await,
+            Request::CancelJobs(filter) => Box::pin(self.cancel_jobs(&filter)).await,
+            Request::ForgetJob { id } => self.forget_job(&id),
+            Request::JobOutput { id } => self.job_output(&id),
+            Request::FollowJob { id, from } => self.follow_job(&id, from),
+            Request::Functions => self.list_functions(),
+            Request::Function { name } => Ok(Answer::Function(Arc::clone(self.parts()?.function(&name)?))),
+            Request::Pools => Box::pin(self.list_pools()).await,
+            Request::Pool { name } => Box::pin(self.show_pool(&name)).await,
+            Request::Workers { pool } => Box::pin(self.list_workers(&pool)).await,
+            Request::MakePool(wanted) => Box::pin(self.make_pool(*wanted)).await,
+            Request::ResizePool { name, processes, spare_workers } => {
+                Box::pin(self.resize_pool(&name, processes, spare_workers)).await
+            }
+            Request::ClosePool { name } => Box::pin(self.close_pool(&name)).await,
+            Request::JoinPool { name, timeout } => Box::pin(self.join_pool(&name, timeout)).await,
+            Request::TerminatePool { name } => Box::pin(self.terminate_pool(&name)).await,
+            Request::StartProcess(wanted) => Box::pin(self.start_process(*wanted)).await,
+            Request::Processes { limit, cursor } => self.list_processes(limit, cursor),
+            Request::Process { id } => self.process(&id).map(Answer::Process),
+            Request::JoinProcess { id, timeout } => Box::pin(self.join_process(&id, timeout)).await,
+            Request::SignalProcess { id, signal } => self.signal_process(&id, signal),
+            Request::ProcessOutput { id } => self.process_output(&id),
+            Request::Objects { kind, limit, cursor } => self.list_objects(kind, limit, cursor.as_deref()),
+            Request::Object(at) => self.object(&at),
+            Request::MakeObject { at, arguments } => self.make_object(at, arguments),
+            Request::RemoveObject(at) => self.remove_object(&at),
+            Request::CallObject(call) => Box::pin(self.call_object(*call)).await,
+            Request::Readiness => self.readiness(),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Shared objects, as the service's callers see them.
+
+use bytes::Bytes;
+
+use super::Service;
+use super::answer::Answer;
+use super::refusal::Refusal;
+use crate::objects::{Address, Call, Kind};
+
+impl Service {
+    pub(super) fn list_objects(
+        &self,
+        kind: Kind,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Answer, Refusal> {
+        self.parts()?;
+        Ok(Answer::Objects(self.objects.list(kind, limit, cursor)))
+    }
+
+    pub(super) fn object(&self, at: &Address) -> Result<Answer, Refusal> {
+        self.parts()?;
+        Ok(Answer::Object(self.objects.show(at)?))
+    }
+
+    pub(super) fn make_object(&self, at: Address, arguments: Bytes) -> Result<Answer, Refusal> {
+        self.parts_for_work()?;
+        Ok(Answer::ObjectMade { shown: self.objects.make(&at, arguments)?, at })
+    }
+
+    pub(super) fn remove_object(&self, at: &Address) -> Result<Answer, Refusal> {
+        self.parts()?;
+        self.objects.remove(at)?;
+        Ok(Answer::Done)
+    }
+
+    /// Calls that need not wait are answered as long as there is a server: who holds a lock can release it.
+    pub(super) async fn call_object(&self, call: Call) -> Result<Answer, Refusal> {
+        self.parts()?;
+        Ok(Answer::Handed(self.objects.hand_over(call).await?))
+    }
+}

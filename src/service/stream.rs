@@ -1,0 +1,260 @@
+//! A function over a stream of items: the two ends of it, joined by a window.
+//!
+//! Items are fed to the pool as long as there is room in the window; a record that the caller took makes room. So
+//! memory is bounded both ways, whatever the length.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::AbortHandle;
+
+use super::Service;
+use super::answer::Answer;
+use super::refusal::Refusal;
+use super::request::{Caller, ItemStream};
+use super::submit::JobPlan;
+use crate::jobs::{Admission, JobKind, Outcome, Record, Reservation};
+use crate::pool::{Held, Pool, Sink, Work};
+
+/// Items that may be between what was fed and what was taken, at least and at most.
+const WINDOW_ITEMS_MIN: usize = 1 << 10;
+const WINDOW_ITEMS_MAX: usize = 1 << 20;
+/// The window has so many tasks for each worker, where its bounds allow.
+const WINDOW_TASKS_PER_WORKER: usize = 4;
+
+/// Why the input ended early: the index of its item, and the error's JSON.
+type Broken = Arc<Mutex<Option<(u64, Bytes)>>>;
+
+/// The end that items are fed to.
+#[derive(Debug)]
+pub struct Feeder {
+    pool: Pool,
+    record: Arc<Record>,
+    window: Arc<Semaphore>,
+    /// Bytes of items that were fed and have no record yet.
+    fed: Arc<Held>,
+    broken: Broken,
+    admission: Admission,
+    chunksize: usize,
+}
+
+impl Feeder {
+    /// Items a task.
+    pub fn chunksize(&self) -> usize {
+        self.chunksize
+    }
+
+    /// Room for bytes of items that can't be fed yet; they count as queued.
+    pub fn reserve(&self) -> Reservation {
+        self.admission.reserve()
+    }
+
+    /// Feeds so many items, elements of a JSON array with commas between, once there is room for them; `false` when
+    /// nobody takes records any more.
+    pub async fn feed(&self, items: Bytes, count: usize) -> bool {
+        let Ok(permits) = self.window.acquire_many(u32::try_from(count).unwrap_or(u32::MAX)).await else {
+            return false;
+        };
+        // Given back by the records, one by one.
+        permits.forget();
+        self.fed.room().await;
+        self.fed.add(items.len());
+        self.pool.feed(&self.record, Some((items, count)));
+        true
+    }
+
+    /// There are no more items.
+    pub fn end(self) {
+        self.pool.feed(&self.record, None);
+    }
+
+    /// The item of this index can't be read: the input ends, and after the records of the items before it comes this
+    /// error, a JSON object.
+    pub fn break_off(self, index: u64, error: Bytes) {
+        *self.broken.lock() = Some((index, error));
+        self.end();
+    }
+}
+
+/// The end that records are taken from. Dropped early, it ends the job.
+pub struct Records {
+    service: Arc<Service>,
+    pool: Pool,
+    record: Arc<Record>,
+    records: mpsc::UnboundedReceiver<(u64, Bytes)>,
+    held: Arc<Held>,
+    window: Arc<Semaphore>,
+    broken: Broken,
+    feeding: AbortHandle,
+    /// In order: the index that is next, and what came ahead of it.
+    ahead: Option<(u64, BTreeMap<u64, Bytes>)>,
+    done: u64,
+    failed: u64,
+    /// Records for which the window has not been told yet that there is room.
+    taken: usize,
+}
+
+/// What a stream ends with.
+#[derive(Debug)]
+pub enum StreamEnd {
+    /// All items have their records.
+    Whole {
+        /// How many.
+        done: u64,
+        /// Of them, how many without a value.
+        failed: u64,
+    },
+    /// An item could not be read; those before it have their records.
+    Broken {
+        /// Its index.
+        index: u64,
+        /// Why: a JSON object.
+        error: Bytes,
+    },
+    /// The job ended before all items had their records.
+    Cut,
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records").field("record", &self.record).finish_non_exhaustive()
+    }
+}
+
+impl Records {
+    /// Its job.
+    pub fn record(&self) -> &Arc<Record> {
+        &self.record
+    }
+
+    /// Takes what is ready, with its index, until `write` says that it is enough. Ready when that was so, or with the
+    /// end.
+    pub fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(u64, &Bytes) -> bool,
+    ) -> Poll<Option<StreamEnd>> {
+        let polled = loop {
+            match self.records.poll_recv(cx) {
+                Poll::Ready(Some((index, record))) => {
+                    if !self.take(index, record, &mut write) {
+                        break Poll::Ready(None);
+                    }
+                }
+                Poll::Ready(None) => break Poll::Ready(Some(self.end())),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        self.window.add_permits(std::mem::take(&mut self.taken));
+        polled
+    }
+
+    fn take(&mut self, index: u64, record: Bytes, write: &mut impl FnMut(u64, &Bytes) -> bool) -> bool {
+        let Some((next, waiting)) = &mut self.ahead else { return self.deliver(index, &record, write) };
+        if index == *next && waiting.is_empty() {
+            *next += 1;
+            return self.deliver(index, &record, write);
+        }
+        waiting.insert(index, record);
+        let mut due = Vec::new();
+        while let Some(record) = waiting.remove(next) {
+            due.push((*next, record));
+            *next += 1;
+        }
+        if self.held.wait_for((!waiting.is_empty()).then_some(*next)) {
+            self.pool.nudge(&self.record);
+        }
+        let mut more = true;
+        for (index, record) in due {
+            more = self.deliver(index, &record, write);
+        }
+        more
+    }
+
+    fn deliver(&mut self, index: u64, record: &Bytes, write: &mut impl FnMut(u64, &Bytes) -> bool) -> bool {
+        self.done += 1;
+        self.failed += u64::from(record.starts_with(b"{\"error\""));
+        let more = write(index, record);
+        self.taken += 1;
+        if self.held.sub(record.len()) {
+            self.pool.nudge(&self.record);
+        }
+        more
+    }
+
+    fn end(&self) -> StreamEnd {
+        if let Some((index, error)) = self.broken.lock().take() {
+            return StreamEnd::Broken { index, error };
+        }
+        match self.record.outcome() {
+            Some(Outcome::Value(_)) => StreamEnd::Whole { done: self.done, failed: self.failed },
+            Some(Outcome::Failure(_)) | None => StreamEnd::Cut,
+        }
+    }
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        self.window.close();
+        self.feeding.abort();
+        self.service.drop_job(&self.pool, &self.record);
+    }
+}
+
+impl Service {
+    /// Starts the job and its feeder; whoever takes the records does the rest.
+    pub(super) fn stream(self: &Arc<Self>, caller: &Caller, stream: ItemStream) -> Result<Answer, Refusal> {
+        let ItemStream { function, kind, chunksize, terms, room, feed } = stream;
+        let parts = self.parts_for_work()?;
+        let function = parts.function(&function)?;
+        let pool = parts.pool_for(function, terms.pool.as_deref())?;
+        let plan = JobPlan {
+            kind,
+            function,
+            pool: pool.clone(),
+            total: 0,
+            chunksize: Some(chunksize),
+            retained: false,
+        };
+        let job = self.accept(caller, plan, terms, room)?;
+        let record = Arc::clone(&job.record);
+        let (sender, records) = mpsc::unbounded_channel();
+        let (fed, held) = (Held::new(), Held::new());
+        let sink = Sink { records: sender, fed: Arc::clone(&fed), held: Arc::clone(&held) };
+        job.start(Work::Feed { spread: false, sink });
+
+        let items = chunksize.saturating_mul(pool.processes() * WINDOW_TASKS_PER_WORKER);
+        let items = items.clamp(WINDOW_ITEMS_MIN, WINDOW_ITEMS_MAX).max(chunksize);
+        let window = Arc::new(Semaphore::new(items));
+        let broken = Broken::default();
+        let feeder = Feeder {
+            pool: pool.clone(),
+            record: Arc::clone(&record),
+            window: Arc::clone(&window),
+            fed,
+            broken: Arc::clone(&broken),
+            admission: self.admission.clone(),
+            chunksize,
+        };
+        let feeding = tokio::spawn(feed(feeder)).abort_handle();
+        Ok(Answer::Records(Box::new(Records {
+            service: Arc::clone(self),
+            pool,
+            record,
+            records,
+            held,
+            window,
+            broken,
+            feeding,
+            ahead: (kind == JobKind::Imap).then(|| (0, BTreeMap::new())),
+            done: 0,
+            failed: 0,
+            taken: 0,
+        })))
+    }
+}
