@@ -21,9 +21,9 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, soc
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
-use crate::config::{Bind, Config};
+use crate::config::{Bind, Config, Limits};
 use crate::http::{self, App, Listener, ServerOptions};
-use crate::jobs::{KeyBounds, Keys, MemoryStore, Retention, Store};
+use crate::jobs::{KeyBounds, Keys, MemoryStore, Retention};
 use crate::objects::{ObjectLimits, Objects};
 use crate::pool::{BootFailure, Pool};
 use crate::process::Family;
@@ -104,28 +104,12 @@ async fn run(config: Config) -> io::Result<()> {
         Bind::Unix(path) => Some(SocketFile::of(path)),
         Bind::Tcp(_) => None,
     };
-    let limits = config.limits.clone();
-    let retention = Retention {
-        result_ttl: limits.result_ttl,
-        failure_ttl: limits.failure_ttl,
-        finished_jobs_max: limits.finished_jobs_max,
-        finished_bytes_max: limits.finished_bytes_max,
-    };
-    let object_limits = ObjectLimits {
-        objects_max: limits.objects_max,
-        bytes_max: limits.object_bytes_max,
-        depth_max: limits.depth_max,
-        answer_bytes_max: limits.result_bytes_max,
-        timeout_max: limits.timeout_max,
-    };
     let keys = KeyBounds {
-        keys_max: limits.idempotency_keys_max,
-        bytes_max: limits.idempotency_bytes_max,
-        ttl: limits.idempotency_ttl,
+        keys_max: config.limits.idempotency_keys_max,
+        bytes_max: config.limits.idempotency_bytes_max,
+        ttl: config.limits.idempotency_ttl,
     };
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(retention));
-    let objects = Objects::new(object_limits);
-    let service = Service::new(limits, Arc::clone(&store), objects.clone());
+    let service = service(config.limits.clone());
     let app = Arc::new(App {
         service: Arc::clone(&service),
         base_url: config.public_url.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -145,7 +129,7 @@ async fn run(config: Config) -> io::Result<()> {
     tokio::spawn(expire(app));
 
     tokio::select! {
-        started = start(&config, &family, &service, &store, &objects) => started.map_err(io::Error::other)?,
+        started = start(&config, &family, &service) => started.map_err(io::Error::other)?,
         () = stop.first() => {
             stop::last_deaths(&family).await;
             return Ok(());
@@ -214,16 +198,29 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Loads the code, makes the pools, waits until every worker takes tasks.
-async fn start(
-    config: &Config,
-    family: &Family,
-    service: &Service,
-    store: &Arc<dyn Store>,
-    objects: &Objects,
-) -> Result<(), String> {
+/// A service that keeps everything in memory. Nothing is loaded yet: [`start`] does that.
+pub fn service(limits: Limits) -> Arc<Service> {
+    let retention = Retention {
+        result_ttl: limits.result_ttl,
+        failure_ttl: limits.failure_ttl,
+        finished_jobs_max: limits.finished_jobs_max,
+        finished_bytes_max: limits.finished_bytes_max,
+    };
+    let objects = ObjectLimits {
+        objects_max: limits.objects_max,
+        bytes_max: limits.object_bytes_max,
+        depth_max: limits.depth_max,
+        answer_bytes_max: limits.result_bytes_max,
+        timeout_max: limits.timeout_max,
+    };
+    Service::new(limits, Arc::new(MemoryStore::new(retention)), Objects::new(objects))
+}
+
+/// Loads the code, makes the pools, and opens the service once every worker takes tasks. The thread that calls this
+/// must live as long as the service: zygotes end with it.
+pub async fn start(config: &Config, family: &Family, service: &Service) -> Result<(), String> {
     let loaded = runtimes::load(config, family).await?;
-    let parts = loaded.into_parts(config, store, objects).await?;
+    let parts = loaded.into_parts(config, service).await?;
     let ready = async {
         for pool in parts.pools.all() {
             pool.made().await.map_err(|failure| why_not_made(&pool, failure.as_deref()))?;

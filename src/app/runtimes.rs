@@ -6,8 +6,6 @@ use std::sync::Arc;
 use super::plan::{self, Plan};
 use crate::calls::Calls;
 use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
-use crate::jobs::Store;
-use crate::objects::Objects;
 use crate::pool::{Function, Functions, Origin, Pools, Workshop};
 use crate::process::{
     CommandOutput, Family, FunctionTypes, Generation, Late, LoadCommand, LoadList, Preload, RuntimeSpec,
@@ -15,7 +13,7 @@ use crate::process::{
 };
 use crate::processes::{Processes, Rules};
 use crate::schema::Types;
-use crate::service::Parts;
+use crate::service::{Parts, Service};
 use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
 
 /// A function that would be served.
@@ -201,12 +199,7 @@ impl Loaded {
     }
 
     /// Starts the pools.
-    pub async fn into_parts(
-        self,
-        config: &Config,
-        store: &Arc<dyn Store>,
-        objects: &Objects,
-    ) -> Result<Parts, String> {
+    pub async fn into_parts(self, config: &Config, service: &Service) -> Result<Parts, String> {
         let Plan { functions, pools: planned } = self.plan(config)?;
         let limits = &config.limits;
         let rules = Rules {
@@ -217,7 +210,7 @@ impl Loaded {
             output_to_stderr: config.worker_output == WorkerOutput::Stderr,
             start_timeout: limits.start_timeout,
         };
-        let calls = Calls::new(objects.clone(), limits.result_bytes_max);
+        let calls = Calls::new(service.objects().clone(), limits.result_bytes_max);
         let sources = self.0.iter().map(|runtime| (runtime.name, runtime.spawner.clone()));
         let processes = Processes::new(rules, calls.clone(), sources.collect());
         let spawners = self
@@ -228,7 +221,7 @@ impl Loaded {
             processes: config.workers,
             processes_max: limits.pool_workers_max,
             preload: plan::preload_of_all(config),
-            store: Arc::clone(store),
+            store: Arc::clone(service.store()),
             calls,
             start_timeout: config.limits.start_timeout,
             result_bytes_max: config.limits.result_bytes_max,

@@ -136,7 +136,7 @@ fn a_reachable_address_needs_tokens_or_the_word_for_none() {
         let config = resolve(&[&reachable[..], more].concat()).expect("good");
         let known = config.tokens.expect("tokens");
         assert_eq!(known.path, Path::new(&tokens));
-        assert!(known.tokens.knows(b"0123456789abcdef") && !config.insecure_no_auth);
+        assert!(known.tokens.identify(b"0123456789abcdef").is_some() && !config.insecure_no_auth);
     }
     let config = resolve(&[&reachable[..], &["--insecure-no-auth"]].concat()).expect("good");
     assert!(config.tokens.is_none() && config.warnings[0].contains("may run its functions"));

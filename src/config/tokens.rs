@@ -7,10 +7,11 @@ use std::fmt;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use super::{ConfigError, file};
 
@@ -34,7 +35,7 @@ pub struct Tokens {
 
 #[derive(Clone)]
 struct Token {
-    name: String,
+    name: Arc<str>,
     digest: [u8; 32],
 }
 
@@ -54,17 +55,19 @@ struct Tables {
 }
 
 impl Tokens {
-    /// Whether this is one of them. The time that it takes says nothing about which, or how nearly.
-    pub fn knows(&self, presented: &[u8]) -> bool {
+    /// The name of this one, if it is known. The time that it takes says nothing about which it is, or how nearly.
+    pub fn identify(&self, presented: &[u8]) -> Option<&Arc<str>> {
         let digest = digest(presented);
-        let found =
-            self.known.iter().fold(Choice::from(0), |found, token| found | token.digest.ct_eq(&digest));
-        found.into()
+        let mut found = self.known.len() as u64;
+        for (at, token) in (0..).zip(&self.known) {
+            found.conditional_assign(&at, token.digest.ct_eq(&digest));
+        }
+        usize::try_from(found).ok().and_then(|at| self.known.get(at)).map(|token| &token.name)
     }
 
     /// Their names, in the file's order; a token of the plain form has the number of its line.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.known.iter().map(|token| token.name.as_str())
+        self.known.iter().map(|token| &*token.name)
     }
 
     /// The error begins with the line's number.
@@ -72,13 +75,13 @@ impl Tokens {
         if self.known.len() >= TOKENS_MAX {
             return Err(format!("{line}: more than {TOKENS_MAX} tokens"));
         }
-        if self.known.iter().any(|known| known.name == name) {
+        if self.known.iter().any(|known| *known.name == *name) {
             return Err(format!("{line}: the name {name:?} is there twice"));
         }
         if let Some(known) = self.known.iter().find(|known| known.digest == digest) {
             return Err(format!("{line}: it is the token of {:?} once more", known.name));
         }
-        self.known.push(Token { name, digest });
+        self.known.push(Token { name: name.into(), digest });
         Ok(())
     }
 }
@@ -235,9 +238,12 @@ mod tests {
         let parsed = parse("# who may call\n\n  abc-._~+/=  # a client\nlonger-than-sixteen-characters\n")
             .expect("good");
         assert_eq!(parsed.tokens.names().collect::<Vec<_>>(), ["line 3", "line 4"]);
-        assert!(parsed.tokens.knows(b"abc-._~+/=") && parsed.tokens.knows(b"longer-than-sixteen-characters"));
+        assert!(
+            parsed.tokens.identify(b"abc-._~+/=").is_some()
+                && parsed.tokens.identify(b"longer-than-sixteen-characters").is_some()
+        );
         for other in ["", "abc", "abc-._~+/= ", "#", "line 3"] {
-            assert!(!parsed.tokens.knows(other.as_bytes()), "{other}");
+            assert!(parsed.tokens.identify(other.as_bytes()).is_none(), "{other}");
         }
         assert!(parsed.has_secrets);
         assert_eq!(parsed.short.as_deref(), Some("line 3"));
@@ -247,11 +253,16 @@ mod tests {
     fn tables_have_a_hash_or_a_token() {
         let text = format!("[[token]]\nname = \"a\"\nhash = \"{HASH_OF_ABC}\"\n");
         let parsed = parse(&text).expect("good");
-        assert!(parsed.tokens.knows(b"abc") && !parsed.tokens.knows(HASH_OF_ABC.as_bytes()));
+        assert!(
+            parsed.tokens.identify(b"abc").is_some()
+                && parsed.tokens.identify(HASH_OF_ABC.as_bytes()).is_none()
+        );
         assert!(!parsed.has_secrets && parsed.short.is_none());
         let both = format!("{text}\n[[token]]\nname = \"b\"\ntoken = \"0123456789abcdef\"\n");
         let parsed = parse(&both).expect("good");
-        assert!(parsed.tokens.knows(b"abc") && parsed.tokens.knows(b"0123456789abcdef"));
+        assert!(
+            parsed.tokens.identify(b"abc").is_some() && parsed.tokens.identify(b"0123456789abcdef").is_some()
+        );
         assert_eq!(format!("{:?}", parsed.tokens), "[\"a\", \"b\"]");
         assert!(parsed.has_secrets && parsed.short.is_none());
     }

@@ -18,6 +18,7 @@ use tower::{Layer, Service};
 
 use super::problem::Problem;
 use crate::config::{Config, HostName, PublicUrl, Tokens};
+use crate::service::Caller;
 
 /// Paths that orchestrators probe by whatever name they know; they tell little and change nothing.
 const PROBES: [&str; 2] = ["/livez", "/readyz"];
@@ -102,17 +103,17 @@ fn unauthorized(detail: &'static str) -> Response {
     response
 }
 
-/// Says whether a request with this target and these headers may be served.
-pub fn check(target: &Uri, headers: &HeaderMap, doors: &Doors) -> Result<(), Refusal> {
+/// Says whether a request with this target and these headers may be served, and who asks.
+pub fn check(target: &Uri, headers: &HeaderMap, doors: &Doors) -> Result<Caller, Refusal> {
     check_target(target, headers, doors)?;
     match &doors.tokens {
         Some(tokens) if !is_open(target.path()) => check_token(headers, tokens),
-        Some(_) | None => Ok(()),
+        Some(_) | None => Ok(Caller::default()),
     }
 }
 
 /// `Authorization: Bearer TOKEN`, once; the scheme's case does not matter.
-fn check_token(headers: &HeaderMap, tokens: &Tokens) -> Result<(), Refusal> {
+fn check_token(headers: &HeaderMap, tokens: &Tokens) -> Result<Caller, Refusal> {
     let Some(value) = only(headers, header::AUTHORIZATION).map(HeaderValue::as_bytes) else {
         let detail = if headers.contains_key(header::AUTHORIZATION) {
             "Authorization must be sent once"
@@ -125,10 +126,10 @@ fn check_token(headers: &HeaderMap, tokens: &Tokens) -> Result<(), Refusal> {
     if !scheme.eq_ignore_ascii_case(b"Bearer") {
         return Err(Refusal::Unauthorized("the scheme must be Bearer, as in Authorization: Bearer TOKEN"));
     }
-    if !tokens.knows(token.trim_ascii()) {
-        return Err(Refusal::Unauthorized("the token is not one of the server's --token-file"));
+    match tokens.identify(token.trim_ascii()) {
+        Some(name) => Ok(Caller { name: Some(Arc::clone(name)) }),
+        None => Err(Refusal::Unauthorized("the token is not one of the server's --token-file")),
     }
-    Ok(())
 }
 
 /// The authority of an absolute target counts in Host's place (RFC 9112, 3.2.2).
@@ -271,9 +272,14 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match check(request.uri(), request.headers(), &self.doors) {
-            Ok(()) => GuardFuture::Passed(self.inner.call(request)),
+            Ok(caller) => {
+                if caller.name.is_some() {
+                    request.extensions_mut().insert(caller);
+                }
+                GuardFuture::Passed(self.inner.call(request))
+            }
             Err(refusal) => GuardFuture::Refused(refusal),
         }
     }

@@ -81,6 +81,16 @@ impl Service {
         &self.limits
     }
 
+    /// Where jobs end.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.jobs
+    }
+
+    /// The shared objects.
+    pub fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
     /// Does what a caller asks for. A future that is dropped abandons what only its caller wanted: a synchronous
     /// job, a wait; what others can see goes on.
     pub async fn ask(self: &Arc<Self>, caller: &Caller, request: Request) -> Result<Answer, Refusal> {

@@ -1,0 +1,10 @@
+//! The service without HTTP: requests in, answers and refusals out, with real Python workers.
+
+#[path = "service/asking.rs"]
+mod asking;
+#[path = "service/jobs.rs"]
+mod jobs;
+#[path = "service/others.rs"]
+mod others;
+#[path = "service/repeated.rs"]
+mod repeated;

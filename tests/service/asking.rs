@@ -1,0 +1,98 @@
+//! A service of its own for a test, and short ways to ask it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Parser;
+use forkpool::app;
+use forkpool::config::{Config, ServeFlags};
+use forkpool::jobs::Outcome;
+use forkpool::process::Family;
+use forkpool::service::{
+    Answer, Caller, Ended, JobShown, Refusal, Request, Service, Submission, TermsAsked, WantedWork,
+};
+
+/// For what must come soon.
+pub const SOON: Duration = Duration::from_secs(20);
+
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    flags: ServeFlags,
+}
+
+fn config(arguments: &[&str]) -> Config {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/faults.py");
+    Flags::parse_from(["forkpool", file].iter().chain(arguments)).flags.resolve().expect("the flags are good")
+}
+
+/// Runs a test against a service with two workers that has `faults.py`; ends it afterwards.
+pub fn with_service<F, T>(arguments: &[&str], test: F)
+where
+    F: FnOnce(Arc<Service>) -> T,
+    T: Future<Output = ()>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let config = config(&[&["--workers", "2"], arguments].concat());
+        let family = Family::found().expect("a family of processes");
+        let service = app::service(config.limits.clone());
+        assert!(matches!(ask(&service, Request::Functions).await, Err(Refusal::Starting)));
+        app::start(&config, &family, &service).await.expect("it starts");
+        test(Arc::clone(&service)).await;
+        service.refuse_work();
+        tokio::time::timeout(SOON, service.stop(SOON)).await.expect("it stops");
+    });
+}
+
+pub async fn ask(service: &Arc<Service>, request: Request) -> Result<Answer, Refusal> {
+    let caller = Caller::default();
+    let asked = service.ask(&caller, request);
+    tokio::time::timeout(SOON, asked).await.expect("an answer comes soon")
+}
+
+/// One call of a function of `faults.py`.
+pub fn call(service: &Service, function: &str, arguments: &'static str) -> Box<Submission> {
+    let work = WantedWork::Call {
+        arguments: Bytes::from_static(arguments.as_bytes()),
+        keywords: None,
+        typed: false,
+    };
+    submission(service, function, work, arguments.len())
+}
+
+/// A map of a function of `faults.py`.
+pub fn map(service: &Service, function: &str, items: String, count: usize) -> Box<Submission> {
+    let body_bytes = items.len();
+    let work = WantedWork::Map { items: items.into(), count, chunksize: None, spread: false, collect: false };
+    submission(service, function, work, body_bytes)
+}
+
+fn submission(service: &Service, function: &str, work: WantedWork, body_bytes: usize) -> Box<Submission> {
+    let (function, terms) = (format!("faults.{function}"), TermsAsked::default());
+    let room = service.admit().expect("work is taken");
+    Box::new(Submission { function, work, terms, body_bytes, room })
+}
+
+pub async fn submitted(service: &Arc<Service>, submission: Box<Submission>) -> JobShown {
+    match ask(service, Request::Submit(submission)).await {
+        Ok(Answer::Accepted(job)) => *job,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The value's text, or the failure's code.
+pub fn told(ended: &Ended) -> String {
+    match &ended.outcome {
+        Outcome::Value(value) => String::from_utf8(value.pieces.concat()).expect("JSON is UTF-8"),
+        Outcome::Failure(failure) => failure.code.as_str().to_owned(),
+    }
+}
+
+pub async fn ended(service: &Arc<Service>, request: Request) -> Ended {
+    match ask(service, request).await {
+        Ok(Answer::Ended(ended)) => ended,
+        other => panic!("{other:?}"),
+    }
+}
