@@ -59,6 +59,21 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sys", &[]),
 ];
 
+/// The rooms within `http`, likewise.
+const HTTP_ROOMS: &[(&str, &[&str])] = &[
+    ("router", &["document", "routes", "layers", "app"]),
+    ("document", &["routes", "layers", "app", "edge"]),
+    ("routes", &["app", "edge"]),
+    ("layers", &["app", "edge"]),
+    ("app", &["render", "edge"]),
+    ("render", &["edge"]),
+    ("server", &["edge"]),
+    ("edge", &[]),
+];
+
+/// Tables of rooms, and the module whose rooms they are; the root of the crate has no name.
+const FLOORS: [(&str, &[(&str, &[&str])]); 2] = [("", ROOMS), ("http", HTTP_ROOMS)];
+
 /// A Rust file of ours.
 struct Source {
     /// From the package's folder, with slashes.
@@ -75,9 +90,15 @@ impl Source {
 
     /// The room of a file under `src`; `lib.rs` is none, it only lists them.
     fn room(&self) -> Option<&str> {
-        let first = self.path.strip_prefix("src/")?.split('/').next()?;
+        self.room_in("")
+    }
+
+    /// The room within a module of the crate; the module's own file is none.
+    fn room_in(&self, module: &str) -> Option<&str> {
+        let below = self.path.strip_prefix("src/")?.strip_prefix(module)?;
+        let first = below.trim_start_matches('/').split('/').next()?;
         let room = first.strip_suffix(".rs").unwrap_or(first);
-        (room != "lib").then_some(room)
+        (!["lib", "mod", ""].contains(&room)).then_some(room)
     }
 
     /// How many modules lie between a path in this file and the root of the crate.
@@ -313,11 +334,13 @@ fn nothing_unfinished_is_left() {
 }
 
 #[test]
-fn the_table_of_rooms_flows_down() {
-    for (at, (room, allowed)) in ROOMS.iter().enumerate() {
-        for import in *allowed {
-            let below = ROOMS[at + 1..].iter().any(|(name, _)| name == import);
-            assert!(below, "{room} may not be allowed to import {import}: that is no room below it");
+fn the_tables_of_rooms_flow_down() {
+    for (_, rooms) in FLOORS {
+        for (at, (room, allowed)) in rooms.iter().enumerate() {
+            for import in *allowed {
+                let below = rooms[at + 1..].iter().any(|(name, _)| name == import);
+                assert!(below, "{room} may not be allowed to import {import}: that is no room below it");
+            }
         }
     }
 }
@@ -325,32 +348,33 @@ fn the_table_of_rooms_flows_down() {
 #[test]
 fn rooms_import_downwards_and_as_declared() {
     let mut violations = Vec::new();
-    for source in sources(&["src"]) {
-        let Some(room) = source.room() else { continue };
-        let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) else {
-            violations.push(format!("{}: the room `{room}` is not in the table", source.path));
-            continue;
-        };
-        for (offset, import) in imports(&source) {
-            if import != room && !allowed.contains(&import) {
-                violations.push(format!(
-                    "{}:{}: {room} imports {import}",
-                    source.path,
-                    source.line_at(offset)
-                ));
+    for (module, rooms) in FLOORS {
+        for source in sources(&["src"]) {
+            let Some(room) = source.room_in(module) else { continue };
+            let Some((_, allowed)) = rooms.iter().find(|(name, _)| *name == room) else {
+                violations.push(format!("{}: the room `{room}` is not in the table", source.path));
+                continue;
+            };
+            for (offset, import) in imports(&source, module, rooms) {
+                if import != room && !allowed.contains(&import) {
+                    let line = source.line_at(offset);
+                    violations.push(format!("{}:{line}: {room} imports {import}", source.path));
+                }
             }
         }
     }
     expect_none("a room imports what the table allows", &violations);
 }
 
-/// What the file names of the root of the crate, and where.
-fn imports(source: &Source) -> Vec<(usize, &str)> {
+/// What the file names of a module of the crate (of its root, if that has no name), and where.
+fn imports<'a>(source: &'a Source, module: &str, rooms: &[(&str, &[&str])]) -> Vec<(usize, &'a str)> {
     let code = source.code.as_str();
-    let package = if source.path == "src/main.rs" { env!("CARGO_PKG_NAME") } else { "crate" };
+    let root = if source.path == "src/main.rs" { env!("CARGO_PKG_NAME") } else { "crate" };
+    let (prefix, floor) =
+        if module.is_empty() { (format!("{root}::"), 0) } else { (format!("{root}::{module}::"), 1) };
     let mut found = Vec::new();
-    for at in words(code, package) {
-        if let Some(path) = code[at + package.len()..].strip_prefix("::") {
+    for at in words(code, root) {
+        if let Some(path) = code[at..].strip_prefix(&prefix) {
             found.extend(roots(path).into_iter().map(|name| (at, name)));
         }
     }
@@ -358,10 +382,10 @@ fn imports(source: &Source) -> Vec<(usize, &str)> {
         let chain = &code[at..];
         let path = chain.trim_start_matches("super::");
         let continues = code[..at].ends_with("super::");
-        let reaches_root = (chain.len() - path.len()) / "super::".len() >= source.module_depth();
-        if !continues && reaches_root {
-            let rooms = roots(path).into_iter().filter(|name| ROOMS.iter().any(|(room, _)| room == name));
-            found.extend(rooms.map(|name| (at, name)));
+        let reaches_floor = (chain.len() - path.len()) / "super::".len() + floor >= source.module_depth();
+        if !continues && reaches_floor {
+            let known = roots(path).into_iter().filter(|name| rooms.iter().any(|(room, _)| room == name));
+            found.extend(known.map(|name| (at, name)));
         }
     }
     found

@@ -1,20 +1,25 @@
 //! What handlers share, and how they answer: the service is asked, and what it says is written down.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::{HeaderValue, header};
+use axum::extract::FromRef;
 use axum::response::{IntoResponse, Response};
 
-use super::extract::Asker;
-use super::problem::Problem;
 use super::render::render;
 use crate::api;
 use crate::config::Limits;
+use crate::http::edge::extract::{Asker, BodyRules};
+use crate::http::edge::problem::Problem;
 use crate::jobs::Keys;
 use crate::service::{Request, Service};
+
+impl FromRef<Arc<App>> for BodyRules {
+    fn from_ref(app: &Arc<App>) -> Self {
+        Self { stall_timeout: app.limits().body_stall_timeout, depth_max: app.limits().depth_max }
+    }
+}
 
 /// What a handler returns.
 pub type Handled = Result<Response, Problem>;
@@ -45,7 +50,7 @@ impl App {
             Err(refusal) => refusal.replay(limits),
         });
         let mut response = match answer {
-            Ok(answer) => render(self, answer, asker.wants_raw),
+            Ok(answer) => render(answer, &self.base_url, asker.wants_raw),
             Err(refusal) => Problem::from(refusal).into_response(),
         };
         if let Some(replay) = replay {
@@ -59,12 +64,5 @@ impl App {
         let limits = self.limits();
         let asked = api::join_timeout(body, limits.depth_max, limits.timeout_max)?;
         Ok(asked.unwrap_or(limits.max_wait))
-    }
-
-    /// Says in an answer where the thing it is about is, by its path.
-    pub fn locate(&self, response: &mut Response, path: impl Display) {
-        if let Ok(location) = HeaderValue::from_str(&format!("{}{path}", self.base_url)) {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
     }
 }

@@ -8,13 +8,12 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::app::App;
-use super::events::{self, EVENT_STREAM};
-use super::headers::{JOB_HEADER, id_value};
-use super::lines::{Lines, NDJSON};
-use super::objects::{handed, json_text, page_text};
-use super::problem::Problem;
-use super::value::value_response;
+use super::edge::headers::{JOB_HEADER, id_value};
+use super::edge::ndjson::{Lines, NDJSON};
+use super::edge::object_body::{handed, json_text, page_text};
+use super::edge::problem::Problem;
+use super::edge::sse::{EVENT_STREAM, events_body};
+use super::edge::value_body::value_response;
 use crate::api::{
     Cancelled, FunctionInfo, FunctionList, Job, JobList, PoolInfo, PoolList, ProcessInfo, ProcessList,
     WorkerInfo, WorkerList,
@@ -23,21 +22,21 @@ use crate::jobs::{FailureCode, Outcome};
 use crate::schema::with_large_integers;
 use crate::service::{Answer, Ended, JobPage, Printed};
 
-/// An answer as its client reads it. `raw`: a bytes value is wanted as it is.
-pub(super) fn render(app: &App, answer: Answer, raw: bool) -> Response {
+/// An answer as its client reads it. `base_url`: what links begin with; `raw`: a bytes value is wanted as it is.
+pub(super) fn render(answer: Answer, base_url: &str, raw: bool) -> Response {
     match answer {
         Answer::Ended(ended) => outcome(ended, raw),
         Answer::Accepted(job) => {
             let id = job.record.id;
-            let mut response = json(&Job::of(&job, &app.base_url));
+            let mut response = json(&Job::of(&job, base_url));
             *response.status_mut() = StatusCode::ACCEPTED;
             response.headers_mut().insert(JOB_HEADER, id_value(id));
-            app.locate(&mut response, format_args!("/v1/jobs/{id}"));
+            locate(&mut response, base_url, format_args!("/v1/jobs/{id}"));
             response
         }
-        Answer::Job(job) => json(&Job::of(&job, &app.base_url)),
+        Answer::Job(job) => json(&Job::of(&job, base_url)),
         Answer::Jobs(JobPage { items, next }) => {
-            let items = items.iter().map(|job| Job::of(job, &app.base_url)).collect();
+            let items = items.iter().map(|job| Job::of(job, base_url)).collect();
             json(&JobList { items, next_cursor: next.map(|id| id.to_string()) })
         }
         Answer::Cancelled(cancelled) => json(&Cancelled { cancelled }),
@@ -46,7 +45,7 @@ pub(super) fn render(app: &App, answer: Answer, raw: bool) -> Response {
         Answer::Printed(printed) => output(printed),
         Answer::Following(follower) => {
             let id = id_value(follower.record().id);
-            let mut response = Response::new(events::body_of(*follower, &app.base_url));
+            let mut response = Response::new(events_body(*follower, base_url));
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -67,7 +66,7 @@ pub(super) fn render(app: &App, answer: Answer, raw: bool) -> Response {
         }
         Answer::Pool(pool) => json(&PoolInfo::of(&pool)),
         Answer::PoolMade(made) => {
-            created(app, &PoolInfo::of(&made), format_args!("/v1/pools/{}", made.pool.name))
+            created(base_url, &PoolInfo::of(&made), format_args!("/v1/pools/{}", made.pool.name))
         }
         Answer::Pools(pools) => {
             json(&PoolList { items: pools.iter().map(PoolInfo::of).collect(), next_cursor: None })
@@ -77,7 +76,7 @@ pub(super) fn render(app: &App, answer: Answer, raw: bool) -> Response {
         }
         Answer::Process(single) => json(&ProcessInfo::of(&single)),
         Answer::ProcessStarted(single) => {
-            created(app, &ProcessInfo::of(&single), format_args!("/v1/processes/{}", single.id))
+            created(base_url, &ProcessInfo::of(&single), format_args!("/v1/processes/{}", single.id))
         }
         Answer::Processes(page) => {
             let items = page.items.iter().map(|single| ProcessInfo::of(single)).collect();
@@ -86,7 +85,7 @@ pub(super) fn render(app: &App, answer: Answer, raw: bool) -> Response {
         Answer::Object(text) => json_text(text),
         Answer::ObjectMade { at, shown } => {
             let mut response = json_text(shown);
-            app.locate(&mut response, at);
+            locate(&mut response, base_url, at);
             response
         }
         Answer::Objects(page) => json_text(page_text(&page)),
@@ -94,13 +93,20 @@ pub(super) fn render(app: &App, answer: Answer, raw: bool) -> Response {
     }
 }
 
+/// Says in an answer where the thing it is about is, by its path.
+fn locate(response: &mut Response, base_url: &str, path: impl Display) {
+    if let Ok(location) = HeaderValue::from_str(&format!("{base_url}{path}")) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+}
+
 fn json(shown: &impl Serialize) -> Response {
     Json(shown).into_response()
 }
 
-fn created(app: &App, shown: &impl Serialize, path: impl Display) -> Response {
+fn created(base_url: &str, shown: &impl Serialize, path: impl Display) -> Response {
     let mut response = (StatusCode::CREATED, Json(shown)).into_response();
-    app.locate(&mut response, path);
+    locate(&mut response, base_url, path);
     response
 }
 

@@ -9,12 +9,12 @@ use axum::routing::{get, post};
 use tower::Layer;
 
 use super::app::App;
+use super::document;
 use super::document::DocumentCache;
-use super::guard::{Doors, Guard, GuardLayer};
-use super::idempotency::Keyed;
-use super::{
-    call, docs, document, events, functions, imap, jobs, objects, operations, pool_life, pools, processes,
-    submit,
+use super::layers::guard::{Doors, Guard, GuardLayer};
+use super::layers::idempotency::Keyed;
+use super::routes::{
+    docs, events, functions, imap, jobs, objects, operations, pools, processes, submit, typed_call,
 };
 
 /// Work and waits: whoever has left takes nothing with it.
@@ -55,15 +55,15 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/jobs/{id}/events", get(events::get_events))
         .route("/v1/functions", get(functions::list_functions))
         .route("/v1/functions/{name}", get(functions::get_function))
-        .route("/v1/functions/{name}/call", post(call::call_function))
-        .route("/v1/functions/{name}/call_async", post(call::call_function_async))
-        .route("/v1/pools", get(pools::list_pools).post(pool_life::create_pool))
+        .route("/v1/functions/{name}/call", post(typed_call::call_function))
+        .route("/v1/functions/{name}/call_async", post(typed_call::call_function_async))
+        .route("/v1/pools", get(pools::list_pools).post(pools::create_pool))
         .route(
             "/v1/pools/{pool}",
-            get(pools::get_pool).patch(pool_life::resize_pool).delete(pool_life::terminate_pool),
+            get(pools::get_pool).patch(pools::resize_pool).delete(pools::terminate_pool),
         )
-        .route("/v1/pools/{pool}/close", post(pool_life::close_pool))
-        .route("/v1/pools/{pool}/join", post(pool_life::join_pool))
+        .route("/v1/pools/{pool}/close", post(pools::close_pool))
+        .route("/v1/pools/{pool}/join", post(pools::join_pool))
         .route("/v1/pools/{pool}/workers", get(pools::list_workers))
         .route("/v1/processes", get(processes::list_processes).post(processes::start_process))
         .route("/v1/processes/{id}", get(processes::get_process))

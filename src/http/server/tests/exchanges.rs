@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 
 use super::*;
-use crate::http::body::{BodyError, declared_length, read_body};
+use crate::http::edge::body::{BodyError, declared_length, read_body};
 
 /// Answers with what became of the body: its length, or 413 or 408.
 fn measuring(stall: Duration) -> Router {

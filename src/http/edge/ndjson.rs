@@ -9,20 +9,21 @@ use axum::body::{Body, Bytes};
 use bytes::{Buf, BytesMut};
 use hyper::body::Frame;
 
-use super::body::next_piece;
+use super::body::{BodyError, next_piece};
 use super::problem::Problem;
 use crate::api::BodyProblem;
 use crate::json::{self, Splitter};
 use crate::service::{Feeder, Records, StreamEnd};
 
-pub(super) const NDJSON: &str = "application/x-ndjson";
+/// Their media type.
+pub const NDJSON: &str = "application/x-ndjson";
 /// Bytes of a frame of lines, about.
 const FRAME_BYTES: usize = 64 << 10;
 /// Bytes of a buffer that a stream keeps from one line to the next.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// Feeds the elements of an array.
-pub(super) async fn feed_items(feeder: Feeder, mut items: Splitter) {
+pub async fn feed_items(feeder: Feeder, mut items: Splitter) {
     while let Some((chunk, count)) = items.next_chunk(feeder.chunksize()) {
         if !feeder.feed(chunk, count).await {
             return;
@@ -32,7 +33,7 @@ pub(super) async fn feed_items(feeder: Feeder, mut items: Splitter) {
 }
 
 /// Feeds the lines of a body as they come. A line that is no item ends the input, and is told by its index.
-pub(super) async fn feed_lines(
+pub async fn feed_lines(
     feeder: Feeder,
     mut body: Body,
     depth_max: usize,
@@ -136,7 +137,7 @@ impl LineBuffer {
             }
         }
         if self.buffer.len() > line_bytes_max {
-            let error = super::body::BodyError::TooLarge { limit: line_bytes_max };
+            let error = BodyError::TooLarge { limit: line_bytes_max };
             return Taken::Bad(Problem::of_body(&error));
         }
         if feed_group(feeder, group).await { Taken::More } else { Taken::Left }
@@ -165,7 +166,7 @@ async fn feed_group(feeder: &Feeder, group: &mut Group) -> bool {
 }
 
 /// The answer's body. Dropped early, it ends the job.
-pub(super) struct Lines {
+pub struct Lines {
     records: Records,
     ended: bool,
 }

@@ -7,11 +7,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Response};
 
-use super::app::{App, Handled};
-use super::extract::Asker;
-use super::negotiate::check_accept;
-use super::problem::Problem;
 use crate::api::{ProbeProblems, Problem as ProblemBody, Query, ReadProblems, VersionInfo};
+use crate::http::app::{App, Handled};
+use crate::http::edge::extract::Asker;
+use crate::http::edge::negotiate::check_accept;
+use crate::http::edge::problem::Problem;
 use crate::service::Request;
 
 /// Whether the server answers at all.

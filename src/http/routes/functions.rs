@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 
-use super::app::{App, Handled};
-use super::extract::Asker;
-use super::negotiate::Plain;
-use super::segment::Segment;
 use crate::api::{FunctionInfo, FunctionList, JobProblems, ReadProblems};
+use crate::http::app::{App, Handled};
+use crate::http::edge::extract::Asker;
+use crate::http::edge::negotiate::Plain;
+use crate::http::edge::path::Segment;
 use crate::service::Request;
 
 /// The functions that are offered, by name.

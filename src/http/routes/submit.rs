@@ -1,21 +1,16 @@
 //! `apply`, `applyAsync`, `map`, `mapAsync`, `starmap`, `starmapAsync`.
 
-use std::future::ready;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Request, State};
 
-use super::app::{App, Handled};
-use super::body::{declared_length, read_body};
-use super::extract::Asker;
-use super::negotiate::check_work;
-use super::problem::Problem;
+use super::work_body::body_of_work;
 use crate::api::{
     ApplyBody, ApplyRequest, Job, MapBody, MapRequest, OutcomeProblems, ReadProblems, SubmitProblems,
 };
-use crate::jobs::Reservation;
+use crate::http::app::{App, Handled};
+use crate::http::edge::extract::Asker;
+use crate::http::edge::problem::Problem;
 use crate::service::{self, Submission, WantedWork};
 
 /// Calls a function and answers its value (`Pool.apply`).
@@ -102,31 +97,6 @@ async fn map_of(app: &App, request: Request, spread: bool) -> Result<Box<Submiss
         MapRequest::parse(&body, app.limits().depth_max)?;
     let work = WantedWork::Map { items, count, chunksize, spread, collect };
     Ok(Box::new(Submission { function, work, terms: options.into(), body_bytes: body.len(), room }))
-}
-
-/// A body that is being read. Boxed: the futures of handlers stay so small that the allocator has them at hand.
-pub(super) type Reading<'a> =
-    Pin<Box<dyn Future<Output = Result<(Bytes, Reservation), Problem>> + Send + 'a>>;
-
-/// The body of a request for work that has no query, as [`body_of`] reads it.
-pub(super) fn body_of_work(app: &App, request: Request) -> Reading<'_> {
-    match check_work(&request, &[]) {
-        Ok(_) => body_of(app, request),
-        Err(problem) => Box::pin(ready(Err(problem))),
-    }
-}
-
-/// The body of a request for work, its bytes counted as queued.
-pub(super) fn body_of(app: &App, request: Request) -> Reading<'_> {
-    let (head, body) = request.into_parts();
-    let declared = declared_length(&body, &head.headers);
-    Box::pin(async move {
-        let mut room = app.service.admit()?;
-        let limits = app.limits();
-        let (limit, stall) = (limits.body_bytes_max, limits.body_stall_timeout);
-        let read = read_body(body, declared, limit, stall, &mut room).await;
-        read.map(|body| (body, room)).map_err(|error| Problem::of_body(&error))
-    })
 }
 
 #[cfg(test)]

@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tower::Service;
 
-use super::app::App;
-use super::body::{declared_length, read_body};
-use super::extract::HasKey;
-use super::problem::Problem;
 use crate::api::Invalid;
+use crate::http::app::App;
+use crate::http::edge::body::{declared_length, read_body};
+use crate::http::edge::extract::HasKey;
+use crate::http::edge::problem::Problem;
 use crate::jobs::{Answer, Begun, Fingerprint, Recalled, Turn};
 use crate::service::Replay;
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 
-use super::app::{App, Handled};
-use super::extract::Asker;
-use super::negotiate::check_work;
-use super::problem::Problem;
-use super::segment::Segment;
-use super::submit::body_of;
+use super::work_body::body_of;
 use crate::api::{CallOptions, Job, OPTIONS, Options, OutcomeProblems, ReadProblems, SubmitProblems};
+use crate::http::app::{App, Handled};
+use crate::http::edge::extract::Asker;
+use crate::http::edge::negotiate::check_work;
+use crate::http::edge::path::Segment;
+use crate::http::edge::problem::Problem;
 use crate::service::{self, Submission, WantedWork};
 
 /// Calls a function with arguments by name and answers its value.

@@ -16,8 +16,8 @@ use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tower::{Layer, Service};
 
-use super::problem::Problem;
 use crate::config::{Config, HostName, PublicUrl, Tokens};
+use crate::http::edge::problem::Problem;
 use crate::service::Caller;
 
 /// Paths that orchestrators probe by whatever name they know; they tell little and change nothing.
@@ -28,7 +28,7 @@ const PROBES: [&str; 2] = ["/livez", "/readyz"];
 const OPEN: [&str; 5] = ["/livez", "/readyz", "/openapi.json", "/openapi-3.0.json", "/docs"];
 
 /// Whether the path needs no token.
-pub(super) fn is_open(path: &str) -> bool {
+pub fn is_open(path: &str) -> bool {
     OPEN.contains(&path) || path.starts_with("/docs/")
 }
 

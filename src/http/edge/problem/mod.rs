@@ -8,8 +8,8 @@ mod refusal;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::body::{BodyError, SMALL_BYTES_MAX};
 use crate::api::{self, BodyProblem, Invalid};
+use crate::http::edge::body::{BodyError, SMALL_BYTES_MAX};
 use crate::jobs::{Failure, FailureCode, KeyBounds, Overloaded, Record};
 use crate::pool::{BootFailure, BootReason, Function, Pool};
 use crate::schema::Misfit;
@@ -412,7 +412,7 @@ impl IntoResponse for Problem {
         if let Some(instance) = &self.0.instance {
             let id = instance.trim_start_matches("/v1/jobs/");
             if let Ok(id) = HeaderValue::from_str(id) {
-                headers.insert(super::headers::JOB_HEADER, id);
+                headers.insert(crate::http::edge::headers::JOB_HEADER, id);
             }
         }
         response

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 
-use super::app::{App, Handled};
-use super::extract::{Asker, NoMembers, SmallBody};
-use super::negotiate::{Plain, check_accept, check_accepts};
-use super::segment::Segment;
-use super::submit::body_of_work;
+use super::work_body::body_of_work;
 use crate::api::{
     EmptyBodyProblems, Invalid, JoinBody, ProcessBody, ProcessInfo, ProcessList, ProcessProblems,
     ProcessRequest, Query, ReadProblems, StartProblems,
 };
+use crate::http::app::{App, Handled};
+use crate::http::edge::extract::{Asker, NoMembers, SmallBody};
+use crate::http::edge::negotiate::{Plain, check_accept, check_accepts};
+use crate::http::edge::path::Segment;
 use crate::processes::ProcessId;
 use crate::service::{ProcessSignal, Request, WantedProcess};
 

@@ -1,9 +1,6 @@
 //! Shared objects: three handlers for what is done to any object, one for every method of every kind. Which kinds and
 //! methods there are, the table of [`crate::objects::catalog`] says.
 
-mod answer;
-mod document;
-
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,18 +9,15 @@ use axum::extract::{RawQuery, Request, State};
 use axum::http::HeaderMap;
 use axum::routing::{get, post};
 
-use super::app::{App, Handled};
-use super::body::{declared_length, read_body};
-use super::extract::Asker;
-use super::negotiate::{Plain, check_accept, check_work};
-use super::problem::Problem;
-use super::segment::ObjectPath;
 use crate::api::Query;
+use crate::http::app::{App, Handled};
+use crate::http::edge::body::{declared_length, read_body};
+use crate::http::edge::extract::Asker;
+use crate::http::edge::negotiate::{Plain, check_accept, check_work};
+use crate::http::edge::path::ObjectPath;
+use crate::http::edge::problem::Problem;
 use crate::objects::{Address, Call, Caller, Kind};
 use crate::service;
-
-pub(super) use answer::{handed, json_text, page_text};
-pub use document::describe;
 
 type AppState = State<Arc<App>>;
 

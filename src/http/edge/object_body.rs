@@ -11,7 +11,7 @@ use axum::response::Response;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Frame, SizeHint};
 
-use crate::http::value::value_response;
+use super::value_body::value_response;
 use crate::jobs::Value;
 use crate::objects::{Handed, Page};
 

@@ -2,17 +2,16 @@
 //! the query and Accept, too).
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 
-use super::app::App;
 use super::body::read_small_body;
 use super::negotiate::{check_content_type, check_plain};
 use super::problem::Problem;
-use super::value::wants_raw;
+use super::value_body::wants_raw;
 use crate::api::no_arguments;
 use crate::service::Caller;
 
@@ -43,16 +42,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
     }
 }
 
+/// How bodies are read; part of the handlers' state.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyRules {
+    /// Without a byte for so long, a body is given up.
+    pub stall_timeout: Duration,
+    /// How deep its JSON may be nested.
+    pub depth_max: usize,
+}
+
 /// A body that holds no work; empty if there is none.
 pub struct SmallBody(pub Bytes);
 
-impl FromRequest<Arc<App>> for SmallBody {
+impl<S> FromRequest<S> for SmallBody
+where
+    S: Send + Sync,
+    BodyRules: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
         check_plain(&head)?;
-        let body = read_small_body(body, &head.headers, app.limits().body_stall_timeout).await;
+        let body = read_small_body(body, &head.headers, BodyRules::from_ref(state).stall_timeout).await;
         let body = body.map_err(|error| Problem::of_body(&error))?;
         if !body.is_empty() {
             check_content_type(&head.headers)?;
@@ -64,13 +76,17 @@ impl FromRequest<Arc<App>> for SmallBody {
 /// No body, or a JSON object without members.
 pub struct NoMembers;
 
-impl FromRequest<Arc<App>> for NoMembers {
+impl<S> FromRequest<S> for NoMembers
+where
+    S: Send + Sync,
+    BodyRules: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        let SmallBody(body) = SmallBody::from_request(request, app).await?;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let SmallBody(body) = SmallBody::from_request(request, state).await?;
         if !body.is_empty() {
-            no_arguments(&body, app.limits().depth_max)?;
+            no_arguments(&body, BodyRules::from_ref(state).depth_max)?;
         }
         Ok(Self)
     }

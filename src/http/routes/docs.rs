@@ -6,10 +6,10 @@ use axum::extract::RawQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
-use super::negotiate::check_accepts;
-use super::problem::Problem;
-use super::segment::Segment;
 use crate::api::{Query, ReadProblems};
+use crate::http::edge::negotiate::check_accepts;
+use crate::http::edge::path::Segment;
+use crate::http::edge::problem::Problem;
 
 const PAGE: &str = include_str!("docs/page.html");
 const HTML: &str = "text/html; charset=utf-8";
@@ -19,14 +19,14 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// What the page is made of, by name and media type.
 const FILES: [(&str, &str, &str); 6] = [
     ("start.js", SCRIPT, include_str!("docs/start.js")),
-    ("swagger-ui-bundle.js", SCRIPT, include_str!("../../assets/swagger-ui/swagger-ui-bundle.js")),
-    ("swagger-ui.css", "text/css; charset=utf-8", include_str!("../../assets/swagger-ui/swagger-ui.css")),
-    ("LICENSE", TEXT, include_str!("../../assets/swagger-ui/LICENSE")),
-    ("NOTICE", TEXT, include_str!("../../assets/swagger-ui/NOTICE")),
+    ("swagger-ui-bundle.js", SCRIPT, include_str!("../../../assets/swagger-ui/swagger-ui-bundle.js")),
+    ("swagger-ui.css", "text/css; charset=utf-8", include_str!("../../../assets/swagger-ui/swagger-ui.css")),
+    ("LICENSE", TEXT, include_str!("../../../assets/swagger-ui/LICENSE")),
+    ("NOTICE", TEXT, include_str!("../../../assets/swagger-ui/NOTICE")),
     (
         "swagger-ui-bundle.js.LICENSE.txt",
         TEXT,
-        include_str!("../../assets/swagger-ui/swagger-ui-bundle.js.LICENSE.txt"),
+        include_str!("../../../assets/swagger-ui/swagger-ui-bundle.js.LICENSE.txt"),
     ),
 ];
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 
-use super::app::{App, Handled};
-use super::extract::{Asker, NoMembers, SmallBody};
-use super::negotiate::{check_accept, check_accepts};
-use super::segment::Segment;
 use crate::api::{
     AcceptedProblems, CancelBody, CancelRequest, Cancelled, EmptyBodyProblems, Invalid, Job, JobList,
     JobProblems, OutcomeProblems, Problem as ProblemBody, Query, ReadProblems,
 };
+use crate::http::app::{App, Handled};
+use crate::http::edge::extract::{Asker, NoMembers, SmallBody};
+use crate::http::edge::negotiate::{check_accept, check_accepts};
+use crate::http::edge::path::Segment;
 use crate::jobs::{Filter, JobId, State as JobState};
 use crate::service::Request;
 

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, Request, State};
 use axum::http::HeaderMap;
 
-use super::app::{App, Handled};
-use super::extract::Asker;
-use super::lines::{NDJSON, feed_items, feed_lines};
-use super::negotiate::{check_accept, check_accepts, check_content_type, check_content_type_is};
-use super::problem::Problem;
-use super::submit::body_of;
+use super::work_body::body_of;
 use crate::api::{
     CallOptions, Invalid, MapBody, MapRequest, OPTIONS, Options, Query, ReadProblems, SubmitProblems,
 };
+use crate::http::app::{App, Handled};
+use crate::http::edge::extract::Asker;
+use crate::http::edge::ndjson::{NDJSON, feed_items, feed_lines};
+use crate::http::edge::negotiate::{check_accept, check_accepts, check_content_type, check_content_type_is};
+use crate::http::edge::problem::Problem;
 use crate::jobs::JobKind;
 use crate::json::Splitter;
 use crate::service::{self, ItemStream};

@@ -1,8 +1,9 @@
 //! The OpenAPI document, generated from the handlers and the functions that are offered: in version 3.1, and
 //! translated to 3.0 for the tools that read no other.
 
-mod finish;
-mod typed;
+mod functions;
+mod objects;
+mod post_process;
 mod v30;
 
 use std::sync::{Arc, OnceLock};
@@ -14,14 +15,14 @@ use serde_json::Value;
 use utoipa::OpenApi;
 
 use super::app::{App, Handled};
-use super::negotiate::Plain;
-use super::{
-    call, docs, events, functions, idempotency, imap, jobs, objects, operations, pool_life, pools, processes,
-    submit,
+use super::edge::negotiate::Plain;
+use super::layers::idempotency;
+use super::routes::{
+    docs, events, functions as function_routes, imap, jobs, operations, pools, processes, submit, typed_call,
 };
 use crate::api::ReadProblems;
 use crate::schema::with_large_integers;
-pub use typed::FunctionShown;
+pub use functions::FunctionShown;
 
 const DESCRIPTION: &str = "Python's `multiprocessing` as an HTTP service.
 
@@ -41,9 +42,10 @@ a `code` for programs. Members that have no value are left out, never null.";
         imap::imap_unordered_stream,
         jobs::list_jobs, jobs::get_job, jobs::delete_job, jobs::get_result, jobs::cancel_job, jobs::cancel_jobs,
         jobs::get_logs, events::get_events,
-        functions::list_functions, functions::get_function, call::call_function, call::call_function_async,
-        pools::list_pools, pool_life::create_pool, pools::get_pool, pool_life::resize_pool,
-        pool_life::terminate_pool, pool_life::close_pool, pool_life::join_pool, pools::list_workers,
+        function_routes::list_functions, function_routes::get_function, typed_call::call_function,
+        typed_call::call_function_async,
+        pools::list_pools, pools::create_pool, pools::get_pool, pools::resize_pool,
+        pools::terminate_pool, pools::close_pool, pools::join_pool, pools::list_workers,
         processes::start_process, processes::list_processes, processes::get_process,
         processes::join_process, processes::terminate_process, processes::kill_process,
         processes::get_process_output,
@@ -81,16 +83,16 @@ pub fn document<'a>(functions: impl Iterator<Item = FunctionShown<'a>>, base_url
     let api = API.get_or_init(|| {
         // Types that derive their schema always have a JSON text.
         let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
-        finish::never_null(&mut document);
+        post_process::never_null(&mut document);
         objects::describe(&mut document);
         idempotency::describe(&mut document);
-        finish::secure(&mut document);
-        finish::narrow(&mut document);
+        post_process::secure(&mut document);
+        post_process::narrow(&mut document);
         document
     });
     let mut document = api.clone();
-    typed::add(&mut document, functions);
-    finish::link(&mut document);
+    functions::add(&mut document, functions);
+    post_process::link(&mut document);
     if !base_url.is_empty() {
         document["servers"] = serde_json::json!([{"url": base_url}]);
     }

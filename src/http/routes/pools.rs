@@ -1,17 +1,38 @@
-//! `createPool`, `resizePool`, `closePool`, `joinPool`, `terminatePool`: a pool's life by request.
+//! `listPools`, `createPool`, `getPool`, `resizePool`, `closePool`, `joinPool`, `terminatePool`, `listWorkers`.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 
-use super::app::{App, Handled};
-use super::extract::{Asker, NoMembers, SmallBody};
-use super::segment::Segment;
 use crate::api::{
-    EmptyBodyProblems, JobProblems, JoinBody, NewPoolBody, PoolChangeBody, PoolInfo, Problem as ProblemBody,
-    ReadProblems, pool_change,
+    EmptyBodyProblems, JobProblems, JoinBody, NewPoolBody, PoolChangeBody, PoolInfo, PoolList,
+    Problem as ProblemBody, ReadProblems, WorkerList, pool_change,
 };
+use crate::http::app::{App, Handled};
+use crate::http::edge::extract::{Asker, NoMembers, SmallBody};
+use crate::http::edge::negotiate::Plain;
+use crate::http::edge::path::Segment;
 use crate::service::{Request, WantedPool};
+
+/// The pools.
+#[utoipa::path(get, path = "/v1/pools", operation_id = "listPools", tag = "pools",
+    responses((status = 200, description = "All pools", body = PoolList), ReadProblems))]
+pub async fn list_pools(State(app): State<Arc<App>>, asker: Asker, _: Plain) -> Handled {
+    app.answer(asker, Request::Pools).await
+}
+
+/// One pool.
+#[utoipa::path(get, path = "/v1/pools/{pool}", operation_id = "getPool", tag = "pools",
+    params(("pool" = String, Path, description = "The pool's name")),
+    responses((status = 200, description = "The pool", body = PoolInfo), ReadProblems, JobProblems))]
+pub async fn get_pool(
+    State(app): State<Arc<App>>,
+    asker: Asker,
+    Segment(name): Segment,
+    _: Plain,
+) -> Handled {
+    app.answer(asker, Request::Pool { name }).await
+}
 
 /// Makes a pool (`multiprocessing.Pool`); the answer comes when all its workers take tasks.
 #[utoipa::path(post, path = "/v1/pools", operation_id = "createPool", tag = "pools",
@@ -100,4 +121,17 @@ pub async fn terminate_pool(
     _: NoMembers,
 ) -> Handled {
     app.answer(asker, Request::TerminatePool { name }).await
+}
+
+/// The worker processes of a pool, their counters read from the pages that they share.
+#[utoipa::path(get, path = "/v1/pools/{pool}/workers", operation_id = "listWorkers", tag = "pools",
+    params(("pool" = String, Path, description = "The pool's name")),
+    responses((status = 200, description = "All workers", body = WorkerList), ReadProblems, JobProblems))]
+pub async fn list_workers(
+    State(app): State<Arc<App>>,
+    asker: Asker,
+    Segment(pool): Segment,
+    _: Plain,
+) -> Handled {
+    app.answer(asker, Request::Workers { pool }).await
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::http::guard::is_open;
+use crate::http::layers::guard::is_open;
 
 /// What an answer makes known: the schema of the answer, the statuses that tell it, where in the body the name
 /// stands, and the operations whose path takes it.

@@ -1,0 +1,13 @@
+//! What is read out of requests and written into responses: bodies, paths, headers, problems. Knows no route, and
+//! nothing that handlers share.
+
+pub mod body;
+pub mod extract;
+pub mod headers;
+pub mod ndjson;
+pub mod negotiate;
+pub mod object_body;
+pub mod path;
+pub mod problem;
+pub mod sse;
+pub mod value_body;
