@@ -77,7 +77,7 @@
 //! | [`app`] | puts the parts together, stops them in order | a decision about a job |
 //! | [`telemetry`] | log lines | standard output |
 //! | [`http`] | axum: routes, handlers by resource, the one map to statuses | deciding what a request means |
-//! | [`api`] | what travels in requests and answers | a value built from a client's arguments |
+//! | [`api`] | what travels in requests and answers; codes, options | a value built from a client's arguments |
 //! | [`service`] | what a submission, a cancel, an end means: one list of requests, one of answers | HTTP, a pipe |
 //! | [`processes`] | Process: one call in a process of its own, remembered for a while | a job, a pool |
 //! | [`pool`] | the engine: one actor owns queue and workers; pure state beside it | a wait for a worker |

@@ -2,8 +2,8 @@
 //!
 //! Invariant: no handler logic; arguments are cut out of the body, never built into values.
 
-mod accepted;
 mod body;
+mod code;
 mod event;
 mod job;
 mod list;
@@ -14,15 +14,13 @@ mod pool;
 mod problem;
 mod process;
 mod query;
+mod responses;
 
-pub use accepted::{
-    AcceptedProblems, EmptyBodyProblems, JobProblems, OutcomeProblems, ProbeProblems, ProcessProblems,
-    ReadProblems, StartProblems, SubmitProblems,
-};
 pub use body::{
     ApplyBody, ApplyRequest, BodyProblem, CancelBody, CancelRequest, Cancelled, MapBody, MapRequest,
     no_arguments,
 };
+pub use code::{Code, CodeSpec, table_of_codes};
 pub use event::{EventData, event_of};
 pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
@@ -32,3 +30,7 @@ pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
 pub use problem::{ExceptionInfo, Problem};
 pub use process::{ProcessBody, ProcessInfo, ProcessList, ProcessRequest};
 pub use query::{Invalid, Query};
+pub use responses::{
+    AcceptedProblems, EmptyBodyProblems, Group, JobProblems, ObjectProblems, OutcomeProblems, ProbeProblems,
+    ProcessProblems, ReadProblems, StartProblems, SubmitProblems, TokenProblems, responses,
+};

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use super::body::{BodyProblem, Members, invalid};
+use super::code::Code;
 use super::query::{Invalid, Query};
 use crate::jobs::{FailureCode, Terms};
 use crate::service::TermsAsked;
@@ -181,7 +182,7 @@ fn retry_on(members: &Members<'_>) -> Result<Option<Vec<FailureCode>>, BodyProbl
 }
 
 fn codes_of(names: &[String]) -> Result<Vec<FailureCode>, BodyProblem> {
-    let code = |name: &String| RETRIABLE.iter().find(|code| code.as_str() == name).copied();
+    let code = |name: &String| RETRIABLE.iter().find(|code| Code::from(**code).as_str() == name).copied();
     let mut codes = Vec::new();
     for name in names {
         let code = code(name).ok_or_else(|| must_be("retry_on", &codes_wanted()))?;
@@ -194,7 +195,7 @@ fn codes_of(names: &[String]) -> Result<Vec<FailureCode>, BodyProblem> {
 }
 
 fn codes_wanted() -> String {
-    let known: Vec<_> = RETRIABLE.iter().map(|code| code.as_str()).collect();
+    let known: Vec<_> = RETRIABLE.iter().map(|code| Code::from(*code).as_str()).collect();
     format!("a list of codes, of: {}", known.join(", "))
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::code::{Code, CodeSpec};
 use crate::jobs::{Exception, Failure};
 
 /// What went wrong (RFC 9457).
@@ -17,7 +18,7 @@ pub struct Problem {
     /// A URN that ends in the code.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The same for every problem of this code.
+    /// What kind of problem this is, for people.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
@@ -84,22 +85,23 @@ pub struct ExceptionInfo {
 }
 
 impl Problem {
-    /// A problem with nothing but the five members that all have.
-    pub fn new(status: u16, code: &str, title: &str, detail: impl Into<String>) -> Self {
+    /// A problem with nothing but what all of its code have; what is worth another try says when.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let CodeSpec { code, status, title, .. } = *code.spec();
         Self {
             kind: format!("urn:forkpool:{code}"),
             title: title.into(),
             status,
             detail: detail.into(),
             code: code.into(),
+            retry_after: matches!(status, 408 | 503).then_some(1),
             ..Self::default()
         }
     }
 
     /// A job's ending without a value. 422, whatever ended it: a 5xx is never an outcome.
     pub fn of_failure(failure: &Failure) -> Self {
-        let mut problem =
-            Self::new(422, failure.code.as_str(), failure.code.title(), failure.detail.as_str());
+        let mut problem = Self::new(failure.code.into(), failure.detail.as_str());
         problem.exception = failure.exception.as_ref().map(ExceptionInfo::from);
         problem.index = failure.index;
         problem.path.clone_from(&failure.path);

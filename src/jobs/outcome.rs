@@ -32,7 +32,7 @@ impl Value {
     }
 }
 
-/// Why a job ended without a value. Each is a code of the API's list.
+/// Why a job ended without a value; the API has a code of the same name for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureCode {
     /// The function raised.
@@ -51,7 +51,7 @@ pub enum FailureCode {
     NotStarted,
     /// Its pool was terminated.
     PoolTerminated,
-    /// The value can't be said in JSON.
+    /// The value can't be written as JSON.
     ResultNotJson,
     /// The value is too large.
     ResultTooLarge,
@@ -61,7 +61,7 @@ pub enum FailureCode {
     InvalidArguments,
     /// The command ended with another exit status than 0, or by a signal.
     CommandFailed,
-    /// The arguments refer to a shared object that there is not, or to one of another kind than the function's.
+    /// The arguments refer to a shared object that doesn't exist, or to one of another kind than the function's.
     UnknownRef,
 }
 
@@ -96,12 +96,12 @@ impl FailureCode {
             Self::Cancelled => "The job was cancelled",
             Self::Interrupted | Self::NotStarted => "The server went down under the job",
             Self::PoolTerminated => "The job's pool was terminated",
-            Self::ResultNotJson => "The value can't be said in JSON",
+            Self::ResultNotJson => "The value can't be written as JSON",
             Self::ResultTooLarge => "The value is too large",
             Self::WorkerProtocolError => "The worker broke the protocol",
             Self::InvalidArguments => "The arguments don't fit the function",
             Self::CommandFailed => "The command failed",
-            Self::UnknownRef => "The arguments refer to an object that there is not",
+            Self::UnknownRef => "The arguments refer to an unknown object",
         }
     }
 }

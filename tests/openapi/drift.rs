@@ -5,15 +5,16 @@ use std::path::Path;
 
 use serde_json::Value;
 
-fn hold(file: &str, generated: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi").join(file);
+/// Holds a file, below the package's folder, to what is generated.
+fn hold(file: &str, generated: impl FnOnce(&str) -> String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let written = fs::read_to_string(&path).expect("the file can be read");
+    let generated = generated(&written);
     if std::env::var_os("UPDATE_OPENAPI").is_some() {
         fs::write(&path, generated).expect("the file can be written");
+    } else {
+        assert!(written == generated, "{file} has drifted: run UPDATE_OPENAPI=1 cargo test --test openapi");
     }
-    assert!(
-        fs::read_to_string(&path).expect("the file can be read") == generated,
-        "openapi/{file} has drifted: run UPDATE_OPENAPI=1 cargo test --test openapi"
-    );
 }
 
 /// The document of the API alone.
@@ -23,10 +24,22 @@ pub fn document() -> Value {
 
 #[test]
 fn the_document() {
-    hold("openapi.json", &forkpool::http::text_of(&document()));
+    hold("openapi/openapi.json", |_| forkpool::http::text_of(&document()));
 }
 
 #[test]
 fn its_translation() {
-    hold("openapi-3.0.json", &forkpool::http::text_of(&forkpool::http::document_30(&document())));
+    let document = forkpool::http::document_30(&document());
+    hold("openapi/openapi-3.0.json", |_| forkpool::http::text_of(&document));
+}
+
+#[test]
+fn the_readmes_table_of_codes() {
+    const FIRST: &str = "<!-- codes: generated from src/api/code.rs -->\n";
+    const LAST: &str = "<!-- end of codes -->\n";
+    hold("README.md", |readme| {
+        let (before, rest) = readme.split_once(FIRST).expect("the table's first line");
+        let (_, after) = rest.split_once(LAST).expect("the table's last line");
+        format!("{before}{FIRST}{}{LAST}{after}", forkpool::api::table_of_codes())
+    });
 }

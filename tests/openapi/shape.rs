@@ -93,7 +93,8 @@ fn outcomes_are_told_where_they_are_answered() {
             assert!(operation["responses"].get("422").is_none(), "{name}");
         }
     }
-    let of_result = &document["paths"]["/v1/jobs/{id}/result"]["get"]["responses"]["422"]["description"];
+    let of_result = &document["paths"]["/v1/jobs/{id}/result"]["get"]["responses"]["422"];
+    let of_result = &super::examples::resolved(&document, of_result)["description"];
     for code in [
         "function-raised",
         "worker-died",

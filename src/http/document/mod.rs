@@ -20,7 +20,7 @@ use super::layers::idempotency;
 use super::routes::{
     docs, events, functions as function_routes, imap, jobs, operations, pools, processes, submit, typed_call,
 };
-use crate::api::ReadProblems;
+use crate::api::{self, ReadProblems};
 use crate::schema::with_large_integers;
 pub use functions::FunctionShown;
 
@@ -83,6 +83,7 @@ pub fn document<'a>(functions: impl Iterator<Item = FunctionShown<'a>>, base_url
     let api = API.get_or_init(|| {
         // Types that derive their schema always have a JSON text.
         let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
+        document["components"]["responses"] = serde_json::json!(api::responses());
         post_process::never_null(&mut document);
         objects::describe(&mut document);
         idempotency::describe(&mut document);

@@ -1,41 +1,19 @@
 //! The operations on shared objects in the OpenAPI document, read off the table of kinds and methods.
 
 use serde_json::{Map, Value, json};
+use utoipa::IntoResponses;
 
+use crate::api::{Code, ObjectProblems};
 use crate::objects::Kind;
 use crate::objects::catalog::{Answer, KINDS, KindSpec, LEASE_MIN, Method, OWNER_CHARS_MAX, Param, Takes};
 
 const PROBLEM: &str = "#/components/schemas/Problem";
 
-/// Problems that many operations share: name, status, description.
-const COMMON: [(&str, &str, &str); 8] = [
-    (
-        "InvalidArguments",
-        "400",
-        "`invalid-json`, or `invalid-request`: an argument is unknown or wrong (`member` names it)",
-    ),
-    ("WrongOrigin", "403", "`wrong-origin`: sent by a web page of another origin"),
-    ("MethodNotAllowed", "405", "`method-not-allowed`"),
-    ("NotAcceptable", "406", "`not-acceptable`: the Accept header allows nothing that can be answered"),
-    ("BodyTooLarge", "413", "`body-too-large` (`limit` in bytes, `knob` names the flag)"),
-    ("UnsupportedMediaType", "415", "`unsupported-media-type`: a body must be `application/json`"),
-    ("WrongHost", "421", "`wrong-host`: the Host header names another server"),
-    (
-        "Unavailable",
-        "503",
-        "`starting`, `draining`: it would have to wait, and the server goes down; `overloaded`: no room",
-    ),
-];
-/// Those of them that are about a body.
+/// The statuses of problems that are about a body.
 const OF_BODY: [&str; 2] = ["413", "415"];
 
 /// Adds the operations to a document.
 pub fn describe(document: &mut Value) {
-    let mut responses = Map::new();
-    for (name, _, description) in COMMON {
-        responses.insert(name.into(), problem(description));
-    }
-    document["components"]["responses"] = responses.into();
     let acquired = json!({"type": "object", "required": ["acquired"], "properties": {
         "acquired": {"type": "boolean", "description": "Whether it has it."},
         "token": {"type": "integer", "format": "int64",
@@ -208,7 +186,7 @@ fn called(spec: &KindSpec, method: &Method, name: &str) -> Value {
         let own: Vec<String> = method
             .errors
             .iter()
-            .filter(|(code, _)| code.status().as_str() == status)
+            .filter(|(code, _)| Code::from(*code).spec().status.to_string() == status)
             .map(|(code, when)| format!("`{}`: {when}", code.as_str()))
             .collect();
         if !own.is_empty() {
@@ -226,9 +204,9 @@ fn answers(operation: &mut Value, description: &str, schema: &Value, shown: &Val
     let responses = &mut operation["responses"];
     let content = json!({"application/json": {"schema": schema, "example": shown}});
     responses["200"] = json!({"description": description, "content": content});
-    for (name, status, _) in COMMON {
-        if has_body || !OF_BODY.contains(&status) {
-            responses[status] = json!({"$ref": format!("#/components/responses/{name}")});
+    for (status, response) in ObjectProblems::responses() {
+        if has_body || !OF_BODY.contains(&status.as_str()) {
+            responses[status] = json!(response);
         }
     }
 }

@@ -2,7 +2,9 @@
 //! with it; and no nulls.
 
 use serde_json::{Map, Value, json};
+use utoipa::IntoResponses;
 
+use crate::api::TokenProblems;
 use crate::http::layers::guard::is_open;
 
 /// What an answer makes known: the schema of the answer, the statuses that tell it, where in the body the name
@@ -92,17 +94,15 @@ pub fn secure(document: &mut Value) {
         "type": "http", "scheme": "bearer",
         "description": "A token of the server's `--token-file`. A server without one asks for none."
     }});
-    let unauthorized = json!({
-        "description": "`unauthorized`: the server wants a token, and none or a wrong one came",
-        "headers": {"WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string"}}},
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    });
+    document["components"]["responses"]["Unauthorized"]["headers"] =
+        json!({"WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string"}}});
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     for operations in paths.filter(|(path, _)| !is_open(path)).filter_map(|(_, item)| item.as_object_mut()) {
         for operation in operations.values_mut() {
             operation["security"] = json!([{"bearer": []}]);
-            operation["responses"]["401"] = unauthorized.clone();
             if let Some(responses) = operation["responses"].as_object_mut() {
+                let refused = TokenProblems::responses().into_iter();
+                responses.extend(refused.map(|(status, response)| (status, json!(response))));
                 responses.sort_keys();
             }
         }

@@ -8,9 +8,9 @@ mod refusal;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::api::{self, BodyProblem, Invalid};
+use crate::api::{self, BodyProblem, Code, Invalid};
 use crate::http::edge::body::{BodyError, SMALL_BYTES_MAX};
-use crate::jobs::{Failure, FailureCode, KeyBounds, Overloaded, Record};
+use crate::jobs::{Failure, KeyBounds, Overloaded, Record};
 use crate::pool::{BootFailure, BootReason, Function, Pool};
 use crate::schema::Misfit;
 
@@ -19,14 +19,29 @@ use crate::schema::Misfit;
 pub struct Problem(Box<api::Problem>);
 
 impl Problem {
-    /// A problem with nothing but the five members that all have.
-    pub fn new(
-        status: StatusCode,
-        code: &'static str,
-        title: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self(Box::new(api::Problem::new(status.as_u16(), code, title, detail)))
+    /// A problem with nothing but what all of its code have.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self(Box::new(api::Problem::new(code, detail)))
+    }
+
+    /// `overloaded`: this limit, which the flag sets, is reached.
+    fn at_limit(title: &'static str, detail: impl Into<String>, limit: usize, flag: &str) -> Self {
+        let mut problem = Self::new(Code::Overloaded, detail).titled(title);
+        problem.0.limit = Some(limit as u64);
+        problem.0.knob = Some(flag.to_owned());
+        problem
+    }
+
+    /// With another title than its code's.
+    fn titled(mut self, title: &str) -> Self {
+        self.0.title = title.to_owned();
+        self
+    }
+
+    /// With the member or header of the request that is wrong.
+    fn of_member(mut self, member: impl Into<String>) -> Self {
+        self.0.member = Some(member.into());
+        self
     }
 
     /// Its JSON.
@@ -50,15 +65,13 @@ impl Problem {
     /// The server is loading code.
     pub fn starting() -> Self {
         let detail = "the server is loading code and starting workers; /readyz is 200 when it takes work";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", "The server is starting", detail)
-            .retry_after(1)
+        Self::new(Code::Starting, detail)
     }
 
     /// The server goes down.
     pub fn draining() -> Self {
         let detail = "the server is going down and takes no more work; nothing of this was run";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "The server is going down", detail)
-            .retry_after(1)
+        Self::new(Code::Draining, detail)
     }
 
     /// No such function.
@@ -69,17 +82,15 @@ impl Problem {
             near => format!("near it: {}; GET /v1/functions lists all", near.join(", ")),
         };
         let detail = format!("no function {name:?} is offered; {hint}");
-        let mut problem =
-            Self::new(StatusCode::NOT_FOUND, "unknown-function", "There is no such function", detail);
+        let mut problem = Self::new(Code::UnknownFunction, detail);
         problem.0.near = (!near.is_empty()).then_some(near);
         problem
     }
 
     /// The arguments of a typed call are not what the function says; nothing was run.
     pub fn misfit(misfit: Misfit) -> Self {
-        let code = FailureCode::InvalidArguments;
         let detail = format!("{}: {}", misfit.path, misfit.message);
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code.as_str(), code.title(), detail);
+        let mut problem = Self::new(Code::InvalidArguments, detail);
         problem.0.path = Some(misfit.path);
         problem
     }
@@ -88,7 +99,7 @@ impl Problem {
     pub fn unknown_pool(name: &str, known: &str) -> Self {
         let name: String = name.chars().take(200).collect();
         let detail = format!("there is no pool {name:?}; there are: {known}; POST /v1/pools makes one");
-        Self::new(StatusCode::NOT_FOUND, "unknown-pool", "There is no such pool", detail)
+        Self::new(Code::UnknownPool, detail)
     }
 
     /// A pool of another runtime.
@@ -97,44 +108,39 @@ impl Problem {
             "{} is a {} function and the pool {} runs {} functions",
             function.name, function.runtime, pool.name, pool.runtime
         );
-        let mut problem =
-            Self::new(StatusCode::BAD_REQUEST, "wrong-pool", "The pool can't run this function", detail);
-        problem.0.member = Some("pool".into());
-        problem
+        Self::new(Code::WrongPool, detail).of_member("pool")
     }
 
     /// No such job.
     pub fn unknown_job() -> Self {
         let detail = "no job has this id (or it was forgotten); GET /v1/jobs lists the jobs";
-        Self::new(StatusCode::NOT_FOUND, "unknown-job", "There is no such job", detail)
+        Self::new(Code::UnknownJob, detail)
     }
 
     /// The job expired.
     pub fn expired() -> Self {
         let detail = "the job has ended and its result has expired (--result-ttl, --failure-ttl, or the room \
                       of --finished-jobs and --finished-bytes)";
-        Self::new(StatusCode::GONE, "expired", "The job has expired", detail)
+        Self::new(Code::Expired, detail)
     }
 
     /// The job is older than the server.
     pub fn lost_at_restart() -> Self {
         let detail = "the job is older than this server, which keeps jobs in memory; submit it again";
-        Self::new(StatusCode::GONE, "lost-at-restart", "The job was lost at a restart", detail)
+        Self::new(Code::LostAtRestart, detail)
     }
 
     /// The job hasn't ended.
     pub fn not_finished(record: &Record) -> Self {
         let detail = "only a job that has ended can be forgotten; cancel it first (POST …/cancel)";
-        Self::new(StatusCode::CONFLICT, "not-finished", "The job has not ended", detail).about(record)
+        Self::new(Code::NotFinished, detail).about(record)
     }
 
     /// `AsyncResult.get` ran out of time.
     pub fn result_timeout(record: &Record, waited: std::time::Duration) -> Self {
         let seconds = waited.as_secs_f64();
         let detail = format!("the job was not ready within {seconds} s; it goes on, ask again");
-        Self::new(StatusCode::REQUEST_TIMEOUT, "result-timeout", "TimeoutError", detail)
-            .about(record)
-            .retry_after(1)
+        Self::new(Code::ResultTimeout, detail).about(record)
     }
 
     /// A job's ending without a value.
@@ -146,7 +152,7 @@ impl Problem {
     pub fn unknown_path(path: &str) -> Self {
         let path: String = path.chars().take(200).collect();
         let detail = format!("there is nothing at {path:?}; /openapi.json lists what there is");
-        Self::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here", detail)
+        Self::new(Code::NotFound, detail)
     }
 
     /// Another method would do.
@@ -154,20 +160,14 @@ impl Problem {
         let path: String = path.chars().take(200).collect();
         let detail =
             format!("{path:?} does not take {method}; the Allow header names the methods that it takes");
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method-not-allowed",
-            "The method is not allowed here",
-            detail,
-        )
+        Self::new(Code::MethodNotAllowed, detail)
     }
 
     /// The body must be of this media type.
     pub fn unsupported_media_type(wanted: &str) -> Self {
         let hint = if wanted == "application/json" { " (curl's --json does)" } else { "" };
         let detail = format!("send the body with Content-Type: {wanted}{hint}");
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        Self::new(status, "unsupported-media-type", "The content type is not supported", detail)
+        Self::new(Code::UnsupportedMediaType, detail)
     }
 
     /// The body must not be compressed.
@@ -177,15 +177,13 @@ impl Problem {
             "the body's {header} is {coding:?}; this server reads bodies without one: send it uncompressed and leave \
              the header out"
         );
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        let title = "The body's encoding is not supported";
-        Self::new(status, "unsupported-media-type", title, detail)
+        Self::new(Code::UnsupportedMediaType, detail).titled("The body's encoding is not supported")
     }
 
     /// Accept allows nothing that can be answered.
     pub fn not_acceptable(what: &str) -> Self {
         let detail = format!("the answer is {what}, which the Accept header does not allow; nothing was run");
-        Self::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Nothing acceptable can be answered", detail)
+        Self::new(Code::NotAcceptable, detail)
     }
 
     /// The body can't be had.
@@ -195,16 +193,16 @@ impl Problem {
             BodyError::TooLargeHere => Self::too_large(SMALL_BYTES_MAX, None),
             BodyError::Stalled { after } => {
                 let detail = format!("the body brought no byte for {} s (--body-stall)", after.as_secs_f64());
-                Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", detail)
+                Self::new(Code::InvalidRequest, detail)
             }
             BodyError::TooSlow { .. } => {
                 let detail = format!("{error} (the floor after twice --body-stall); send it faster");
-                Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", detail)
+                Self::new(Code::InvalidRequest, detail)
             }
             BodyError::Overloaded(overloaded) => Self::overloaded(overloaded),
             BodyError::Broken(error) => {
                 let detail = format!("the body could not be read: {error}");
-                Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", detail)
+                Self::new(Code::InvalidRequest, detail)
             }
         }
     }
@@ -212,8 +210,7 @@ impl Problem {
     fn too_large(limit: usize, knob: Option<&str>) -> Self {
         let which = knob.unwrap_or("the most that is taken here");
         let detail = format!("the body is larger than {limit} bytes ({which})");
-        let status = StatusCode::PAYLOAD_TOO_LARGE;
-        let mut problem = Self::new(status, "body-too-large", "The body is too large", detail);
+        let mut problem = Self::new(Code::BodyTooLarge, detail);
         problem.0.limit = Some(limit as u64);
         problem.0.knob = knob.map(str::to_owned);
         problem
@@ -226,35 +223,28 @@ impl Problem {
             Overloaded::Jobs(limit) => (*limit, "--queue-jobs"),
             Overloaded::Bytes(limit) => (*limit, "--queue-bytes"),
         };
-        let mut problem =
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "The queue is full", detail);
-        problem.0.limit = Some(limit as u64);
-        problem.0.knob = Some(knob.into());
-        problem.retry_after(1)
+        Self::at_limit("The queue is full", detail, limit, knob)
     }
 
     /// The key came with another request before.
     pub fn idempotency_mismatch() -> Self {
         let detail = "this Idempotency-Key came with another request before (the path, the query or a byte of the \
                       body differs); take a new key for a new request. Nothing of this was run";
-        let title = "The key belongs to another request";
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-mismatch", title, detail);
-        problem.0.member = Some("Idempotency-Key".into());
-        problem
+        Self::new(Code::IdempotencyMismatch, detail).of_member("Idempotency-Key")
     }
 
     /// The key's answer was kept for its time.
     pub fn answer_expired() -> Self {
         let detail = "this request was answered before, and the answer has expired with its result (--result-ttl, \
                       --failure-ttl, or the room of --idempotency-bytes); a key's request is never run again";
-        Self::new(StatusCode::GONE, "expired", "The answer has expired", detail)
+        Self::new(Code::Expired, detail).titled("The answer has expired")
     }
 
     /// The key's request was taken and the server failed to answer it.
     pub fn answer_lost() -> Self {
         let detail =
             "this request was taken before, and its answer was lost; a key's request is never run again";
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "interrupted", "The answer was lost", detail)
+        Self::new(Code::Interrupted, detail).titled("The answer was lost")
     }
 
     /// No more keys are taken.
@@ -265,11 +255,8 @@ impl Problem {
              {} bytes of answers (--idempotency-bytes); nothing of this was run, try again later or without a key",
             bounds.keys_max, bounds.bytes_max
         );
-        let title = "There is no room for more keys";
-        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", title, detail);
-        problem.0.limit = Some(bounds.keys_max as u64);
-        problem.0.knob = Some("--idempotency-keys".into());
-        problem.retry_after(60)
+        Self::at_limit("There is no room for more keys", detail, bounds.keys_max, "--idempotency-keys")
+            .retry_after(60)
     }
 
     /// The function kills its workers.
@@ -279,31 +266,25 @@ impl Problem {
             "{} has killed 10 workers within 10 s and takes no work for {seconds} s; nothing of this was run",
             function.name
         );
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "function-quarantined",
-            "The function is in quarantine",
-            detail,
-        )
-        .retry_after(seconds)
+        Self::new(Code::FunctionQuarantined, detail).retry_after(seconds)
     }
 
     /// The name is taken.
     pub fn pool_exists(name: &str) -> Self {
         let detail = format!("there is a pool {name} (or one just ends); DELETE it, or take another name");
-        Self::new(StatusCode::CONFLICT, "already-exists", "The name is taken", detail)
+        Self::new(Code::AlreadyExists, detail)
     }
 
     /// `ValueError: Pool not running`.
     pub fn pool_closed(pool: &Pool) -> Self {
         let detail = format!("the pool {} is closed and takes no more work", pool.name);
-        Self::new(StatusCode::CONFLICT, "pool-closed", "The pool is closed", detail)
+        Self::new(Code::PoolClosed, detail)
     }
 
     /// `ValueError: Pool is still running`.
     pub fn pool_running(pool: &Pool) -> Self {
         let detail = format!("the pool {} is still running: close it before it is joined", pool.name);
-        Self::new(StatusCode::CONFLICT, "pool-running", "The pool is still running", detail)
+        Self::new(Code::PoolRunning, detail)
     }
 
     /// The pool lasts as long as the server.
@@ -313,14 +294,14 @@ impl Problem {
              or deleted",
             pool.name
         );
-        Self::new(StatusCode::CONFLICT, "pool-permanent", "The pool is permanent", detail)
+        Self::new(Code::PoolPermanent, detail)
     }
 
     /// `Pool.join` ran out of time.
     pub fn join_timeout(pool: &Pool, waited: std::time::Duration) -> Self {
         let seconds = waited.as_secs_f64();
         let detail = format!("the pool {} had not ended its work within {seconds} s; it goes on", pool.name);
-        Self::new(StatusCode::REQUEST_TIMEOUT, "join-timeout", "TimeoutError", detail).retry_after(1)
+        Self::new(Code::JoinTimeout, detail)
     }
 
     /// The workers of a new pool can't become ready.
@@ -329,12 +310,10 @@ impl Problem {
             BootReason::Memory => Invalid::new("max_rss", failure.detail.as_str()).into(),
             BootReason::Initializer | BootReason::Loading => {
                 let detail = format!("{}; no pool was made", failure.detail);
-                let title = match failure.reason {
-                    BootReason::Loading => "The code could not be loaded",
-                    BootReason::Initializer | BootReason::Memory => "The initializer failed",
-                };
-                let mut problem =
-                    Self::new(StatusCode::UNPROCESSABLE_ENTITY, "initializer-failed", title, detail);
+                let mut problem = Self::new(Code::InitializerFailed, detail);
+                if failure.reason == BootReason::Loading {
+                    problem = problem.titled("The code could not be loaded");
+                }
                 problem.0.exception = failure.exception.as_ref().map(api::ExceptionInfo::from);
                 problem
             }
@@ -347,46 +326,33 @@ impl Problem {
             "the workers of the pool {} were not ready in time (--start-timeout); no pool was made",
             pool.name
         );
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "No worker can take work", detail)
-            .retry_after(1)
+        Self::new(Code::Unavailable, detail)
     }
 
     /// No worker takes tasks.
     pub fn unavailable(pool: &Pool) -> Self {
         let detail = format!("the pool {} has no usable worker now", pool.name);
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "No worker can take work", detail)
-            .retry_after(1)
+        Self::new(Code::Unavailable, detail)
     }
 }
 
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
-        let title = "The request is invalid";
         let named = invalid.detail.contains(invalid.member.as_str());
         let prefix = if named { String::new() } else { format!("{}: ", shortened(&invalid.member)) };
         let detail = format!("{prefix}{}", invalid.detail);
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid-request", title, detail);
-        problem.0.member = Some(shortened(&invalid.member));
-        problem
+        Self::new(Code::InvalidRequest, detail).of_member(shortened(&invalid.member))
     }
 }
 
 impl From<BodyProblem> for Problem {
     fn from(problem: BodyProblem) -> Self {
         match problem {
-            BodyProblem::NotJson(detail) => Self::new(
-                StatusCode::BAD_REQUEST,
-                "invalid-json",
-                "The body is not JSON that is taken here",
-                detail,
-            ),
+            BodyProblem::NotJson(detail) => Self::new(Code::InvalidJson, detail),
             BodyProblem::Invalid(invalid) => invalid.into(),
             BodyProblem::NotDurable => {
-                let title = "The job can't be durable";
                 let detail = "this server keeps jobs in memory; leave durable out";
-                let mut problem = Self::new(StatusCode::BAD_REQUEST, "not-durable", title, detail);
-                problem.0.member = Some("durable".into());
-                problem
+                Self::new(Code::NotDurable, detail).of_member("durable")
             }
         }
     }

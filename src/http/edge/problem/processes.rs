@@ -1,9 +1,7 @@
 //! Problems of Processes.
 
-use axum::http::StatusCode;
-
 use super::Problem;
-use crate::jobs::FailureCode;
+use crate::api::Code;
 use crate::processes::NotStarted;
 
 impl Problem {
@@ -11,7 +9,7 @@ impl Problem {
     pub fn unknown_process() -> Self {
         let detail = "no process has this id; one that ended long ago is forgotten (--process-ttl, \
                       --ended-processes); GET /v1/processes lists what there is";
-        Self::new(StatusCode::NOT_FOUND, "unknown-process", "There is no such process", detail)
+        Self::new(Code::UnknownProcess, detail)
     }
 
     /// No Process was started.
@@ -21,25 +19,19 @@ impl Problem {
                 let detail = format!(
                     "{limit} processes live, as many as may (--processes); nothing was started, try again later"
                 );
-                let title = "Too many processes live";
-                let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", title, detail);
-                problem.0.limit = Some(*limit as u64);
-                problem.0.knob = Some("--processes".into());
-                problem.retry_after(1)
+                Self::at_limit("Too many processes live", detail, *limit, "--processes")
             }
             NotStarted::Draining => Self::draining(),
             NotStarted::UnknownFunction => Self::unknown_function(target, Vec::new()),
             NotStarted::Arguments { unknown_ref, message, path } => {
-                let code = if *unknown_ref { FailureCode::UnknownRef } else { FailureCode::InvalidArguments };
-                let status = StatusCode::UNPROCESSABLE_ENTITY;
-                let mut problem = Self::new(status, code.as_str(), code.title(), message.as_str());
+                let code = if *unknown_ref { Code::UnknownRef } else { Code::InvalidArguments };
+                let mut problem = Self::new(code, message.as_str());
                 problem.0.path.clone_from(path);
                 problem
             }
             NotStarted::Failed(reason) => {
                 let detail = format!("no process runs {target}: {reason}");
-                let status = StatusCode::SERVICE_UNAVAILABLE;
-                Self::new(status, "unavailable", "The process could not be started", detail).retry_after(1)
+                Self::new(Code::Unavailable, detail).titled("The process could not be started")
             }
         }
     }

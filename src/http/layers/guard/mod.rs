@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::http::uri::Uri;
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Request, header};
 use axum::response::{IntoResponse, Response};
 use tower::{Layer, Service};
 
+use crate::api::Code;
 use crate::config::{Config, HostName, PublicUrl, Tokens};
 use crate::http::edge::problem::Problem;
 use crate::service::Caller;
@@ -78,16 +79,12 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::WrongHost => Problem::new(
-                StatusCode::MISDIRECTED_REQUEST,
-                "wrong-host",
-                "Wrong Host",
+                Code::WrongHost,
                 "Host must be given once and be an IP address, localhost or an --allow-host name, with or \
                  without a port",
             ),
             Self::WrongOrigin => Problem::new(
-                StatusCode::FORBIDDEN,
-                "wrong-origin",
-                "Wrong Origin",
+                Code::WrongOrigin,
                 "the request comes from a web page of another origin than this server's or --public-url",
             ),
             Self::Unauthorized(detail) => return unauthorized(detail),
@@ -97,7 +94,7 @@ impl IntoResponse for Refusal {
 }
 
 fn unauthorized(detail: &'static str) -> Response {
-    let problem = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A token is needed", detail);
+    let problem = Problem::new(Code::Unauthorized, detail);
     let mut response = problem.into_response();
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response

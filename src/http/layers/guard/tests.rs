@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::StatusCode;
 use axum::routing::get;
 use tower::ServiceExt;
 
