@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
+
 /// Items of a page whose `limit` is not given, and the most that it may be.
 const PAGE_ITEMS: usize = 100;
 const PAGE_ITEMS_MAX: usize = 1_000;
@@ -61,11 +63,7 @@ impl<'a> Query<'a> {
     /// A parameter in seconds.
     pub fn seconds(&self, name: &str, most: Duration) -> Result<Option<Duration>, Invalid> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
-        let seconds = if numeric { text.parse::<f64>().ok() } else { None };
-        let seconds = seconds.filter(|seconds| *seconds <= most.as_secs_f64());
-        let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        duration.map(Some).ok_or_else(|| {
+        seconds(text, most).map(Some).ok_or_else(|| {
             let most = most.as_secs();
             Invalid::new(name, format!("{name} must be a number of seconds from 0 to {most}, not {text:?}"))
         })
@@ -91,27 +89,27 @@ impl<'a> Query<'a> {
     }
 }
 
+/// A number of seconds from 0 to `most`, as JSON or a query has it.
+pub(super) fn seconds(text: &str, most: Duration) -> Option<Duration> {
+    let numeric = text.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
+    let seconds = text.parse().ok().filter(|seconds| numeric && *seconds <= most.as_secs_f64())?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
 fn decoded(text: &str) -> Result<Cow<'_, str>, Invalid> {
     if !text.contains(['%', '+']) {
         return Ok(Cow::Borrowed(text));
     }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let digit = |byte: Option<u8>| char::from(byte.unwrap_or(b'x')).to_digit(16);
-                let (high, low) = (digit(rest.next()), digit(rest.next()));
-                let value = high.zip(low).map(|(high, low)| high * 16 + low);
-                let value = value.and_then(|value| u8::try_from(value).ok());
-                value.ok_or_else(|| Invalid::new(text, "a broken percent escape in the query"))?
-            }
-            other => other,
-        });
+    // The decoder leaves a broken escape as it is.
+    let is_broken =
+        |rest: &str| !rest.get(..2).is_some_and(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if text.split('%').skip(1).any(is_broken) {
+        return Err(Invalid::new(text, "a broken percent escape in the query"));
     }
-    let decoded = String::from_utf8(bytes).map_err(|_| Invalid::new(text, "the query is not UTF-8"))?;
-    Ok(Cow::Owned(decoded))
+    let spaced = text.replace('+', " ");
+    let decoded = percent_decode_str(&spaced).decode_utf8();
+    let decoded = decoded.map_err(|_| Invalid::new(text, "the query is not UTF-8"))?;
+    Ok(Cow::Owned(decoded.into_owned()))
 }
 
 #[cfg(test)]
@@ -138,7 +136,9 @@ mod tests {
     fn unknown_and_repeated_parameters_are_refused() {
         assert_eq!(Query::parse(Some("wiat=1"), &["wait"]).unwrap_err().member, "wiat");
         assert_eq!(Query::parse(Some("wait=1&wait=1"), &["wait"]).unwrap_err().member, "wait");
-        assert!(Query::parse(Some("a=%zz"), &["a"]).is_err());
+        for broken in ["a=%zz", "a=%", "a=%2", "a=1%f", "a=%2ä", "a=%ff", "%a=1"] {
+            assert!(Query::parse(Some(broken), &["a"]).is_err(), "{broken}");
+        }
         assert_eq!(Query::parse(Some("a=%2F+x"), &["a"]).unwrap().text("a"), Some("/ x"));
     }
 }
