@@ -2,109 +2,74 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
-use super::narrow;
-use super::options::{OPTIONS, Options};
+use super::options::{OPTIONS, with_options};
 use super::query::Invalid;
+use super::schemas;
 use crate::jobs::State;
 use crate::json::{self, EnvelopeError, Kind, Member};
+use crate::service::TermsAsked;
 
 /// Items a task, at most.
-const CHUNKSIZE_MAX: i64 = 1_000_000_000;
+pub(super) const CHUNKSIZE_MAX: i64 = 1_000_000_000;
 
 /// `Pool.apply(function, args, kwargs)`.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "it stands for members in the document; no value is made")]
 #[schema(example = json!({"function": "tasks.square", "args": [3]}))]
-pub struct ApplyBody {
+struct ApplyMembers {
     /// Public name of the function.
-    pub function: String,
+    function: String,
     /// Positional arguments; none if left out.
-    pub args: Option<Vec<serde_json::Value>>,
+    args: Option<Vec<serde_json::Value>>,
     /// Named arguments; none if left out.
-    pub kwargs: Option<serde_json::Map<String, serde_json::Value>>,
-    /// The pool to run it, of the function's runtime.
-    pub pool: Option<String>,
-    /// Seconds that a task may run; then its worker is killed.
-    #[schema(minimum = 0, maximum = 86400)]
-    pub run_timeout: Option<f64>,
-    /// Seconds that the job may wait for its first task to start.
-    #[schema(minimum = 0, maximum = 86400)]
-    pub queue_timeout: Option<f64>,
-    /// Larger first; 0 if left out.
-    #[schema(minimum = -100, maximum = 100)]
-    pub priority: Option<i64>,
-    /// Within one priority, jobs of different keys take turns. Jobs without one form one together.
-    #[schema(min_length = 1, max_length = 256)]
-    pub key: Option<String>,
-    /// How often a task that ended without a value is run again; 0 if left out.
-    #[schema(minimum = 0, maximum = 1000)]
-    pub retries: Option<i64>,
-    /// After which codes; `worker-died`, `interrupted` and `function-raised` if left out.
-    #[schema(schema_with = narrow::retry_on)]
-    pub retry_on: Option<Vec<String>>,
-    /// Seconds before the first retry, doubled each time, at most 60; 0 if left out.
-    #[schema(minimum = 0, maximum = 86400)]
-    pub retry_delay: Option<f64>,
-    /// Seconds that the value is kept; `--result-ttl` if left out.
-    #[schema(minimum = 0, maximum = 31622400)]
-    pub result_ttl: Option<f64>,
-    /// Labels of the client's own, to list by.
-    #[schema(schema_with = narrow::tags)]
-    pub tags: Option<Vec<String>>,
-    /// Must be false: this server keeps jobs in memory.
-    #[schema(schema_with = narrow::durable)]
-    pub durable: Option<bool>,
+    kwargs: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// `Pool.map(function, iterable, chunksize)`.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "it stands for members in the document; no value is made")]
 #[schema(example = json!({"function": "tasks.square", "iterable": [1, 2, 3]}))]
-pub struct MapBody {
+struct MapMembers {
     /// Public name of the function.
-    pub function: String,
+    function: String,
     /// The items.
-    pub iterable: Vec<serde_json::Value>,
-    /// Items a task, at least 1; if left out, by the library's formula: so that each worker gets 4 tasks.
-    #[schema(minimum = 1, maximum = 1000000000)]
-    pub chunksize: Option<u64>,
+    iterable: Vec<serde_json::Value>,
+    /// Items a task.
+    #[schema(schema_with = schemas::chunksize)]
+    chunksize: Option<u64>,
     /// `raise` or `collect`.
-    #[schema(schema_with = narrow::on_error)]
-    pub on_error: Option<String>,
-    /// The pool to run it, of the function's runtime.
-    pub pool: Option<String>,
-    /// Seconds that a task may run; then its worker is killed.
-    #[schema(minimum = 0, maximum = 86400)]
-    pub run_timeout: Option<f64>,
-    /// Seconds that the job may wait for its first task to start.
-    #[schema(minimum = 0, maximum = 86400)]
-    pub queue_timeout: Option<f64>,
-    /// Larger first; 0 if left out.
-    #[schema(minimum = -100, maximum = 100)]
-    pub priority: Option<i64>,
-    /// Within one priority, jobs of different keys take turns. Jobs without one form one together.
-    #[schema(min_length = 1, max_length = 256)]
-    pub key: Option<String>,
-    /// How often a task that ended without a value is run again; 0 if left out.
-    #[schema(minimum = 0, maximum = 1000)]
-    pub retries: Option<i64>,
-    /// After which codes; `worker-died`, `interrupted` and `function-raised` if left out.
-    #[schema(schema_with = narrow::retry_on)]
-    pub retry_on: Option<Vec<String>>,
-    /// Seconds before the first retry, doubled each time, at most 60; 0 if left out.
-    #[schema(minimum = 0, maximum = 86400)]
-    pub retry_delay: Option<f64>,
-    /// Seconds that the value is kept; `--result-ttl` if left out.
-    #[schema(minimum = 0, maximum = 31622400)]
-    pub result_ttl: Option<f64>,
-    /// Labels of the client's own, to list by.
-    #[schema(schema_with = narrow::tags)]
-    pub tags: Option<Vec<String>>,
-    /// Must be false: this server keeps jobs in memory.
-    #[schema(schema_with = narrow::durable)]
-    pub durable: Option<bool>,
+    #[schema(schema_with = schemas::on_error)]
+    on_error: Option<String>,
+}
+
+/// The body of a call: its members and the options, for the OpenAPI document.
+#[derive(Debug)]
+pub struct ApplyBody;
+
+impl ToSchema for ApplyBody {}
+
+impl PartialSchema for ApplyBody {
+    fn schema() -> RefOr<Schema> {
+        with_options(ApplyMembers::schema())
+    }
+}
+
+/// The body of a map: its members and the options, for the OpenAPI document.
+#[derive(Debug)]
+pub struct MapBody;
+
+impl ToSchema for MapBody {}
+
+impl PartialSchema for MapBody {
+    fn schema() -> RefOr<Schema> {
+        with_options(MapMembers::schema())
+    }
 }
 
 /// An [`ApplyBody`] whose arguments are raw.
@@ -117,7 +82,7 @@ pub struct ApplyRequest {
     /// A JSON object.
     pub keywords: Option<Bytes>,
     /// What else is asked for.
-    pub options: Options,
+    pub options: TermsAsked,
 }
 
 /// A [`MapBody`] whose items are raw.
@@ -134,7 +99,7 @@ pub struct MapRequest {
     /// Whether each item gets a record.
     pub collect: bool,
     /// What else is asked for.
-    pub options: Options,
+    pub options: TermsAsked,
 }
 
 /// Why a body is refused.
@@ -222,10 +187,7 @@ impl<'a> Members<'a> {
     }
 
     pub(super) fn string(&self, name: &str) -> Result<Option<String>, BodyProblem> {
-        let Some((text, _)) = self.raw(name, Kind::String, "a string")? else { return Ok(None) };
-        let text = serde_json::from_slice(&text);
-        text.map(Some)
-            .map_err(|_| invalid(name, &format!("{name} must be valid Unicode: it has a lone surrogate")))
+        Ok(self.text(name).map(|text| json_string(name, text)).transpose()?)
     }
 
     fn function(&self) -> Result<String, BodyProblem> {
@@ -234,6 +196,15 @@ impl<'a> Members<'a> {
             invalid("function", "the member function is missing: the public name of a function")
         })
     }
+}
+
+/// A member that is a string.
+pub(super) fn json_string(name: &str, text: &[u8]) -> Result<String, Invalid> {
+    if !text.starts_with(b"\"") {
+        return Err(Invalid::new(name, format!("{name} must be a string")));
+    }
+    let text = serde_json::from_slice(text);
+    text.map_err(|_| Invalid::new(name, format!("{name} must be valid Unicode: it has a lone surrogate")))
 }
 
 pub(super) fn invalid(member: &str, detail: &str) -> BodyProblem {
@@ -255,7 +226,7 @@ pub struct CancelBody {
     /// Of this function.
     pub function: Option<String>,
     /// `queued` or `running`.
-    #[schema(schema_with = narrow::open_state)]
+    #[schema(schema_with = schemas::open_state)]
     pub state: Option<String>,
 }
 
@@ -307,7 +278,7 @@ impl ApplyRequest {
             function: members.function()?,
             arguments: arguments.map_or(Bytes::from_static(b"[]"), |(text, _)| text),
             keywords: keywords.filter(|(_, member)| member.elements > 0).map(|(text, _)| text),
-            options: Options::read(&members)?,
+            options: TermsAsked::from_body(&members)?,
         })
     }
 }
@@ -333,7 +304,7 @@ impl MapRequest {
             items,
             chunksize,
             collect,
-            options: Options::read(&members)?,
+            options: TermsAsked::from_body(&members)?,
         })
     }
 }

@@ -7,14 +7,15 @@ mod code;
 mod event;
 mod job;
 mod list;
-mod narrow;
 mod new_pool;
+mod option_type;
 mod options;
 mod pool;
 mod problem;
 mod process;
 mod query;
 mod responses;
+mod schemas;
 
 pub use body::{
     ApplyBody, ApplyRequest, BodyProblem, CancelBody, CancelRequest, Cancelled, MapBody, MapRequest,
@@ -25,7 +26,7 @@ pub use event::{EventData, event_of};
 pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
 pub use new_pool::{JoinBody, NewPoolBody, PoolChange, PoolChangeBody, join_timeout, pool_change};
-pub use options::{CallOptions, OPTIONS, Options};
+pub use options::{CallOptions, OPTIONS, table_of_options};
 pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
 pub use problem::{ExceptionInfo, Problem};
 pub use process::{ProcessBody, ProcessInfo, ProcessList, ProcessRequest};

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::body::{BodyProblem, Members, invalid};
+use super::query::seconds;
 use crate::json::Kind;
 use crate::service::WantedPool;
 
@@ -36,7 +37,7 @@ pub struct NewPoolBody {
     )]
     pub name: String,
     /// May be left out where only one is served.
-    #[schema(schema_with = super::narrow::runtime)]
+    #[schema(schema_with = super::schemas::runtime)]
     pub runtime: Option<String>,
     /// Worker processes, 1 to 1,024; as the server's `--workers` if left out.
     #[schema(minimum = 1, maximum = 1024)]
@@ -58,7 +59,7 @@ pub struct NewPoolBody {
     /// thread while it loads), `on` (everything: such a module is refused) or `off` (each worker loads
     /// everything). As the server's `--preload` if left out; true and false are taken for `on` and `off`. Python
     /// only.
-    #[schema(schema_with = super::narrow::preload)]
+    #[schema(schema_with = super::schemas::preload)]
     pub preload: Option<String>,
     /// Workers kept ready beyond `processes`, 0 to 64: one takes the place of a worker that ends, at once. 1 if left
     /// out where workers load modules themselves, else 0.
@@ -198,12 +199,9 @@ pub fn join_timeout(text: &Bytes, depth_max: usize, most: Duration) -> Result<Op
         return Ok(None);
     }
     let members = Members::read(text, depth_max, &[&["timeout"]])?;
-    let what = format!("a number of seconds from 0 to {}", most.as_secs());
-    let Some((text, _)) = members.raw("timeout", Kind::Number, &what)? else { return Ok(None) };
-    let seconds = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<f64>().ok());
-    let seconds = seconds.filter(|seconds| *seconds <= most.as_secs_f64());
-    match seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
-        Some(duration) => Ok(Some(duration)),
-        None => Err(invalid("timeout", &format!("timeout must be {what}"))),
-    }
+    let Some(text) = members.text("timeout") else { return Ok(None) };
+    let timeout = str::from_utf8(text).ok().and_then(|text| seconds(text, most));
+    timeout.map(Some).ok_or_else(|| {
+        invalid("timeout", &format!("timeout must be a number of seconds from 0 to {}", most.as_secs()))
+    })
 }

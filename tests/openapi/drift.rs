@@ -33,13 +33,20 @@ fn its_translation() {
     hold("openapi/openapi-3.0.json", |_| forkpool::http::text_of(&document));
 }
 
-#[test]
-fn the_readmes_table_of_codes() {
-    const FIRST: &str = "<!-- codes: generated from src/api/code.rs -->\n";
-    const LAST: &str = "<!-- end of codes -->\n";
+/// Holds the part of the README between two comments.
+fn hold_table(name: &str, made_in: &str, table: &str) {
+    let first = format!("<!-- {name}: generated from src/api/{made_in} -->\n");
+    let last = format!("<!-- end of {name} -->\n");
     hold("README.md", |readme| {
-        let (before, rest) = readme.split_once(FIRST).expect("the table's first line");
-        let (_, after) = rest.split_once(LAST).expect("the table's last line");
-        format!("{before}{FIRST}{}{LAST}{after}", forkpool::api::table_of_codes())
+        let (before, rest) = readme.split_once(&first).expect("the comment before the table");
+        let (_, after) = rest.split_once(&last).expect("the comment behind the table");
+        format!("{before}{first}{table}{last}{after}")
     });
+}
+
+/// One test: two would write the file at once.
+#[test]
+fn the_readmes_tables() {
+    hold_table("options", "options.rs", &forkpool::api::table_of_options());
+    hold_table("codes", "code.rs", &forkpool::api::table_of_codes());
 }

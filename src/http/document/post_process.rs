@@ -70,18 +70,6 @@ fn operations(document: &Value) -> impl Iterator<Item = (&str, &Value)> {
 
 /// Says what holds between the members of a body.
 pub fn narrow(document: &mut Value) {
-    let code = "(worker-died|interrupted|function-raised|run-timeout|worker-protocol-error)";
-    let codes = Value::from(format!("^{code}(,{code})*$"));
-    for item in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
-        for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
-            for parameter in
-                parameters.into_iter().flatten().filter(|parameter| parameter["name"] == "retry_on")
-            {
-                parameter["schema"]["pattern"] = codes.clone();
-            }
-        }
-    }
     let schemas = &mut document["components"]["schemas"];
     schemas["CancelBody"]["minProperties"] = 1.into();
     schemas["NewPoolBody"]["dependentRequired"] =

@@ -6,9 +6,7 @@ use axum::extract::{RawQuery, Request, State};
 use axum::http::HeaderMap;
 
 use super::work_body::body_of;
-use crate::api::{
-    CallOptions, Invalid, MapBody, MapRequest, OPTIONS, Options, Query, ReadProblems, SubmitProblems,
-};
+use crate::api::{CallOptions, Invalid, MapBody, MapRequest, OPTIONS, Query, ReadProblems, SubmitProblems};
 use crate::http::app::{App, Handled};
 use crate::http::edge::extract::Asker;
 use crate::http::edge::ndjson::{NDJSON, feed_items, feed_lines};
@@ -16,7 +14,7 @@ use crate::http::edge::negotiate::{check_accept, check_accepts, check_content_ty
 use crate::http::edge::problem::Problem;
 use crate::jobs::JobKind;
 use crate::json::Splitter;
-use crate::service::{self, ItemStream};
+use crate::service::{self, ItemStream, TermsAsked};
 
 /// Items a task, at most: a task waits until it has all of its items.
 const CHUNKSIZE_MAX: usize = 1 << 20;
@@ -93,7 +91,7 @@ async fn from_body(app: &App, asker: Asker, request: Request, kind: JobKind) -> 
         function: wanted.function,
         kind,
         chunksize: wanted.chunksize.unwrap_or(1).min(CHUNKSIZE_MAX),
-        terms: wanted.options.into(),
+        terms: wanted.options,
         room,
         feed: Box::new(move |feeder| Box::pin(feed_items(feeder, items))),
     };
@@ -120,7 +118,7 @@ async fn from_stream(
         function: function.to_owned(),
         kind,
         chunksize: query.number("chunksize", 1..=CHUNKSIZE_MAX)?.unwrap_or(1),
-        terms: Options::from_query(&query)?.into(),
+        terms: TermsAsked::from_query(&query)?,
         room: app.service.admit()?,
         feed: Box::new(move |feeder| Box::pin(feed_lines(feeder, body, depth_max, line_bytes_max, stall))),
     };

@@ -88,7 +88,7 @@ async fn apply_of(app: &App, request: Request) -> Result<Box<Submission>, Proble
     let ApplyRequest { function, options, arguments, keywords } =
         ApplyRequest::parse(&body, app.limits().depth_max)?;
     let work = WantedWork::Call { arguments, keywords, typed: false };
-    Ok(Box::new(Submission { function, work, terms: options.into(), body_bytes: body.len(), room }))
+    Ok(Box::new(Submission { function, work, terms: options, body_bytes: body.len(), room }))
 }
 
 async fn map_of(app: &App, request: Request, spread: bool) -> Result<Box<Submission>, Problem> {
@@ -96,7 +96,7 @@ async fn map_of(app: &App, request: Request, spread: bool) -> Result<Box<Submiss
     let MapRequest { function, items, count, chunksize, collect, options } =
         MapRequest::parse(&body, app.limits().depth_max)?;
     let work = WantedWork::Map { items, count, chunksize, spread, collect };
-    Ok(Box::new(Submission { function, work, terms: options.into(), body_bytes: body.len(), room }))
+    Ok(Box::new(Submission { function, work, terms: options, body_bytes: body.len(), room }))
 }
 
 #[cfg(test)]

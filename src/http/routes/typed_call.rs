@@ -7,13 +7,13 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 
 use super::work_body::body_of;
-use crate::api::{CallOptions, Job, OPTIONS, Options, OutcomeProblems, ReadProblems, SubmitProblems};
+use crate::api::{CallOptions, Job, OPTIONS, OutcomeProblems, ReadProblems, SubmitProblems};
 use crate::http::app::{App, Handled};
 use crate::http::edge::extract::Asker;
 use crate::http::edge::negotiate::check_work;
 use crate::http::edge::path::Segment;
 use crate::http::edge::problem::Problem;
-use crate::service::{self, Submission, WantedWork};
+use crate::service::{self, Submission, TermsAsked, WantedWork};
 
 /// Calls a function with arguments by name and answers its value.
 ///
@@ -58,7 +58,7 @@ pub async fn call_function_async(
 }
 
 async fn typed_call(app: &App, function: String, request: Request) -> Result<Box<Submission>, Problem> {
-    let terms = Options::from_query(&check_work(&request, OPTIONS)?)?.into();
+    let terms = TermsAsked::from_query(&check_work(&request, OPTIONS)?)?;
     let (body, room) = body_of(app, request).await?;
     let body_bytes = body.len();
     let work = WantedWork::Call { arguments: body, keywords: None, typed: true };

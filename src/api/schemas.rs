@@ -1,7 +1,8 @@
 //! Schemas of members that take less than their type says.
 
-use serde_json::Value;
-use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
+
+use super::body::CHUNKSIZE_MAX;
 
 fn words(words: &[&str]) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied()))
@@ -14,18 +15,13 @@ pub fn on_error() -> Object {
     words(&["raise", "collect"]).description(Some(text)).build()
 }
 
-/// `retry_on`.
-pub fn retry_on() -> Schema {
-    let codes = ["worker-died", "interrupted", "function-raised", "run-timeout", "worker-protocol-error"];
-    let text = "After which codes; `worker-died`, `interrupted` and `function-raised` if left out.";
-    ArrayBuilder::new().items(words(&codes)).description(Some(text)).into()
-}
-
-/// `tags`.
-pub fn tags() -> Schema {
-    let tag = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(256));
-    let text = "Labels of the client's own, to list by.";
-    ArrayBuilder::new().items(tag).max_items(Some(32)).description(Some(text)).into()
+/// `chunksize`.
+pub fn chunksize() -> Object {
+    let text =
+        "Items a task, at least 1; if left out, by the library's formula: so that each worker gets 4 tasks.";
+    let number = ObjectBuilder::new().schema_type(Type::Integer);
+    let number = number.format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
+    number.minimum(Some(1)).maximum(Some(CHUNKSIZE_MAX)).description(Some(text)).build()
 }
 
 /// `preload`.
@@ -35,13 +31,6 @@ pub fn preload() -> Object {
                 loads everything). As the server's `--preload` if left out; true and false are taken for `on` and \
                 `off`. Python only.";
     words(&["auto", "on", "off"]).description(Some(text)).build()
-}
-
-/// `durable`.
-pub fn durable() -> Object {
-    let text = "Must be false: this server keeps jobs in memory.";
-    let never = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([Value::Bool(false)]));
-    never.description(Some(text)).build()
 }
 
 /// `state` of jobs that have not ended.
