@@ -55,7 +55,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("schema", &["json"]),
     ("json", &[]),
     ("counters", &["sys"]),
-    ("config", &[]),
+    ("config", &["sys"]),
     ("sys", &[]),
 ];
 

@@ -6,17 +6,16 @@
 //! only where the mask cannot be read (more than 1,024 processors).
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 
+use crate::sys::group_folders;
+
 /// At least one.
 pub fn usable() -> usize {
-    let quota = fs::read_to_string("/proc/self/cgroup")
-        .ok()
-        .and_then(|groups| quota(&groups, Path::new("/sys/fs/cgroup")));
-    affinity().min(quota.unwrap_or(usize::MAX)).max(1)
+    affinity().min(quota(&group_folders("cpu")).unwrap_or(usize::MAX)).max(1)
 }
 
 fn affinity() -> usize {
@@ -25,40 +24,21 @@ fn affinity() -> usize {
     counted.unwrap_or_else(|_| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
-/// The tightest quota on the way from this process's group to the root, in whole processors; `None`
-/// when nothing limits it.
-fn quota(groups: &str, mount: &Path) -> Option<usize> {
-    groups.lines().filter_map(|line| group_quota(line, mount)).min()
+/// The tightest quota of these groups, in whole processors; `None` when nothing limits them.
+fn quota(groups: &[PathBuf]) -> Option<usize> {
+    groups.iter().filter_map(|folder| version_2(folder).or_else(|| version_1(folder))).min()
 }
 
-/// One line of `/proc/self/cgroup`: `0::/path` (version 2) or `4:cpu,cpuacct:/path` (version 1).
-fn group_quota(line: &str, mount: &Path) -> Option<usize> {
-    let mut parts = line.splitn(3, ':');
-    let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-    let path = path.trim_start_matches('/');
-    if controllers.is_empty() {
-        return tightest(mount, path, |folder| {
-            let text = fs::read_to_string(folder.join("cpu.max")).ok()?;
-            let (quota, period) = text.trim().split_once(' ')?;
-            whole(quota, period)
-        });
-    }
-    if !controllers.split(',').any(|controller| controller == "cpu") {
-        return None;
-    }
-    [controllers, "cpu"].iter().find_map(|hierarchy| {
-        tightest(&mount.join(hierarchy), path, |folder| {
-            let quota = fs::read_to_string(folder.join("cpu.cfs_quota_us")).ok()?;
-            let period = fs::read_to_string(folder.join("cpu.cfs_period_us")).ok()?;
-            whole(quota.trim(), period.trim())
-        })
-    })
+fn version_2(folder: &Path) -> Option<usize> {
+    let text = fs::read_to_string(folder.join("cpu.max")).ok()?;
+    let (quota, period) = text.trim().split_once(' ')?;
+    whole(quota, period)
 }
 
-/// Asks the group's folder and each above it. In a container the path may not exist below the
-/// mount; the mount itself does.
-fn tightest(root: &Path, path: &str, read: impl Fn(&Path) -> Option<usize>) -> Option<usize> {
-    Path::new(path).ancestors().filter_map(|group| read(&root.join(group))).min()
+fn version_1(folder: &Path) -> Option<usize> {
+    let quota = fs::read_to_string(folder.join("cpu.cfs_quota_us")).ok()?;
+    let period = fs::read_to_string(folder.join("cpu.cfs_period_us")).ok()?;
+    whole(quota.trim(), period.trim())
 }
 
 /// `max` and -1 are no quota.
@@ -69,34 +49,38 @@ fn whole(quota: &str, period: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
 
-    fn write(root: &Path, path: &str, text: &str) {
-        let path = root.join(path);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        fs::write(path, text).expect("written");
+    fn group(files: &[(&str, &str)]) -> TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).expect("written");
+        }
+        folder
+    }
+
+    fn tightest(groups: &[&TempDir]) -> Option<usize> {
+        quota(&groups.iter().map(|group| group.path().to_owned()).collect::<Vec<_>>())
     }
 
     #[test]
     fn version_2_takes_the_tightest_above_and_rounds_up() {
-        let mount = tempfile::tempdir().expect("a folder");
-        write(mount.path(), "a/cpu.max", "150000 100000\n");
-        write(mount.path(), "a/b/cpu.max", "max 100000\n");
-        assert_eq!(quota("0::/a/b\n", mount.path()), Some(2));
-        assert_eq!(quota("0::/\n", mount.path()), None);
-        write(mount.path(), "cpu.max", "50000 100000\n");
-        assert_eq!(quota("0::/elsewhere/in/the/host\n", mount.path()), Some(1));
+        let own = group(&[("cpu.max", "max 100000\n")]);
+        let above = group(&[("cpu.max", "150000 100000\n")]);
+        let root = group(&[]);
+        assert_eq!(tightest(&[&own, &above, &root]), Some(2));
+        assert_eq!(tightest(&[&own, &root]), None);
+        let tight = group(&[("cpu.max", "50000 100000\n")]);
+        assert_eq!(tightest(&[&tight, &above]), Some(1));
     }
 
     #[test]
     fn version_1_reads_quota_and_period() {
-        let mount = tempfile::tempdir().expect("a folder");
-        write(mount.path(), "cpu,cpuacct/docker/cpu.cfs_quota_us", "250000\n");
-        write(mount.path(), "cpu,cpuacct/docker/cpu.cfs_period_us", "100000\n");
-        let groups = "5:memory:/docker\n4:cpu,cpuacct:/docker\n1:name=systemd:/docker\n";
-        assert_eq!(quota(groups, mount.path()), Some(3));
-        write(mount.path(), "cpu,cpuacct/docker/cpu.cfs_quota_us", "-1\n");
-        assert_eq!(quota(groups, mount.path()), None);
+        let period = ("cpu.cfs_period_us", "100000\n");
+        assert_eq!(tightest(&[&group(&[("cpu.cfs_quota_us", "250000\n"), period])]), Some(3));
+        assert_eq!(tightest(&[&group(&[("cpu.cfs_quota_us", "-1\n"), period])]), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "the one room where it may stand")]
 
 mod blocks;
+mod cgroup;
 mod fds;
 mod fork;
 mod heap;
@@ -16,6 +17,7 @@ mod shared;
 mod socket;
 
 pub use blocks::{Blocks, reserve_blocks};
+pub use cgroup::group_folders;
 pub use fds::{adopt, close_from, close_on_exec_from, place, reopen_for_reading, take_stdin};
 pub use fork::{
     Forked, default_signals, end_with_parent, exit_now, fork, ignore_broken_pipes, set_variable, thread_count,
