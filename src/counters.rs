@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::sys::MappedPage;
+use crate::sys::{PageReader, PageWriter};
 
 /// Index of each word; see the protocol, section 4.
 #[derive(Debug, Clone, Copy)]
@@ -90,8 +90,8 @@ pub fn monotonic_nanoseconds() -> u64 {
 }
 
 /// Reads a page.
-pub fn read(page: &MappedPage) -> Counters {
-    let word = |word: Word| page.word(word as usize).load(Ordering::Acquire);
+pub fn read(page: &PageReader) -> Counters {
+    let word = |word: Word| page.load(word as usize);
     Counters {
         current_task: word(Word::CurrentTask),
         started: word(Word::Started),
@@ -107,28 +107,45 @@ pub fn read(page: &MappedPage) -> Counters {
 /// The task that a worker runs and the items that it has done of it, if it runs one.
 ///
 /// Read against the order of writing: a task's start is written last, and its number is the first to go.
-pub fn items_of_current(page: &MappedPage) -> Option<(u64, u64)> {
-    let word = |word: Word| page.word(word as usize).load(Ordering::Acquire);
+pub fn items_of_current(page: &PageReader) -> Option<(u64, u64)> {
+    let word = |word: Word| page.load(word as usize);
     let begun = word(Word::TaskStarted);
     let items = word(Word::ItemsDone);
     let current = word(Word::CurrentTask);
     (begun != 0 && current != 0).then_some((current, items))
 }
 
-/// Writes a word of a page that this process mapped for writing.
-pub fn write(page: &MappedPage, word: Word, value: u64) {
+/// Writes a word.
+pub fn write(page: &PageWriter, word: Word, value: u64) {
     page.word(word as usize).store(value, Ordering::Release);
 }
 
 /// Adds to a word that this process alone writes.
-pub fn add(page: &MappedPage, word: Word, amount: u64) {
+pub fn add(page: &PageWriter, word: Word, amount: u64) {
     let cell = page.word(word as usize);
     cell.store(cell.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Release);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Counters;
+    use super::*;
+    use crate::sys::create_page;
+
+    #[test]
+    fn what_a_worker_writes_is_read() {
+        let page = create_page().expect("a page");
+        let (writer, reader) =
+            (PageWriter::map(&page).expect("mapped"), PageReader::map(&page).expect("mapped"));
+        assert_eq!(read(&reader), Counters::default());
+        write(&writer, Word::State, state::BUSY);
+        write(&writer, Word::CurrentTask, 50);
+        write(&writer, Word::TaskStarted, 1);
+        add(&writer, Word::ItemsDone, 3);
+        add(&writer, Word::ItemsDone, 4);
+        let counters = read(&reader);
+        assert!(counters.busy && counters.current_task == 50 && counters.items_done == 7, "{counters:?}");
+        assert_eq!(items_of_current(&reader), Some((50, 7)));
+    }
 
     #[test]
     fn items_are_of_the_task_that_was_begun() {

@@ -1,6 +1,7 @@
 //! `fork`, allowed only while the process has a single thread.
 
 use std::io;
+use std::marker::PhantomData;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -14,7 +15,19 @@ pub enum Forked {
     /// The parent, with the child's pid.
     Parent(Pid),
     /// The child.
-    Child,
+    Child(FreshChild),
+}
+
+/// Proof that this process has just been forked: nobody but the holder uses its copy of the descriptor table. Only
+/// [`fork`] makes one:
+///
+/// ```compile_fail,E0451
+/// let child = forkpool::sys::FreshChild { thread: std::marker::PhantomData };
+/// ```
+#[derive(Debug)]
+pub struct FreshChild {
+    /// It stays on the one thread that the child has.
+    thread: PhantomData<*const ()>,
 }
 
 /// How many threads this process has (entries of `/proc/self/task`).
@@ -35,7 +48,7 @@ pub fn fork() -> io::Result<Forked> {
     // thread can hold a lock or be halfway through a change that the child would inherit.
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Parent { child } => Ok(Forked::Parent(child)),
-        ForkResult::Child => Ok(Forked::Child),
+        ForkResult::Child => Ok(Forked::Child(FreshChild { thread: PhantomData })),
     }
 }
 

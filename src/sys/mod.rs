@@ -18,12 +18,13 @@ mod socket;
 
 pub use blocks::{Blocks, reserve_blocks};
 pub use cgroup::group_folders;
-pub use fds::{adopt, close_from, close_on_exec_from, place, reopen_for_reading, take_stdin};
+pub use fds::{close_on_exec_from, reopen_for_reading, take_stdin};
 pub use fork::{
-    Forked, default_signals, end_with_parent, exit_now, fork, ignore_broken_pipes, set_variable, thread_count,
+    Forked, FreshChild, default_signals, end_with_parent, exit_now, fork, ignore_broken_pipes, set_variable,
+    thread_count,
 };
 pub use heap::keep_freed_memory;
-pub use page::{MappedPage, PAGE_BYTES, create_page};
+pub use page::{PAGE_BYTES, PageReader, PageWriter, create_page};
 pub use pidfd::{Ended, PidFd, peek_ended_child};
 pub use proc::{Role, children_of, has_ended, processes, variable_of};
 pub use readiness::{Peer, peer_of, watch_pidfd, watch_socket};

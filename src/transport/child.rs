@@ -24,6 +24,11 @@ impl TaskReader {
         Self { tasks, input: vec![0; PIPE_PACKET_BYTES] }
     }
 
+    /// Gives the pipe back.
+    pub fn into_fd(self) -> OwnedFd {
+        self.tasks
+    }
+
     /// Waits for a task; `None` at the end of the pipe.
     pub fn read_task(&mut self) -> io::Result<Option<(Header, &[u8])>> {
         if self.input.len() > 1 << 20 {
@@ -54,6 +59,11 @@ impl AnswerWriter {
     /// Takes over the result pipe.
     pub fn new(results: OwnedFd) -> Self {
         Self(results)
+    }
+
+    /// Gives the pipe back.
+    pub fn into_fd(self) -> OwnedFd {
+        self.0
     }
 
     /// Writes a whole answer. `frame` begins with room for a header, which is filled in here.

@@ -12,7 +12,7 @@ use nix::unistd::pipe2;
 use tokio::net::unix::pipe;
 
 use super::frame::{HEADER_BYTES, Header, PIPE_PACKET_BYTES};
-use crate::sys::{self, MappedPage};
+use crate::sys::{self, PageReader};
 
 /// Wanted size of a task or result pipe.
 const PIPE_BYTES: i32 = 1 << 20;
@@ -72,7 +72,7 @@ pub enum WriteOutcome {
 pub struct Link {
     tasks: pipe::Sender,
     unread: OwnedFd,
-    page: MappedPage,
+    page: PageReader,
     /// Bytes of streams written so far.
     streamed: AtomicU64,
 }
@@ -90,7 +90,7 @@ impl ParentEnds {
         let link = Link {
             unread: sys::reopen_for_reading(task_read.as_fd())?,
             tasks: pipe::Sender::from_owned_fd(task_write)?,
-            page: MappedPage::map(&page, false)?,
+            page: PageReader::map(&page)?,
             streamed: AtomicU64::new(0),
         };
         let ends = Self {
@@ -209,7 +209,7 @@ impl Link {
     }
 
     /// The worker's page, read only.
-    pub fn page(&self) -> &MappedPage {
+    pub fn page(&self) -> &PageReader {
         &self.page
     }
 }

@@ -7,7 +7,7 @@ use super::native::Raised;
 use super::run::{say, write_problem};
 use crate::counters::{self, Word, monotonic_nanoseconds};
 use crate::json;
-use crate::sys::MappedPage;
+use crate::sys::PageWriter;
 use crate::transport::{AnswerWriter, HEADER_BYTES, Header, Kind};
 
 /// Records older than this go ahead before another item is started.
@@ -20,7 +20,7 @@ pub(super) fn perform(
     header: Header,
     payload: &[u8],
     functions: &Functions,
-    page: &MappedPage,
+    page: &PageWriter,
     result_bytes_max: usize,
     answers: &AnswerWriter,
     answer: &mut Vec<u8>,

@@ -12,7 +12,7 @@ use super::objects;
 use super::sanitize::{self, WorkerEnds};
 use crate::counters::{self, Word, monotonic_nanoseconds, state};
 use crate::json;
-use crate::sys::MappedPage;
+use crate::sys::PageWriter;
 use crate::transport::{AnswerWriter, ForkInitializer, HEADER_BYTES, Header, Kind, TaskReader};
 
 const MESSAGE_BYTES_MAX: usize = 8 << 10;
@@ -113,7 +113,7 @@ fn initialize(initializer: &ForkInitializer, functions: &Functions, answer: &mut
     false
 }
 
-fn begin(page: &MappedPage, sequence: u64) -> u64 {
+fn begin(page: &PageWriter, sequence: u64) -> u64 {
     let now = monotonic_nanoseconds();
     counters::write(page, Word::ItemsDone, 0);
     counters::write(page, Word::CurrentTask, sequence);
@@ -123,7 +123,7 @@ fn begin(page: &MappedPage, sequence: u64) -> u64 {
     now
 }
 
-fn end(page: &MappedPage, started: u64, kind: Kind) -> u64 {
+fn end(page: &PageWriter, started: u64, kind: Kind) -> u64 {
     let took = monotonic_nanoseconds().saturating_sub(started);
     let outcome = if kind == Kind::Value { Word::Succeeded } else { Word::Failed };
     counters::add(page, outcome, 1);
@@ -139,7 +139,7 @@ fn perform(
     header: Header,
     payload: &[u8],
     functions: &Functions,
-    page: &MappedPage,
+    page: &PageWriter,
     result_bytes_max: usize,
     answer: &mut Vec<u8>,
 ) -> Kind {
@@ -171,7 +171,7 @@ fn dispatch(
     function: &Function,
     kind: Kind,
     payload: &[u8],
-    page: &MappedPage,
+    page: &PageWriter,
     answer: &mut Vec<u8>,
 ) -> Result<(), (Option<u64>, Raised)> {
     match kind {

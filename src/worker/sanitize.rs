@@ -1,21 +1,15 @@
 //! A process just forked becomes a worker: the protocol, section 2, in its order.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::unistd::{Pid, getppid, setsid};
 
-use crate::sys::{self, MappedPage};
+use crate::sys::{self, FreshChild, PageWriter};
 
-pub(super) const TASK: i32 = 3;
-pub(super) const RESULT: i32 = 4;
-const CALL: i32 = 5;
-const FIRST_FREE: i32 = 6;
 const PARENT_POLL: Duration = Duration::from_micros(50);
 const PARENT_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -33,7 +27,7 @@ pub(super) struct WorkerEnds {
     pub tasks: OwnedFd,
     pub results: OwnedFd,
     pub calls: OwnedFd,
-    pub page: MappedPage,
+    pub page: PageWriter,
 }
 
 impl Descriptors {
@@ -42,26 +36,14 @@ impl Descriptors {
             .map_err(|_| io::Error::other("a fork request needs 5 descriptors"))?;
         Ok(Self { task, result, call, page, log })
     }
-
-    /// Moves every descriptor above the numbers that a worker's have.
-    fn lifted(self) -> io::Result<Self> {
-        let lift = |fd: OwnedFd| -> io::Result<OwnedFd> {
-            let lifted = fcntl(&fd, FcntlArg::F_DUPFD_CLOEXEC(64))?;
-            drop(fd);
-            sys::adopt(lifted)
-        };
-        Ok(Self {
-            task: lift(self.task)?,
-            result: lift(self.result)?,
-            call: lift(self.call)?,
-            page: lift(self.page)?,
-            log: lift(self.log)?,
-        })
-    }
 }
 
 /// Makes this process a worker of `server`.
-pub(super) fn become_worker(server: Pid, descriptors: Descriptors) -> io::Result<WorkerEnds> {
+pub(super) fn become_worker(
+    child: FreshChild,
+    server: Pid,
+    descriptors: Descriptors,
+) -> io::Result<WorkerEnds> {
     setsid()?;
     wait_for_parent(server)?;
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
@@ -69,12 +51,14 @@ pub(super) fn become_worker(server: Pid, descriptors: Descriptors) -> io::Result
         leave(70);
     }
     mark();
-    let page = place_descriptors(descriptors)?;
+    let Descriptors { task, result, call, page, log } = descriptors;
+    let page = PageWriter::map(page)?;
+    let [tasks, results, calls] = child.keep_only(log, [task, result, call])?;
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     // The memory killer takes a worker before the server; refused in some sandboxes, and then so be it.
     let _ = std::fs::write("/proc/self/oom_score_adj", "500");
     reset_signals()?;
-    Ok(WorkerEnds { tasks: sys::adopt(TASK)?, results: sys::adopt(RESULT)?, calls: sys::adopt(CALL)?, page })
+    Ok(WorkerEnds { tasks, results, calls, page })
 }
 
 fn wait_for_parent(server: Pid) -> io::Result<()> {
@@ -95,22 +79,6 @@ fn mark() {
     }
     // Without the mark an orphan is only found when the server ends.
     let _ = sys::set_variable("FP_WORKER_PID", &Pid::this().to_string());
-}
-
-fn place_descriptors(descriptors: Descriptors) -> io::Result<MappedPage> {
-    let lifted = descriptors.lifted()?;
-    sys::place(File::open("/dev/null")?.as_fd(), 0, false)?;
-    sys::place(lifted.log.as_fd(), 1, false)?;
-    sys::place(lifted.log.as_fd(), 2, false)?;
-    // The zygote's own descriptors may sit on these numbers; this copy of it has no further use for them.
-    sys::place(lifted.task.as_fd(), TASK, true)?;
-    sys::place(lifted.result.as_fd(), RESULT, true)?;
-    sys::place(lifted.call.as_fd(), CALL, true)?;
-    let page = MappedPage::map(&lifted.page, true)?;
-    debug_assert!(lifted.page.as_raw_fd() >= FIRST_FREE);
-    std::mem::forget(lifted);
-    sys::close_from(FIRST_FREE)?;
-    Ok(page)
 }
 
 fn reset_signals() -> io::Result<()> {

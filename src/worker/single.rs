@@ -2,20 +2,19 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use nix::unistd::Pid;
+use nix::fcntl::OFlag;
+use nix::unistd::{Pid, dup3};
 
 use super::functions::Functions;
 use super::native::{Arguments, Raised};
 use super::objects;
 use super::run;
-use super::sanitize::{RESULT, TASK, WorkerEnds};
+use super::sanitize::WorkerEnds;
 use crate::counters::{self, Word, state};
 use crate::json;
-use crate::sys;
 use crate::transport::{AnswerWriter, HEADER_BYTES, Kind, TaskReader};
 
 /// As the library counts what was not caught.
@@ -52,9 +51,10 @@ pub(super) fn run(ends: WorkerEnds, functions: &Functions) -> io::Result<i32> {
     // What the call does with these numbers is no protocol any more. They stay taken: a child that the call
     // forks may close them.
     let null = File::open("/dev/null")?;
-    sys::place(null.as_fd(), TASK, true)?;
-    sys::place(null.as_fd(), RESULT, true)?;
-    std::mem::forget((tasks, answers));
+    for mut pipe in [tasks.into_fd(), answers.into_fd()] {
+        dup3(&null, &mut pipe, OFlag::O_CLOEXEC)?;
+        std::mem::forget(pipe);
+    }
     drop(null);
     if let Some(program) = program {
         return Ok(become_program(program));

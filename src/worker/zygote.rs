@@ -164,7 +164,9 @@ impl Zygote {
                 waitpid(intermediate, None)?;
                 Ok(())
             }
-            Ok(Forked::Child) => sanitize::leave(self.intermediate(worker, descriptors, functions, purpose)),
+            Ok(Forked::Child(_)) => {
+                sanitize::leave(self.intermediate(worker, descriptors, functions, purpose))
+            }
             Err(error) => self.say_failed(worker, &error),
         }
     }
@@ -182,8 +184,8 @@ impl Zygote {
                 let packet = serde_json::to_vec(&FromZygote::Forked { worker, pid: pid.as_raw() })?;
                 sys::send_packet(self.control.as_fd(), &packet, &[pidfd.as_fd()])
             }),
-            Ok(Forked::Child) => {
-                let done = sanitize::become_worker(self.server, descriptors).and_then(|ends| {
+            Ok(Forked::Child(child)) => {
+                let done = sanitize::become_worker(child, self.server, descriptors).and_then(|ends| {
                     if purpose.process.is_some() {
                         return single::run(ends, functions);
                     }
