@@ -67,7 +67,7 @@ impl FromStr for PublicUrl {
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         let authority = authority.to_ascii_lowercase();
         let authority = authority.strip_suffix(own_port).unwrap_or(&authority);
-        let parsed: axum::http::uri::Authority = authority.parse().map_err(|_| hint())?;
+        let parsed: http::uri::Authority = authority.parse().map_err(|_| hint())?;
         let port = authority.get(parsed.host().len()..).and_then(|rest| rest.strip_prefix(':'));
         let is_port_wrong = port.is_some_and(|port| port.parse::<u16>().is_err());
         let path_fits =
