@@ -90,7 +90,7 @@
 //! | [`schema`] | what arguments must be, and how those by name become a call's | a verdict: the worker has it |
 //! | [`json`] | raw JSON: checked, cut, never built | recursion |
 //! | [`counters`] | the shared page | a decision |
-//! | [`config`] | every knob, the table of limits | a socket, a process |
+//! | [`config`] | every setting, from one table | a socket, a process |
 //! | [`sys`] | the only unsafe | policy |
 
 #![deny(unsafe_code)]

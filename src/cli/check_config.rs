@@ -1,4 +1,4 @@
-//! `forkpool check-config`: what would be served and with which knobs, or what is wrong. Listens
+//! `forkpool check-config`: what would be served and with which settings, or what is wrong. Listens
 //! nowhere.
 
 use std::fmt::Write;
@@ -12,7 +12,7 @@ pub struct CheckConfig {
     #[command(flatten)]
     flags: ServeFlags,
 
-    /// List every knob, those at their default too
+    /// List every setting, those at their default too
     #[arg(long)]
     all: bool,
 }
@@ -68,16 +68,16 @@ fn report(config: &Config, checked: &Checked, all: bool) -> String {
         let runtime = pool.runtime.as_deref().map(|runtime| format!("{runtime}, ")).unwrap_or_default();
         push_line(&mut text, &format!("  pool    {name}: {runtime}{}", counted(workers, "worker")));
     }
-    let knobs: Vec<_> = config.knobs().into_iter().filter(|knob| all || knob.differs()).collect();
-    if knobs.is_empty() {
-        push_line(&mut text, "\nEvery knob is at its default (--all lists them).");
+    let settings: Vec<_> = config.settings.iter().filter(|value| all || value.differs()).collect();
+    if settings.is_empty() {
+        push_line(&mut text, "\nEvery setting is at its default (--all lists them).");
         return text;
     }
-    push_line(&mut text, if all { "\nKnobs:" } else { "\nKnobs that differ from their default:" });
-    for knob in knobs {
-        let default = knob.default.as_deref().unwrap_or("the processors this process may use");
-        let note = if knob.differs() { format!("default {default}") } else { String::new() };
-        let line = format!("  --{:<19}{:<20}{note}", knob.name, knob.value);
+    push_line(&mut text, if all { "\nSettings:" } else { "\nSettings that differ from their default:" });
+    for value in settings {
+        let default = value.setting.default.filter(|_| value.differs());
+        let note = default.map(|default| format!("default {default}")).unwrap_or_default();
+        let line = format!("  --{:<19}{:<20}{note}", value.setting.flag_name(), value.value);
         push_line(&mut text, line.trim_end());
     }
     text
@@ -140,20 +140,20 @@ mod tests {
              \x20 python  os.getpid\n\
              \x20 late    tasks starts threads (--preload)\n\
              \n\
-             Knobs that differ from their default:\n\
+             Settings that differ from their default:\n\
              \x20 --workers            77                  default the processors this process may use\n\
              \x20 --max-wait           5s                  default 50s\n"
         );
     }
 
     #[test]
-    fn all_knobs_are_listed_on_request() {
+    fn all_settings_are_listed_on_request() {
         let nothing = Checked { offered: Vec::new(), late: Vec::new() };
         let text = report(&config(&[]), &nothing, true);
         assert!(
             text.contains("\n  --depth              128\n") && text.contains("\n  --drain-delay        0s\n"),
             "{text}"
         );
-        assert!(report(&config(&[]), &nothing, false).contains("Every knob is at its default"));
+        assert!(report(&config(&[]), &nothing, false).contains("Every setting is at its default"));
     }
 }

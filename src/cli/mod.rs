@@ -57,7 +57,7 @@ that such a server has at /openapi.json, with an operation for each function. Wi
 API alone.";
 
 const AFTER_CHECK: &str = "\
-Loads what would be served and lists it, with every knob that differs from its default.
+Loads what would be served and lists it, with every setting that differs from its default.
 The exit status is 0 when all is well, 2 when something is wrong.";
 
 const AFTER_HEALTHCHECK: &str = "\

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::Bind;
+use super::settings::default;
 
 /// What the kernel keeps of a Unix socket's path, less the closing zero byte (man 7 unix).
 const UNIX_PATH_MAX: usize = 107;
 
 impl Default for Bind {
     fn default() -> Self {
-        Self::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080)))
+        default::bind()
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{CommandConfig, CommandOutput, ConfigError, words};
+use super::{CommandConfig, CommandOutput, ConfigError, shell_words};
 
 const NAME_BYTES_MAX: usize = 128;
 
@@ -35,14 +35,14 @@ pub fn all(
 ) -> Result<Vec<CommandConfig>, ConfigError> {
     let mut all = BTreeMap::new();
     for (name, entry) in entries {
-        let knob = format!("[commands.{name}]");
+        let place = format!("[commands.{name}]");
         let command = of_entry(&name, entry).and_then(checked);
-        all.insert(name, command.map_err(|why| ConfigError(format!("{knob}: {why}")))?);
+        all.insert(name, command.map_err(|why| ConfigError(format!("{place}: {why}")))?);
     }
     let mut seen: Vec<String> = Vec::new();
     for text in given {
         let refused = |why: String| ConfigError(format!("--command {text:?}: {why}"));
-        let lines = words::lines(text).map_err(|why| refused(why.to_owned()))?;
+        let lines = shell_words::lines(text).map_err(|why| refused(why.to_owned()))?;
         if lines.is_empty() {
             return Err(refused(HINT.to_owned()));
         }
@@ -76,7 +76,7 @@ fn of_line(line: Vec<String>) -> Result<CommandConfig, String> {
 fn of_entry(name: &str, entry: CommandEntry) -> Result<CommandConfig, String> {
     let mut argv = match (entry.argv, entry.command) {
         (Some(argv), None) => argv,
-        (None, Some(line)) => words::lines(&line)?.concat(),
+        (None, Some(line)) => shell_words::lines(&line)?.concat(),
         (None, None) => {
             return Err("argv is missing: give argv = [\"wc\", \"-w\"] or command = \"wc -w\"".into());
         }

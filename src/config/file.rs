@@ -21,7 +21,7 @@ pub fn read(path: &Path) -> Result<ServeFlags, ConfigError> {
 }
 
 /// The error begins with the line's number.
-fn parse(text: &str) -> Result<ServeFlags, String> {
+pub(super) fn parse(text: &str) -> Result<ServeFlags, String> {
     toml::from_str(text).map_err(|error| told(&error, text))
 }
 
@@ -77,7 +77,6 @@ fn explain(message: &str, member: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::knobs::knobs;
 
     fn error(text: &str) -> String {
         parse(text).expect_err(text)
@@ -112,27 +111,6 @@ mod tests {
         );
         assert!(error("[functions]\nf = 3").contains("f: invalid type: integer `3`, expected a table"));
         assert!(error("config = \"other.toml\"").contains("unknown member config"));
-    }
-
-    #[test]
-    fn the_example_says_the_defaults() {
-        let example = include_str!("../../examples/forkpool.toml");
-        parse(example).expect("the example is good");
-        for knob in knobs() {
-            let Some(default) = knob.default else {
-                continue;
-            };
-            let member = knob.name.replace('-', "_");
-            let line = example
-                .lines()
-                .find(|line| line.trim_start_matches("# ").starts_with(&format!("{member} = ")));
-            let line = line.unwrap_or_else(|| panic!("{member} is missing"));
-            let value = line.split_once(" = ").map_or("", |(_, value)| value);
-            let value = value.split('#').next().map(|value| value.trim().trim_matches('"'));
-            // What has no default is shown by an example, a list by its being empty.
-            assert!(default == "none" || value == Some(&*default), "{member}: {value:?}");
-            parse(line.trim_start_matches("# ")).unwrap_or_else(|error| panic!("{error}"));
-        }
     }
 
     #[test]

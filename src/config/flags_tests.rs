@@ -7,6 +7,7 @@ use std::process::Command;
 use clap::Parser;
 
 use super::*;
+use crate::config::WorkerOutput;
 
 #[derive(Debug, Parser)]
 struct Cli {

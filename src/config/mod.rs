@@ -1,34 +1,36 @@
-//! Every knob, typed. The only reader of flags, environment and files.
+//! Every setting, typed. The only reader of flags, environment and files.
 //!
 //! Flags win over `FORKPOOL_*` environment variables, which win over the TOML file, which wins over
-//! the defaults of [`Limits`]. Nothing here opens a socket or starts a process.
+//! the defaults. All of them stand in one table, `settings.rs`. Nothing here opens a socket or starts a process.
 
 mod bind;
 mod commands;
 mod file;
 mod flags;
-mod knobs;
-mod limits;
+#[cfg(test)]
+mod manual;
 mod names;
 mod pools;
 mod processors;
 mod public;
 pub(crate) mod quantity;
+mod setting;
+mod settings;
+mod shell_words;
 mod targets;
 mod tokens;
-mod words;
+mod value;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use flags::ServeFlags;
-pub use knobs::Knob;
-pub use limits::Limits;
 pub use names::unknown_variables;
 pub use pools::{FunctionConfig, FunctionTables, InitArgs, PoolConfig, PoolTables};
 pub use public::{HostName, PublicUrl};
 pub use quantity::Preload;
+pub use setting::{Setting, SettingValue};
+pub use settings::{Limits, ServeFlags};
 pub use tokens::Tokens;
 
 /// What is served, where, and within which limits.
@@ -68,6 +70,8 @@ pub struct Config {
     pub tracebacks: bool,
     /// Every bound, with its unit in its name or documentation.
     pub limits: Limits,
+    /// The settings that have a default, with the values that hold: for people.
+    pub settings: Vec<SettingValue>,
 }
 
 /// The tokens, and where they stand.
@@ -150,7 +154,7 @@ pub enum WorkerOutput {
     Job,
 }
 
-/// Why a configuration is refused; the message names the knob and what to do.
+/// Why a configuration is refused; the message names the setting and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(pub String);

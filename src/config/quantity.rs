@@ -1,9 +1,9 @@
 //! Quantities as an operator writes them: `0.5`, `500ms`, `64MiB`, `100000`, `on`. One syntax for
 //! flags, environment and file.
 //!
-//! The range of a knob is part of its type, so that a value out of range is refused where it is
-//! read: the message then names the flag, or the line of the file. Which knob has which range says
-//! `flags.rs`.
+//! The range of a setting is part of its type, so that a value out of range is refused where it is
+//! read: the message then names the flag, or the line of the file. Which setting has which range says
+//! `settings.rs`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -28,10 +28,9 @@ pub struct Count<const MIN: u64, const MAX: u64>(pub u64);
 pub struct Switch(pub bool);
 
 /// What of the code is loaded before workers are forked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preload {
     /// What can be.
-    #[default]
     Auto,
     /// Everything, or the start fails.
     On,
@@ -39,14 +38,37 @@ pub enum Preload {
     Off,
 }
 
-impl Preload {
-    /// As it is written.
-    pub fn word(self) -> &'static str {
-        match self {
+impl fmt::Display for Preload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::Auto => "auto",
             Self::On => "on",
             Self::Off => "off",
-        }
+        })
+    }
+}
+
+impl fmt::Display for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0 { "on" } else { "off" })
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> fmt::Display for Seconds<MIN, MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&show_duration(self.0))
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> fmt::Display for Bytes<MIN, MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&show_size(self.0))
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> fmt::Display for Count<MIN, MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -131,7 +153,7 @@ impl<const MIN: u64, const MAX: u64> Count<MIN, MAX> {
         count
             .filter(|count| (MIN..=MAX).contains(count))
             .map(Self)
-            .ok_or_else(|| out_of_range(show_count, MIN, MAX))
+            .ok_or_else(|| out_of_range(|count: u64| count.to_string(), MIN, MAX))
     }
 }
 
@@ -202,11 +224,6 @@ pub fn show_size(bytes: u64) -> String {
         Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
         None => bytes.to_string(),
     }
-}
-
-/// As it is written.
-pub fn show_count(count: u64) -> String {
-    count.to_string()
 }
 
 /// What stands in a file: a number, a text or a truth value.
