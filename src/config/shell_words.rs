@@ -1,5 +1,8 @@
 //! Command lines cut into words, as a shell cuts them. Cuts alone: nothing is expanded, no variable, no
 //! pattern, and `|`, `>`, `;`, `&` and `#` are letters.
+//!
+//! The crate of this name drops what follows a `#`, knows no lines, takes a backslash at the end for a letter and
+//! doesn't say which quote is open.
 
 /// The words of each line. A line ends at a newline outside of quotes; empty ones are left out. The error
 /// says what is not closed.
