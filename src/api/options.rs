@@ -207,6 +207,8 @@ pub fn table_of_options() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::api::Code;
 

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::job::timestamp;
-use crate::pool::{Function, PoolState, WorkerView};
+use crate::pool::{Function, PoolState, Runtime, WorkerView};
 use crate::service::PoolShown;
 
 /// A function that is offered.
@@ -146,7 +146,7 @@ impl FunctionInfo {
         let object = |schema: Option<&Value>| schema.and_then(Value::as_object).cloned();
         Self {
             name: function.name.to_string(),
-            runtime: function.runtime.into(),
+            runtime: function.runtime.name().into(),
             pool: function.pool.to_string(),
             signature: function.signature.clone(),
             doc: function.doc.clone(),
@@ -163,11 +163,11 @@ impl PoolInfo {
         let options = &pool.options;
         let initializer = options.initializer.as_ref();
         let limited = options.maxtasksperchild;
-        let is_python = pool.runtime == "python";
+        let is_python = pool.runtime == Runtime::Python;
         Self {
             spare_workers: pool.spare_workers() as u64,
             name: pool.name.to_string(),
-            runtime: pool.runtime.into(),
+            runtime: pool.runtime.name().into(),
             state: if pool.state() == PoolState::Closed { "closed".into() } else { "running".into() },
             processes: pool.processes() as u64,
             ready: pool.ready() as u64,

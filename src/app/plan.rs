@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::{self, Config, PoolConfig};
 use crate::objects::is_name;
-use crate::pool::{Functions, NewPool, PoolOptions, Preload, pick_initializer, pick_runtime};
+use crate::pool::{Functions, NewPool, PoolOptions, Preload, Runtime, pick_initializer, pick_runtime};
 
 /// What is made at start.
 pub(super) struct Plan {
@@ -14,7 +14,7 @@ pub(super) struct Plan {
 
 /// What of the code the first Python zygote loads: what the runtime's own pool says, else what all say.
 pub(super) fn preload(config: &Config) -> Preload {
-    let own = config.pools.get("python").and_then(|said| said.preload);
+    let own = config.pools.get(Runtime::Python.name()).and_then(|said| said.preload);
     known(own.unwrap_or(config.preload))
 }
 
@@ -32,8 +32,8 @@ fn known(preload: config::Preload) -> Preload {
 }
 
 /// The pools, without their initializers: one named after each runtime, and those of the configuration.
-pub(super) fn pools(config: &Config, runtimes: &[&'static str]) -> Result<Vec<NewPool>, String> {
-    let own: BTreeSet<&str> = runtimes.iter().copied().collect();
+pub(super) fn pools(config: &Config, runtimes: &[Runtime]) -> Result<Vec<NewPool>, String> {
+    let own: BTreeSet<&str> = runtimes.iter().map(|runtime| runtime.name()).collect();
     let mut names = own.clone();
     names.extend(config.pools.keys().map(String::as_str));
     let plain = PoolConfig::default();
@@ -49,7 +49,7 @@ fn new_pool(
     name: &str,
     said: &PoolConfig,
     is_own: bool,
-    runtimes: &[&'static str],
+    runtimes: &[Runtime],
     preload: config::Preload,
 ) -> Result<NewPool, String> {
     if !is_name(name) {
@@ -63,16 +63,17 @@ fn new_pool(
     }
     let asked = said.runtime.as_deref().or(is_own.then_some(name));
     let runtime = pick_runtime(runtimes, asked).map_err(|misfit| misfit.to_string())?;
-    if is_own && runtime != name {
+    if is_own && runtime.name() != name {
         return Err(format!("the pool of this name is that of the runtime {name}"));
     }
-    if said.preload == Some(config::Preload::Off) && runtime != "python" {
+    if said.preload == Some(config::Preload::Off) && runtime != Runtime::Python {
         return Err("preload = \"off\" is for Python pools: nothing else is loaded".into());
     }
-    if said.keep_threads.is_some() && runtime != "python" {
+    if said.keep_threads.is_some() && runtime != Runtime::Python {
         return Err("keep_threads is for Python pools: nothing looks for threads elsewhere".into());
     }
-    let preload = if runtime == "python" { said.preload.unwrap_or(preload) } else { config::Preload::Auto };
+    let preload =
+        if runtime == Runtime::Python { said.preload.unwrap_or(preload) } else { config::Preload::Auto };
     Ok(NewPool {
         name: name.into(),
         runtime,

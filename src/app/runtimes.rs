@@ -8,8 +8,8 @@ use crate::calls::Calls;
 use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::pool::{Function, Functions, Origin, Pools, Workshop};
 use crate::process::{
-    CommandOutput, Family, FunctionTypes, Generation, Late, LoadCommand, LoadList, Preload, RuntimeSpec,
-    Spawner,
+    CommandOutput, Family, FunctionTypes, Generation, Late, LoadCommand, LoadList, Preload, Runtime,
+    RuntimeSpec, Spawner,
 };
 use crate::processes::{Processes, Rules};
 use crate::schema::Types;
@@ -22,7 +22,7 @@ pub struct Offered {
     /// Public name.
     pub name: String,
     /// Its runtime.
-    pub runtime: String,
+    pub runtime: Runtime,
     /// How it is called.
     pub signature: Option<String>,
     /// Its documentation.
@@ -32,10 +32,10 @@ pub struct Offered {
 }
 
 /// The runtimes that have functions, loaded.
-pub(super) struct Loaded(Vec<Runtime>);
+pub(super) struct Loaded(Vec<LoadedRuntime>);
 
-struct Runtime {
-    name: &'static str,
+struct LoadedRuntime {
+    runtime: Runtime,
     preload: Preload,
     spawner: Spawner,
     generation: Arc<Generation>,
@@ -44,7 +44,7 @@ struct Runtime {
 /// Starts a zygote for each runtime that the configuration needs, all at once; the error names what could not
 /// be loaded.
 pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, String> {
-    let native = |wanted: bool, name, load| wanted.then(|| native_spec(config, name, load)).transpose();
+    let native = |wanted: bool, runtime, load| wanted.then(|| native_spec(config, runtime, load)).transpose();
     let commands =
         LoadList { commands: config.commands.iter().map(load_command).collect(), ..LoadList::default() };
     let own = LoadList {
@@ -52,9 +52,9 @@ pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, Str
         ..LoadList::default()
     };
     let command =
-        native(!config.commands.is_empty(), "command", commands).map_err(|error| error.to_string())?;
+        native(!config.commands.is_empty(), Runtime::Command, commands).map_err(|error| error.to_string())?;
     let is_native = config.builtin || config.own_functions;
-    let native = native(is_native, "native", own).map_err(|error| error.to_string())?;
+    let native = native(is_native, Runtime::Native, own).map_err(|error| error.to_string())?;
     let python = config
         .python
         .as_ref()
@@ -62,25 +62,30 @@ pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, Str
     let start = async |spec: Option<RuntimeSpec>| match spec {
         None => Ok(None),
         Some(spec) => {
-            let (name, preload) = (spec.name, spec.preload);
+            let (runtime, preload) = (spec.runtime, spec.preload);
             let started = Spawner::start(spec, family.clone()).await.map_err(|error| error.to_string())?;
-            Ok::<_, String>(Some(Runtime { name, preload, spawner: started.0, generation: started.1 }))
+            Ok::<_, String>(Some(LoadedRuntime {
+                runtime,
+                preload,
+                spawner: started.0,
+                generation: started.1,
+            }))
         }
     };
     let (native, python, command) = tokio::try_join!(start(native), start(python), start(command))?;
-    let loaded: Vec<Runtime> = [native, python, command].into_iter().flatten().collect();
-    if loaded.iter().all(|runtime| runtime.generation.functions.is_empty()) {
+    let loaded: Vec<LoadedRuntime> = [native, python, command].into_iter().flatten().collect();
+    if loaded.iter().all(|loaded| loaded.generation.functions.is_empty()) {
         return Err("nothing is offered: the files and modules define no public functions".into());
     }
-    no_name_twice(loaded.iter().flat_map(|runtime| {
-        let functions = runtime.generation.functions.iter();
-        functions.map(|function| (runtime.name, function.name.as_str()))
+    no_name_twice(loaded.iter().flat_map(|loaded| {
+        let functions = loaded.generation.functions.iter();
+        functions.map(|function| (loaded.runtime, function.name.as_str()))
     }))?;
     Ok(Loaded(loaded))
 }
 
 /// Two runtimes may have a function of the same name; which of them it means, nobody could tell.
-fn no_name_twice<'a>(functions: impl Iterator<Item = (&'static str, &'a str)>) -> Result<(), String> {
+fn no_name_twice<'a>(functions: impl Iterator<Item = (Runtime, &'a str)>) -> Result<(), String> {
     let mut owners = BTreeMap::new();
     for (runtime, name) in functions {
         if let Some(other) = owners.insert(name, runtime).filter(|other| *other != runtime) {
@@ -104,9 +109,9 @@ fn load_command(command: &CommandConfig) -> LoadCommand {
 }
 
 /// This binary: its own functions, or the commands that it is given.
-fn native_spec(config: &Config, name: &'static str, load: LoadList) -> std::io::Result<RuntimeSpec> {
+fn native_spec(config: &Config, runtime: Runtime, load: LoadList) -> std::io::Result<RuntimeSpec> {
     Ok(RuntimeSpec {
-        name,
+        runtime,
         program: std::env::current_exe()?,
         arguments: vec![ZYGOTE_ARGUMENT.into()],
         preamble: &[],
@@ -122,7 +127,7 @@ fn native_spec(config: &Config, name: &'static str, load: LoadList) -> std::io::
 fn python_spec(config: &Config, python: &PythonConfig) -> RuntimeSpec {
     let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
     RuntimeSpec {
-        name: "python",
+        runtime: Runtime::Python,
         program: python.interpreter.clone(),
         arguments: ["-I", "-c", python::STUB].map(Into::into).to_vec(),
         preamble: python::BOOTSTRAP,
@@ -149,12 +154,12 @@ fn types_of(types: FunctionTypes) -> Types {
 impl Loaded {
     /// What is offered, by runtime, in the order of its announcement.
     pub fn offered(&self) -> Vec<Offered> {
-        let of = |runtime: &Runtime| {
-            let name = runtime.name;
-            let functions = runtime.generation.functions.clone().into_iter();
+        let of = |loaded: &LoadedRuntime| {
+            let runtime = loaded.runtime;
+            let functions = loaded.generation.functions.clone().into_iter();
             functions.map(move |function| Offered {
                 name: function.name,
-                runtime: name.into(),
+                runtime,
                 signature: function.signature,
                 doc: function.doc,
                 types: types_of(function.types),
@@ -165,22 +170,22 @@ impl Loaded {
 
     /// What each worker loads itself because it starts threads while it loads.
     pub fn late(&self) -> Vec<Late> {
-        let found = self.0.iter().filter(|runtime| runtime.preload == Preload::Auto);
-        found.flat_map(|runtime| runtime.generation.late.iter().cloned()).collect()
+        let found = self.0.iter().filter(|loaded| loaded.preload == Preload::Auto);
+        found.flat_map(|loaded| loaded.generation.late.iter().cloned()).collect()
     }
 
-    fn names(&self) -> Vec<&'static str> {
-        self.0.iter().map(|runtime| runtime.name).collect()
+    fn runtimes(&self) -> Vec<Runtime> {
+        self.0.iter().map(|loaded| loaded.runtime).collect()
     }
 
     /// The functions and pools that are made at start, or what of the configuration does not fit the code.
     pub fn plan(&self, config: &Config) -> Result<Plan, String> {
-        let pools = plan::pools(config, &self.names())?;
+        let pools = plan::pools(config, &self.runtimes())?;
         let mut functions = Functions::new();
-        for runtime in &self.0 {
-            for announced in &runtime.generation.functions {
+        for loaded in &self.0 {
+            for announced in &loaded.generation.functions {
                 let (doc, signature) = (announced.doc.clone(), announced.signature.clone());
-                let function = Function::new(&announced.name, runtime.name, doc, signature);
+                let function = Function::new(&announced.name, loaded.runtime, doc, signature);
                 let mut function = function.with_types(types_of(announced.types.clone()));
                 let said = config.functions.get(&announced.name);
                 if let Some(said) = said {
@@ -211,12 +216,12 @@ impl Loaded {
             start_timeout: limits.start_timeout,
         };
         let calls = Calls::new(service.objects().clone(), limits.result_bytes_max);
-        let sources = self.0.iter().map(|runtime| (runtime.name, runtime.spawner.clone()));
+        let sources = self.0.iter().map(|loaded| (loaded.runtime, loaded.spawner.clone()));
         let processes = Processes::new(rules, calls.clone(), sources.collect());
         let spawners = self
             .0
             .into_iter()
-            .map(|runtime| (Origin { runtime: runtime.name, preload: runtime.preload }, runtime.spawner));
+            .map(|loaded| (Origin { runtime: loaded.runtime, preload: loaded.preload }, loaded.spawner));
         let workshop = Workshop {
             processes: config.workers,
             processes_max: limits.pool_workers_max,
@@ -241,14 +246,15 @@ impl Loaded {
 
 #[cfg(test)]
 mod tests {
-    use super::no_name_twice;
+    use super::{Runtime, no_name_twice};
 
     #[test]
     fn a_name_belongs_to_one_runtime() {
-        let offered = [("native", "shop.total"), ("native", "add"), ("python", "shop.total")];
+        let (native, python) = (Runtime::Native, Runtime::Python);
+        let offered = [(native, "shop.total"), (native, "add"), (python, "shop.total")];
         let refused = "shop.total is a native function and a python one: rename one of them";
         assert_eq!(no_name_twice(offered.into_iter()), Err(refused.to_owned()));
         // A Python file that offers what --function names too.
-        assert_eq!(no_name_twice([("python", "shop.total"), ("python", "shop.total")].into_iter()), Ok(()));
+        assert_eq!(no_name_twice([(python, "shop.total"), (python, "shop.total")].into_iter()), Ok(()));
     }
 }

@@ -51,7 +51,7 @@ fn report(config: &Config, checked: &Checked, all: bool) -> String {
     for (function, call) in offered.iter().zip(&calls) {
         let doc =
             function.doc.as_deref().and_then(|doc| doc.lines().map(str::trim).find(|line| !line.is_empty()));
-        let line = format!("  {:<8}{call:<width$}  {}", function.runtime, doc.unwrap_or_default());
+        let line = format!("  {:<8}{call:<width$}  {}", function.runtime.name(), doc.unwrap_or_default());
         push_line(&mut text, line.trim_end());
     }
     for late in &checked.late {
@@ -102,6 +102,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::app::Runtime;
 
     #[derive(Parser)]
     struct Cli {
@@ -117,7 +118,7 @@ mod tests {
     fn offered(name: &str, signature: Option<&str>, doc: Option<&str>) -> Offered {
         Offered {
             name: name.to_owned(),
-            runtime: "python".to_owned(),
+            runtime: Runtime::Python,
             signature: signature.map(str::to_owned),
             doc: doc.map(str::to_owned),
             types: Default::default(),

@@ -42,7 +42,7 @@ pub fn run(openapi: Openapi) -> ExitCode {
     offered.sort_by(|one, other| one.name.cmp(&other.name));
     let shown = offered.iter().map(|function| FunctionShown {
         name: &function.name,
-        runtime: &function.runtime,
+        runtime: function.runtime.name(),
         doc: function.doc.as_deref(),
         signature: function.signature.as_deref(),
         types: &function.types,

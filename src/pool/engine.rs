@@ -24,7 +24,7 @@ use super::sequence::Sequences;
 use super::task::Task;
 use crate::counters;
 use crate::jobs::{Failure, Outcome};
-use crate::process::{Exit, Generation, WorkerProcess};
+use crate::process::{Exit, Generation, Runtime, WorkerProcess};
 use crate::transport::{Link, PIPE_PACKET_BYTES};
 
 /// Events taken at once.
@@ -114,7 +114,7 @@ impl Engine {
         vitals: watch::Sender<Vitals>,
     ) -> Self {
         Self {
-            roster: Roster::new(spec.runtime == "python"),
+            roster: Roster::new(spec.runtime == Runtime::Python),
             spec,
             bodies: BTreeMap::new(),
             runs: BTreeMap::new(),

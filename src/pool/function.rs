@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::quarantine::Quarantine;
 use super::share::Share;
+use crate::process::Runtime;
 use crate::schema::Types;
 
 /// A function that is offered.
@@ -16,7 +17,7 @@ pub struct Function {
     /// Public name.
     pub name: Arc<str>,
     /// The runtime that has it.
-    pub runtime: &'static str,
+    pub runtime: Runtime,
     /// The pool that runs it unless a request names another.
     pub pool: Arc<str>,
     /// Its documentation.
@@ -44,11 +45,11 @@ pub struct Function {
 
 impl Function {
     /// A function not yet measured.
-    pub fn new(name: &str, runtime: &'static str, doc: Option<String>, signature: Option<String>) -> Self {
+    pub fn new(name: &str, runtime: Runtime, doc: Option<String>, signature: Option<String>) -> Self {
         Self {
             name: name.into(),
             runtime,
-            pool: runtime.into(),
+            pool: runtime.name().into(),
             doc,
             signature,
             types: Types::default(),

@@ -15,7 +15,7 @@ use super::task::Submission;
 use crate::calls::Calls;
 use crate::counters::Counters;
 use crate::jobs::{JobId, Record, Store};
-use crate::process::Spawner;
+use crate::process::{Runtime, Spawner};
 
 /// What a pool is made of.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct PoolSpec {
     /// Its name.
     pub name: Arc<str>,
     /// Its runtime.
-    pub runtime: &'static str,
+    pub runtime: Runtime,
     /// Worker processes.
     pub processes: usize,
     /// Workers kept ready beyond those.
@@ -58,7 +58,7 @@ pub struct Inner {
     /// Its name.
     pub name: Arc<str>,
     /// Its runtime.
-    pub runtime: &'static str,
+    pub runtime: Runtime,
     /// Whether it lasts as long as the server.
     pub permanent: bool,
     /// From a fork to a worker's first word, at most.

@@ -38,7 +38,7 @@ mod size;
 mod task;
 mod worker_events;
 
-pub use crate::process::{Initializer, Preload};
+pub use crate::process::{Initializer, Preload, Runtime};
 pub use function::Function;
 pub use handle::{Pool, PoolSpec, PoolState, PoolView, WorkerView};
 pub use options::{BootFailure, BootReason, PoolOptions};

@@ -74,6 +74,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::Runtime;
 
     #[test]
     fn ten_deaths_are_free_and_the_eleventh_is_braked() {
@@ -104,7 +105,7 @@ mod tests {
     fn deaths_that_a_function_rests_for_set_off_no_brake() {
         let mut pace = Pace::default();
         let now = Instant::now();
-        let function = Arc::new(Function::new("f", "python", None, None));
+        let function = Arc::new(Function::new("f", Runtime::Python, None, None));
         for _ in 0..40 {
             function.killed_its_worker(now);
             pace.died(now, Some(Arc::clone(&function)));

@@ -11,7 +11,7 @@ use super::handle::{Pool, PoolSpec};
 use super::options::{BootFailure, BootReason, PoolOptions};
 use crate::calls::Calls;
 use crate::jobs::Store;
-use crate::process::{Initializer, Preload, Spawner};
+use crate::process::{Initializer, Preload, Runtime, Spawner};
 
 /// What workers that load side by side are given at most beyond the start clock.
 const LOADING_MAX: Duration = Duration::from_secs(600);
@@ -45,7 +45,7 @@ pub struct NewPool {
     /// Its name.
     pub name: Arc<str>,
     /// Its runtime, one of the workshop's.
-    pub runtime: &'static str,
+    pub runtime: Runtime,
     /// Worker processes; as the workshop's if left out.
     pub processes: Option<usize>,
     /// The rest.
@@ -101,7 +101,7 @@ pub enum Misfit {
         /// Its name.
         function: String,
         /// Its runtime.
-        runtime: &'static str,
+        runtime: Runtime,
     },
 }
 
@@ -112,7 +112,7 @@ pub type Functions = BTreeMap<Arc<str>, Arc<Function>>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
     /// Its runtime.
-    pub runtime: &'static str,
+    pub runtime: Runtime,
     /// What of the code is loaded before its fork.
     pub preload: Preload,
 }
@@ -141,7 +141,7 @@ impl Pools {
     }
 
     /// Makes sure that workers of this kind can be had: the first time that is asked for, a zygote is started.
-    pub async fn load(&self, runtime: &'static str, preload: Preload) -> Result<(), BootFailure> {
+    pub async fn load(&self, runtime: Runtime, preload: Preload) -> Result<(), BootFailure> {
         let origin = Origin { runtime, preload };
         let _one_at_a_time = self.loading.lock().await;
         let other = {
@@ -175,7 +175,7 @@ impl Pools {
     }
 
     /// The runtime that is asked for; it may be left out where there is only one.
-    pub fn runtime(&self, asked: Option<&str>) -> Result<&'static str, Misfit> {
+    pub fn runtime(&self, asked: Option<&str>) -> Result<Runtime, Misfit> {
         let mut known: Vec<_> = self.spawners.read().keys().map(|origin| origin.runtime).collect();
         known.dedup();
         pick_runtime(&known, asked)
@@ -280,23 +280,22 @@ impl Pools {
 }
 
 /// The runtime among these that is asked for; it may be left out where there is only one.
-pub fn pick_runtime(known: &[&'static str], asked: Option<&str>) -> Result<&'static str, Misfit> {
+pub fn pick_runtime(known: &[Runtime], asked: Option<&str>) -> Result<Runtime, Misfit> {
+    let names = || known.iter().map(|runtime| runtime.name()).collect::<Vec<_>>().join(", ");
     match (asked, known) {
-        (None, [only]) => Ok(only),
-        (None, _) => Err(Misfit::RuntimeMissing(known.join(", "))),
+        (None, [only]) => Ok(*only),
+        (None, _) => Err(Misfit::RuntimeMissing(names())),
         (Some(asked), _) => {
-            let unknown = || Misfit::RuntimeUnknown {
-                asked: asked.chars().take(200).collect(),
-                known: known.join(", "),
-            };
-            known.iter().find(|name| **name == asked).copied().ok_or_else(unknown)
+            let unknown =
+                || Misfit::RuntimeUnknown { asked: asked.chars().take(200).collect(), known: names() };
+            known.iter().find(|runtime| runtime.name() == asked).copied().ok_or_else(unknown)
         }
     }
 }
 
 /// What workers of a runtime are to run first.
 pub fn pick_initializer(
-    runtime: &str,
+    runtime: Runtime,
     functions: &Functions,
     name: &str,
     arguments: Option<&str>,

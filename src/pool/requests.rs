@@ -181,11 +181,12 @@ mod tests {
     use super::super::task::{Task, Work};
     use super::*;
     use crate::jobs::{Admission, JobKind, NewJob, Record, Terms};
+    use crate::process::Runtime;
 
     /// A map of so many tasks, each to be run again without end; all of them in flight.
     fn running(tasks: u64) -> (Run, Vec<Task>) {
         let terms = Terms { retries: u32::MAX, ..Terms::default() };
-        let function = Arc::new(Function::new("f", "native", None, None));
+        let function = Arc::new(Function::new("f", Runtime::Native, None, None));
         let new = NewJob {
             kind: JobKind::Map,
             function: Arc::clone(&function.name),

@@ -115,7 +115,7 @@ impl RuntimeSpec {
 
 #[cfg(test)]
 mod tests {
-    use super::super::LoadList;
+    use super::super::{LoadList, Runtime};
     use super::*;
 
     fn spec(functions: &[&str]) -> RuntimeSpec {
@@ -126,7 +126,7 @@ mod tests {
             ..LoadList::default()
         };
         RuntimeSpec {
-            name: "python",
+            runtime: Runtime::Python,
             program: "python3".into(),
             arguments: Vec::new(),
             preamble: &[],

@@ -141,7 +141,7 @@ impl Keeper {
     async fn run(mut self, mut zygote: Zygote, mut generation: Arc<Generation>) {
         while self.serve(&zygote, &generation).await {
             tracing::warn!(
-                runtime = self.spec.name,
+                runtime = self.spec.runtime.name(),
                 pid = zygote.pid().as_raw(),
                 "the zygote is lost; starting another"
             );
@@ -160,7 +160,7 @@ impl Keeper {
                 Ok((zygote, generation)) => return (zygote, Arc::new(generation)),
                 Err(error) => {
                     pause = (pause * 2).clamp(RETRY_FIRST, RETRY_MOST);
-                    tracing::error!(runtime = self.spec.name, %error, retry_in = ?pause, "no new zygote");
+                    tracing::error!(runtime = self.spec.runtime.name(), %error, retry_in = ?pause, "no new zygote");
                     tokio::time::sleep(pause).await;
                     // Whoever asked meanwhile asks again if it still wants to.
                     while let Ok(request) = self.requests.try_recv() {
@@ -187,7 +187,7 @@ impl Keeper {
                     Ok(Some((packet, fds))) => self.on_packet(packet, fds, generation),
                     Ok(None) => return true,
                     Err(error) => {
-                        tracing::error!(runtime = self.spec.name, %error, "the zygote broke the protocol");
+                        tracing::error!(runtime = self.spec.runtime.name(), %error, "the zygote broke the protocol");
                         return true;
                     }
                 },
@@ -198,7 +198,7 @@ impl Keeper {
                     }
                 }
                 () = overdue => {
-                    tracing::error!(runtime = self.spec.name, "the zygote does not fork");
+                    tracing::error!(runtime = self.spec.runtime.name(), "the zygote does not fork");
                     return true;
                 }
             }

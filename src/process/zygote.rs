@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::family::Family;
 use super::late::{Late, Preload};
+use super::runtime::Runtime;
 use crate::sys::{self, PidFd};
 use crate::transport::{
     ChildDescriptors, ForkPurpose, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX, ToZygote,
@@ -28,8 +29,8 @@ use crate::transport::{
 /// How the zygotes of one runtime are made.
 #[derive(Debug, Clone)]
 pub struct RuntimeSpec {
-    /// `native`, `python` or `command`.
-    pub name: &'static str,
+    /// Which runtime.
+    pub runtime: Runtime,
     /// What is executed.
     pub program: PathBuf,
     /// With which arguments.
@@ -104,7 +105,7 @@ pub enum LoadError {
     #[error("the {runtime} runtime could not be started: {reason}")]
     Start {
         /// Which runtime.
-        runtime: &'static str,
+        runtime: Runtime,
         /// What the system said.
         reason: String,
     },
@@ -149,7 +150,7 @@ impl Zygote {
         number: u64,
     ) -> Result<(Self, Generation), LoadError> {
         let failed = |error: io::Error| LoadError::Start {
-            runtime: spec.name,
+            runtime: spec.runtime,
             reason: format!("{}: {error}", spec.program.display()),
         };
         let zygote = Self::execute(spec, family).map_err(failed)?;
@@ -219,7 +220,7 @@ impl Zygote {
 
     async fn loaded(&self, spec: &RuntimeSpec) -> Result<(Vec<Announced>, Vec<Late>), LoadError> {
         let deadline = Instant::now() + spec.start_timeout;
-        let mut loading = format!("the {} runtime", spec.name);
+        let mut loading = format!("the {} runtime", spec.runtime);
         let (mut functions, mut all_late) = (Vec::new(), Vec::new());
         loop {
             let received = tokio::time::timeout_at(deadline, self.receive()).await;
@@ -227,10 +228,10 @@ impl Zygote {
                 Ok(Ok(Some((packet, _)))) => packet,
                 Ok(Ok(None)) => {
                     let reason = format!("it ended while loading {loading}");
-                    return Err(LoadError::Start { runtime: spec.name, reason });
+                    return Err(LoadError::Start { runtime: spec.runtime, reason });
                 }
                 Ok(Err(error)) => {
-                    return Err(LoadError::Start { runtime: spec.name, reason: error.to_string() });
+                    return Err(LoadError::Start { runtime: spec.runtime, reason: error.to_string() });
                 }
                 Err(_) => {
                     return Err(LoadError::Timeout {

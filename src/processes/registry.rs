@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::single::{ProcessId, Single};
 use crate::calls::Calls;
-use crate::process::Spawner;
+use crate::process::{Runtime, Spawner};
 
 /// What bounds them.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,7 @@ pub(super) struct Inner {
     /// What serves them the shared objects.
     pub calls: Calls,
     /// None any more once the server ends.
-    pub spawners: RwLock<BTreeMap<&'static str, Spawner>>,
+    pub spawners: RwLock<BTreeMap<Runtime, Spawner>>,
     pub room: Arc<Semaphore>,
     /// For their names.
     pub count: AtomicU64,
@@ -81,7 +81,7 @@ pub struct Page {
 impl Processes {
     /// None yet; they are forked by the spawner of their runtime. Must be called in the runtime that lives as long as
     /// the server: it attends them.
-    pub fn new(rules: Rules, calls: Calls, spawners: BTreeMap<&'static str, Spawner>) -> Self {
+    pub fn new(rules: Rules, calls: Calls, spawners: BTreeMap<Runtime, Spawner>) -> Self {
         let state = State { phase: Phase::Serving, by_id: BTreeMap::new(), ended: VecDeque::new() };
         Self(Arc::new(Inner {
             rules,

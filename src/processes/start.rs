@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::registry::{Inner, Phase, Processes};
 use super::single::{Born, Single};
-use crate::process::{ForkError, Newborn, Purpose, Spawner, WorkerEvent, attend};
+use crate::process::{ForkError, Newborn, Purpose, Runtime, Spawner, WorkerEvent, attend};
 use crate::transport::{Codec, Frame, HEADER_BYTES, Header, Kind, Link, PIPE_PACKET_BYTES, ParentEnds};
 
 /// Largest first word of a process.
@@ -26,7 +26,7 @@ pub struct NewProcess {
     /// Public name of the function.
     pub target: Arc<str>,
     /// Its runtime.
-    pub runtime: &'static str,
+    pub runtime: Runtime,
     /// The text of a JSON array.
     pub arguments: Bytes,
     /// The text of a JSON object.
@@ -81,7 +81,7 @@ impl Processes {
         }
         let room = Arc::clone(&inner.room).try_acquire_owned();
         let room = room.map_err(|_| NotStarted::Overloaded(inner.rules.alive_max))?;
-        let spawner = inner.spawners.read().get(new.runtime).cloned().ok_or(NotStarted::Draining)?;
+        let spawner = inner.spawners.read().get(&new.runtime).cloned().ok_or(NotStarted::Draining)?;
         let starting = inner.runtime.spawn(start(Arc::clone(inner), spawner, room, new));
         starting.await.unwrap_or(Err(NotStarted::Draining))
     }

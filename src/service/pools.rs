@@ -8,7 +8,9 @@ use super::refusal::Refusal;
 use super::request::WantedPool;
 use super::{Parts, Service};
 use crate::objects::is_name;
-use crate::pool::{Misfit, NewPool, NotMade, Pool, PoolOptions, PoolState, Preload, pick_initializer};
+use crate::pool::{
+    Misfit, NewPool, NotMade, Pool, PoolOptions, PoolState, Preload, Runtime, pick_initializer,
+};
 
 /// Beyond the workers' own start clock.
 const MADE_GRACE: Duration = Duration::from_secs(1);
@@ -144,7 +146,7 @@ impl Parts {
         }
         let runtime =
             self.pools.runtime(wanted.runtime.as_deref()).map_err(|misfit| self.of_misfit(&misfit))?;
-        let is_python = runtime == "python";
+        let is_python = runtime == Runtime::Python;
         let preload = wanted.preload.and_then(Preload::of_word).unwrap_or(self.pools.preload());
         if wanted.preload == Some("off") && !is_python {
             return Err(invalid("preload", "preload off is for Python pools: nothing else is loaded"));

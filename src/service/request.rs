@@ -235,6 +235,16 @@ pub struct TermsAsked {
     pub terms: Terms,
 }
 
+impl TermsAsked {
+    /// The terms of a job; what isn't said is as the configuration has it for the function.
+    pub fn into_terms(self, run_timeout: Option<Duration>, retries: u32) -> Terms {
+        let mut terms = self.terms;
+        terms.run_timeout = terms.run_timeout.or(run_timeout);
+        terms.retries = self.retries.unwrap_or(retries);
+        terms
+    }
+}
+
 /// A function to be run over a stream of items.
 pub struct ItemStream {
     /// Public name of the function.

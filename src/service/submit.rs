@@ -117,9 +117,6 @@ impl Service {
     ) -> Result<Accepted, Refusal> {
         let JobPlan { kind, function, pool, total, chunksize, retained } = plan;
         let permit = room.into_permit()?;
-        let mut terms = asked.terms;
-        terms.run_timeout = terms.run_timeout.or(function.run_timeout);
-        terms.retries = asked.retries.unwrap_or(function.retries);
         let record = Arc::new(Record::new(NewJob {
             kind,
             function: Arc::clone(&function.name),
@@ -128,7 +125,7 @@ impl Service {
             total: total as u64,
             chunksize: chunksize.map(|chunksize| chunksize as u64),
             retained,
-            terms,
+            terms: asked.into_terms(function.run_timeout, function.retries),
         }));
         self.jobs.insert(Arc::clone(&record));
         Ok(Accepted { record, pool, function: Arc::clone(function), permit })

@@ -32,7 +32,7 @@ impl<'a> FunctionShown<'a> {
     pub fn of(function: &'a Function) -> Self {
         Self {
             name: &function.name,
-            runtime: function.runtime,
+            runtime: function.runtime.name(),
             doc: function.doc.as_deref(),
             signature: function.signature.as_deref(),
             types: &function.types,

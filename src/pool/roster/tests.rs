@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::{FLIGHT_MAX, HEAD_QUICK, HEAD_UNREAD, Phase, Roster, SeatId};
 use crate::jobs::{JobKind, NewJob, Record};
-use crate::pool::Function;
 use crate::pool::task::Task;
+use crate::pool::{Function, Runtime};
 use crate::transport::Kind;
 
 const QUICK: Duration = Duration::from_micros(20);
@@ -75,7 +75,7 @@ impl Bench {
 }
 
 fn function(measured: Option<Duration>) -> Arc<Function> {
-    let function = Function::new("f", "native", None, None);
+    let function = Function::new("f", Runtime::Native, None, None);
     if let Some(took) = measured {
         function.measured(took, 1);
     }
@@ -205,7 +205,7 @@ fn a_spare_gets_nothing_before_it_takes_a_place() {
     let spare = bench.roster.seat(bench.now, bench.now + Duration::from_secs(9), None);
     bench.roster.set_spare(spare);
     assert_eq!((bench.roster.alive(), bench.roster.serving(), bench.roster.ready()), (3, 2, 2));
-    let long = Arc::new(Function::new("long", "native", None, None));
+    let long = Arc::new(Function::new("long", Runtime::Native, None, None));
     let mut placed = Vec::new();
     for _ in 0..2 {
         let task = bench.task(&long, 10);
