@@ -17,8 +17,10 @@ const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 80;
 const LINE_COLUMNS_MAX: usize = 120;
 
-/// The rooms from top to bottom, and what each may import: rooms below it alone.
-const ROOMS: &[(&str, &[&str])] = &[
+/// Rooms from top to bottom, and what each may import: rooms below it alone.
+type Floors = &'static [(&'static str, &'static [&'static str])];
+
+const ROOMS: Floors = &[
     ("main", &["program", "sys"]),
     ("program", &["cli", "worker"]),
     ("cli", &["app", "http", "config"]),
@@ -60,7 +62,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// The rooms within `http`, likewise.
-const HTTP_ROOMS: &[(&str, &[&str])] = &[
+const HTTP_ROOMS: Floors = &[
     ("router", &["document", "routes", "layers", "app"]),
     ("document", &["routes", "layers", "app", "edge"]),
     ("routes", &["app", "edge"]),
@@ -72,7 +74,7 @@ const HTTP_ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Tables of rooms, and the module whose rooms they are; the root of the crate has no name.
-const FLOORS: [(&str, &[(&str, &[&str])]); 2] = [("", ROOMS), ("http", HTTP_ROOMS)];
+const FLOORS: [(&str, Floors); 2] = [("", ROOMS), ("http", HTTP_ROOMS)];
 
 /// A Rust file of ours.
 struct Source {
@@ -367,7 +369,7 @@ fn rooms_import_downwards_and_as_declared() {
 }
 
 /// What the file names of a module of the crate (of its root, if that has no name), and where.
-fn imports<'a>(source: &'a Source, module: &str, rooms: &[(&str, &[&str])]) -> Vec<(usize, &'a str)> {
+fn imports<'a>(source: &'a Source, module: &str, rooms: Floors) -> Vec<(usize, &'a str)> {
     let code = source.code.as_str();
     let root = if source.path == "src/main.rs" { env!("CARGO_PKG_NAME") } else { "crate" };
     let (prefix, floor) =

@@ -1,8 +1,9 @@
 //! The HTTP edge: the only room that knows statuses.
 //!
-//! [`router`] shows every route on one screen. Data flows down: [`server`] (connections and their timers), [`layers`]
-//! (who may speak, idempotency), [`routes`] (handlers, a file per resource), [`app`] (asks the service), [`render`] (its
-//! answers as responses), [`edge`] (bodies, paths, headers, problems). [`document`] describes the routes.
+//! [`router`] shows every route on one screen. Data flows down: [`server`] (connections and their timers),
+//! [`layers`] (who may speak, idempotency), [`routes`] (handlers by resource), [`app`] (asks the service),
+//! [`render`] (its answers as responses), [`edge`] (bodies, paths, headers, problems). [`document`] describes the
+//! routes.
 //!
 //! A handler reads the request, asks the service and has the answer written: what a request means is not decided here.
 

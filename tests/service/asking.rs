@@ -24,10 +24,15 @@ struct Flags {
 
 fn config(arguments: &[&str]) -> Config {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/faults.py");
-    Flags::parse_from(["forkpool", file].iter().chain(arguments)).flags.resolve().expect("the flags are good")
+    let workers: &[&str] = if arguments.contains(&"--workers") { &[] } else { &["--workers", "2"] };
+    Flags::parse_from(["forkpool", file].iter().chain(workers).chain(arguments))
+        .flags
+        .resolve()
+        .expect("the flags are good")
 }
 
-/// Runs a test against a service with two workers that has `faults.py`; ends it afterwards.
+/// Runs a test against a service that has `faults.py`, with two workers unless `arguments` say another number; ends it
+/// afterwards.
 pub fn with_service<F, T>(arguments: &[&str], test: F)
 where
     F: FnOnce(Arc<Service>) -> T,
@@ -35,7 +40,7 @@ where
 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let config = config(&[&["--workers", "2"], arguments].concat());
+        let config = config(arguments);
         let family = Family::found().expect("a family of processes");
         let service = app::service(config.limits.clone());
         assert!(matches!(ask(&service, Request::Functions).await, Err(Refusal::Starting)));

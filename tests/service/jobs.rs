@@ -131,10 +131,10 @@ fn records_come_in_order_and_with_what_broke_the_input() {
         for broken in [false, true] {
             let (lines, end) = streamed(&service, broken).await;
             assert_eq!(lines, ["0 {\"value\":1}", "1 {\"value\":4}", "2 {\"value\":9}"]);
-            match end {
+            match &end {
                 StreamEnd::Whole { done: 3, failed: 0 } => assert!(!broken),
-                StreamEnd::Broken { index: 3, error } => assert!(broken && error == "{}"),
-                other => panic!("{other:?}"),
+                StreamEnd::Broken { index: 3, error } => assert!(broken && *error == *"{}"),
+                StreamEnd::Whole { .. } | StreamEnd::Broken { .. } | StreamEnd::Cut => panic!("{end:?}"),
             }
         }
     });
