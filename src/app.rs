@@ -46,7 +46,13 @@ const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 pub fn serve(config: Config) -> ExitCode {
     reserve_blocks();
     let _rest_of_the_log = telemetry::start();
-    match runtime().and_then(|runtime| runtime.block_on(run(config))) {
+    let served = runtime().and_then(|runtime| {
+        let served = runtime.block_on(run(config));
+        // A long operation of a shared object may still run: nobody waits for it any more.
+        runtime.shutdown_background();
+        served
+    });
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("forkpool: {error}");

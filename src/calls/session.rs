@@ -30,12 +30,40 @@ const FORGET_PERIOD: Duration = Duration::from_secs(1);
 /// From so many on it is looked at once.
 const HANDED_MAX: usize = 64;
 
-type Answer = Result<Handed, ObjectError>;
-
-/// A call that waits.
+/// A request that has no answer yet.
 struct Open {
     number: u64,
-    calling: Calling,
+    asked: Asked,
+}
+
+enum Asked {
+    /// To call a method.
+    Call(Calling),
+    /// To open an object: what it is, and its memory if it has some.
+    Open(Pin<Box<dyn Future<Output = Opened> + Send>>),
+}
+
+/// What is told of an object that was opened.
+type Opened = Result<(Bytes, Option<OwnedFd>), ObjectError>;
+
+enum Answer {
+    Returned(Handed),
+    Opened(Bytes, Option<OwnedFd>),
+    Failed(ObjectError),
+}
+
+impl Asked {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
+        match self {
+            Self::Call(calling) => {
+                Pin::new(calling).poll(cx).map(|result| result.map_or_else(Answer::Failed, Answer::Returned))
+            }
+            Self::Open(opening) => opening.as_mut().poll(cx).map(|result| match result {
+                Ok((told, memory)) => Answer::Opened(told, memory),
+                Err(error) => Answer::Failed(error),
+            }),
+        }
+    }
 }
 
 /// What is served of one process.
@@ -173,9 +201,12 @@ impl Session {
         let number = request.number;
         match request.kind {
             CallKind::Call => self.on_call(&request).await,
-            CallKind::Open => match self.opened(&request) {
-                Ok((told, memory)) => self.outbox.push(CallKind::Opened, number, &told, memory),
-                Err(error) => self.fail(number, &error),
+            CallKind::Open => match address_to_open(&request) {
+                Some(at) => {
+                    let opening = opened(self.objects.clone(), at);
+                    self.begin(number, Asked::Open(Box::pin(opening))).await;
+                }
+                None => self.fail(number, &no_object(&request)),
             },
             CallKind::Cancel => {
                 let which = std::str::from_utf8(&request.payload).ok().and_then(|text| text.parse().ok());
@@ -199,47 +230,39 @@ impl Session {
         else {
             return self.fail(number, &no_object(request));
         };
-        if self.open.len() >= OPEN_CALLS_MAX {
-            let detail = format!("this worker has {OPEN_CALLS_MAX} calls open already");
-            return self.fail(number, &ObjectError::new(ErrorCode::Overloaded, detail));
-        }
         if self.owner.0 != request.detail {
             self.owner = (request.detail, format!("{}:{}", self.pid, request.detail).into());
         }
         let caller = Caller { holder: Some(self.holder), owner: Some(Arc::clone(&self.owner.1)) };
         let (method, arguments) = (asked.method.to_owned(), asked.rest);
         let call = Call { at, method, arguments, caller, max_wait: None };
-        let mut calling = self.objects.hand_over(call);
-        match poll_fn(|cx| Poll::Ready(Pin::new(&mut calling).poll(cx))).await {
+        let calling = self.objects.hand_over(call);
+        self.begin(number, Asked::Call(calling)).await;
+    }
+
+    /// Answers at once what can be.
+    async fn begin(&mut self, number: u64, mut asked: Asked) {
+        if self.open.len() >= OPEN_CALLS_MAX {
+            let detail = format!("this worker has {OPEN_CALLS_MAX} calls open already");
+            return self.fail(number, &ObjectError::new(ErrorCode::Overloaded, detail));
+        }
+        match poll_fn(|cx| Poll::Ready(asked.poll(cx))).await {
             Poll::Ready(answer) => self.on_done((number, answer)),
-            Poll::Pending => self.open.push(Open { number, calling }),
+            Poll::Pending => self.open.push(Open { number, asked }),
         }
     }
 
     fn on_done(&mut self, (number, answer): Done) {
         match answer {
-            Ok(handed) => {
+            Answer::Returned(handed) => {
                 self.outbox.push(CallKind::Returned, number, handed.text(), None);
                 if handed.goes_back() {
                     self.outbox.hands_over(number, handed);
                 }
             }
-            Err(error) => self.fail(number, &error),
+            Answer::Opened(told, memory) => self.outbox.push(CallKind::Opened, number, &told, memory),
+            Answer::Failed(error) => self.fail(number, &error),
         }
-    }
-
-    fn opened(&self, request: &CallFrame) -> Result<(Bytes, Option<OwnedFd>), ObjectError> {
-        let address = request.asked().and_then(|asked| Address::parse(asked.address));
-        // A pipe as a whole is nothing that one could send or receive through.
-        let Some(at) = address.filter(|at| (at.kind == Kind::Pipes) == at.end.is_some()) else {
-            return Err(no_object(request));
-        };
-        if !matches!(at.kind, Kind::Values | Kind::Arrays) {
-            return Ok((self.objects.glance(&at)?, None));
-        }
-        let memory = self.objects.memory(&at)?;
-        let length = (at.kind == Kind::Arrays).then_some(memory.length);
-        Ok((json(&MemoryTold { typecode: memory.typecode, length }), Some(memory.fd)))
     }
 
     fn fail(&mut self, number: u64, error: &ObjectError) {
@@ -273,11 +296,26 @@ type Done = (u64, Answer);
 /// The first of the open calls that is done leaves them.
 fn poll_any(open: &mut Vec<Open>, cx: &mut Context<'_>) -> Poll<Done> {
     for at in 0..open.len() {
-        if let Poll::Ready(answer) = Pin::new(&mut open[at].calling).poll(cx) {
+        if let Poll::Ready(answer) = open[at].asked.poll(cx) {
             return Poll::Ready((open.swap_remove(at).number, answer));
         }
     }
     Poll::Pending
+}
+
+/// A pipe as a whole is nothing that one could send or receive through.
+fn address_to_open(request: &CallFrame) -> Option<Address> {
+    let address = Address::parse(request.asked()?.address)?;
+    ((address.kind == Kind::Pipes) == address.end.is_some()).then_some(address)
+}
+
+async fn opened(objects: Objects, at: Address) -> Opened {
+    if !matches!(at.kind, Kind::Values | Kind::Arrays) {
+        return Ok((objects.glance(&at).await?, None));
+    }
+    let memory = objects.memory(&at).await?;
+    let length = (at.kind == Kind::Arrays).then_some(memory.length);
+    Ok((json(&MemoryTold { typecode: memory.typecode, length }), Some(memory.fd)))
 }
 
 fn no_object(request: &CallFrame) -> ObjectError {

@@ -64,6 +64,11 @@ impl Arguments {
         self.find(name).map_or(0, |given| given.elements)
     }
 
+    /// How many bytes the whole body has.
+    pub fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// What all of it may cost once it is kept.
     pub fn cost(&self) -> usize {
         let elements: usize = self.given.iter().map(|given| given.elements).sum();

@@ -1,16 +1,18 @@
 //! A call as a future: done in its first poll if it can be, else in a line until its answer comes, its time is up or it
 //! is dropped.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::time::Sleep;
 
-use super::line::{Outcome, Slot, Ticket, Undo};
+use super::begin::{Beginning, Later};
+use super::line::{Slot, Ticket, Undo};
 use super::object::{Common, Object};
 use super::thing::Step;
 use super::{Call, ObjectError, Objects};
@@ -54,31 +56,108 @@ impl Handed {
 impl Drop for Back {
     fn drop(&mut self) {
         let Some(undo) = self.undo.take() else { return };
-        let _ = self.object.with(&self.common, |thing, context| thing.undo(undo, context));
+        self.object.soon(&self.common, |thing, context| thing.undo(undo, context));
     }
 }
 
-/// A call on its way.
+/// A call that has begun.
 #[derive(Debug)]
+pub(super) enum Begun {
+    Done(Handed),
+    Waits(Waiting),
+}
+
+/// A call that waits in a line of its object. If this is dropped, it leaves, and what was handed to it goes back.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    object: Arc<Object>,
+    common: Arc<Common>,
+    /// `None` once it has its answer.
+    ticket: Option<Ticket>,
+    slot: Arc<Slot>,
+    max_wait: Option<Duration>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Begun {
+    pub fn new(step: Step, object: Arc<Object>, common: Arc<Common>, max_wait: Option<Duration>) -> Self {
+        match step {
+            Step::Done(text, undo) => {
+                let back = undo.map(|undo| Back { undo: Some(undo), object, common });
+                Self::Done(Handed { text, back })
+            }
+            Step::Wait { ticket, slot, timeout } => {
+                let sleep = sleep_of(timeout.or(max_wait));
+                Self::Waits(Waiting { object, common, ticket: Some(ticket), slot, max_wait, sleep })
+            }
+        }
+    }
+}
+
+impl Waiting {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Handed, ObjectError>> {
+        while let Some(ticket) = self.ticket {
+            if let Poll::Ready(outcome) = self.slot.poll(cx.waker()) {
+                self.ticket = None;
+                return Poll::Ready(outcome.map(|(text, undo)| {
+                    let (object, common) = (Arc::clone(&self.object), Arc::clone(&self.common));
+                    Handed { text, back: undo.map(|undo| Back { undo: Some(undo), object, common }) }
+                }));
+            }
+            match &mut self.sleep {
+                Some(sleep) => ready!(sleep.as_mut().poll(cx)),
+                None => return Poll::Pending,
+            }
+            let slot = Arc::clone(&self.slot);
+            self.object.soon(&self.common, move |thing, context| {
+                if let Some(outcome) = thing.late(ticket, context) {
+                    slot.fill(outcome);
+                }
+            });
+            // Unless that was the answer something else is waited for now (a condition's lock).
+            self.sleep = sleep_of(self.max_wait);
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let Some(ticket) = self.ticket.take() else { return };
+        let slot = Arc::clone(&self.slot);
+        self.object.soon(&self.common, move |thing, context| {
+            // First out of the line: nothing is put into the slot afterwards.
+            thing.withdraw(ticket, context);
+            if let Some(Ok((_, Some(undo)))) = slot.take() {
+                thing.undo(undo, context);
+            }
+        });
+    }
+}
+
+fn sleep_of(time: Option<Duration>) -> Option<Pin<Box<Sleep>>> {
+    let until = time.and_then(|time| Instant::now().checked_add(time));
+    until.map(|until| Box::pin(tokio::time::sleep_until(until.into())))
+}
+
+/// A call on its way.
 pub struct Calling {
     objects: Objects,
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     New(Box<Call>),
+    /// Its object is not free, or its method runs elsewhere. Dropped, it is not called if it hasn't begun.
+    Later(Later),
     Waiting(Waiting),
     Over,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    object: Arc<Object>,
-    ticket: Ticket,
-    slot: Arc<Slot>,
-    max_wait: Option<Duration>,
-    sleep: Option<Pin<Box<Sleep>>>,
+impl fmt::Debug for Calling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calling").finish_non_exhaustive()
+    }
 }
 
 impl Calling {
@@ -86,70 +165,16 @@ impl Calling {
         Self { objects, state: State::New(Box::new(call)) }
     }
 
-    fn begin(&mut self, call: Call) -> Result<Option<Handed>, ObjectError> {
-        let max_wait = call.max_wait;
-        let over_http = call.caller.holder.is_none();
-        let (object, step) = self.objects.begin(call)?;
-        match step {
-            Step::Done(text, undo) => Ok(Some(self.handed(&object, text, undo))),
-            Step::Wait { ticket, slot, timeout } => {
-                let limit = timeout.or(max_wait);
-                let sleep = limit.and_then(|limit| Instant::now().checked_add(limit)).map(sleep_until);
-                self.state = State::Waiting(Waiting { object, ticket, slot, max_wait, sleep });
-                if over_http && self.objects.is_closed() {
-                    return Err(ObjectError::draining());
-                }
-                Ok(None)
+    fn begun(&mut self, begun: Result<Begun, ObjectError>) -> Option<Result<Handed, ObjectError>> {
+        match begun {
+            Ok(Begun::Waits(waiting)) => {
+                self.state = State::Waiting(waiting);
+                None
             }
+            Ok(Begun::Done(handed)) => Some(Ok(handed)),
+            Err(error) => Some(Err(error)),
         }
     }
-
-    fn handed(&self, object: &Arc<Object>, text: Bytes, undo: Option<Undo>) -> Handed {
-        let back =
-            |undo| Back { undo: Some(undo), object: Arc::clone(object), common: self.objects.common() };
-        Handed { text, back: undo.map(back) }
-    }
-
-    fn ended(&mut self, outcome: Outcome) -> Result<Handed, ObjectError> {
-        let State::Waiting(waiting) = std::mem::replace(&mut self.state, State::Over) else {
-            return Err(ObjectError::draining());
-        };
-        outcome.map(|(text, undo)| self.handed(&waiting.object, text, undo))
-    }
-
-    /// The answer of a call that waits, once it is there.
-    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<Handed, ObjectError>> {
-        loop {
-            let State::Waiting(waiting) = &mut self.state else { return Poll::Pending };
-            if let Poll::Ready(outcome) = waiting.slot.poll(cx.waker()) {
-                return Poll::Ready(self.ended(outcome));
-            }
-            match &mut waiting.sleep {
-                Some(sleep) => std::task::ready!(sleep.as_mut().poll(cx)),
-                None => return Poll::Pending,
-            }
-            let ticket = waiting.ticket;
-            let common = self.objects.common();
-            let late = waiting.object.with(&common, |thing, context| thing.late(ticket, context));
-            match late {
-                Ok(Some(outcome)) => return Poll::Ready(self.ended(outcome)),
-                // It is gone: those who waited were told, unless they had been given something before.
-                Err(error) => {
-                    let told = waiting.slot.take().unwrap_or(Err(error));
-                    return Poll::Ready(self.ended(told));
-                }
-                // Something else is waited for now (a condition's lock).
-                Ok(None) => {
-                    let more = waiting.max_wait.and_then(|limit| Instant::now().checked_add(limit));
-                    waiting.sleep = more.map(sleep_until);
-                }
-            }
-        }
-    }
-}
-
-fn sleep_until(at: Instant) -> Pin<Box<Sleep>> {
-    Box::pin(tokio::time::sleep_until(at.into()))
 }
 
 impl Future for Calling {
@@ -159,25 +184,25 @@ impl Future for Calling {
         if let State::New(_) = &self.state
             && let State::New(call) = std::mem::replace(&mut self.state, State::Over)
         {
-            match self.begin(*call) {
-                Ok(Some(handed)) => return Poll::Ready(Ok(handed)),
-                Ok(None) => {}
-                Err(error) => return Poll::Ready(Err(error)),
+            match self.objects.begin(*call) {
+                Beginning::Now(begun) => {
+                    if let Some(result) = self.begun(begun) {
+                        return Poll::Ready(result);
+                    }
+                }
+                Beginning::Later(later) => self.state = State::Later(later),
             }
         }
-        self.poll_waiting(cx)
-    }
-}
-
-impl Drop for Calling {
-    fn drop(&mut self) {
-        let State::Waiting(waiting) = std::mem::replace(&mut self.state, State::Over) else { return };
-        // First out of the line: nothing is put into the slot afterwards.
-        let ticket = waiting.ticket;
-        let common = self.objects.common();
-        let _ = waiting.object.with(&common, |thing, context| thing.withdraw(ticket, context));
-        if let Some(Ok((text, undo))) = waiting.slot.take() {
-            drop(self.handed(&waiting.object, text, undo));
+        if let State::Later(later) = &mut self.state {
+            let begun = ready!(later.as_mut().poll(cx));
+            self.state = State::Over;
+            if let Some(result) = self.begun(begun) {
+                return Poll::Ready(result);
+            }
+        }
+        match &mut self.state {
+            State::Waiting(waiting) => waiting.poll(cx),
+            State::New(_) | State::Later(_) | State::Over => Poll::Pending,
         }
     }
 }

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 
 use super::arguments::Arguments;
+use super::elsewhere::ITEM_COST;
 use super::error::{ErrorCode, ObjectError};
 use super::line::{Outcome, Ticket};
 use super::python::{Key, members, shown};
 use super::room::ITEM_BYTES;
-use super::thing::{self, Context, Members, Step, Thing, Turn, array};
+use super::thing::{self, Context, Members, Operation, Step, Thing, Turn, array};
 use crate::json;
 
 /// Counted for an entry besides its texts.
@@ -166,13 +167,32 @@ impl Thing for Dict {
             "popitem" => self.pop_last(),
             "update" => self.update(turn),
             "clear" => {
-                *self = Self { next_place: self.next_place, ..Self::default() };
+                let (bytes, empty) = (self.bytes(), Self { next_place: self.next_place, ..Self::default() });
+                turn.context.elsewhere.free(std::mem::replace(self, empty), bytes);
                 Ok(Step::null())
             }
             "__contains__" | "__getitem__" | "get" | "__delitem__" | "pop" | "setdefault" | "__setitem__" => {
                 self.of_key(method, turn)
             }
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
+        }
+    }
+
+    fn cost(&self, operation: &Operation<'_>) -> usize {
+        let all = self.text_bytes + self.entries.len() * ITEM_COST;
+        let Operation::Call(method, arguments) = operation else { return all };
+        // A table that grows is filled anew.
+        let growing = |more: usize| {
+            let is_full = self.places.len() + more > self.places.capacity();
+            if is_full { self.places.len() * ITEM_COST } else { 0 }
+        };
+        match *method {
+            "__len__" | "clear" => 0,
+            "__iter__" | "keys" | "values" | "items" | "copy" => all,
+            "popitem" => self.entries.last_key_value().map_or(0, |(_, (key, value))| key.len() + value.len()),
+            "update" => arguments.len() + growing(arguments.elements("items")),
+            "__setitem__" | "setdefault" => arguments.len() + growing(1),
+            _ => arguments.len(),
         }
     }
 

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 
 use super::arguments::Arguments;
+use super::elsewhere::{ITEM_COST, sum_until_long};
 use super::error::{ErrorCode, ObjectError};
 use super::line::{Outcome, Ticket};
 use super::python::{NoOrder, PART_BYTES, Value, Wanted, shown, sorted};
 use super::room::ITEM_BYTES;
 use super::slice::Slice;
-use super::thing::{Context, Members, Step, Thing, Turn, array};
+use super::thing::{Context, Members, Operation, Step, Thing, Turn, array};
 use crate::json;
 
 #[derive(Debug, Default)]
@@ -165,6 +166,31 @@ impl List {
         Ok(Step::null())
     }
 
+    /// What it costs to look at every item.
+    fn cost_of_all(&self) -> usize {
+        self.item_bytes + self.items.len() * ITEM_COST
+    }
+
+    /// How many items move when one comes or goes here.
+    fn moved(&self, index: i64) -> usize {
+        let length = i64::try_from(self.items.len()).unwrap_or(i64::MAX);
+        let behind = if index < 0 { index.saturating_neg() } else { length.saturating_sub(index) };
+        usize::try_from(behind.clamp(0, length)).unwrap_or(0)
+    }
+
+    fn cost_of_items(&self, method: &str, arguments: &Arguments) -> usize {
+        if let Some(index) = arguments.integer("index") {
+            return if method == "__delitem__" { self.moved(index) } else { 0 };
+        }
+        match Slice::of(arguments, self.items.len()) {
+            Ok(Some(slice)) if method == "__getitem__" => {
+                sum_until_long(slice.places().map(|at| self.items[at].len()))
+            }
+            Ok(Some(_)) => self.cost_of_all() + arguments.len(),
+            Ok(None) | Err(_) => 0,
+        }
+    }
+
     /// The items so often, if there is room for that.
     fn times(&self, turn: &Turn<'_>) -> Result<Vec<Bytes>, ObjectError> {
         let times = usize::try_from(turn.arguments.integer("value").unwrap_or(0)).unwrap_or(0);
@@ -209,11 +235,29 @@ impl Thing for List {
             "append" => self.extend(vec![turn.kept("object")]),
             "extend" => self.extend(turn.arguments.raw("iterable").map(copied).unwrap_or_default()),
             "insert" => self.insert(turn),
-            "clear" => *self = Self::default(),
+            "clear" => {
+                let bytes = self.bytes();
+                turn.context.elsewhere.free(std::mem::take(self), bytes);
+            }
             "reverse" => self.items.reverse(),
             _ => return Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         }
         Ok(Step::null())
+    }
+
+    fn cost(&self, operation: &Operation<'_>) -> usize {
+        let Operation::Call(method, arguments) = operation else { return self.cost_of_all() };
+        match *method {
+            "__len__" | "append" | "clear" => 0,
+            "__getitem__" | "__setitem__" | "__delitem__" => self.cost_of_items(method, arguments),
+            "pop" => self.moved(arguments.integer("index").unwrap_or(-1)),
+            "insert" => self.moved(arguments.integer("index").unwrap_or(0)),
+            "extend" => arguments.len(),
+            "__mul__" | "__rmul__" | "__imul__" => {
+                self.cost_of_all().saturating_mul(arguments.count("value").unwrap_or(0))
+            }
+            _ => self.cost_of_all() + arguments.len(),
+        }
     }
 
     fn late(&mut self, _: Ticket, _: Context<'_>) -> Option<Outcome> {

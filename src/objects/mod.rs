@@ -6,10 +6,12 @@
 mod address;
 mod arguments;
 mod barrier;
+mod begin;
 mod call;
 pub mod catalog;
 mod condition;
 mod dict;
+mod elsewhere;
 mod error;
 mod event;
 mod line;

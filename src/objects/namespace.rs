@@ -6,10 +6,11 @@ use bytes::Bytes;
 
 use super::arguments::Arguments;
 use super::dict::pairs;
+use super::elsewhere::ITEM_COST;
 use super::error::{ErrorCode, ObjectError};
 use super::line::{Outcome, Ticket};
 use super::room::ITEM_BYTES;
-use super::thing::{self, Context, Members, Step, Thing, Turn};
+use super::thing::{self, Context, Members, Operation, Step, Thing, Turn};
 
 #[derive(Debug, Default)]
 pub(super) struct Namespace {
@@ -63,6 +64,13 @@ impl Thing for Namespace {
             }
             "__delattr__" => self.delete(&name).map(|()| Step::null()).ok_or_else(|| attribute_error(&name)),
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
+        }
+    }
+
+    fn cost(&self, operation: &Operation<'_>) -> usize {
+        match operation {
+            Operation::Show => self.text_bytes + self.attributes.len() * ITEM_COST,
+            Operation::Call(_, arguments) => arguments.len(),
         }
     }
 

@@ -131,15 +131,15 @@ impl Pipe {
         turn.wait(&mut end.receivers, want, patience)
     }
 
-    fn close(&mut self, end: usize) {
+    fn close(&mut self, end: usize, context: Context<'_>) {
         let (one, other) = self.ends.split_at_mut(1);
         let (this, peer) = if end == 0 { (&mut one[0], &mut other[0]) } else { (&mut other[0], &mut one[0]) };
         if this.closed {
             return;
         }
         this.closed = true;
-        this.items.clear();
-        this.item_bytes = 0;
+        let bytes = std::mem::take(&mut this.item_bytes) + this.items.len() * ITEM_BYTES;
+        context.elsewhere.free(std::mem::take(&mut this.items), bytes);
         this.receivers.end_all(&Err(handle_closed()));
         peer.receivers.end_if(&Ok((truth_text(true), None)), |waiter| waiter.wants == Want::Poll);
         peer.receivers.end_all(&Err(end_of_file()));
@@ -154,7 +154,7 @@ impl Pipe {
 impl Thing for Pipe {
     fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
         if method == "close" {
-            self.close(turn.end);
+            self.close(turn.end, turn.context);
             return Ok(Step::null());
         }
         let end = &mut self.ends[turn.end];
@@ -201,12 +201,12 @@ impl Thing for Pipe {
     }
 
     /// An end that this process alone has used is closed with it.
-    fn died(&mut self, holder: HolderId, _: Context<'_>) {
+    fn died(&mut self, holder: HolderId, context: Context<'_>) {
         for at in 0..2 {
             let end = &mut self.ends[at];
             end.receivers.take_if(|waiter| waiter.holder == Some(holder));
             if end.users.remove(&holder) && end.users.is_empty() && !end.stays_open {
-                self.close(at);
+                self.close(at, context);
             }
         }
     }

@@ -9,16 +9,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
 
 use super::address::{Address, Caller, HolderId, is_name};
 use super::arguments::Arguments;
 use super::call::{Calling, Handed};
-use super::catalog::OWNER_CHARS_MAX;
+use super::elsewhere::{Elsewhere, LONG_FROM};
 use super::error::{ErrorCode, ObjectError};
 use super::object::{Common, Object, made, unknown};
 use super::room::{OBJECT_BYTES, Room};
-use super::thing::{Context, Members, Numbers, Step, Thing, Turn};
+use super::thing::{Members, Numbers, Operation, Thing};
 use super::{Kind, ObjectLimits, SharedMemory};
 
 /// All objects; a clone is the same ones.
@@ -60,10 +59,10 @@ pub struct Page {
 }
 
 impl Objects {
-    /// No objects yet; their leases are watched by the runtime that this is called in.
+    /// No objects yet; the runtime that this is called in watches their leases and runs their long operations.
     pub fn new(limits: ObjectLimits) -> Self {
-        let runtime = Handle::try_current().ok();
-        let common = Common { numbers: Numbers::new(), room: Room::new(&limits), limits, runtime };
+        let (numbers, room, elsewhere) = (Numbers::new(), Room::new(&limits), Elsewhere::new());
+        let common = Common { numbers, room, limits, elsewhere };
         Self(Arc::new(Inner {
             common: Arc::new(common),
             named: Mutex::default(),
@@ -81,7 +80,7 @@ impl Objects {
         self.0.closed.load(Ordering::Relaxed)
     }
 
-    fn find(&self, at: &Address) -> Result<Arc<Object>, ObjectError> {
+    pub(super) fn find(&self, at: &Address) -> Result<Arc<Object>, ObjectError> {
         let found = self.0.named.lock()[at.kind as usize].get(&*at.name).map(Arc::clone);
         found.ok_or_else(|| unknown(at))
     }
@@ -90,29 +89,47 @@ impl Objects {
     ///
     /// # Errors
     /// A name or argument that can't be; another object of that name; no room.
-    pub fn make(&self, at: &Address, arguments: Bytes) -> Result<Bytes, ObjectError> {
+    pub async fn make(&self, at: &Address, arguments: Bytes) -> Result<Bytes, ObjectError> {
         if !is_name(&at.name) {
             let detail = "a name must be 1 to 128 of A-Z, a-z, 0-9, _, . and -, and not . or ..";
             return Err(ObjectError::invalid("name", detail));
         }
-        let common = &self.0.common;
-        let spec = at.kind.spec();
-        let arguments = Arguments::read(arguments, spec.constructor, common.limits.depth_max)?;
-        let made_with = self.fingerprint(&arguments, at.kind);
         loop {
-            let there = match self.find(at) {
-                Ok(there) => Err(there),
-                Err(_) => self.made(at, &arguments, made_with)?,
+            let made = if arguments.len() < LONG_FROM {
+                self.made_or_found(at, arguments.clone())
+            } else {
+                let _kept = self.0.common.room.reserve(arguments.len())?;
+                let (objects, at, arguments) = (self.clone(), at.clone(), arguments.clone());
+                self.0.common.elsewhere.run(move || objects.made_or_found(&at, arguments)).await?
             };
-            match there {
+            match made? {
                 Ok(shown) => return Ok(shown),
-                Err(there) => match same(&there, made_with).and_then(|()| self.shown(&there, is_small)) {
+                Err(there) => match self.shown(there, is_small).await {
                     // Removed since it was found: then it is made anew.
                     Err(error) if error.code == ErrorCode::UnknownObject => {}
                     result => return result,
                 },
             }
         }
+    }
+
+    /// A new object, shown; or the one that is there, if it was made with the same arguments.
+    fn made_or_found(
+        &self,
+        at: &Address,
+        arguments: Bytes,
+    ) -> Result<Result<Bytes, Arc<Object>>, ObjectError> {
+        let arguments =
+            Arguments::read(arguments, at.kind.spec().constructor, self.0.common.limits.depth_max)?;
+        let made_with = self.fingerprint(&arguments, at.kind);
+        let made = match self.find(at) {
+            Ok(there) => Err(there),
+            Err(_) => self.made(at, &arguments, made_with)?,
+        };
+        if let Err(there) = &made {
+            same(there, made_with)?;
+        }
+        Ok(made)
     }
 
     /// A new object, shown, unless another one of its name was faster.
@@ -154,22 +171,29 @@ impl Objects {
     /// An object's arguments and content (GET).
     ///
     /// # Errors
-    /// There is none.
-    pub fn show(&self, at: &Address) -> Result<Bytes, ObjectError> {
-        self.shown(&self.find(at)?, |_| true)
+    /// There is none, or its content is too large for an answer.
+    pub async fn show(&self, at: &Address) -> Result<Bytes, ObjectError> {
+        self.shown(self.find(at)?, |_| true).await
     }
 
-    /// An object's arguments and state, without its content: whether it is there costs no more.
+    /// An object's arguments and state, without its content.
     ///
     /// # Errors
     /// There is none.
-    pub fn glance(&self, at: &Address) -> Result<Bytes, ObjectError> {
-        self.shown(&self.find(at)?, |_| false)
+    pub async fn glance(&self, at: &Address) -> Result<Bytes, ObjectError> {
+        self.shown(self.find(at)?, |_| false).await
     }
 
-    fn shown(&self, object: &Arc<Object>, whole: fn(&dyn Thing) -> bool) -> Result<Bytes, ObjectError> {
-        let bytes_max = self.0.common.limits.answer_bytes_max;
-        object.with(&self.0.common, |thing, _| shown(&object.address.name, thing, whole(thing), bytes_max))?
+    async fn shown(&self, object: Arc<Object>, whole: fn(&dyn Thing) -> bool) -> Result<Bytes, ObjectError> {
+        let common = Arc::clone(&self.0.common);
+        let mut guard = object.lock().await;
+        let is_long = guard.thing().is_some_and(|thing| whole(thing) && thing.is_long(&Operation::Show));
+        let mut work = move || {
+            guard.act(&common, |thing, context| {
+                shown(&object.address.name, thing, whole(thing), context.answer_bytes_max)
+            })?
+        };
+        if is_long { self.0.common.elsewhere.run(work).await? } else { work() }
     }
 
     /// Removes an object (DELETE); those who wait for it are told.
@@ -183,7 +207,7 @@ impl Objects {
     }
 
     /// The objects of a kind in the order of their names, after the one that `cursor` names.
-    pub fn list(&self, kind: Kind, limit: usize, cursor: Option<&str>) -> Page {
+    pub async fn list(&self, kind: Kind, limit: usize, cursor: Option<&str>) -> Page {
         let from = cursor.map_or(Bound::Unbounded, Bound::Excluded);
         let mut found: Vec<Arc<Object>> = {
             let named = self.0.named.lock();
@@ -193,7 +217,11 @@ impl Objects {
         let more = found.len() > limit;
         found.truncate(limit);
         let next_cursor = found.last().filter(|_| more).map(|object| object.address.name.to_string());
-        let items = found.iter().filter_map(|object| self.shown(object, |_| false).ok()).collect();
+        let mut items = Vec::with_capacity(found.len());
+        for object in found {
+            // Those removed meanwhile are left out.
+            items.extend(self.shown(object, |_| false).await);
+        }
         Page { items, next_cursor }
     }
 
@@ -213,47 +241,15 @@ impl Objects {
         Calling::new(self.clone(), call)
     }
 
-    pub(super) fn begin(&self, mut call: Call) -> Result<(Arc<Object>, Step), ObjectError> {
-        let object = self.find(&call.at)?;
-        let kind = call.at.kind;
-        let method = kind.spec().method(&call.method).ok_or_else(|| unknown_method(kind, &call.method))?;
-        let end = match (kind, call.at.end) {
-            (Kind::Pipes, None) => return Err(ObjectError::new(ErrorCode::UnknownMethod, AN_END)),
-            (_, end) => usize::from(end.unwrap_or(0)),
-        };
-        let common = &self.0.common;
-        let over_http = call.caller.holder.is_none();
-        let arguments =
-            Arguments::read(std::mem::take(&mut call.arguments), method.params, common.limits.depth_max)?;
-        if let Some(owner) = arguments.text("owner")? {
-            if owner.chars().count() > OWNER_CHARS_MAX {
-                let detail = format!("owner must be a string of at most {OWNER_CHARS_MAX} characters");
-                return Err(ObjectError::invalid("owner", detail));
-            }
-            call.caller.owner = Some(owner.into());
+    /// This process may hold something of the object from now on.
+    pub(super) fn note_holder(&self, holder: HolderId, object: &Arc<Object>) {
+        let mut held = self.0.held.lock();
+        let held = held.entry(holder).or_default();
+        held.entry(object.id).or_insert_with(|| Arc::downgrade(object));
+        // A process that lives long may see many objects come and go.
+        if held.len() >= HELD_PRUNED_FROM && held.len().is_power_of_two() {
+            held.retain(|_, object| object.strong_count() > 0);
         }
-        let cost = if method.grows { arguments.cost() } else { 0 };
-        let timeout_max = over_http.then_some(common.limits.timeout_max);
-        let caller = &call.caller;
-        let step = object.with(common, |thing, context: Context<'_>| {
-            if cost > 0 {
-                context.room.bytes(cost)?;
-            }
-            let turn = Turn { context, arguments: &arguments, caller, end, timeout_max };
-            let step = thing.call(method.name, &turn);
-            step.map(|step| (step, thing.is_held()))
-        });
-        let (step, is_held) = step??;
-        if let (Some(holder), true) = (call.caller.holder, is_held) {
-            let mut held = self.0.held.lock();
-            let held = held.entry(holder).or_default();
-            held.entry(object.id).or_insert_with(|| Arc::downgrade(&object));
-            // A process that lives long may see many objects come and go.
-            if held.len() >= HELD_PRUNED_FROM && held.len().is_power_of_two() {
-                held.retain(|_, object| object.strong_count() > 0);
-            }
-        }
-        Ok((object, step))
     }
 
     /// A process has died: what it held comes back, what waits for it is told. Whoever says so has begun its calls and
@@ -261,7 +257,7 @@ impl Objects {
     pub fn died(&self, holder: HolderId) {
         let held = self.0.held.lock().remove(&holder).unwrap_or_default();
         for object in held.into_values().filter_map(|object| object.upgrade()) {
-            let _ = object.with(&self.0.common, |thing, context| thing.died(holder, context));
+            object.soon(&self.0.common, move |thing, context| thing.died(holder, context));
         }
     }
 
@@ -269,7 +265,7 @@ impl Objects {
     pub fn returned(&self, holder: HolderId) {
         let held = self.0.held.lock().remove(&holder).unwrap_or_default();
         for object in held.into_values().filter_map(|object| object.upgrade()) {
-            let _ = object.with(&self.0.common, |thing, _| thing.returned(holder));
+            object.soon(&self.0.common, move |thing, _| thing.returned(holder));
         }
     }
 
@@ -277,8 +273,9 @@ impl Objects {
     ///
     /// # Errors
     /// There is none, or it is of another kind; or the process has no descriptor left.
-    pub fn memory(&self, at: &Address) -> Result<SharedMemory, ObjectError> {
-        let memory = self.find(at)?.with(&self.0.common, |thing, _| thing.memory())?;
+    pub async fn memory(&self, at: &Address) -> Result<SharedMemory, ObjectError> {
+        let mut guard = self.find(at)?.lock().await;
+        let memory = guard.act(&self.0.common, |thing, _| thing.memory())?;
         memory.ok_or_else(|| {
             let detail = format!("{at} has no memory of its own, or no descriptor is left");
             ObjectError::new(ErrorCode::Overloaded, detail)
@@ -292,8 +289,7 @@ impl Objects {
         let all: Vec<Arc<Object>> =
             self.0.named.lock().iter().flat_map(BTreeMap::values).map(Arc::clone).collect();
         for object in all {
-            let _ =
-                object.with(&self.0.common, |thing, _| thing.end_waits(&Err(ObjectError::draining()), true));
+            object.soon(&self.0.common, |thing, _| thing.end_waits(&Err(ObjectError::draining()), true));
         }
     }
 
@@ -321,8 +317,6 @@ const CONTENT_SHOWN_MAX: usize = 256 << 10;
 /// From so many objects on, those that are gone are forgotten now and then.
 const HELD_PRUNED_FROM: usize = 1_024;
 
-const AN_END: &str = "methods are those of a pipe's end: /v1/pipes/NAME/0/METHOD, or 1";
-
 /// What a constructor's argument is when it is left out, as text, where that is the same object.
 fn default_text(kind: Kind, name: &str) -> &'static [u8] {
     match (kind, name) {
@@ -343,11 +337,4 @@ fn same(there: &Object, made_with: [u64; 2]) -> Result<(), ObjectError> {
     let address = &there.address;
     let detail = format!("{address} was made with other arguments; DELETE it, or take another name");
     Err(ObjectError::new(ErrorCode::AlreadyExists, detail))
-}
-
-fn unknown_method(kind: Kind, method: &str) -> ObjectError {
-    let names: Vec<&str> = kind.spec().methods.iter().map(|method| method.name).collect();
-    let method: String = method.chars().take(200).collect();
-    let detail = format!("{kind} have no method {method:?}; they have: {}", names.join(", "));
-    ObjectError::new(ErrorCode::UnknownMethod, detail)
 }

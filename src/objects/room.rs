@@ -75,6 +75,14 @@ impl Room {
         Claim { room: self, bytes: Cell::new(0) }
     }
 
+    /// Takes bytes for as long as the answer lives.
+    pub fn reserve(&self, bytes: usize) -> Result<Reservation, ObjectError> {
+        let claim = self.claim();
+        claim.bytes(bytes)?;
+        claim.bytes.set(0);
+        Ok(Reservation { room: self.clone(), bytes })
+    }
+
     /// An object has gone.
     pub fn leave(&self, bytes: usize) {
         self.0.objects.fetch_sub(1, Ordering::Relaxed);
@@ -126,6 +134,19 @@ impl Claim<'_> {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         self.room.settle(self.bytes.take(), 0);
+    }
+}
+
+/// Bytes taken until this is dropped.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    room: Room,
+    bytes: usize,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.room.settle(self.bytes, 0);
     }
 }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::address::{Caller, HolderId};
 use super::arguments::Arguments;
+use super::elsewhere::{Elsewhere, LONG_FROM};
 use super::error::{ErrorCode, ObjectError};
 use super::line::{Line, Outcome, Slot, Ticket, Undo, Waiter};
 use super::room::{Claim, WAITER_BYTES};
@@ -44,6 +45,7 @@ impl Numbers {
 pub(super) struct Context<'a> {
     pub numbers: &'a Numbers,
     pub room: &'a Claim<'a>,
+    pub elsewhere: &'a Elsewhere,
     /// Of an answer that is put together.
     pub answer_bytes_max: usize,
     pub now: Instant,
@@ -59,6 +61,15 @@ pub(super) struct Turn<'a> {
     pub end: usize,
     /// The longest duration that it may name; `None` in workers.
     pub timeout_max: Option<Duration>,
+}
+
+/// What may take long.
+#[derive(Debug)]
+pub(super) enum Operation<'a> {
+    /// To show it with its content.
+    Show,
+    /// A method, with its arguments.
+    Call(&'a str, &'a Arguments),
 }
 
 /// How a call goes on.
@@ -142,6 +153,17 @@ impl Turn<'_> {
 pub(super) trait Thing: Debug + Send {
     /// A method. What can be done at once is done at once.
     fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError>;
+
+    /// What an operation costs: about how many bytes of JSON it reads and writes.
+    fn cost(&self, operation: &Operation<'_>) -> usize {
+        let _ = operation;
+        0
+    }
+
+    /// Whether an operation would keep the server's thread too long.
+    fn is_long(&self, operation: &Operation<'_>) -> bool {
+        self.cost(operation) >= LONG_FROM
+    }
 
     /// The time of a waiting call is up: its answer, or `None` if it goes on waiting for something else.
     fn late(&mut self, ticket: Ticket, context: Context<'_>) -> Option<Outcome>;

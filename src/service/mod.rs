@@ -125,9 +125,11 @@ impl Service {
             Request::JoinProcess { id, timeout } => Box::pin(self.join_process(&id, timeout)).await,
             Request::SignalProcess { id, signal } => self.signal_process(&id, signal),
             Request::ProcessOutput { id } => self.process_output(&id),
-            Request::Objects { kind, limit, cursor } => self.list_objects(kind, limit, cursor.as_deref()),
-            Request::Object(at) => self.object(&at),
-            Request::MakeObject { at, arguments } => self.make_object(at, arguments),
+            Request::Objects { kind, limit, cursor } => {
+                Box::pin(self.list_objects(kind, limit, cursor.as_deref())).await
+            }
+            Request::Object(at) => Box::pin(self.object(&at)).await,
+            Request::MakeObject { at, arguments } => Box::pin(self.make_object(at, arguments)).await,
             Request::RemoveObject(at) => self.remove_object(&at),
             Request::CallObject(call) => Box::pin(self.call_object(*call)).await,
             Request::Readiness => self.readiness(),

@@ -8,24 +8,24 @@ use super::refusal::Refusal;
 use crate::objects::{Address, Call, Kind};
 
 impl Service {
-    pub(super) fn list_objects(
+    pub(super) async fn list_objects(
         &self,
         kind: Kind,
         limit: usize,
         cursor: Option<&str>,
     ) -> Result<Answer, Refusal> {
         self.parts()?;
-        Ok(Answer::Objects(self.objects.list(kind, limit, cursor)))
+        Ok(Answer::Objects(self.objects.list(kind, limit, cursor).await))
     }
 
-    pub(super) fn object(&self, at: &Address) -> Result<Answer, Refusal> {
+    pub(super) async fn object(&self, at: &Address) -> Result<Answer, Refusal> {
         self.parts()?;
-        Ok(Answer::Object(self.objects.show(at)?))
+        Ok(Answer::Object(self.objects.show(at).await?))
     }
 
-    pub(super) fn make_object(&self, at: Address, arguments: Bytes) -> Result<Answer, Refusal> {
+    pub(super) async fn make_object(&self, at: Address, arguments: Bytes) -> Result<Answer, Refusal> {
         self.parts_for_work()?;
-        Ok(Answer::ObjectMade { shown: self.objects.make(&at, arguments)?, at })
+        Ok(Answer::ObjectMade { shown: self.objects.make(&at, arguments).await?, at })
     }
 
     pub(super) fn remove_object(&self, at: &Address) -> Result<Answer, Refusal> {

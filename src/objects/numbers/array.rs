@@ -10,10 +10,11 @@ use crate::json;
 use crate::objects::address::HolderId;
 use crate::objects::arguments::Arguments;
 use crate::objects::catalog::LENGTH_MAX;
+use crate::objects::elsewhere::ITEM_COST;
 use crate::objects::error::{ErrorCode, ObjectError};
 use crate::objects::line::{Outcome, Ticket, Undo};
 use crate::objects::lock::{acquire, acquired, not_acquired, release, renew};
-use crate::objects::thing::{Context, Members, Step, Thing, Turn, array_of};
+use crate::objects::thing::{Context, Members, Operation, Step, Thing, Turn, array_of};
 
 #[derive(Debug)]
 pub(in crate::objects) struct SharedArray(Locked<()>);
@@ -122,6 +123,17 @@ impl Thing for SharedArray {
         };
         self.settle(turn.context);
         step
+    }
+
+    fn cost(&self, operation: &Operation<'_>) -> usize {
+        match operation {
+            Operation::Show => self.0.length * ITEM_COST,
+            Operation::Call("get" | "set", arguments) => match self.which(arguments) {
+                Ok(Which::Some(range)) => range.len() * ITEM_COST + arguments.len(),
+                Ok(Which::One(_)) | Err(_) => arguments.len(),
+            },
+            Operation::Call(..) => 0,
+        }
     }
 
     fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Outcome> {

@@ -10,7 +10,7 @@ use crate::objects::arguments::Arguments;
 use crate::objects::error::{ErrorCode, ObjectError};
 use crate::objects::line::{Outcome, Ticket, Undo};
 use crate::objects::lock::{acquire, acquired, not_acquired, release, renew};
-use crate::objects::thing::{Context, Members, Step, Thing, Turn};
+use crate::objects::thing::{Context, Members, Operation, Step, Thing, Turn};
 
 /// What the lock is waited for.
 #[derive(Debug)]
@@ -89,6 +89,11 @@ impl Thing for SharedValue {
         };
         self.settle(turn.context);
         step
+    }
+
+    fn cost(&self, operation: &Operation<'_>) -> usize {
+        // A number may be as long as a body.
+        if let Operation::Call(_, arguments) = operation { arguments.len() } else { 0 }
     }
 
     fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Outcome> {

@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{Call, Caller, ErrorCode, ObjectError, Objects, at, make, now, objects, shown, waiting, worker};
+use super::{
+    Call, Caller, ErrorCode, ObjectError, Objects, at, calling, done, make, now, objects, shown, waiting,
+    worker,
+};
 use crate::objects::{Handed, ObjectLimits};
 
 const THREADS: usize = 4;
@@ -48,8 +51,9 @@ fn the_last_place_is_given_once() {
     let items = json!({"values": vec![1; 5_000]}).to_string();
     for _ in 0..10 {
         let objects = limited(1, usize::MAX);
-        let made =
-            at_once(|number| objects.make(&at(&format!("lists/l{number}")), items.clone().into()).map(drop));
+        let made = at_once(|number| {
+            done(objects.make(&at(&format!("lists/l{number}")), items.clone().into())).map(drop)
+        });
         assert_eq!((made, objects.taken().0), (1, 1));
     }
 }
@@ -77,7 +81,7 @@ fn what_is_made_is_shown_whoever_removes_it() {
     let could = at_once(|number| {
         for _ in 0..500 {
             if number % 2 == 0 {
-                objects.make(&at("events/e"), Bytes::new())?;
+                done(objects.make(&at("events/e"), Bytes::new()))?;
             } else {
                 let _ = objects.remove(&at("events/e"));
             }
@@ -249,8 +253,8 @@ fn what_the_dead_held_comes_back_once() {
                 objects.died(holder);
                 return Ok(());
             }
-            now(&objects, "bounded_semaphores/s/release", &json!({}), worker(Some(number as u64), "1:1"))
-                .map(drop)
+            let caller = worker(Some(number as u64), "1:1");
+            done(calling(&objects, "bounded_semaphores/s/release", &json!({}), caller)).map(drop)
         });
         assert_eq!(shown(&objects, "bounded_semaphores/s")["free"], THREADS);
     }

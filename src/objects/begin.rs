@@ -1,0 +1,155 @@
+//! How a call begins: its arguments are read, its object is locked, its method runs. At once if that is short and the
+//! object is free; else elsewhere or later.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::address::Caller;
+use super::arguments::Arguments;
+use super::call::Begun;
+use super::catalog::{Method, OWNER_CHARS_MAX};
+use super::elsewhere::LONG_FROM;
+use super::error::{ErrorCode, ObjectError};
+use super::object::{Object, ObjectGuard};
+use super::room::{Reservation, WAITER_BYTES};
+use super::thing::{Operation, Turn};
+use super::{Call, Kind, Objects};
+
+/// A call whose arguments were read.
+#[derive(Debug)]
+struct Prepared {
+    objects: Objects,
+    object: Arc<Object>,
+    method: &'static Method,
+    arguments: Arguments,
+    caller: Caller,
+    end: usize,
+    max_wait: Option<Duration>,
+}
+
+/// What becomes of a call.
+pub(super) enum Beginning {
+    Now(Result<Begun, ObjectError>),
+    /// Once its object is free, or from another thread.
+    Later(Later),
+}
+
+pub(super) type Later = Pin<Box<dyn Future<Output = Result<Begun, ObjectError>> + Send>>;
+
+impl Objects {
+    pub(super) fn begin(&self, call: Call) -> Beginning {
+        if call.arguments.len() >= LONG_FROM {
+            return Beginning::Later(Box::pin(begin_large(self.clone(), call)));
+        }
+        let prepared = match Prepared::new(self.clone(), call) {
+            Ok(prepared) => prepared,
+            Err(error) => return Beginning::Now(Err(error)),
+        };
+        match prepared.object.try_lock() {
+            Some(guard) if !prepared.is_long(&guard) => Beginning::Now(prepared.run(guard)),
+            guard => Beginning::Later(Box::pin(async move {
+                let kept = prepared.objects.keep_arguments(prepared.arguments.len())?;
+                begin_later(prepared, guard, kept).await
+            })),
+        }
+    }
+
+    /// Arguments of a call that waits for its object count; short ones are part of what a connection costs.
+    fn keep_arguments(&self, bytes: usize) -> Result<Option<Reservation>, ObjectError> {
+        let counts = bytes > WAITER_BYTES;
+        counts.then(|| self.common().room.reserve(bytes)).transpose()
+    }
+}
+
+/// Reading the arguments alone would take long.
+async fn begin_large(objects: Objects, call: Call) -> Result<Begun, ObjectError> {
+    let kept = objects.keep_arguments(call.arguments.len())?;
+    let common = objects.common();
+    let prepared = common.elsewhere.run(move || Prepared::new(objects, call)).await??;
+    let guard = prepared.object.try_lock();
+    begin_later(prepared, guard, kept).await
+}
+
+async fn begin_later(
+    prepared: Prepared,
+    guard: Option<ObjectGuard>,
+    kept: Option<Reservation>,
+) -> Result<Begun, ObjectError> {
+    let guard = match guard {
+        Some(guard) => guard,
+        None => prepared.object.lock().await,
+    };
+    let work = move |prepared: Prepared, guard| {
+        // What the object keeps of them is counted there.
+        drop(kept);
+        prepared.run(guard)
+    };
+    if prepared.is_long(&guard) {
+        let common = prepared.objects.common();
+        return common.elsewhere.run(move || work(prepared, guard)).await?;
+    }
+    work(prepared, guard)
+}
+
+impl Prepared {
+    fn new(objects: Objects, call: Call) -> Result<Self, ObjectError> {
+        let Call { at, method, arguments, mut caller, max_wait } = call;
+        let object = objects.find(&at)?;
+        let method = at.kind.spec().method(&method).ok_or_else(|| unknown_method(at.kind, &method))?;
+        let end = match (at.kind, at.end) {
+            (Kind::Pipes, None) => return Err(ObjectError::new(ErrorCode::UnknownMethod, AN_END)),
+            (_, end) => usize::from(end.unwrap_or(0)),
+        };
+        let arguments = Arguments::read(arguments, method.params, objects.common().limits.depth_max)?;
+        if let Some(owner) = arguments.text("owner")? {
+            if owner.chars().count() > OWNER_CHARS_MAX {
+                let detail = format!("owner must be a string of at most {OWNER_CHARS_MAX} characters");
+                return Err(ObjectError::invalid("owner", detail));
+            }
+            caller.owner = Some(owner.into());
+        }
+        Ok(Self { objects, object, method, arguments, caller, end, max_wait })
+    }
+
+    fn is_long(&self, guard: &ObjectGuard) -> bool {
+        let operation = Operation::Call(self.method.name, &self.arguments);
+        guard.thing().is_some_and(|thing| thing.is_long(&operation))
+    }
+
+    fn run(self, mut guard: ObjectGuard) -> Result<Begun, ObjectError> {
+        let common = self.objects.common();
+        let cost = if self.method.grows { self.arguments.cost() } else { 0 };
+        let over_http = self.caller.holder.is_none();
+        let timeout_max = over_http.then_some(common.limits.timeout_max);
+        let step = guard.act(&common, |thing, context| {
+            if cost > 0 {
+                context.room.bytes(cost)?;
+            }
+            let (arguments, caller) = (&self.arguments, &self.caller);
+            let turn = Turn { context, arguments, caller, end: self.end, timeout_max };
+            let step = thing.call(self.method.name, &turn);
+            step.map(|step| (step, thing.is_held()))
+        });
+        drop(guard);
+        let (step, is_held) = step??;
+        if let (Some(holder), true) = (self.caller.holder, is_held) {
+            self.objects.note_holder(holder, &self.object);
+        }
+        let begun = Begun::new(step, self.object, common, self.max_wait);
+        if over_http && matches!(begun, Begun::Waits(_)) && self.objects.is_closed() {
+            return Err(ObjectError::draining());
+        }
+        Ok(begun)
+    }
+}
+
+const AN_END: &str = "methods are those of a pipe's end: /v1/pipes/NAME/0/METHOD, or 1";
+
+fn unknown_method(kind: Kind, method: &str) -> ObjectError {
+    let names: Vec<&str> = kind.spec().methods.iter().map(|method| method.name).collect();
+    let method: String = method.chars().take(200).collect();
+    let detail = format!("{kind} have no method {method:?}; they have: {}", names.join(", "));
+    ObjectError::new(ErrorCode::UnknownMethod, detail)
+}
