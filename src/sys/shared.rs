@@ -153,6 +153,30 @@ impl SharedItems {
         }
     }
 
+    /// Adds to an item as a whole number that wraps; its bits before.
+    ///
+    /// # Panics
+    /// As [`SharedItems::load`].
+    #[expect(clippy::cast_possible_truncation, reason = "the low bytes are what is asked for")]
+    pub fn add(&self, index: usize, width: Width, amount: u64) -> u64 {
+        const ORDER: Ordering = Ordering::SeqCst;
+        // SAFETY: as in `store`.
+        unsafe {
+            match width {
+                Width::One => {
+                    u64::from(self.item::<AtomicU8>(index, width).as_ref().fetch_add(amount as u8, ORDER))
+                }
+                Width::Two => {
+                    u64::from(self.item::<AtomicU16>(index, width).as_ref().fetch_add(amount as u16, ORDER))
+                }
+                Width::Four => {
+                    u64::from(self.item::<AtomicU32>(index, width).as_ref().fetch_add(amount as u32, ORDER))
+                }
+                Width::Eight => self.item::<AtomicU64>(index, width).as_ref().fetch_add(amount, ORDER),
+            }
+        }
+    }
+
     /// Writes an item if it still is what it was.
     ///
     /// # Panics
@@ -204,5 +228,8 @@ mod tests {
         assert_eq!(block.load(3, Width::One), 0xff);
         assert!(block.replace(1, Width::Eight, 0, 7) && !block.replace(1, Width::Eight, 0, 8));
         assert_eq!(block.load(2, Width::Four), 7);
+        assert_eq!(block.add(6, Width::One, 0x1_0002), 0);
+        assert_eq!((block.add(6, Width::One, 0xff), block.load(6, Width::One)), (2, 1));
+        assert_eq!(block.load(7, Width::One), 0);
     }
 }

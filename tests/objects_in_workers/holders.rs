@@ -183,3 +183,27 @@ fn whatever_ends_a_worker_gives_back_what_it_held() {
         recovered("a cancel");
     });
 }
+
+/// A worker that stores without a pause can't hold up the server: each addition is made, or refused after some tries.
+#[test]
+fn additions_end_beside_a_worker_that_stores_in_a_loop() {
+    on_time(|| {
+        let server = alone();
+        make(&server, "queues/told", &json!({}));
+        for (path, typecode) in [("values/whole", "q"), ("values/float", "d")] {
+            make(&server, path, &json!({"typecode": typecode}));
+            submit(&server, "store_for_ever", &json!([reference(path), reference("queues/told")]));
+            told(&server);
+            for _ in 0..200 {
+                let start = Instant::now();
+                let answer = call(&server, &format!("{path}/add"), &json!({"amount": 1}));
+                if typecode == "d" && answer.status == 503 {
+                    answer.problem(503, "overloaded");
+                } else {
+                    answer.value();
+                }
+                promised(start.elapsed(), BOUND, "an addition");
+            }
+        }
+    });
+}
