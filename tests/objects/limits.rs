@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{call, make, put, server, value};
-use crate::support::proc::peak_memory;
+use crate::support::proc::{memory, peak_memory};
 
 #[test]
 fn their_number_is_bounded() {
@@ -79,4 +79,29 @@ fn what_is_compared_is_not_built() {
     }
     let grown = (peak_memory(server.pid()) - before) / MIB;
     assert!(grown < 40, "{grown} MiB more");
+}
+
+/// An entry takes some hundred bytes besides a short key and value: those are counted, too.
+#[test]
+fn a_dict_of_small_entries_takes_what_is_counted() {
+    const MIB: u64 = 1 << 20;
+    const PAIRS: usize = 50_000;
+    let server = server(&["--object-bytes", "256MiB"]);
+    make(&server, "dicts/d", &json!({}));
+    let before = memory(server.pid());
+    let mut entries = 0;
+    loop {
+        let pairs: Vec<(String, usize)> =
+            (entries..entries + PAIRS).map(|at| (format!("key-{at}"), at)).collect();
+        let answer = call(&server, "dicts/d/update", &json!({"items": pairs}));
+        if answer.status != 200 {
+            answer.problem(503, "overloaded");
+            break;
+        }
+        entries += PAIRS;
+    }
+    let grown = (memory(server.pid()) - before) / MIB;
+    assert!(entries > 400_000, "{entries}");
+    assert!(grown < 280, "{grown} MiB for {entries} entries");
+    assert_eq!(value(&server, "dicts/d/__len__", &json!({})), entries);
 }
