@@ -6,7 +6,7 @@ use super::arguments::Arguments;
 use super::elsewhere::{ITEM_COST, sum_until_long};
 use super::error::{ErrorCode, ObjectError};
 use super::line::{Outcome, Ticket};
-use super::python::{NoOrder, PART_BYTES, Value, Wanted, shown, sorted};
+use super::python::{NoOrder, Wanted, shown, sorted};
 use super::room::ITEM_BYTES;
 use super::slice::Slice;
 use super::thing::{Context, Members, Operation, Step, Thing, Turn, array};
@@ -153,16 +153,12 @@ impl List {
 
     fn sort(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
         let reverse = turn.arguments.bool("reverse").unwrap_or(false);
-        // Those are built for it, part by part.
-        let nested = self.items.iter().filter(|item| matches!(item.first(), Some(b'[' | b'{')));
-        let nested_bytes: usize = nested.map(Bytes::len).sum();
-        turn.context.room.bytes(nested_bytes.saturating_mul(PART_BYTES))?;
-        let values: Vec<Value> = self.items.iter().map(|item| Value::read(item)).collect();
-        let order = sorted(&values, reverse).map_err(|NoOrder(one, other)| {
-            let message = format!("'<' not supported between instances of '{one}' and '{other}'");
-            ObjectError::raised("TypeError", message)
-        })?;
-        self.items = order.into_iter().map(|at| self.items[at].clone()).collect();
+        let claim = |bytes| turn.context.room.bytes(bytes);
+        // The list in its new order stands beside the old one.
+        claim(self.items.len().saturating_mul(size_of::<Bytes>()))?;
+        let order = sorted(&self.items, reverse, claim)?;
+        let mut items = std::mem::take(&mut self.items);
+        self.items = order.into_iter().map(|at| std::mem::take(&mut items[at])).collect();
         Ok(Step::null())
     }
 
@@ -198,6 +194,13 @@ impl List {
         turn.context.room.bytes(each.saturating_mul(times))?;
         let times = if self.items.is_empty() { 0 } else { times };
         Ok(std::iter::repeat_n(&self.items, times).flatten().cloned().collect())
+    }
+}
+
+impl From<NoOrder> for ObjectError {
+    fn from(NoOrder(one, other): NoOrder) -> Self {
+        let message = format!("'<' not supported between instances of '{one}' and '{other}'");
+        Self::raised("TypeError", message)
     }
 }
 

@@ -20,30 +20,33 @@ pub(in crate::objects) struct Digester([RandomState; 2]);
 
 /// What values are compared with.
 #[derive(Debug)]
-pub(in crate::objects) enum Wanted {
-    Scalar(Value),
-    Composed(Digester, Digest),
+pub(in crate::objects) enum Wanted<'a> {
+    Scalar(Value<'a>),
+    /// A list or a dict, which one its bracket tells.
+    Composed(u8, Digester, Digest),
 }
 
-impl Wanted {
+impl<'a> Wanted<'a> {
     /// A checked text.
-    pub fn read(text: &[u8]) -> Self {
-        match Value::shallow(text) {
-            Value::List(_) | Value::Dict(_) => {
+    pub fn read(text: &'a [u8]) -> Self {
+        match Reader::of(text).peek() {
+            Some(bracket @ (b'[' | b'{')) => {
                 let digester = Digester::new();
                 let digest = digester.of(text);
-                Self::Composed(digester, digest)
+                Self::Composed(bracket, digester, digest)
             }
-            scalar @ (Value::None | Value::Number { .. } | Value::Text(_)) => Self::Scalar(scalar),
+            _ => Self::Scalar(Value::read(text)),
         }
     }
 
     /// Whether a checked text is of an equal value.
     pub fn is(&self, text: &[u8]) -> bool {
-        let is_composed = matches!(Reader::of(text).peek(), Some(b'[' | b'{'));
+        let first = Reader::of(text).peek();
         match self {
-            Self::Scalar(scalar) => !is_composed && Value::read(text) == *scalar,
-            Self::Composed(digester, digest) => is_composed && digester.of(text) == *digest,
+            Self::Scalar(scalar) => !matches!(first, Some(b'[' | b'{')) && Value::read(text) == *scalar,
+            Self::Composed(bracket, digester, digest) => {
+                first == Some(*bracket) && digester.of(text) == *digest
+            }
         }
     }
 }
@@ -55,102 +58,116 @@ impl Digester {
 
     /// Of a checked text.
     fn of(&self, text: &[u8]) -> Digest {
-        let mut sink = self.sink();
-        self.read(&mut Reader::of(text), &mut sink);
-        sink.finish()
+        let mut writer = Writer { digester: self, buffer: Vec::new() };
+        let mut sink = writer.sink();
+        writer.read(&mut Reader::of(text), &mut sink);
+        writer.finish(sink)
     }
+}
 
+/// Writes a value so that equal ones are the same bytes, and none begins as another one does.
+struct Writer<'d> {
+    digester: &'d Digester,
+    /// What the sinks have not hashed yet: that of the innermost one stands last.
+    buffer: Vec<u8>,
+}
+
+/// A digest in the making. Most are of a few bytes.
+struct Sink {
+    /// Where its bytes begin in the buffer.
+    start: usize,
+    /// Once there were too many of them.
+    hashers: Option<[DefaultHasher; 2]>,
+}
+
+impl Writer<'_> {
     fn sink(&self) -> Sink {
-        Sink { hashers: [0, 1].map(|at| self.0[at].build_hasher()), buffer: Vec::new() }
+        Sink { start: self.buffer.len(), hashers: None }
     }
 
-    /// Writes a value so that equal ones are the same bytes, and none begins as another one does. Recursion ends with
-    /// the depth that arguments may have.
-    fn read(&self, reader: &mut Reader<'_>, sink: &mut Sink) {
+    /// Recursion ends with the depth that arguments may have.
+    fn read(&mut self, reader: &mut Reader<'_>, sink: &mut Sink) {
         match reader.peek() {
             Some(b'[') => {
-                sink.put(b"[");
+                self.put(sink, b"[");
                 while reader.is_more(b']') {
                     self.read(reader, sink);
                 }
-                sink.put(b"]");
+                self.put(sink, b"]");
             }
             Some(b'{') => self.read_dict(reader, sink),
             _ => match reader.value() {
                 // Lists and dicts begin otherwise.
-                Value::None | Value::List(_) | Value::Dict(_) => sink.put(b"n"),
-                Value::Text(text) => sink.put_counted(b"s", &text),
+                Value::None | Value::List(_) | Value::Dict(_) => self.put(sink, b"n"),
+                Value::Text(text) => self.put_counted(sink, b"s", &text),
                 Value::Number { number: Number::Small(number), .. } => {
-                    sink.put(b"i");
-                    sink.put(&number.to_le_bytes());
+                    self.put(sink, b"i");
+                    self.put(sink, &number.to_le_bytes());
                 }
                 Value::Number { number: Number::Broken(bits), .. } => {
-                    sink.put(b"f");
-                    sink.put(&bits.to_le_bytes());
+                    self.put(sink, b"f");
+                    self.put(sink, &bits.to_le_bytes());
                 }
                 Value::Number { number: Number::Large(negative, digits), .. } => {
-                    sink.put_counted(if negative { b"-" } else { b"+" }, digits.as_bytes());
+                    self.put_counted(sink, if negative { b"-" } else { b"+" }, digits.as_bytes());
                 }
             },
         }
     }
 
-    fn read_dict(&self, reader: &mut Reader<'_>, sink: &mut Sink) {
+    fn read_dict(&mut self, reader: &mut Reader<'_>, sink: &mut Sink) {
         let mut members = Vec::new();
         while reader.is_more(b'}') {
-            let (mut name, mut value) = (self.sink(), self.sink());
-            name.put(&reader.string());
+            let mut name = self.sink();
+            self.put(&mut name, &reader.string());
+            let name = self.finish(name);
             reader.colon();
+            let mut value = self.sink();
             self.read(reader, &mut value);
-            members.push((name.finish(), value.finish()));
+            members.push((name, self.finish(value)));
         }
         // Of a name that stands twice the last value counts.
         members.reverse();
         members.sort_by_key(|member| member.0);
         members.dedup_by_key(|member| member.0);
-        sink.put(b"{");
-        sink.put(&(members.len() as u64).to_le_bytes());
+        self.put(sink, b"{");
+        self.put(sink, &(members.len() as u64).to_le_bytes());
         for (name, value) in members {
             for half in name.into_iter().chain(value) {
-                sink.put(&half.to_le_bytes());
+                self.put(sink, &half.to_le_bytes());
             }
         }
     }
-}
 
-/// Bytes on their way into two hashes.
-#[derive(Debug)]
-struct Sink {
-    hashers: [DefaultHasher; 2],
-    buffer: Vec<u8>,
-}
-
-impl Sink {
-    fn put(&mut self, bytes: &[u8]) {
-        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
-            self.flush();
-        }
-        if bytes.len() > BUFFER_BYTES {
-            self.hashers.iter_mut().for_each(|hasher| hasher.write(bytes));
-        } else {
+    fn put(&mut self, sink: &mut Sink, bytes: &[u8]) {
+        if self.buffer.len() - sink.start + bytes.len() <= BUFFER_BYTES {
             self.buffer.extend_from_slice(bytes);
+            return;
         }
+        let [one, other] = &self.digester.0;
+        let hashers = sink.hashers.get_or_insert_with(|| [one.build_hasher(), other.build_hasher()]);
+        for hasher in hashers {
+            hasher.write(&self.buffer[sink.start..]);
+            hasher.write(bytes);
+        }
+        self.buffer.truncate(sink.start);
     }
 
-    fn put_counted(&mut self, kind: &[u8], bytes: &[u8]) {
-        self.put(kind);
-        self.put(&(bytes.len() as u64).to_le_bytes());
-        self.put(bytes);
+    fn put_counted(&mut self, sink: &mut Sink, kind: &[u8], bytes: &[u8]) {
+        self.put(sink, kind);
+        self.put(sink, &(bytes.len() as u64).to_le_bytes());
+        self.put(sink, bytes);
     }
 
-    fn flush(&mut self) {
-        self.hashers.iter_mut().for_each(|hasher| hasher.write(&self.buffer));
-        self.buffer.clear();
-    }
-
-    fn finish(mut self) -> Digest {
-        self.flush();
-        self.hashers.map(|hasher| hasher.finish())
+    fn finish(&mut self, sink: Sink) -> Digest {
+        let [one, other] = &self.digester.0;
+        let hashers = sink.hashers.unwrap_or_else(|| [one.build_hasher(), other.build_hasher()]);
+        let digest = hashers.map(|mut hasher| {
+            hasher.write(&self.buffer[sink.start..]);
+            hasher.finish()
+        });
+        self.buffer.truncate(sink.start);
+        digest
     }
 }
 

@@ -11,4 +11,4 @@ mod value;
 pub(super) use digest::Wanted;
 pub(super) use number::Number;
 pub(super) use sort::sorted;
-pub(super) use value::{Key, NoOrder, PART_BYTES, Value, bytes_of, members, shown};
+pub(super) use value::{Key, NoOrder, Value, bytes_of, members, shown};

@@ -33,6 +33,14 @@ impl Number {
         }
     }
 
+    /// What it holds besides itself, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Large(_, digits) => digits.len(),
+            Self::Small(_) | Self::Broken(_) => 0,
+        }
+    }
+
     fn whole(text: &str) -> Self {
         if let Ok(small) = text.parse() {
             return Self::Small(small);

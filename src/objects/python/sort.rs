@@ -1,38 +1,86 @@
 //! `list.sort`: stable, and an error where two values have no order.
 
-use super::value::{NoOrder, Value};
+use std::borrow::Cow;
 
-/// The order in which `values` are sorted, as their indexes.
-pub(in crate::objects) fn sorted(values: &[Value], reverse: bool) -> Result<Vec<usize>, NoOrder> {
-    let number = |value: &'_ Value| match value {
-        Value::Number { number, .. } => Some(number.clone()),
-        Value::None | Value::Text(_) | Value::List(_) | Value::Dict(_) => None,
-    };
+use bytes::Bytes;
+
+use super::number::Number;
+use super::value::{NoOrder, PART_BYTES, Reader, Value};
+
+/// The order in which checked texts are sorted, as their indexes. `claim` is asked for the bytes that it takes before
+/// they are.
+pub(in crate::objects) fn sorted<E: From<NoOrder>>(
+    texts: &[Bytes],
+    reverse: bool,
+    claim: impl Fn(usize) -> Result<(), E>,
+) -> Result<Vec<usize>, E> {
+    let all_begin = |with: fn(u8) -> bool| texts.iter().all(|text| text.first().copied().is_some_and(with));
     // What has an order throughout is sorted as it lies in memory, which is many times faster.
-    if let Some(keys) = values.iter().map(number).collect::<Option<Vec<_>>>() {
-        return Ok(by_key(keys, reverse));
+    if all_begin(|byte| byte.is_ascii_digit() || b"-tf".contains(&byte)) {
+        let number = |text| match Value::read(text) {
+            Value::Number { number, .. } => number,
+            // None of those begins so.
+            Value::None | Value::Text(_) | Value::List(_) | Value::Dict(_) => Number::Small(0),
+        };
+        return by_key(texts, reverse, claim, number, Number::heap_bytes);
     }
-    if let Some(keys) = values.iter().map(text).collect::<Option<Vec<_>>>() {
-        return Ok(by_key(keys, reverse));
+    if all_begin(|byte| byte == b'"') {
+        return by_key(texts, reverse, claim, |text| Reader::of(text).string(), |key| text_bytes(key));
     }
-    merged(values, reverse)
+    merged(texts, reverse, claim)
 }
 
-fn text(value: &Value) -> Option<&[u8]> {
-    match value {
-        Value::Text(text) => Some(text),
-        Value::None | Value::Number { .. } | Value::List(_) | Value::Dict(_) => None,
+/// What a text takes besides the one that came in.
+fn text_bytes(text: &Cow<'_, [u8]>) -> usize {
+    if let Cow::Owned(text) = text { text.capacity() } else { 0 }
+}
+
+fn by_key<'a, K: Ord, E>(
+    texts: &'a [Bytes],
+    reverse: bool,
+    claim: impl Fn(usize) -> Result<(), E>,
+    read: impl Fn(&'a [u8]) -> K,
+    heap_bytes: impl Fn(&K) -> usize,
+) -> Result<Vec<usize>, E> {
+    claim(texts.len().saturating_mul(size_of::<(K, usize)>() + size_of::<usize>()))?;
+    let mut keyed = Vec::with_capacity(texts.len());
+    for (at, text) in texts.iter().enumerate() {
+        let key = read(text);
+        claim(heap_bytes(&key))?;
+        keyed.push((key, at));
     }
+    // Equal ones keep their order, whichever way. A stable sort would take memory of its own.
+    keyed.sort_unstable_by(|(one, at), (other, other_at)| {
+        let order = one.cmp(other);
+        if reverse { order.reverse() } else { order }.then(at.cmp(other_at))
+    });
+    Ok(keyed.into_iter().map(|(_, at)| at).collect())
 }
 
-/// Equal ones keep their order, whichever way.
-fn by_key<K: Ord>(keys: Vec<K>, reverse: bool) -> Vec<usize> {
-    let mut keyed: Vec<(K, usize)> = keys.into_iter().zip(0..).collect();
-    keyed.sort_by(|(one, _), (other, _)| if reverse { other.cmp(one) } else { one.cmp(other) });
-    keyed.into_iter().map(|(_, at)| at).collect()
+fn merged<E: From<NoOrder>>(
+    texts: &[Bytes],
+    reverse: bool,
+    claim: impl Fn(usize) -> Result<(), E>,
+) -> Result<Vec<usize>, E> {
+    claim(texts.len().saturating_mul(PART_BYTES + 2 * size_of::<usize>()))?;
+    let mut values = Vec::with_capacity(texts.len());
+    for text in texts {
+        // Nested ones are built part by part.
+        if matches!(text.first(), Some(b'[' | b'{')) {
+            claim(text.len().saturating_mul(PART_BYTES))?;
+        }
+        let value = Value::read(text);
+        claim(match &value {
+            Value::Number { number, .. } => number.heap_bytes(),
+            Value::Text(text) => text_bytes(text),
+            Value::None | Value::List(_) | Value::Dict(_) => 0,
+        })?;
+        values.push(value);
+    }
+    Ok(merge_sorted(&values, reverse)?)
 }
 
-fn merged(values: &[Value], reverse: bool) -> Result<Vec<usize>, NoOrder> {
+fn merge_sorted(values: &[Value<'_>], reverse: bool) -> Result<Vec<usize>, NoOrder> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     // As the library: turned around before and after, so that equal ones keep their order.
     if reverse {
@@ -57,7 +105,7 @@ fn merged(values: &[Value], reverse: bool) -> Result<Vec<usize>, NoOrder> {
 
 /// The standard library's sorts may panic where an order is none; this one asks `<` alone.
 fn merge<'a>(
-    values: &[Value],
+    values: &[Value<'_>],
     mut left: &'a [usize],
     mut right: &'a [usize],
     out: &mut [usize],
@@ -82,8 +130,9 @@ mod tests {
     use super::*;
 
     fn sorted_texts(texts: &[&str], reverse: bool) -> Result<Vec<String>, NoOrder> {
-        let values: Vec<Value> = texts.iter().map(|text| Value::read(text.as_bytes())).collect();
-        sorted(&values, reverse).map(|order| order.into_iter().map(|at| texts[at].to_owned()).collect())
+        let items: Vec<Bytes> = texts.iter().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect();
+        sorted(&items, reverse, |_| Ok(()))
+            .map(|order| order.into_iter().map(|at| texts[at].to_owned()).collect())
     }
 
     #[test]
@@ -111,15 +160,18 @@ mod tests {
 
     #[test]
     fn what_has_an_order_sorts_alike_either_way() {
-        let numbers: Vec<Value> = (0..500_u32)
-            .map(|at| [(at * 7_919 % 101).to_string(), format!("{}.5", at % 13), format!("{}e30", at % 3)])
-            .flat_map(|texts| texts.map(|text| Value::read(text.as_bytes())))
+        let numbers: Vec<Bytes> = (0..500_u32)
+            .flat_map(|at| {
+                [(at * 7_919 % 101).to_string(), format!("{}.5", at % 13), format!("{}e30", at % 3)]
+            })
+            .map(Bytes::from)
             .collect();
-        let texts: Vec<Value> =
-            (0..500_u32).map(|at| Value::Text((at * 7_919 % 101).to_string().into_bytes())).collect();
-        for values in [numbers, texts] {
+        let texts: Vec<Bytes> =
+            (0..500_u32).map(|at| format!("\"\\u00e9{}\"", at * 7_919 % 101).into()).collect();
+        let free = |_| Ok::<(), NoOrder>(());
+        for texts in [numbers, texts] {
             for reverse in [false, true] {
-                assert_eq!(sorted(&values, reverse), merged(&values, reverse));
+                assert_eq!(sorted(&texts, reverse, free), merged(&texts, reverse, free));
             }
         }
     }

@@ -1,13 +1,14 @@
 //! Strings: what a JSON text of one stands for, and how Python would print it.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The characters of a checked JSON string (with its quotes), as UTF-8 in which a lone surrogate is written like any
 /// other code point: the order of the bytes is that of the code points.
-pub(in crate::objects) fn unescaped(text: &[u8]) -> Vec<u8> {
+pub(in crate::objects) fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
     let inner = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
     if !inner.contains(&b'\\') {
-        return inner.to_vec();
+        return Cow::Borrowed(inner);
     }
     let mut out = Vec::with_capacity(inner.len());
     let mut rest = inner;
@@ -40,7 +41,7 @@ pub(in crate::objects) fn unescaped(text: &[u8]) -> Vec<u8> {
             other => out.push(other),
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 fn unit(hex: &[u8]) -> u32 {

@@ -1,5 +1,6 @@
 //! A JSON value, read for one comparison.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::number::Number;
@@ -8,35 +9,36 @@ use crate::json;
 
 /// What a value takes for each byte of its text at most: every second one may begin a part of it, and lists double as
 /// they grow.
-pub(in crate::objects) const PART_BYTES: usize = size_of::<Value>();
+pub(in crate::objects) const PART_BYTES: usize = size_of::<Value<'_>>();
 
 /// A value. Recursion ends with the depth that arguments may have.
 #[derive(Debug, Clone)]
-pub(in crate::objects) enum Value {
+pub(in crate::objects) enum Value<'a> {
     None,
     /// A number or a truth: those are the numbers 0 and 1.
     Number {
         number: Number,
         type_name: &'static str,
     },
-    Text(Vec<u8>),
+    /// Its characters, a part of the text unless there are escapes in it.
+    Text(Cow<'a, [u8]>),
     List(Vec<Self>),
     /// In the order of its keys, each once.
-    Dict(Vec<(Vec<u8>, Self)>),
+    Dict(Vec<(Cow<'a, [u8]>, Self)>),
 }
 
 /// Two values of these types have no order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::objects) struct NoOrder(pub &'static str, pub &'static str);
 
-impl Value {
+impl<'a> Value<'a> {
     /// Of a checked text.
-    pub fn read(text: &[u8]) -> Self {
+    pub fn read(text: &'a [u8]) -> Self {
         Reader::of(text).value()
     }
 
     /// Of a checked text, without what is in it.
-    pub fn shallow(text: &[u8]) -> Self {
+    pub fn shallow(text: &'a [u8]) -> Self {
         match Reader::of(text).peek() {
             Some(b'[') => Self::List(Vec::new()),
             Some(b'{') => Self::Dict(Vec::new()),
@@ -71,7 +73,7 @@ impl Value {
     }
 }
 
-impl PartialEq for Value {
+impl PartialEq for Value<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::None, Self::None) => true,
@@ -106,7 +108,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Recursion ends with the depth that arguments may have.
-    pub fn value(&mut self) -> Value {
+    pub fn value(&mut self) -> Value<'a> {
         match self.peek() {
             Some(b'[') => {
                 let mut items = Vec::new();
@@ -134,7 +136,7 @@ impl<'a> Reader<'a> {
         !is_end
     }
 
-    fn dict(&mut self) -> Value {
+    fn dict(&mut self) -> Value<'a> {
         let mut members = Vec::new();
         while self.is_more(b'}') {
             let name = self.string();
@@ -143,7 +145,7 @@ impl<'a> Reader<'a> {
         }
         // Of a name that stands twice the last value counts.
         members.reverse();
-        members.sort_by(|one: &(Vec<u8>, Value), other| one.0.cmp(&other.0));
+        members.sort_by(|one: &(Cow<'_, [u8]>, Value<'_>), other| one.0.cmp(&other.0));
         members.dedup_by(|one, other| one.0 == other.0);
         Value::Dict(members)
     }
@@ -154,7 +156,7 @@ impl<'a> Reader<'a> {
         self.at += 1;
     }
 
-    pub fn string(&mut self) -> Vec<u8> {
+    pub fn string(&mut self) -> Cow<'a, [u8]> {
         self.peek();
         let rest = self.text.get(self.at..).unwrap_or_default();
         let length = json_string_length(rest);
@@ -163,8 +165,8 @@ impl<'a> Reader<'a> {
     }
 
     /// The base64 of `{"$bytes":"…"}`; `None` of any other object.
-    pub fn bytes(&mut self) -> Option<Vec<u8>> {
-        if !self.is_more(b'}') || self.peek() != Some(b'"') || self.string() != b"$bytes" {
+    pub fn bytes(&mut self) -> Option<Cow<'a, [u8]>> {
+        if !self.is_more(b'}') || self.peek() != Some(b'"') || *self.string() != *b"$bytes" {
             return None;
         }
         self.colon();
@@ -175,7 +177,7 @@ impl<'a> Reader<'a> {
         (!self.is_more(b'}')).then_some(base64)
     }
 
-    fn scalar(&mut self) -> Value {
+    fn scalar(&mut self) -> Value<'a> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let is_end = |byte: &u8| b",]} \t\r\n".contains(byte);
         let length = rest.iter().position(is_end).unwrap_or(rest.len());
@@ -198,7 +200,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The base64 of a checked `{"$bytes":"…"}`; `None` of anything else.
-pub(in crate::objects) fn bytes_of(text: &[u8]) -> Option<Vec<u8>> {
+pub(in crate::objects) fn bytes_of(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut reader = Reader::of(text);
     if reader.peek() == Some(b'{') { reader.bytes() } else { None }
 }
@@ -262,13 +264,15 @@ impl Key {
         let mut reader = Reader::of(text);
         match reader.peek() {
             Some(b'[') => return Err("list"),
-            Some(b'{') => return reader.bytes().map(|base64| Self::Bytes(base64.into())).ok_or("dict"),
+            Some(b'{') => {
+                return reader.bytes().map(|base64| Self::Bytes(base64.into_owned().into())).ok_or("dict");
+            }
             _ => {}
         }
         match reader.value() {
             Value::None => Ok(Self::None),
             Value::Number { number, .. } => Ok(Self::Number(number)),
-            Value::Text(text) => Ok(Self::Text(text.into())),
+            Value::Text(text) => Ok(Self::Text(text.into_owned().into())),
             Value::List(_) => Err("list"),
             Value::Dict(_) => Err("dict"),
         }
@@ -277,8 +281,8 @@ impl Key {
     /// What it holds besides itself, in bytes.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::None | Self::Number(Number::Small(_) | Number::Broken(_)) => 0,
-            Self::Number(Number::Large(_, digits)) => digits.len(),
+            Self::None => 0,
+            Self::Number(number) => number.heap_bytes(),
             Self::Text(text) | Self::Bytes(text) => text.len(),
         }
     }
@@ -300,9 +304,12 @@ pub(in crate::objects) fn shown(text: &[u8]) -> String {
 mod tests {
     use super::Value;
 
+    fn read(text: &str) -> Value<'_> {
+        Value::read(text.as_bytes())
+    }
+
     #[test]
     fn values_are_read_in_one_pass_and_compared_as_python_does() {
-        let read = |text: &str| Value::read(text.as_bytes());
         for (one, other) in [
             (" [1, 2.0 ,true] ", "[1.0,2,1]"),
             (r#"{"a":1,"b":[{}, []]}"#, r#"{ "b" : [ {} , [ ] ], "a" : 1.0 }"#),

@@ -11,14 +11,18 @@ use crate::objects::ObjectLimits;
 
 const MANY: usize = 100_000;
 
-fn roomy() -> Objects {
-    Objects::new(ObjectLimits {
+fn limits() -> ObjectLimits {
+    ObjectLimits {
         objects_max: 100,
         bytes_max: 1 << 30,
         depth_max: 64,
         answer_bytes_max: 64 << 20,
         timeout_max: std::time::Duration::from_secs(60),
-    })
+    }
+}
+
+fn roomy() -> Objects {
+    Objects::new(limits())
 }
 
 async fn made(objects: &Objects, path: &str, arguments: Value) {
@@ -188,4 +192,28 @@ async fn arguments_that_wait_are_counted() {
     drop((calls, large));
     assert_eq!(objects.taken().1, before);
     drop((sort, full));
+}
+
+/// What a sort takes beside the list is counted, and a text without escapes is not copied.
+#[tokio::test]
+async fn a_sort_takes_counted_memory() {
+    let objects = Objects::new(ObjectLimits { bytes_max: 3 << 20, ..limits() });
+    let text = |number: usize| format!("{}{number}", "x".repeat(500_000));
+    made(&objects, "lists/l", json!({"values": [text(3), text(1), text(2)]})).await;
+    let taken = objects.taken();
+    calling(&objects, "lists/l/sort", &json!({}), Caller::default()).await.expect("there is room").taken();
+    let sorted: Value = serde_json::from_slice(&objects.show(&at("lists/l")).await.unwrap()).unwrap();
+    assert_eq!(sorted["values"], json!([text(1), text(2), text(3)]));
+    let escaped = |number: usize| format!("\n{}", text(number));
+    for list in [json!([escaped(2), escaped(1), escaped(4), escaped(3)]), json!([vec![1; 50_000], vec![0]])] {
+        now(&objects, "lists/l/clear", &json!({}), Caller::default()).expect("it is short");
+        let extend = calling(&objects, "lists/l/extend", &json!({"iterable": list}), Caller::default());
+        extend.await.expect("there is room").taken();
+        let sort = calling(&objects, "lists/l/sort", &json!({}), Caller::default());
+        assert_eq!(sort.await.unwrap_err().code, ErrorCode::Overloaded);
+        let shown: Value = serde_json::from_slice(&objects.show(&at("lists/l")).await.unwrap()).unwrap();
+        assert_eq!(shown["values"], list, "nothing was done");
+    }
+    now(&objects, "lists/l/clear", &json!({}), Caller::default()).expect("it is short");
+    assert!(objects.taken().1 < taken.1 / 100);
 }
