@@ -12,6 +12,7 @@ mod objects {
     mod leases;
     mod leaving;
     mod limits;
+    mod long;
     mod rules;
     mod rules_of_collections;
     mod rules_of_memory;
