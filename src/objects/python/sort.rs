@@ -31,6 +31,7 @@ pub(in crate::objects) fn sorted<E: From<NoOrder>>(
 }
 
 /// What a text takes besides the one that came in.
+#[expect(clippy::ptr_arg, reason = "whether it is owned is the question")]
 fn text_bytes(text: &Cow<'_, [u8]>) -> usize {
     if let Cow::Owned(text) = text { text.capacity() } else { 0 }
 }
