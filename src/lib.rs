@@ -90,6 +90,7 @@
 //! | [`schema`] | what arguments must be, and how those by name become a call's | a verdict: the worker has it |
 //! | [`json`] | raw JSON: checked, cut, never built | recursion |
 //! | [`counters`] | the shared page | a decision |
+//! | [`names`] | what pools and objects may be called | anything else |
 //! | [`config`] | every setting, from one table | a socket, a process |
 //! | [`sys`] | the only unsafe | policy |
 
@@ -104,6 +105,7 @@ pub mod counters;
 pub mod http;
 pub mod jobs;
 pub mod json;
+pub mod names;
 pub mod objects;
 pub mod pool;
 pub mod process;

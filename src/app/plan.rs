@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::{self, Config, PoolConfig};
-use crate::objects::is_name;
+use crate::names::is_name;
 use crate::pool::{Functions, NewPool, PoolOptions, Preload, Runtime, pick_initializer, pick_runtime};
 
 /// What is made at start.

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::outbox::Outbox;
 use crate::objects::{
-    Address, Call, Caller, Calling, ErrorCode, Handed, HolderId, Kind, ObjectError, Objects,
+    Address, Call, Caller, Calling, ErrorCode, Handed, HolderId, Kind, Limit, ObjectError, Objects,
 };
 use crate::transport::{CallEnd, CallFrame, CallKind, ProtocolError};
 
@@ -224,9 +224,8 @@ impl Session {
     async fn on_call(&mut self, request: &CallFrame) {
         let number = request.number;
         let asked = request.asked();
-        let Some((asked, at)) = asked
-            .and_then(|asked| Some((Address::parse(asked.address)?, asked)))
-            .map(|(at, asked)| (asked, at))
+        let Some((asked, at)) =
+            asked.and_then(|asked| Some((address(asked.address)?, asked))).map(|(at, asked)| (asked, at))
         else {
             return self.fail(number, &no_object(request));
         };
@@ -271,9 +270,10 @@ impl Session {
             message: &exception.message,
             args: &exception.args,
         });
+        let flag = error.limit.map_or(String::new(), |(limit, _)| format!(" ({})", flag_of(limit)));
         let told = Told {
             code: error.code.as_str(),
-            detail: &error.detail,
+            detail: &format!("{}{flag}", error.detail),
             exception,
             member: error.member.as_deref(),
         };
@@ -303,9 +303,14 @@ fn poll_any(open: &mut Vec<Open>, cx: &mut Context<'_>) -> Poll<Done> {
     Poll::Pending
 }
 
+/// As references have it: the path over HTTP.
+fn address(path: &str) -> Option<Address> {
+    Address::parse(path.strip_prefix("/v1/")?)
+}
+
 /// A pipe as a whole is nothing that one could send or receive through.
 fn address_to_open(request: &CallFrame) -> Option<Address> {
-    let address = Address::parse(request.asked()?.address)?;
+    let address = address(request.asked()?.address)?;
     ((address.kind == Kind::Pipes) == address.end.is_some()).then_some(address)
 }
 
@@ -316,6 +321,15 @@ async fn opened(objects: Objects, at: Address) -> Opened {
     let memory = objects.memory(&at).await?;
     let length = (at.kind == Kind::Arrays).then_some(memory.length);
     Ok((json(&MemoryTold { typecode: memory.typecode, length }), Some(memory.fd)))
+}
+
+/// What sets a limit.
+fn flag_of(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Objects => "--objects",
+        Limit::Bytes => "--object-bytes",
+        Limit::AnswerBytes => "--result-limit",
+    }
 }
 
 fn no_object(request: &CallFrame) -> ObjectError {

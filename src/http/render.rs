@@ -85,7 +85,7 @@ pub(super) fn render(answer: Answer, base_url: &str, raw: bool) -> Response {
         Answer::Object(text) => json_text(text),
         Answer::ObjectMade { at, shown } => {
             let mut response = json_text(shown);
-            locate(&mut response, base_url, at);
+            locate(&mut response, base_url, format_args!("/v1/{at}"));
             response
         }
         Answer::Objects(page) => json_text(page_text(&page)),

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Longest name, in characters.
-const NAME_MAX: usize = 128;
+use crate::names::is_name;
 
 /// What sort of object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,7 +57,7 @@ impl Kind {
         Self::Namespaces,
     ];
 
-    /// As paths have it.
+    /// In the plural, as addresses have it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Queues => "queues",
@@ -78,7 +77,7 @@ impl Kind {
         }
     }
 
-    /// From a path.
+    /// The same backwards.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
@@ -112,9 +111,9 @@ impl Address {
         Self { kind, name: name.into(), end: None }
     }
 
-    /// `/v1/queues/q` or `/v1/pipes/p/0`.
-    pub fn parse(path: &str) -> Option<Self> {
-        let mut segments = path.strip_prefix("/v1/")?.split('/');
+    /// From `queues/q` or `pipes/p/0`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut segments = text.split('/');
         let (kind, name) = (Kind::parse(segments.next()?)?, segments.next()?);
         let end = match (segments.next(), segments.next()) {
             (None, None) => None,
@@ -128,15 +127,9 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/v1/{}/{}", self.kind, self.name)?;
+        write!(f, "{}/{}", self.kind, self.name)?;
         self.end.map_or(Ok(()), |end| write!(f, "/{end}"))
     }
-}
-
-/// Whether an object may be called so; a pool's name is of the same kind.
-pub fn is_name(name: &str) -> bool {
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(good) && name != "." && name != ".."
 }
 
 /// One life of a worker or a process; never used twice.
@@ -157,36 +150,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_short_and_fit_a_path() {
-        for good in ["a", "A.b_c-9", "...", "-", &"x".repeat(128)] {
-            assert!(is_name(good), "{good}");
-        }
-        for bad in ["", ".", "..", "a/b", "a b", "é", "a\n", &"x".repeat(129)] {
-            assert!(!is_name(bad), "{bad:?}");
-        }
-    }
-
-    #[test]
     fn addresses_are_read_and_given_back() {
-        for path in ["/v1/queues/q", "/v1/pipes/p/0", "/v1/pipes/p/1", "/v1/pipes/p", "/v1/dicts/a.b-c_D9"] {
+        for path in ["queues/q", "pipes/p/0", "pipes/p/1", "pipes/p", "dicts/a.b-c_D9"] {
             assert_eq!(Address::parse(path).map(|address| address.to_string()).as_deref(), Some(path));
         }
         for path in [
-            "/v1/queues/",
-            "/v1/queues",
-            "/v1/queues/q/0",
-            "/v1/pipes/p/2",
-            "/v1/pipes/p/00",
-            "/v1/pipes/p/0/0",
-            "/v1/jobs/x",
-            "/v1/queues/a b",
-            "/v1/queues/..",
-            "queues/q",
-            "/v1/Queues/q",
-            "/v1/queues/é",
+            "queues/",
+            "queues",
+            "queues/q/0",
+            "pipes/p/2",
+            "pipes/p/00",
+            "pipes/p/0/0",
+            "jobs/x",
+            "queues/a b",
+            "queues/..",
+            "/v1/queues/q",
+            "Queues/q",
+            "queues/é",
         ] {
             assert_eq!(Address::parse(path), None, "{path}");
         }
-        assert!(is_name(&"x".repeat(128)) && !is_name(&"x".repeat(129)));
     }
 }

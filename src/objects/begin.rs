@@ -145,7 +145,7 @@ impl Prepared {
     }
 }
 
-const AN_END: &str = "methods are those of a pipe's end: /v1/pipes/NAME/0/METHOD, or 1";
+const AN_END: &str = "a pipe has no methods of its own; call one of its ends, 0 or 1";
 
 fn unknown_method(kind: Kind, method: &str) -> ObjectError {
     let names: Vec<&str> = kind.spec().methods.iter().map(|method| method.name).collect();

@@ -2,6 +2,8 @@
 
 use serde_json::value::RawValue;
 
+use super::address::Address;
+
 /// One of the documented codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorCode {
@@ -17,7 +19,7 @@ pub enum ErrorCode {
     AlreadyExists,
     /// Released more often than acquired.
     OverRelease,
-    /// Somebody else's.
+    /// Another owner holds it.
     NotOwner,
     /// The hold that the token names is over.
     StaleToken,
@@ -35,7 +37,7 @@ pub enum ErrorCode {
     ResultTimeout,
     /// A join that was not over in time.
     JoinTimeout,
-    /// The content can't be said in JSON: not a number, or infinite.
+    /// The content has no JSON form: not a number, or infinite.
     ResultNotJson,
     /// The answer would be too large.
     ResultTooLarge,
@@ -95,14 +97,38 @@ pub struct ObjectError {
     pub exception: Option<Box<Exception>>,
     /// The argument that is wrong.
     pub member: Option<String>,
-    /// The limit that was met and the flag that sets it.
-    pub limit: Option<(usize, &'static str)>,
+    /// The limit that was reached, and its value.
+    pub limit: Option<(Limit, usize)>,
+    /// The object that there is not.
+    pub missing: Option<Box<Address>>,
+}
+
+/// One of [`ObjectLimits`](super::ObjectLimits).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// How many objects there may be.
+    Objects,
+    /// How many bytes they may hold.
+    Bytes,
+    /// How many bytes an answer may have.
+    AnswerBytes,
 }
 
 impl ObjectError {
     /// An error with nothing but a code and a sentence.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), exception: None, member: None, limit: None }
+        Self { code, detail: detail.into(), exception: None, member: None, limit: None, missing: None }
+    }
+
+    /// No such object, or no longer.
+    pub fn unknown(address: &Address) -> Self {
+        let missing = Some(Box::new(address.clone()));
+        Self { missing, ..Self::new(ErrorCode::UnknownObject, format!("there is no object {address}")) }
+    }
+
+    /// A limit that was reached.
+    pub fn limited(code: ErrorCode, limit: Limit, most: usize, detail: String) -> Self {
+        Self { limit: Some((limit, most)), ..Self::new(code, detail) }
     }
 
     /// A wrong argument.

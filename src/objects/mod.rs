@@ -31,9 +31,9 @@ mod slice;
 mod tests;
 mod thing;
 
-pub use address::{Address, Caller, HolderId, Kind, is_name};
+pub use address::{Address, Caller, HolderId, Kind};
 pub use call::{Calling, Handed};
-pub use error::{ErrorCode, Exception, ObjectError};
+pub use error::{ErrorCode, Exception, Limit, ObjectError};
 pub use numbers::SharedMemory;
 pub use registry::{Call, Objects, Page};
 pub use room::ObjectLimits;

@@ -13,7 +13,7 @@ use super::barrier::Barrier;
 use super::condition::Condition;
 use super::dict::Dict;
 use super::elsewhere::Elsewhere;
-use super::error::{ErrorCode, ObjectError};
+use super::error::ObjectError;
 use super::event::Event;
 use super::list::List;
 use super::lock::Lock;
@@ -171,7 +171,7 @@ impl ObjectGuard {
         act: impl FnOnce(&mut dyn Thing, Context<'_>) -> R,
     ) -> Result<R, ObjectError> {
         let State { thing, charged, watched } = &mut *self.state;
-        let Some(thing) = thing else { return Err(unknown(&self.object.address)) };
+        let Some(thing) = thing else { return Err(ObjectError::unknown(&self.object.address)) };
         let claim = common.room.claim();
         let context = Context {
             numbers: &common.numbers,
@@ -202,7 +202,7 @@ impl ObjectGuard {
 
     fn end(&mut self, common: &Common) {
         let Some(mut thing) = self.state.thing.take() else { return };
-        thing.end_waits(&Err(unknown(&self.object.address)), false);
+        thing.end_waits(&Err(ObjectError::unknown(&self.object.address)), false);
         common.room.leave(self.state.charged);
         self.object.lease_changed.notify_one();
         let bytes = thing.bytes();
@@ -219,10 +219,4 @@ async fn watch(object: Arc<Object>, common: Arc<Common>) {
         }
         let _ = object.lock().await.act(&common, |_, _| ());
     }
-}
-
-/// No such object, or no longer.
-pub(super) fn unknown(address: &Address) -> ObjectError {
-    let detail = format!("there is no object {address}; PUT makes one, GET /v1/{} lists all", address.kind);
-    ObjectError::new(ErrorCode::UnknownObject, detail)
 }

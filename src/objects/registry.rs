@@ -10,15 +10,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::address::{Address, Caller, HolderId, is_name};
+use super::address::{Address, Caller, HolderId};
 use super::arguments::Arguments;
 use super::call::{Calling, Handed};
 use super::elsewhere::{Elsewhere, LONG_FROM};
 use super::error::{ErrorCode, ObjectError};
-use super::object::{Common, Object, made, unknown};
+use super::object::{Common, Object, made};
 use super::room::{OBJECT_BYTES, Room};
 use super::thing::{Members, Numbers, Operation, Thing};
 use super::{Kind, ObjectLimits, SharedMemory};
+use crate::names::is_name;
 
 /// All objects; a clone is the same ones.
 #[derive(Debug, Clone)]
@@ -82,7 +83,7 @@ impl Objects {
 
     pub(super) fn find(&self, at: &Address) -> Result<Arc<Object>, ObjectError> {
         let found = self.0.named.lock()[at.kind as usize].get(&*at.name).map(Arc::clone);
-        found.ok_or_else(|| unknown(at))
+        found.ok_or_else(|| ObjectError::unknown(at))
     }
 
     /// Makes an object (PUT) and shows it, a large content left out. The same arguments again change nothing.
@@ -202,7 +203,7 @@ impl Objects {
     /// There is none.
     pub fn remove(&self, at: &Address) -> Result<(), ObjectError> {
         let removed = self.0.named.lock()[at.kind as usize].remove(&*at.name);
-        removed.ok_or_else(|| unknown(at))?.end(&self.0.common);
+        removed.ok_or_else(|| ObjectError::unknown(at))?.end(&self.0.common);
         Ok(())
     }
 
@@ -335,6 +336,6 @@ fn same(there: &Object, made_with: [u64; 2]) -> Result<(), ObjectError> {
         return Ok(());
     }
     let address = &there.address;
-    let detail = format!("{address} was made with other arguments; DELETE it, or take another name");
+    let detail = format!("{address} was made with other arguments; remove it, or choose another name");
     Err(ObjectError::new(ErrorCode::AlreadyExists, detail))
 }

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::error::{ErrorCode, ObjectError};
+use super::error::{ErrorCode, Limit, ObjectError};
 
 /// The bounds of the objects.
 #[derive(Debug, Clone)]
 pub struct ObjectLimits {
-    /// Objects of all kinds (503 `overloaded`, `--objects`).
+    /// Objects of all kinds.
     pub objects_max: usize,
-    /// Bytes that they hold, in all, with what each item and waiter costs (503 `overloaded`, `--object-bytes`).
+    /// Bytes that they hold, in all, with what each item and waiter costs.
     pub bytes_max: usize,
     /// Nesting of arrays and objects in arguments.
     pub depth_max: usize,
-    /// Bytes of an answer that is put together from many items (422 `result-too-large`, `--result-limit`).
+    /// Bytes of an answer that is put together from many items.
     pub answer_bytes_max: usize,
-    /// Largest duration that a call over HTTP may name.
+    /// Largest duration that a client's call may name.
     pub timeout_max: Duration,
 }
 
@@ -66,8 +66,8 @@ impl Room {
 
     fn no_place(&self) -> ObjectError {
         let most = self.0.objects_max;
-        let detail = format!("there are {most} objects, the most allowed (--objects); delete some");
-        overloaded(detail, most, "--objects")
+        let detail = format!("there are {most} objects, the most allowed; remove some");
+        ObjectError::limited(ErrorCode::Overloaded, Limit::Objects, most, detail)
     }
 
     /// To take bytes ahead of what they are for.
@@ -120,9 +120,8 @@ impl Claim<'_> {
             self.bytes.set(self.bytes.get() + more);
             return Ok(());
         }
-        let detail =
-            format!("the objects would hold more than {most} bytes (--object-bytes); nothing was done");
-        Err(overloaded(detail, most, "--object-bytes"))
+        let detail = format!("the objects would hold more than {most} bytes; nothing was done");
+        Err(ObjectError::limited(ErrorCode::Overloaded, Limit::Bytes, most, detail))
     }
 
     /// An object that held `before` bytes holds `now`, whatever was taken for it.
@@ -148,8 +147,4 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         self.room.settle(self.bytes, 0);
     }
-}
-
-fn overloaded(detail: String, limit: usize, knob: &'static str) -> ObjectError {
-    ObjectError { limit: Some((limit, knob)), ..ObjectError::new(ErrorCode::Overloaded, detail) }
 }

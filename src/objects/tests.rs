@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Address, Call, Caller, Calling, ErrorCode, HolderId, ObjectError, ObjectLimits, Objects};
+use super::{Address, Call, Caller, Calling, ErrorCode, HolderId, Limit, ObjectError, ObjectLimits, Objects};
 
 fn objects() -> Objects {
     Objects::new(ObjectLimits {
@@ -24,7 +24,7 @@ fn objects() -> Objects {
 }
 
 fn at(path: &str) -> Address {
-    Address::parse(&format!("/v1/{path}")).expect("an address")
+    Address::parse(path).expect("an address")
 }
 
 /// What another thread may hold up for a moment, and no task.
@@ -475,7 +475,10 @@ fn a_small_request_is_not_answered_at_any_length() {
     ];
     for (path, arguments) in calls {
         let error = now(&objects, path, &arguments, caller()).expect_err(path);
-        assert_eq!((error.code, error.limit), (ErrorCode::ResultTooLarge, Some((1 << 20, "--result-limit"))));
+        assert_eq!(
+            (error.code, error.limit),
+            (ErrorCode::ResultTooLarge, Some((Limit::AnswerBytes, 1 << 20)))
+        );
     }
     for path in ["arrays/a", "lists/l", "dicts/d"] {
         assert_eq!(done(objects.show(&at(path))).expect_err(path).code, ErrorCode::ResultTooLarge);

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::address::{Caller, HolderId};
 use super::arguments::Arguments;
 use super::elsewhere::{Elsewhere, LONG_FROM};
-use super::error::{ErrorCode, ObjectError};
+use super::error::{ErrorCode, Limit, ObjectError};
 use super::line::{Line, Outcome, Slot, Ticket, Undo, Waiter};
 use super::room::{Claim, WAITER_BYTES};
 
@@ -306,11 +306,7 @@ pub(super) fn pairs<K: AsRef<[u8]>, V: AsRef<[u8]>>(
 }
 
 fn too_large(bytes_max: usize) -> ObjectError {
-    let detail = format!(
-        "the answer would be larger than {bytes_max} bytes (--result-limit); ask for a part of it, if it has any"
-    );
-    ObjectError {
-        limit: Some((bytes_max, "--result-limit")),
-        ..ObjectError::new(ErrorCode::ResultTooLarge, detail)
-    }
+    let detail =
+        format!("the answer would be larger than {bytes_max} bytes; ask for a part of it, if it has any");
+    ObjectError::limited(ErrorCode::ResultTooLarge, Limit::AnswerBytes, bytes_max, detail)
 }

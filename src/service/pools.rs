@@ -7,7 +7,7 @@ use super::answer::{Answer, PoolShown};
 use super::refusal::Refusal;
 use super::request::WantedPool;
 use super::{Parts, Service};
-use crate::objects::is_name;
+use crate::names::is_name;
 use crate::pool::{
     Misfit, NewPool, NotMade, Pool, PoolOptions, PoolState, Preload, Runtime, pick_initializer,
 };

@@ -2,13 +2,29 @@
 
 use super::Problem;
 use crate::api::{Code, ExceptionInfo};
-use crate::objects::{ErrorCode, ObjectError};
+use crate::objects::{Address, ErrorCode, Limit, ObjectError};
+
+/// What sets a limit.
+fn flag_of(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Objects => "--objects",
+        Limit::Bytes => "--object-bytes",
+        Limit::AnswerBytes => "--result-limit",
+    }
+}
 
 impl From<ObjectError> for Problem {
     fn from(error: ObjectError) -> Self {
-        let ObjectError { code, mut detail, exception, member, limit } = error;
+        let ObjectError { code, mut detail, exception, member, limit, missing } = error;
+        if let Some(Address { kind, name, .. }) = missing.as_deref() {
+            detail = format!("{detail}; PUT /v1/{kind}/{name} makes one, GET /v1/{kind} lists all");
+        }
         if let Some(member) = member.as_deref().filter(|member| !detail.contains(member)) {
             detail = format!("{member}: {detail}");
+        }
+        let limit = limit.map(|(limit, most)| (flag_of(limit), most));
+        if let Some((flag, _)) = limit {
+            detail = format!("{detail} ({flag})");
         }
         let mut problem = Self::new(Code::from(code), detail);
         let title = if code == ErrorCode::Closed {
@@ -23,9 +39,9 @@ impl From<ObjectError> for Problem {
             problem = problem.titled(title);
         }
         problem.0.member = member;
-        if let Some((limit, knob)) = limit {
-            problem.0.limit = Some(limit as u64);
-            problem.0.knob = Some(knob.to_owned());
+        if let Some((flag, most)) = limit {
+            problem.0.limit = Some(most as u64);
+            problem.0.knob = Some(flag.to_owned());
         }
         if let Some(exception) = exception {
             problem.0.exception = Some(ExceptionInfo {
