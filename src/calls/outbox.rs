@@ -14,6 +14,8 @@ use crate::transport::{CallFrame, CallKind};
 const UNSENT_BYTES_MAX: usize = 256 << 10;
 /// As with so many descriptors.
 const DESCRIPTORS_MAX: usize = 8;
+/// So many bytes are written before others have their turn: a worker that reads as fast may be sent a large value.
+const FLUSHED_AT_ONCE_MAX: usize = 1 << 20;
 /// A larger payload is not copied behind its header.
 const COPIED_BYTES_MAX: usize = 32 << 10;
 
@@ -95,9 +97,10 @@ impl Outbox {
         self.pieces.push_back(Piece { bytes, descriptor });
     }
 
-    /// Writes what there is room for.
+    /// Writes what there is room for, as far as it takes no time.
     pub fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
-        while let Some(piece) = self.pieces.front_mut() {
+        let mut left = FLUSHED_AT_ONCE_MAX;
+        while let Some(piece) = self.pieces.front_mut().filter(|_| left > 0) {
             let descriptor: Vec<BorrowedFd<'_>> = piece.descriptor.iter().map(AsFd::as_fd).collect();
             let sent = match sys::send_some(socket, &piece.bytes, &descriptor) {
                 Ok(sent) => sent,
@@ -107,6 +110,7 @@ impl Outbox {
             self.descriptors -= usize::from(piece.descriptor.take().is_some());
             bytes::Buf::advance(&mut piece.bytes, sent);
             self.unsent -= sent;
+            left = left.saturating_sub(sent);
             if piece.bytes.is_empty() {
                 self.pieces.pop_front();
             }

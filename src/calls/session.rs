@@ -134,6 +134,9 @@ impl Session {
                 }
             }
             self.flush();
+            if !self.outbox.is_sent() {
+                tokio::task::yield_now().await;
+            }
         };
         self.end(returned);
     }

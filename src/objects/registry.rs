@@ -289,9 +289,24 @@ impl Objects {
         self.0.closed.store(true, Ordering::Relaxed);
         let all: Vec<Arc<Object>> =
             self.0.named.lock().iter().flat_map(BTreeMap::values).map(Arc::clone).collect();
-        for object in all {
-            object.soon(&self.0.common, |thing, _| thing.end_waits(&Err(ObjectError::draining()), true));
-        }
+        let common = self.common();
+        let end_waits = move |objects: &[Arc<Object>]| {
+            for object in objects {
+                object.soon(&common, |thing, _| thing.end_waits(&Err(ObjectError::draining()), true));
+            }
+        };
+        let (first, rest) = all.split_at(all.len().min(CLOSED_AT_ONCE));
+        end_waits(first);
+        let Some(runtime) = self.0.common.elsewhere.runtime().filter(|_| !rest.is_empty()) else {
+            return end_waits(rest);
+        };
+        let rest = rest.to_vec();
+        runtime.spawn(async move {
+            for some in rest.chunks(CLOSED_AT_ONCE) {
+                tokio::task::yield_now().await;
+                end_waits(some);
+            }
+        });
     }
 
     #[cfg(test)]
@@ -315,6 +330,8 @@ fn shown(name: &str, thing: &dyn Thing, whole: bool, bytes_max: usize) -> Result
 
 /// Content of more bytes, as the room counts them, is not shown when it is made.
 const CONTENT_SHOWN_MAX: usize = 256 << 10;
+/// So many objects are closed before others have their turn.
+const CLOSED_AT_ONCE: usize = 1_000;
 /// From so many objects on, those that are gone are forgotten now and then.
 const HELD_PRUNED_FROM: usize = 1_024;
 
