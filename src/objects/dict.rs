@@ -188,8 +188,9 @@ impl Thing for Dict {
             "popitem" => self.pop_last(),
             "update" => self.update(turn),
             "clear" => {
-                let (bytes, empty) = (self.bytes(), Self { next_place: self.next_place, ..Self::default() });
-                turn.context.elsewhere.free(std::mem::replace(self, empty), bytes);
+                let cost = self.cost(&Operation::Free);
+                let empty = Self { next_place: self.next_place, ..Self::default() };
+                turn.context.elsewhere.free(std::mem::replace(self, empty), cost);
                 Ok(Step::null())
             }
             "__contains__" | "__getitem__" | "get" | "__delitem__" | "pop" | "setdefault" | "__setitem__" => {
@@ -201,7 +202,11 @@ impl Thing for Dict {
 
     fn cost(&self, operation: &Operation<'_>) -> usize {
         let all = self.text_bytes + self.entries.len() * ITEM_COST;
-        let Operation::Call(method, arguments) = operation else { return all };
+        let (method, arguments) = match operation {
+            Operation::Show => return all,
+            Operation::Free => return self.entries.len() * ITEM_COST,
+            Operation::Call(method, arguments) => (method, arguments),
+        };
         // A table that grows is filled anew.
         let growing = |more: usize| {
             let is_full = self.places.len() + more > self.places.capacity();

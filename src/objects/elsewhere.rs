@@ -18,8 +18,6 @@ pub(super) const LONG_FROM: usize = 64 << 10;
 pub(super) const ITEM_COST: usize = 16;
 /// Long operations that run at once, of all objects: each may build an answer of the largest size. More wait.
 const LONG_AT_ONCE_MAX: usize = 4;
-/// Content of fewer bytes is freed at once.
-const FREED_AT_ONCE_MAX: usize = 256 << 10;
 
 /// Where long operations run.
 #[derive(Debug)]
@@ -66,10 +64,10 @@ impl Elsewhere {
         Arc::clone(&self.permits).acquire_many_owned(all).await.expect("it is never closed")
     }
 
-    /// Frees content of so many bytes: a million allocations take tens of milliseconds.
-    pub fn free(&self, content: impl Send + 'static, bytes: usize) {
+    /// Frees content, at this cost: a million allocations take tens of milliseconds.
+    pub fn free(&self, content: impl Send + 'static, cost: usize) {
         match &self.runtime {
-            Some(runtime) if bytes > FREED_AT_ONCE_MAX => drop(runtime.spawn_blocking(move || drop(content))),
+            Some(runtime) if cost >= LONG_FROM => drop(runtime.spawn_blocking(move || drop(content))),
             _ => drop(content),
         }
     }

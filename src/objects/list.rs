@@ -239,8 +239,8 @@ impl Thing for List {
             "extend" => self.extend(turn.arguments.raw("iterable").map(copied).unwrap_or_default()),
             "insert" => self.insert(turn),
             "clear" => {
-                let bytes = self.bytes();
-                turn.context.elsewhere.free(std::mem::take(self), bytes);
+                let cost = self.cost(&Operation::Free);
+                turn.context.elsewhere.free(std::mem::take(self), cost);
             }
             "reverse" => self.items.reverse(),
             _ => return Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
@@ -249,7 +249,11 @@ impl Thing for List {
     }
 
     fn cost(&self, operation: &Operation<'_>) -> usize {
-        let Operation::Call(method, arguments) = operation else { return self.cost_of_all() };
+        let (method, arguments) = match operation {
+            Operation::Show => return self.cost_of_all(),
+            Operation::Free => return self.items.len() * ITEM_COST,
+            Operation::Call(method, arguments) => (method, arguments),
+        };
         match *method {
             "__len__" | "append" | "clear" => 0,
             "__getitem__" | "__setitem__" | "__delitem__" => self.cost_of_items(method, arguments),

@@ -70,6 +70,7 @@ impl Thing for Namespace {
     fn cost(&self, operation: &Operation<'_>) -> usize {
         match operation {
             Operation::Show => self.text_bytes + self.attributes.len() * ITEM_COST,
+            Operation::Free => self.attributes.len() * ITEM_COST,
             Operation::Call(_, arguments) => arguments.len(),
         }
     }

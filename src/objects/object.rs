@@ -23,7 +23,7 @@ use super::permits::Rule;
 use super::pipe::Pipe;
 use super::queue::Queue;
 use super::room::{Claim, OBJECT_BYTES, Room};
-use super::thing::{Context, Numbers, Thing};
+use super::thing::{Context, Numbers, Operation, Thing};
 use super::{Kind, ObjectLimits};
 
 /// An object, by whoever holds it: a call that waits keeps it alive after its removal.
@@ -205,8 +205,8 @@ impl ObjectGuard {
         thing.end_waits(&Err(ObjectError::unknown(&self.object.address)), false);
         common.room.leave(self.state.charged);
         self.object.lease_changed.notify_one();
-        let bytes = thing.bytes();
-        common.elsewhere.free(thing, bytes);
+        let cost = thing.cost(&Operation::Free);
+        common.elsewhere.free(thing, cost);
     }
 }
 

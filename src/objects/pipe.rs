@@ -6,10 +6,11 @@ use bytes::Bytes;
 
 use super::address::HolderId;
 use super::arguments::Arguments;
+use super::elsewhere::ITEM_COST;
 use super::error::{ErrorCode, ObjectError};
 use super::line::{Line, Outcome, Ticket, Undo};
 use super::room::{ITEM_BYTES, WAITER_BYTES};
-use super::thing::{Context, Members, Step, Thing, Turn, truth_text};
+use super::thing::{Context, Members, Operation, Step, Thing, Turn, truth_text};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Want {
@@ -138,8 +139,9 @@ impl Pipe {
             return;
         }
         this.closed = true;
-        let bytes = std::mem::take(&mut this.item_bytes) + this.items.len() * ITEM_BYTES;
-        context.elsewhere.free(std::mem::take(&mut this.items), bytes);
+        this.item_bytes = 0;
+        let cost = this.items.len() * ITEM_COST;
+        context.elsewhere.free(std::mem::take(&mut this.items), cost);
         this.receivers.end_all(&Err(handle_closed()));
         peer.receivers.end_if(&Ok((truth_text(true), None)), |waiter| waiter.wants == Want::Poll);
         peer.receivers.end_all(&Err(end_of_file()));
@@ -171,6 +173,11 @@ impl Thing for Pipe {
             "poll" => self.receive(turn, Want::Poll),
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         }
+    }
+
+    fn cost(&self, operation: &Operation<'_>) -> usize {
+        let items: usize = self.ends.iter().map(|end| end.items.len()).sum();
+        if matches!(operation, Operation::Free) { items * ITEM_COST } else { 0 }
     }
 
     fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Outcome> {

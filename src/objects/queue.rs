@@ -8,10 +8,11 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::arguments::Arguments;
+use super::elsewhere::ITEM_COST;
 use super::error::{ErrorCode, ObjectError};
 use super::line::{Line, Outcome, Ticket, Undo};
 use super::room::{ITEM_BYTES, WAITER_BYTES};
-use super::thing::{Context, Members, Step, Thing, Turn};
+use super::thing::{Context, Members, Operation, Step, Thing, Turn};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
@@ -184,6 +185,10 @@ impl Thing for Queue {
                 Err(ObjectError::new(ErrorCode::UnknownMethod, detail))
             }
         }
+    }
+
+    fn cost(&self, operation: &Operation<'_>) -> usize {
+        if matches!(operation, Operation::Free) { self.items.len() * ITEM_COST } else { 0 }
     }
 
     fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Outcome> {

@@ -68,6 +68,8 @@ pub(super) struct Turn<'a> {
 pub(super) enum Operation<'a> {
     /// To show it with its content.
     Show,
+    /// To free it.
+    Free,
     /// A method, with its arguments.
     Call(&'a str, &'a Arguments),
 }

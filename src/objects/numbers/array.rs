@@ -132,7 +132,7 @@ impl Thing for SharedArray {
                 Ok(Which::Some(range)) => range.len() * ITEM_COST + arguments.len(),
                 Ok(Which::One(_)) | Err(_) => arguments.len(),
             },
-            Operation::Call(..) => 0,
+            Operation::Free | Operation::Call(..) => 0,
         }
     }
 
