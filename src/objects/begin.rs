@@ -1,8 +1,6 @@
 //! How a call begins: its arguments are read, its object is locked, its method runs. At once if that is short and the
 //! object is free; else elsewhere or later.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +8,15 @@ use super::address::Caller;
 use super::arguments::Arguments;
 use super::call::Begun;
 use super::catalog::{Method, OWNER_CHARS_MAX};
-use super::elsewhere::LONG_FROM;
+use super::elsewhere::Driven;
 use super::error::{ErrorCode, ObjectError};
 use super::object::{Object, ObjectGuard};
 use super::room::{Reservation, WAITER_BYTES};
 use super::thing::{Operation, Turn};
 use super::{Call, Kind, Objects};
+
+/// Arguments of so many bytes take about a millisecond to read.
+const LARGE_FROM: usize = 256 << 10;
 
 /// A call whose arguments were read.
 #[derive(Debug)]
@@ -33,23 +34,26 @@ struct Prepared {
 pub(super) enum Beginning {
     Now(Result<Begun, ObjectError>),
     /// Once its object is free, or from another thread.
-    Later(Later),
+    Later(Driven<Begun>),
 }
-
-pub(super) type Later = Pin<Box<dyn Future<Output = Result<Begun, ObjectError>> + Send>>;
 
 impl Objects {
     pub(super) fn begin(&self, call: Call) -> Beginning {
-        if call.arguments.len() >= LONG_FROM {
-            return Beginning::Later(Box::pin(begin_large(self.clone(), call)));
+        let common = self.common();
+        let elsewhere = &common.elsewhere;
+        if call.arguments.len() >= LARGE_FROM {
+            return Beginning::Later(elsewhere.drive(begin_large(self.clone(), call)));
         }
         let prepared = match Prepared::new(self.clone(), call) {
             Ok(prepared) => prepared,
             Err(error) => return Beginning::Now(Err(error)),
         };
         match prepared.object.try_lock() {
-            Some(guard) if !prepared.is_long(&guard) => Beginning::Now(prepared.run(guard)),
-            guard => Beginning::Later(Box::pin(async move {
+            Some(guard) if !prepared.is_long(&guard) => {
+                prepared.note_holder(&guard);
+                Beginning::Now(prepared.run(guard))
+            }
+            guard => Beginning::Later(elsewhere.drive(async move {
                 let kept = prepared.objects.keep_arguments(prepared.arguments.len())?;
                 begin_later(prepared, guard, kept).await
             })),
@@ -67,7 +71,7 @@ impl Objects {
 async fn begin_large(objects: Objects, call: Call) -> Result<Begun, ObjectError> {
     let kept = objects.keep_arguments(call.arguments.len())?;
     let common = objects.common();
-    let prepared = common.elsewhere.run(move || Prepared::new(objects, call)).await??;
+    let prepared = common.elsewhere.read(move || Prepared::new(objects, call)).await??;
     let guard = prepared.object.try_lock();
     begin_later(prepared, guard, kept).await
 }
@@ -81,6 +85,7 @@ async fn begin_later(
         Some(guard) => guard,
         None => prepared.object.lock().await,
     };
+    prepared.note_holder(&guard);
     let work = move |prepared: Prepared, guard| {
         // What the object keeps of them is counted there.
         drop(kept);
@@ -118,6 +123,15 @@ impl Prepared {
         guard.thing().is_some_and(|thing| thing.is_long(&operation))
     }
 
+    /// Before it is called: a process that dies meanwhile loses what it gets.
+    fn note_holder(&self, guard: &ObjectGuard) {
+        if let Some(holder) = self.caller.holder
+            && guard.thing().is_some_and(|thing| thing.is_held())
+        {
+            self.objects.note_holder(holder, &self.object);
+        }
+    }
+
     fn run(self, mut guard: ObjectGuard) -> Result<Begun, ObjectError> {
         let common = self.objects.common();
         let cost = if self.method.grows { self.arguments.cost() } else { 0 };
@@ -129,15 +143,10 @@ impl Prepared {
             }
             let (arguments, caller) = (&self.arguments, &self.caller);
             let turn = Turn { context, arguments, caller, end: self.end, timeout_max };
-            let step = thing.call(self.method.name, &turn);
-            step.map(|step| (step, thing.is_held()))
+            thing.call(self.method.name, &turn)
         });
         drop(guard);
-        let (step, is_held) = step??;
-        if let (Some(holder), true) = (self.caller.holder, is_held) {
-            self.objects.note_holder(holder, &self.object);
-        }
-        let begun = Begun::new(step, self.object, common, self.max_wait);
+        let begun = Begun::new(step??, self.object, common, self.max_wait);
         if over_http && matches!(begun, Begun::Waits(_)) && self.objects.is_closed() {
             return Err(ObjectError::draining());
         }

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::time::Sleep;
 
-use super::begin::{Beginning, Later};
+use super::begin::Beginning;
+use super::elsewhere::Driven;
 use super::line::{Slot, Ticket, Undo};
 use super::object::{Common, Object};
 use super::thing::Step;
@@ -149,7 +150,7 @@ pub struct Calling {
 enum State {
     New(Box<Call>),
     /// Its object is not free, or its method runs elsewhere. Dropped, it is not called if it hasn't begun.
-    Later(Later),
+    Later(Driven<Begun>),
     Waiting(Waiting),
     Over,
 }

@@ -3,11 +3,15 @@
 //! An operation says its cost beforehand ([`Thing::cost`](super::thing::Thing::cost)). A long one takes its object with
 //! it: the object stays locked until it is over, and other calls of it wait in order, as if it were atomic.
 
+use std::future::Future;
 use std::panic::resume_unwind;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::error::ObjectError;
 
@@ -19,10 +23,14 @@ pub(super) const ITEM_COST: usize = 16;
 /// Long operations that run at once, of all objects: each may build an answer of the largest size. More wait.
 const LONG_AT_ONCE_MAX: usize = 4;
 
+/// Arguments that are read at once. Those take a bounded time and wait for no operation.
+const READ_AT_ONCE_MAX: usize = 4;
+
 /// Where long operations run.
 #[derive(Debug)]
 pub(super) struct Elsewhere {
-    permits: Arc<Semaphore>,
+    operations: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
     /// `None` outside of a runtime: then everything runs at once.
     runtime: Option<Handle>,
 }
@@ -30,7 +38,11 @@ pub(super) struct Elsewhere {
 impl Elsewhere {
     /// In the runtime that this is called in.
     pub fn new() -> Self {
-        Self { permits: Arc::new(Semaphore::new(LONG_AT_ONCE_MAX)), runtime: Handle::try_current().ok() }
+        Self {
+            operations: Arc::new(Semaphore::new(LONG_AT_ONCE_MAX)),
+            reads: Arc::new(Semaphore::new(READ_AT_ONCE_MAX)),
+            runtime: Handle::try_current().ok(),
+        }
     }
 
     pub fn runtime(&self) -> Option<&Handle> {
@@ -43,25 +55,53 @@ impl Elsewhere {
         &self,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> Result<R, ObjectError> {
+        self.run_with(&self.operations, work).await
+    }
+
+    /// The same for the reading of arguments.
+    pub async fn read<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, ObjectError> {
+        self.run_with(&self.reads, work).await
+    }
+
+    async fn run_with<R: Send + 'static>(
+        &self,
+        permits: &Arc<Semaphore>,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, ObjectError> {
         let Some(runtime) = &self.runtime else { return Ok(work()) };
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = Arc::clone(permits).acquire_owned().await;
         let done = runtime.spawn_blocking(move || {
             let result = work();
             drop(permit);
             result
         });
-        done.await.map_err(|error| match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // The runtime is shutting down.
-            Err(_) => ObjectError::draining(),
-        })
+        ended(done.await)
     }
 
     /// Lets nothing long begin until the answer is dropped.
     #[cfg(test)]
     pub async fn occupied(&self) -> tokio::sync::OwnedSemaphorePermit {
         let all = u32::try_from(LONG_AT_ONCE_MAX).expect("a small number");
-        Arc::clone(&self.permits).acquire_many_owned(all).await.expect("it is never closed")
+        Arc::clone(&self.operations).acquire_many_owned(all).await.expect("it is never closed")
+    }
+
+    /// Goes on with `work` in a task of its own, whoever polls the answer: who waits for an object's lock is given it and
+    /// must take it. If the answer is dropped, the work ends where it waits.
+    pub fn drive<R: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<R, ObjectError>> + Send + 'static,
+    ) -> Driven<R> {
+        let mut work: Driven<R> = Box::pin(work);
+        // Polled here, it stands in line from now on.
+        if let Poll::Ready(result) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Box::pin(std::future::ready(result));
+        }
+        let Some(runtime) = &self.runtime else { return work };
+        let mut task = AbortOnDrop(runtime.spawn(work));
+        Box::pin(async move { ended((&mut task.0).await)? })
     }
 
     /// Frees content, at this cost: a million allocations take tens of milliseconds.
@@ -71,6 +111,25 @@ impl Elsewhere {
             _ => drop(content),
         }
     }
+}
+
+/// Work on its way.
+pub(super) type Driven<R> = Pin<Box<dyn Future<Output = Result<R, ObjectError>> + Send>>;
+
+struct AbortOnDrop<R>(JoinHandle<R>);
+
+impl<R> Drop for AbortOnDrop<R> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn ended<R>(result: Result<R, JoinError>) -> Result<R, ObjectError> {
+    result.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        // The runtime is shutting down.
+        Err(_) => ObjectError::draining(),
+    })
 }
 
 /// The sum of costs, as far as it matters whether it is long.

@@ -158,6 +158,10 @@ impl Object {
 }
 
 impl ObjectGuard {
+    pub fn object(&self) -> &Arc<Object> {
+        &self.object
+    }
+
     /// Its state, unless it was removed.
     pub fn thing(&self) -> Option<&dyn Thing> {
         self.state.thing.as_deref()

@@ -15,7 +15,7 @@ use super::arguments::Arguments;
 use super::call::{Calling, Handed};
 use super::elsewhere::{Elsewhere, LONG_FROM};
 use super::error::{ErrorCode, ObjectError};
-use super::object::{Common, Object, made};
+use super::object::{Common, Object, ObjectGuard, made};
 use super::room::{OBJECT_BYTES, Room};
 use super::thing::{Members, Numbers, Operation, Thing};
 use super::{Kind, ObjectLimits, SharedMemory};
@@ -186,15 +186,27 @@ impl Objects {
     }
 
     async fn shown(&self, object: Arc<Object>, whole: fn(&dyn Thing) -> bool) -> Result<Bytes, ObjectError> {
-        let common = Arc::clone(&self.0.common);
-        let mut guard = object.lock().await;
-        let is_long = guard.thing().is_some_and(|thing| whole(thing) && thing.is_long(&Operation::Show));
-        let mut work = move || {
-            guard.act(&common, |thing, context| {
-                shown(&object.address.name, thing, whole(thing), context.answer_bytes_max)
-            })?
+        let common = self.common();
+        let show = move |guard: &mut ObjectGuard| {
+            let name = Arc::clone(&guard.object().address.name);
+            guard
+                .act(&common, |thing, context| shown(&name, thing, whole(thing), context.answer_bytes_max))?
         };
-        if is_long { self.0.common.elsewhere.run(work).await? } else { work() }
+        let is_long = move |thing: &dyn Thing| whole(thing) && thing.is_long(&Operation::Show);
+        if let Some(mut guard) = object.try_lock()
+            && !guard.thing().is_some_and(is_long)
+        {
+            return show(&mut guard);
+        }
+        let common = self.common();
+        let work = async move {
+            let mut guard = object.lock().await;
+            if !guard.thing().is_some_and(is_long) {
+                return show(&mut guard);
+            }
+            common.elsewhere.run(move || show(&mut guard)).await?
+        };
+        self.0.common.elsewhere.drive(work).await
     }
 
     /// Removes an object (DELETE); those who wait for it are told.
@@ -242,7 +254,7 @@ impl Objects {
         Calling::new(self.clone(), call)
     }
 
-    /// This process may hold something of the object from now on.
+    /// This process may hold something of the object from now on. Nothing of one that has died may be noted.
     pub(super) fn note_holder(&self, holder: HolderId, object: &Arc<Object>) {
         let mut held = self.0.held.lock();
         let held = held.entry(holder).or_default();
@@ -275,8 +287,9 @@ impl Objects {
     /// # Errors
     /// There is none, or it is of another kind; or the process has no descriptor left.
     pub async fn memory(&self, at: &Address) -> Result<SharedMemory, ObjectError> {
-        let mut guard = self.find(at)?.lock().await;
-        let memory = guard.act(&self.0.common, |thing, _| thing.memory())?;
+        let (object, common) = (self.find(at)?, self.common());
+        let memory = async move { object.lock().await.act(&common, |thing, _| thing.memory()) };
+        let memory = self.0.common.elsewhere.drive(memory).await?;
         memory.ok_or_else(|| {
             let detail = format!("{at} has no memory of its own, or no descriptor is left");
             ObjectError::new(ErrorCode::Overloaded, detail)
