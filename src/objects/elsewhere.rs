@@ -88,8 +88,8 @@ impl Elsewhere {
         Arc::clone(&self.operations).acquire_many_owned(all).await.expect("it is never closed")
     }
 
-    /// Goes on with `work` in a task of its own, whoever polls the answer: who waits for an object's lock is given it and
-    /// must take it. If the answer is dropped, the work ends where it waits.
+    /// Goes on with `work` in a task of its own, whoever polls the answer: who waits for an object's lock is given it
+    /// and must take it. If the answer is dropped, the work ends where it waits.
     pub fn drive<R: Send + 'static>(
         &self,
         work: impl Future<Output = Result<R, ObjectError>> + Send + 'static,

@@ -33,8 +33,8 @@ pub(super) struct Object {
     pub address: Address,
     /// Of the arguments that it was made with.
     pub made_with: [u64; 2],
-    /// ObjectGuard for as long as an operation runs, in the order in which they came. Free whenever the server's thread looks,
-    /// unless a long operation runs elsewhere.
+    /// Locked for as long as an operation runs, in the order in which they came. It is free whenever the server's
+    /// thread looks, unless a long operation runs elsewhere.
     state: Arc<Mutex<State>>,
     lease_changed: Notify,
 }
