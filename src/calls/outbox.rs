@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bytes::Bytes;
 
-use crate::objects::Handed;
+use crate::objects::Delivery;
 use crate::sys;
 use crate::transport::{CallFrame, CallKind};
 
@@ -31,7 +31,7 @@ struct Piece {
 #[derive(Debug)]
 struct Out {
     /// Dropped, it goes back.
-    handed: Handed,
+    handed: Delivery,
     /// The call's number.
     number: u64,
     /// Where its answer ends in all that was ever queued.
@@ -79,7 +79,7 @@ impl Outbox {
     }
 
     /// The answer put in last hands something over.
-    pub fn hands_over(&mut self, number: u64, handed: Handed) {
+    pub fn hands_over(&mut self, number: u64, handed: Delivery) {
         self.handed.push_back(Out { handed, number, end: self.queued });
     }
 

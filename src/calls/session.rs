@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::outbox::Outbox;
 use crate::objects::{
-    Address, Call, Caller, Calling, ErrorCode, Handed, HolderId, Kind, Limit, ObjectError, Objects,
+    Address, Call, Caller, Calling, Delivery, ErrorCode, HolderId, Kind, Limit, ObjectError, Objects,
 };
 use crate::transport::{CallEnd, CallFrame, CallKind, ProtocolError};
 
@@ -47,7 +47,7 @@ enum Asked {
 type Opened = Result<(Bytes, Option<OwnedFd>), ObjectError>;
 
 enum Answer {
-    Returned(Handed),
+    Returned(Delivery),
     Opened(Bytes, Option<OwnedFd>),
     Failed(ObjectError),
 }
@@ -319,7 +319,7 @@ fn address_to_open(request: &CallFrame) -> Option<Address> {
 
 async fn opened(objects: Objects, at: Address) -> Opened {
     if !matches!(at.kind, Kind::Values | Kind::Arrays) {
-        return Ok((objects.glance(&at).await?, None));
+        return Ok((objects.summary(&at).await?, None));
     }
     let memory = objects.memory(&at).await?;
     let length = (at.kind == Kind::Arrays).then_some(memory.length);

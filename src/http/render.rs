@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::edge::headers::{JOB_HEADER, id_value};
 use super::edge::ndjson::{Lines, NDJSON};
-use super::edge::object_body::{handed, json_text, page_text};
+use super::edge::object_body::{delivered, json_text, page_text};
 use super::edge::problem::Problem;
 use super::edge::sse::{EVENT_STREAM, events_body};
 use super::edge::value_body::value_response;
@@ -89,7 +89,7 @@ pub(super) fn render(answer: Answer, base_url: &str, raw: bool) -> Response {
             response
         }
         Answer::Objects(page) => json_text(page_text(&page)),
-        Answer::Handed(answer) => handed(answer, raw),
+        Answer::Delivered(answer) => delivered(answer, raw),
     }
 }
 

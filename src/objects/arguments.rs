@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::catalog::{Param, Takes};
+use super::catalog::{Param, ParamType};
 use super::error::{ErrorCode, ObjectError};
 use crate::json::{self, EnvelopeError, Kind};
 
@@ -32,7 +32,7 @@ impl Arguments {
     pub fn read(text: Bytes, params: &'static [Param], depth_max: usize) -> Result<Self, ObjectError> {
         let given = if text.is_empty() { Vec::new() } else { given(&text, params, depth_max)? };
         let arguments = Self { text, given };
-        for param in params.iter().filter(|param| param.needed) {
+        for param in params.iter().filter(|param| param.required) {
             if arguments.find(param.name).is_none() {
                 let about = param.about.trim_end_matches('.');
                 let detail = format!("the member {} is missing: {about}", param.name);
@@ -72,7 +72,7 @@ impl Arguments {
     /// What all of it may cost once it is kept.
     pub fn cost(&self) -> usize {
         let elements: usize = self.given.iter().map(|given| given.elements).sum();
-        self.text.len().saturating_add(elements.saturating_add(1).saturating_mul(super::room::ITEM_BYTES))
+        self.text.len().saturating_add(elements.saturating_add(1).saturating_mul(super::quota::ITEM_BYTES))
     }
 
     /// A truth.
@@ -145,19 +145,19 @@ fn given(text: &Bytes, params: &'static [Param], depth_max: usize) -> Result<Vec
             return Err(ObjectError::invalid(param.name, "the member is given twice, under two names"));
         }
         // None is the default of whatever may be left out.
-        if member.kind == Kind::Null && param.takes != Takes::Any && !param.needed {
-            if param.takes == Takes::Seconds {
+        if member.kind == Kind::Null && param.param_type != ParamType::Any && !param.required {
+            if param.param_type == ParamType::Seconds {
                 given.push(Given { name: param.name, range: member.range, kind: Kind::Null, elements: 0 });
             }
             continue;
         }
         let value = text.get(member.range.clone()).unwrap_or_default();
-        if !fits(param.takes, member.kind, value) {
-            let detail = format!("{} must be {}", param.name, what(param.takes));
+        if !fits(param.param_type, member.kind, value) {
+            let detail = format!("{} must be {}", param.name, what(param.param_type));
             return Err(ObjectError::invalid(param.name, detail));
         }
         let (least, most) = param.bounds;
-        if param.takes == Takes::Integer
+        if param.param_type == ParamType::Integer
             && json::whole(value).is_none_or(|number| number < least || number > most)
         {
             let detail = format!("{} must be a whole number from {least} to {most}", param.name);
@@ -176,26 +176,26 @@ impl Arguments {
     }
 }
 
-fn fits(takes: Takes, kind: Kind, value: &[u8]) -> bool {
-    match takes {
-        Takes::Any => true,
-        Takes::Bool => kind == Kind::Bool,
-        Takes::Integer => kind == Kind::Number && json::whole(value).is_some(),
-        Takes::Seconds => kind == Kind::Number,
-        Takes::Text => kind == Kind::String,
-        Takes::List => kind == Kind::Array,
-        Takes::Pairs => matches!(kind, Kind::Array | Kind::Object),
+fn fits(param_type: ParamType, kind: Kind, value: &[u8]) -> bool {
+    match param_type {
+        ParamType::Any => true,
+        ParamType::Bool => kind == Kind::Bool,
+        ParamType::Integer => kind == Kind::Number && json::whole(value).is_some(),
+        ParamType::Seconds => kind == Kind::Number,
+        ParamType::Text => kind == Kind::String,
+        ParamType::List => kind == Kind::Array,
+        ParamType::Pairs => matches!(kind, Kind::Array | Kind::Object),
     }
 }
 
-fn what(takes: Takes) -> &'static str {
-    match takes {
-        Takes::Any => "any JSON",
-        Takes::Bool => "true or false",
-        Takes::Integer => "a whole number of at most 64 bits",
-        Takes::Seconds => "a number of seconds",
-        Takes::Text => "a string",
-        Takes::List => "an array",
-        Takes::Pairs => "an array of pairs, or an object",
+fn what(param_type: ParamType) -> &'static str {
+    match param_type {
+        ParamType::Any => "any JSON",
+        ParamType::Bool => "true or false",
+        ParamType::Integer => "a whole number of at most 64 bits",
+        ParamType::Seconds => "a number of seconds",
+        ParamType::Text => "a string",
+        ParamType::List => "an array",
+        ParamType::Pairs => "an array of pairs, or an object",
     }
 }

@@ -5,28 +5,28 @@ use std::time::Duration;
 use super::address::HolderId;
 use super::arguments::Arguments;
 use super::error::{ErrorCode, ObjectError};
-use super::line::{Line, Outcome, Ticket};
 use super::lock::seconds_text;
-use super::room::WAITER_BYTES;
-use super::thing::{Context, Members, Step, Thing, Turn};
+use super::quota::WAITER_BYTES;
+use super::shared_object::{Context, Invocation, Members, Outcome, SharedObject};
+use super::wait_queue::{Reply, Ticket, WaitQueue};
 
 #[derive(Debug)]
 pub(super) struct Barrier {
     parties: usize,
     timeout: Option<Duration>,
     broken: bool,
-    waiting: Line<()>,
+    waiting: WaitQueue<()>,
 }
 
 impl Barrier {
     pub fn new(arguments: &Arguments, timeout_max: Duration) -> Result<Self, ObjectError> {
         let parties = arguments.count("parties").unwrap_or(1);
         let timeout = arguments.seconds("timeout", Some(timeout_max))?;
-        Ok(Self { parties, timeout, broken: false, waiting: Line::default() })
+        Ok(Self { parties, timeout, broken: false, waiting: WaitQueue::default() })
     }
 
-    fn wait(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let patience = turn.patience()?.or(self.timeout);
+    fn wait(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let patience = invocation.patience()?.or(self.timeout);
         if self.broken {
             return Err(ObjectError::broken_barrier());
         }
@@ -35,7 +35,7 @@ impl Barrier {
                 self.break_it();
                 return Err(ObjectError::broken_barrier());
             }
-            return turn.wait(&mut self.waiting, (), patience);
+            return invocation.wait(&mut self.waiting, (), patience);
         }
         // Those who came before have the numbers before.
         let mut index = 0;
@@ -43,7 +43,7 @@ impl Barrier {
             waiter.slot.fill(Ok((index.to_string().into(), None)));
             index += 1;
         }
-        Ok(Step::number(index))
+        Ok(Outcome::number(index))
     }
 
     fn break_it(&mut self) {
@@ -52,24 +52,24 @@ impl Barrier {
     }
 }
 
-impl Thing for Barrier {
-    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+impl SharedObject for Barrier {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
         match method {
-            "wait" => self.wait(turn),
+            "wait" => self.wait(invocation),
             "abort" => {
                 self.break_it();
-                Ok(Step::null())
+                Ok(Outcome::null())
             }
             "reset" => {
                 self.break_it();
                 self.broken = false;
-                Ok(Step::null())
+                Ok(Outcome::null())
             }
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         }
     }
 
-    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Outcome> {
+    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Reply> {
         self.waiting.remove(ticket)?;
         self.break_it();
         Some(Err(ObjectError::broken_barrier()))
@@ -92,8 +92,8 @@ impl Thing for Barrier {
         true
     }
 
-    fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool) {
-        self.waiting.end_if(outcome, |waiter| !over_http_only || waiter.holder.is_none());
+    fn end_waits(&mut self, reply: &Reply, over_http_only: bool) {
+        self.waiting.end_if(reply, |waiter| !over_http_only || waiter.holder.is_none());
     }
 
     fn show(&self, _: bool, out: &mut Members) -> Result<(), ObjectError> {

@@ -9,10 +9,10 @@ use super::arguments::Arguments;
 use super::call::Begun;
 use super::catalog::{Method, OWNER_CHARS_MAX};
 use super::elsewhere::Driven;
+use super::entry::{ObjectEntry, ObjectGuard};
 use super::error::{ErrorCode, ObjectError};
-use super::object::{Object, ObjectGuard};
-use super::room::{Reservation, WAITER_BYTES};
-use super::thing::{Operation, Turn};
+use super::quota::{Reservation, WAITER_BYTES};
+use super::shared_object::{Invocation, Operation};
 use super::{Call, Kind, Objects};
 
 /// Arguments of so many bytes take about a millisecond to read.
@@ -22,7 +22,7 @@ const LARGE_FROM: usize = 256 << 10;
 #[derive(Debug)]
 struct Prepared {
     objects: Objects,
-    object: Arc<Object>,
+    entry: Arc<ObjectEntry>,
     method: &'static Method,
     arguments: Arguments,
     caller: Caller,
@@ -48,7 +48,7 @@ impl Objects {
             Ok(prepared) => prepared,
             Err(error) => return Beginning::Now(Err(error)),
         };
-        match prepared.object.try_lock() {
+        match prepared.entry.try_lock() {
             Some(guard) if !prepared.is_long(&guard) => {
                 prepared.note_holder(&guard);
                 Beginning::Now(prepared.run(guard))
@@ -63,7 +63,7 @@ impl Objects {
     /// Arguments of a call that waits for its object count; short ones are part of what a connection costs.
     fn keep_arguments(&self, bytes: usize) -> Result<Option<Reservation>, ObjectError> {
         let counts = bytes > WAITER_BYTES;
-        counts.then(|| self.common().room.reserve(bytes)).transpose()
+        counts.then(|| self.common().quota.reserve(bytes)).transpose()
     }
 }
 
@@ -72,7 +72,7 @@ async fn begin_large(objects: Objects, call: Call) -> Result<Begun, ObjectError>
     let kept = objects.keep_arguments(call.arguments.len())?;
     let common = objects.common();
     let prepared = common.elsewhere.read(move || Prepared::new(objects, call)).await??;
-    let guard = prepared.object.try_lock();
+    let guard = prepared.entry.try_lock();
     begin_later(prepared, guard, kept).await
 }
 
@@ -83,7 +83,7 @@ async fn begin_later(
 ) -> Result<Begun, ObjectError> {
     let guard = match guard {
         Some(guard) => guard,
-        None => prepared.object.lock().await,
+        None => prepared.entry.lock().await,
     };
     prepared.note_holder(&guard);
     let work = move |prepared: Prepared, guard| {
@@ -101,7 +101,7 @@ async fn begin_later(
 impl Prepared {
     fn new(objects: Objects, call: Call) -> Result<Self, ObjectError> {
         let Call { at, method, arguments, mut caller, max_wait } = call;
-        let object = objects.find(&at)?;
+        let entry = objects.find(&at)?;
         let method = at.kind.spec().method(&method).ok_or_else(|| unknown_method(at.kind, &method))?;
         let end = match (at.kind, at.end) {
             (Kind::Pipes, None) => return Err(ObjectError::new(ErrorCode::UnknownMethod, AN_END)),
@@ -115,38 +115,38 @@ impl Prepared {
             }
             caller.owner = Some(owner.into());
         }
-        Ok(Self { objects, object, method, arguments, caller, end, max_wait })
+        Ok(Self { objects, entry, method, arguments, caller, end, max_wait })
     }
 
     fn is_long(&self, guard: &ObjectGuard) -> bool {
         let operation = Operation::Call(self.method.name, &self.arguments);
-        guard.thing().is_some_and(|thing| thing.is_long(&operation))
+        guard.object().is_some_and(|object| object.is_long(&operation))
     }
 
     /// Before it is called: a process that dies meanwhile loses what it gets.
     fn note_holder(&self, guard: &ObjectGuard) {
         if let Some(holder) = self.caller.holder
-            && guard.thing().is_some_and(|thing| thing.is_held())
+            && guard.object().is_some_and(|object| object.is_held())
         {
-            self.objects.note_holder(holder, &self.object);
+            self.objects.note_holder(holder, &self.entry);
         }
     }
 
     fn run(self, mut guard: ObjectGuard) -> Result<Begun, ObjectError> {
         let common = self.objects.common();
-        let cost = if self.method.grows { self.arguments.cost() } else { 0 };
+        let cost = if self.method.allocates { self.arguments.cost() } else { 0 };
         let over_http = self.caller.holder.is_none();
         let timeout_max = over_http.then_some(common.limits.timeout_max);
-        let step = guard.act(&common, |thing, context| {
+        let outcome = guard.act(&common, |object, context| {
             if cost > 0 {
-                context.room.bytes(cost)?;
+                context.quota.bytes(cost)?;
             }
             let (arguments, caller) = (&self.arguments, &self.caller);
-            let turn = Turn { context, arguments, caller, end: self.end, timeout_max };
-            thing.call(self.method.name, &turn)
+            let invocation = Invocation { context, arguments, caller, end: self.end, timeout_max };
+            object.call(self.method.name, &invocation)
         });
         drop(guard);
-        let begun = Begun::new(step??, self.object, common, self.max_wait);
+        let begun = Begun::new(outcome??, self.entry, common, self.max_wait);
         if over_http && matches!(begun, Begun::Waits(_)) && self.objects.is_closed() {
             return Err(ObjectError::draining());
         }

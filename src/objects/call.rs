@@ -13,15 +13,15 @@ use tokio::time::Sleep;
 
 use super::begin::Beginning;
 use super::elsewhere::Driven;
-use super::line::{Slot, Ticket, Undo};
-use super::object::{Common, Object};
-use super::thing::Step;
+use super::entry::{Common, ObjectEntry};
+use super::shared_object::Outcome;
+use super::wait_queue::{Ticket, Undo, WaitSlot};
 use super::{Call, ObjectError, Objects};
 
 /// An answer, with what was handed over by it. If this is dropped, that goes back: the item to its queue, the lock to
 /// the next in line.
 #[derive(Debug)]
-pub struct Handed {
+pub struct Delivery {
     text: Bytes,
     back: Option<Back>,
 }
@@ -30,11 +30,11 @@ pub struct Handed {
 #[derive(Debug)]
 struct Back {
     undo: Option<Undo>,
-    object: Arc<Object>,
+    entry: Arc<ObjectEntry>,
     common: Arc<Common>,
 }
 
-impl Handed {
+impl Delivery {
     /// The answer: bare JSON.
     pub fn text(&self) -> &Bytes {
         &self.text
@@ -57,52 +57,57 @@ impl Handed {
 impl Drop for Back {
     fn drop(&mut self) {
         let Some(undo) = self.undo.take() else { return };
-        self.object.soon(&self.common, |thing, context| thing.undo(undo, context));
+        self.entry.soon(&self.common, |object, context| object.undo(undo, context));
     }
 }
 
 /// A call that has begun.
 #[derive(Debug)]
 pub(super) enum Begun {
-    Done(Handed),
+    Done(Delivery),
     Waits(Waiting),
 }
 
 /// A call that waits in a line of its object. If this is dropped, it leaves, and what was handed to it goes back.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    object: Arc<Object>,
+    entry: Arc<ObjectEntry>,
     common: Arc<Common>,
     /// `None` once it has its answer.
     ticket: Option<Ticket>,
-    slot: Arc<Slot>,
+    slot: Arc<WaitSlot>,
     max_wait: Option<Duration>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Begun {
-    pub fn new(step: Step, object: Arc<Object>, common: Arc<Common>, max_wait: Option<Duration>) -> Self {
-        match step {
-            Step::Done(text, undo) => {
-                let back = undo.map(|undo| Back { undo: Some(undo), object, common });
-                Self::Done(Handed { text, back })
+    pub fn new(
+        outcome: Outcome,
+        entry: Arc<ObjectEntry>,
+        common: Arc<Common>,
+        max_wait: Option<Duration>,
+    ) -> Self {
+        match outcome {
+            Outcome::Done(text, undo) => {
+                let back = undo.map(|undo| Back { undo: Some(undo), entry, common });
+                Self::Done(Delivery { text, back })
             }
-            Step::Wait { ticket, slot, timeout } => {
+            Outcome::Wait { ticket, slot, timeout } => {
                 let sleep = sleep_of(timeout.or(max_wait));
-                Self::Waits(Waiting { object, common, ticket: Some(ticket), slot, max_wait, sleep })
+                Self::Waits(Waiting { entry, common, ticket: Some(ticket), slot, max_wait, sleep })
             }
         }
     }
 }
 
 impl Waiting {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Handed, ObjectError>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Delivery, ObjectError>> {
         while let Some(ticket) = self.ticket {
-            if let Poll::Ready(outcome) = self.slot.poll(cx.waker()) {
+            if let Poll::Ready(reply) = self.slot.poll(cx.waker()) {
                 self.ticket = None;
-                return Poll::Ready(outcome.map(|(text, undo)| {
-                    let (object, common) = (Arc::clone(&self.object), Arc::clone(&self.common));
-                    Handed { text, back: undo.map(|undo| Back { undo: Some(undo), object, common }) }
+                return Poll::Ready(reply.map(|(text, undo)| {
+                    let (entry, common) = (Arc::clone(&self.entry), Arc::clone(&self.common));
+                    Delivery { text, back: undo.map(|undo| Back { undo: Some(undo), entry, common }) }
                 }));
             }
             match &mut self.sleep {
@@ -110,9 +115,9 @@ impl Waiting {
                 None => return Poll::Pending,
             }
             let slot = Arc::clone(&self.slot);
-            self.object.soon(&self.common, move |thing, context| {
-                if let Some(outcome) = thing.late(ticket, context) {
-                    slot.fill(outcome);
+            self.entry.soon(&self.common, move |object, context| {
+                if let Some(reply) = object.late(ticket, context) {
+                    slot.fill(reply);
                 }
             });
             // Unless that was the answer something else is waited for now (a condition's lock).
@@ -126,11 +131,11 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         let Some(ticket) = self.ticket.take() else { return };
         let slot = Arc::clone(&self.slot);
-        self.object.soon(&self.common, move |thing, context| {
+        self.entry.soon(&self.common, move |object, context| {
             // First out of the line: nothing is put into the slot afterwards.
-            thing.withdraw(ticket, context);
+            object.withdraw(ticket, context);
             if let Some(Ok((_, Some(undo)))) = slot.take() {
-                thing.undo(undo, context);
+                object.undo(undo, context);
             }
         });
     }
@@ -166,7 +171,7 @@ impl Calling {
         Self { objects, state: State::New(Box::new(call)) }
     }
 
-    fn begun(&mut self, begun: Result<Begun, ObjectError>) -> Option<Result<Handed, ObjectError>> {
+    fn begun(&mut self, begun: Result<Begun, ObjectError>) -> Option<Result<Delivery, ObjectError>> {
         match begun {
             Ok(Begun::Waits(waiting)) => {
                 self.state = State::Waiting(waiting);
@@ -179,7 +184,7 @@ impl Calling {
 }
 
 impl Future for Calling {
-    type Output = Result<Handed, ObjectError>;
+    type Output = Result<Delivery, ObjectError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let State::New(_) = &self.state

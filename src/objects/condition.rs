@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use super::address::{Caller, HolderId};
 use super::error::{ErrorCode, ObjectError};
-use super::line::{Line, Outcome, Ticket, Undo};
 use super::lock::{acquire, acquired, not_acquired, release, renew};
 use super::permits::{Grant, Permits, PutDown, Rule, Want, not_owner};
-use super::room::WAITER_BYTES;
-use super::thing::{Context, Members, Step, Thing, Turn, truth_text};
+use super::quota::WAITER_BYTES;
+use super::shared_object::{Context, Invocation, Members, Outcome, SharedObject, truth_text};
+use super::wait_queue::{Reply, Ticket, Undo, WaitQueue};
 
 /// What the lock is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -32,12 +32,12 @@ struct Sleeper {
 #[derive(Debug)]
 pub(super) struct Condition {
     lock: Permits<Purpose>,
-    sleepers: Line<Sleeper>,
+    sleepers: WaitQueue<Sleeper>,
 }
 
 impl Condition {
     pub fn new() -> Self {
-        Self { lock: Permits::new(Rule::Owned, 1), sleepers: Line::default() }
+        Self { lock: Permits::new(Rule::Owned, 1), sleepers: WaitQueue::default() }
     }
 
     fn settle(&mut self, context: Context<'_>) {
@@ -54,18 +54,18 @@ impl Condition {
         }
     }
 
-    fn check_mine(&self, turn: &Turn<'_>, message: &str) -> Result<(), ObjectError> {
-        self.lock.check_owner(turn.caller)?;
-        if self.lock.is_mine(turn.caller) { Ok(()) } else { Err(not_mine(message)) }
+    fn check_mine(&self, invocation: &Invocation<'_>, message: &str) -> Result<(), ObjectError> {
+        self.lock.check_owner(invocation.caller)?;
+        if self.lock.is_mine(invocation.caller) { Ok(()) } else { Err(not_mine(message)) }
     }
 
-    fn wait(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let patience = turn.patience()?;
-        self.check_mine(turn, "must acquire() condition before using wait()")?;
-        turn.room_to_wait()?;
-        let put_down = self.lock.put_down(turn.caller).ok_or_else(not_owner)?;
-        let sleeper = Sleeper { caller: turn.caller.clone(), put_down };
-        Ok(turn.line_up(&mut self.sleepers, sleeper, patience))
+    fn wait(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let patience = invocation.patience()?;
+        self.check_mine(invocation, "must acquire() condition before using wait()")?;
+        invocation.charge_wait()?;
+        let put_down = self.lock.put_down(invocation.caller).ok_or_else(not_owner)?;
+        let sleeper = Sleeper { caller: invocation.caller.clone(), put_down };
+        Ok(invocation.enqueue(&mut self.sleepers, sleeper, patience))
     }
 
     /// Wakes so many: they line up for the lock.
@@ -87,7 +87,7 @@ impl Condition {
         self.notify(left.into_iter().filter(notified).count());
     }
 
-    fn wake(&mut self, ticket: Ticket, waiter: super::line::Waiter<Sleeper>, notified: bool) {
+    fn wake(&mut self, ticket: Ticket, waiter: super::wait_queue::Waiter<Sleeper>, notified: bool) {
         let Sleeper { caller, put_down: PutDown { depth, lease } } = waiter.wants;
         let purpose = Purpose::WakeUp { notified, depth };
         self.lock.queue(ticket, waiter.slot, Want { caller, lease, depth, purpose });
@@ -99,31 +99,31 @@ fn not_mine(message: &str) -> ObjectError {
         .of_exception("AssertionError", message)
 }
 
-impl Thing for Condition {
-    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let step = match method {
-            "acquire" => acquire(&mut self.lock, Purpose::Acquire, turn),
-            "release" => release(&mut self.lock, turn),
-            "renew" => renew(&mut self.lock, turn),
-            "wait" => self.wait(turn),
+impl SharedObject for Condition {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let outcome = match method {
+            "acquire" => acquire(&mut self.lock, Purpose::Acquire, invocation),
+            "release" => release(&mut self.lock, invocation),
+            "renew" => renew(&mut self.lock, invocation),
+            "wait" => self.wait(invocation),
             "notify" => {
-                let count = turn.arguments.integer("n").unwrap_or(1);
-                self.check_mine(turn, "lock is not owned").map(|()| {
+                let count = invocation.arguments.integer("n").unwrap_or(1);
+                self.check_mine(invocation, "lock is not owned").map(|()| {
                     self.notify(usize::try_from(count).unwrap_or(0));
-                    Step::null()
+                    Outcome::null()
                 })
             }
-            "notify_all" => self.check_mine(turn, "lock is not owned").map(|()| {
+            "notify_all" => self.check_mine(invocation, "lock is not owned").map(|()| {
                 self.notify(usize::MAX);
-                Step::null()
+                Outcome::null()
             }),
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         };
-        self.settle(turn.context);
-        step
+        self.settle(invocation.context);
+        outcome
     }
 
-    fn late(&mut self, ticket: Ticket, context: Context<'_>) -> Option<Outcome> {
+    fn late(&mut self, ticket: Ticket, context: Context<'_>) -> Option<Reply> {
         if let Some(sleeper) = self.sleepers.remove(ticket) {
             self.wake(ticket, sleeper, false);
             self.settle(context);
@@ -165,7 +165,7 @@ impl Thing for Condition {
 
     fn died(&mut self, holder: HolderId, context: Context<'_>) {
         self.sleepers.take_if(|waiter| waiter.holder == Some(holder));
-        let left = self.lock.line().take_if(|waiter| waiter.holder == Some(holder));
+        let left = self.lock.waiting().take_if(|waiter| waiter.holder == Some(holder));
         self.pass_on(left.iter().map(|(_, waiter)| &waiter.wants.purpose));
         self.lock.died(holder);
         self.settle(context);
@@ -175,10 +175,10 @@ impl Thing for Condition {
         true
     }
 
-    fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool) {
-        self.sleepers.end_if(outcome, |waiter| !over_http_only || waiter.holder.is_none());
-        let left = self.lock.line().take_if(|waiter| !over_http_only || waiter.holder.is_none());
-        left.iter().for_each(|(_, waiter)| waiter.slot.fill(outcome.clone()));
+    fn end_waits(&mut self, reply: &Reply, over_http_only: bool) {
+        self.sleepers.end_if(reply, |waiter| !over_http_only || waiter.holder.is_none());
+        let left = self.lock.waiting().take_if(|waiter| !over_http_only || waiter.holder.is_none());
+        left.iter().for_each(|(_, waiter)| waiter.slot.fill(reply.clone()));
         self.pass_on(left.iter().map(|(_, waiter)| &waiter.wants.purpose));
     }
 

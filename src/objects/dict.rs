@@ -7,10 +7,10 @@ use bytes::Bytes;
 use super::arguments::Arguments;
 use super::elsewhere::ITEM_COST;
 use super::error::{ErrorCode, ObjectError};
-use super::line::{Outcome, Ticket};
 use super::python::{Key, members, shown};
-use super::room::Claim;
-use super::thing::{self, Context, Members, Operation, Step, Thing, Turn, array};
+use super::quota::Charge;
+use super::shared_object::{self, Context, Invocation, Members, Operation, Outcome, SharedObject, array};
+use super::wait_queue::{Reply, Ticket};
 use crate::json;
 
 /// Counted for an entry besides its texts: two thirds of a node of the tree, three small allocations, and one more once
@@ -57,11 +57,11 @@ impl Dict {
     }
 
     /// Makes the table large enough for so many keys more.
-    fn reserve(&mut self, more: usize, room: &Claim<'_>) -> Result<(), ObjectError> {
+    fn reserve(&mut self, more: usize, quota: &Charge<'_>) -> Result<(), ObjectError> {
         let needed = self.places.len() + more;
         if needed > self.places.capacity() {
             // It doubles; the old one stands beside it for a while.
-            room.bytes(needed.next_power_of_two().saturating_mul(2 * PLACE_BYTES))?;
+            quota.bytes(needed.next_power_of_two().saturating_mul(2 * PLACE_BYTES))?;
             self.places.reserve(more);
         }
         Ok(())
@@ -77,7 +77,7 @@ impl Dict {
         Some(value)
     }
 
-    fn pop_last(&mut self) -> Result<Step, ObjectError> {
+    fn pop_last(&mut self) -> Result<Outcome, ObjectError> {
         let Some((_, (text, value))) = self.entries.last_key_value() else {
             return Err(key_error("popitem(): dictionary is empty".to_owned(), None));
         };
@@ -86,7 +86,7 @@ impl Dict {
         if let Ok(key) = Key::read(&text.clone()) {
             self.remove(&key);
         }
-        Ok(Step::text(pair))
+        Ok(Outcome::text(pair))
     }
 
     fn keys(&self, bytes_max: usize) -> Result<Vec<u8>, ObjectError> {
@@ -98,50 +98,52 @@ impl Dict {
     }
 
     fn pairs(&self, bytes_max: usize) -> Result<Vec<u8>, ObjectError> {
-        thing::pairs(self.entries.values().map(|(key, value)| (key, value)), bytes_max)
+        shared_object::pairs(self.entries.values().map(|(key, value)| (key, value)), bytes_max)
     }
 
-    fn update(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let Some(given) = turn.arguments.raw("items") else { return Ok(Step::null()) };
+    fn update(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let Some(given) = invocation.arguments.raw("items") else { return Ok(Outcome::null()) };
         let mut read = Vec::new();
         for (key, value) in pairs(given)? {
             read.push((read_key(key)?, key, value));
         }
         let new = read.iter().filter(|(key, ..)| !self.places.contains_key(key)).count();
-        self.reserve(new, turn.context.room)?;
+        self.reserve(new, invocation.context.quota)?;
         for (key, text, value) in read {
             self.insert(key, text, Bytes::copy_from_slice(value));
         }
-        Ok(Step::null())
+        Ok(Outcome::null())
     }
 
     /// The methods of one key.
-    fn of_key(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let text = turn.arguments.raw("key").unwrap_or_default();
+    fn of_key(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let text = invocation.arguments.raw("key").unwrap_or_default();
         let key = read_key(text)?;
         let missing = || key_error(shown(text), Some(text));
         match method {
-            "__contains__" => Ok(Step::bool(self.places.contains_key(&key))),
-            "__getitem__" => self.find(&key).cloned().map(Step::text).ok_or_else(missing),
-            "get" => Ok(Step::text(self.find(&key).cloned().unwrap_or_else(|| turn.kept("default")))),
-            "__delitem__" => self.remove(&key).map(|_| Step::null()).ok_or_else(missing),
+            "__contains__" => Ok(Outcome::bool(self.places.contains_key(&key))),
+            "__getitem__" => self.find(&key).cloned().map(Outcome::text).ok_or_else(missing),
+            "get" => {
+                Ok(Outcome::text(self.find(&key).cloned().unwrap_or_else(|| invocation.kept("default"))))
+            }
+            "__delitem__" => self.remove(&key).map(|_| Outcome::null()).ok_or_else(missing),
             "pop" => {
-                let value = self.remove(&key).or_else(|| turn.arguments.kept("default"));
-                value.map(Step::text).ok_or_else(missing)
+                let value = self.remove(&key).or_else(|| invocation.arguments.kept("default"));
+                value.map(Outcome::text).ok_or_else(missing)
             }
             "setdefault" => {
                 if let Some(value) = self.find(&key) {
-                    return Ok(Step::text(value.clone()));
+                    return Ok(Outcome::text(value.clone()));
                 }
-                self.reserve(1, turn.context.room)?;
-                let value = turn.kept("default");
+                self.reserve(1, invocation.context.quota)?;
+                let value = invocation.kept("default");
                 self.insert(key, text, value.clone());
-                Ok(Step::text(value))
+                Ok(Outcome::text(value))
             }
             _ => {
-                self.reserve(usize::from(!self.places.contains_key(&key)), turn.context.room)?;
-                self.insert(key, text, turn.kept("value"));
-                Ok(Step::null())
+                self.reserve(usize::from(!self.places.contains_key(&key)), invocation.context.quota)?;
+                self.insert(key, text, invocation.kept("value"));
+                Ok(Outcome::null())
             }
         }
     }
@@ -178,23 +180,23 @@ fn key_error(message: String, key: Option<&[u8]>) -> ObjectError {
     }
 }
 
-impl Thing for Dict {
-    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+impl SharedObject for Dict {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
         match method {
-            "__len__" => Ok(Step::number(self.entries.len())),
-            "__iter__" | "keys" => self.keys(turn.context.answer_bytes_max).map(Step::text),
-            "values" => self.values(turn.context.answer_bytes_max).map(Step::text),
-            "items" | "copy" => self.pairs(turn.context.answer_bytes_max).map(Step::text),
+            "__len__" => Ok(Outcome::number(self.entries.len())),
+            "__iter__" | "keys" => self.keys(invocation.context.answer_bytes_max).map(Outcome::text),
+            "values" => self.values(invocation.context.answer_bytes_max).map(Outcome::text),
+            "items" | "copy" => self.pairs(invocation.context.answer_bytes_max).map(Outcome::text),
             "popitem" => self.pop_last(),
-            "update" => self.update(turn),
+            "update" => self.update(invocation),
             "clear" => {
                 let cost = self.cost(&Operation::Free);
                 let empty = Self { next_place: self.next_place, ..Self::default() };
-                turn.context.elsewhere.free(std::mem::replace(self, empty), cost);
-                Ok(Step::null())
+                invocation.context.elsewhere.free(std::mem::replace(self, empty), cost);
+                Ok(Outcome::null())
             }
             "__contains__" | "__getitem__" | "get" | "__delitem__" | "pop" | "setdefault" | "__setitem__" => {
-                self.of_key(method, turn)
+                self.of_key(method, invocation)
             }
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         }
@@ -222,13 +224,13 @@ impl Thing for Dict {
         }
     }
 
-    fn late(&mut self, _: Ticket, _: Context<'_>) -> Option<Outcome> {
+    fn late(&mut self, _: Ticket, _: Context<'_>) -> Option<Reply> {
         None
     }
 
     fn withdraw(&mut self, _: Ticket, _: Context<'_>) {}
 
-    fn end_waits(&mut self, _: &Outcome, _: bool) {}
+    fn end_waits(&mut self, _: &Reply, _: bool) {}
 
     fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
         out.number("length", self.entries.len());

@@ -1,7 +1,7 @@
 //! Long operations run on tokio's blocking pool, so that the server's thread goes on meanwhile.
 //!
-//! An operation says its cost beforehand ([`Thing::cost`](super::thing::Thing::cost)). A long one takes its object with
-//! it: the object stays locked until it is over, and other calls of it wait in order, as if it were atomic.
+//! An operation says its cost beforehand (`SharedObject::cost`). A long one takes its object with it: the object stays
+//! locked until it is over, and other calls of it wait in order, as if it were atomic.
 
 use std::future::Future;
 use std::panic::resume_unwind;

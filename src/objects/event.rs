@@ -1,41 +1,41 @@
 //! `Event`.
 
 use super::error::{ErrorCode, ObjectError};
-use super::line::{Line, Outcome, Ticket};
-use super::room::WAITER_BYTES;
-use super::thing::{Context, Members, Step, Thing, Turn, truth_text};
+use super::quota::WAITER_BYTES;
+use super::shared_object::{Context, Invocation, Members, Outcome, SharedObject, truth_text};
+use super::wait_queue::{Reply, Ticket, WaitQueue};
 
 #[derive(Debug, Default)]
 pub(super) struct Event {
     is_set: bool,
-    waiting: Line<()>,
+    waiting: WaitQueue<()>,
 }
 
-impl Thing for Event {
-    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+impl SharedObject for Event {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
         match method {
             "set" => {
                 self.is_set = true;
                 self.waiting.end_all(&Ok((truth_text(true), None)));
-                Ok(Step::null())
+                Ok(Outcome::null())
             }
             "clear" => {
                 self.is_set = false;
-                Ok(Step::null())
+                Ok(Outcome::null())
             }
-            "is_set" => Ok(Step::bool(self.is_set)),
+            "is_set" => Ok(Outcome::bool(self.is_set)),
             "wait" => {
-                let patience = turn.patience()?;
+                let patience = invocation.patience()?;
                 if self.is_set || patience.is_some_and(|time| time.is_zero()) {
-                    return Ok(Step::bool(self.is_set));
+                    return Ok(Outcome::bool(self.is_set));
                 }
-                turn.wait(&mut self.waiting, (), patience)
+                invocation.wait(&mut self.waiting, (), patience)
             }
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         }
     }
 
-    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Outcome> {
+    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Reply> {
         self.waiting.remove(ticket).map(|_| Ok((truth_text(false), None)))
     }
 
@@ -43,8 +43,8 @@ impl Thing for Event {
         self.waiting.remove(ticket);
     }
 
-    fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool) {
-        self.waiting.end_if(outcome, |waiter| !over_http_only || waiter.holder.is_none());
+    fn end_waits(&mut self, reply: &Reply, over_http_only: bool) {
+        self.waiting.end_if(reply, |waiter| !over_http_only || waiter.holder.is_none());
     }
 
     fn show(&self, _: bool, out: &mut Members) -> Result<(), ObjectError> {

@@ -5,11 +5,11 @@ use bytes::Bytes;
 use super::arguments::Arguments;
 use super::elsewhere::{ITEM_COST, sum_until_long};
 use super::error::{ErrorCode, ObjectError};
-use super::line::{Outcome, Ticket};
 use super::python::{NoOrder, Wanted, shown, sorted};
-use super::room::ITEM_BYTES;
+use super::quota::ITEM_BYTES;
+use super::shared_object::{Context, Invocation, Members, Operation, Outcome, SharedObject, array};
 use super::slice::Slice;
-use super::thing::{Context, Members, Operation, Step, Thing, Turn, array};
+use super::wait_queue::{Reply, Ticket};
 use crate::json;
 
 #[derive(Debug, Default)]
@@ -51,18 +51,18 @@ impl List {
         at.ok_or_else(|| ObjectError::raised("IndexError", message))
     }
 
-    fn get(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        if let Some(slice) = Slice::of(turn.arguments, self.items.len())? {
+    fn get(&self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        if let Some(slice) = Slice::of(invocation.arguments, self.items.len())? {
             let items = slice.places().map(|at| &self.items[at][..]);
-            return array(items, turn.context.answer_bytes_max).map(Step::text);
+            return array(items, invocation.context.answer_bytes_max).map(Outcome::text);
         }
-        let index = turn.arguments.integer("index").unwrap_or(0);
-        Ok(Step::text(self.items[self.at(index, "list index out of range")?].clone()))
+        let index = invocation.arguments.integer("index").unwrap_or(0);
+        Ok(Outcome::text(self.items[self.at(index, "list index out of range")?].clone()))
     }
 
-    fn set(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        if let Some(slice) = Slice::of(turn.arguments, self.items.len())? {
-            let value = turn.arguments.raw("value").unwrap_or_default();
+    fn set(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        if let Some(slice) = Slice::of(invocation.arguments, self.items.len())? {
+            let value = invocation.arguments.raw("value").unwrap_or_default();
             if value.first() != Some(&b'[') {
                 return Err(ObjectError::raised("TypeError", "can only assign an iterable"));
             }
@@ -83,83 +83,83 @@ impl List {
                 }
             }
             self.recount();
-            return Ok(Step::null());
+            return Ok(Outcome::null());
         }
-        let index = turn.arguments.integer("index").unwrap_or(0);
+        let index = invocation.arguments.integer("index").unwrap_or(0);
         let at = self.at(index, "list assignment index out of range")?;
-        let value = turn.kept("value");
+        let value = invocation.kept("value");
         self.item_bytes = self.item_bytes + value.len() - self.items[at].len();
         self.items[at] = value;
-        Ok(Step::null())
+        Ok(Outcome::null())
     }
 
-    fn delete(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        if let Some(slice) = Slice::of(turn.arguments, self.items.len())? {
+    fn delete(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        if let Some(slice) = Slice::of(invocation.arguments, self.items.len())? {
             let mut gone = vec![false; self.items.len()];
             slice.places().for_each(|at| gone[at] = true);
             let mut gone = gone.into_iter();
             self.items.retain(|_| !gone.next().unwrap_or(false));
             self.recount();
-            return Ok(Step::null());
+            return Ok(Outcome::null());
         }
-        let index = turn.arguments.integer("index").unwrap_or(0);
+        let index = invocation.arguments.integer("index").unwrap_or(0);
         let at = self.at(index, "list assignment index out of range")?;
         self.item_bytes -= self.items.remove(at).len();
-        Ok(Step::null())
+        Ok(Outcome::null())
     }
 
-    fn pop(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+    fn pop(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
         if self.items.is_empty() {
             return Err(ObjectError::raised("IndexError", "pop from empty list"));
         }
-        let at = self.at(turn.arguments.integer("index").unwrap_or(-1), "pop index out of range")?;
+        let at = self.at(invocation.arguments.integer("index").unwrap_or(-1), "pop index out of range")?;
         let item = self.items.remove(at);
         self.item_bytes -= item.len();
-        Ok(Step::text(item))
+        Ok(Outcome::text(item))
     }
 
-    fn insert(&mut self, turn: &Turn<'_>) {
+    fn insert(&mut self, invocation: &Invocation<'_>) {
         let length = i64::try_from(self.items.len()).unwrap_or(i64::MAX);
-        let index = turn.arguments.integer("index").unwrap_or(0);
+        let index = invocation.arguments.integer("index").unwrap_or(0);
         let at = if index < 0 { index.saturating_add(length) } else { index }.clamp(0, length);
-        let item = turn.kept("object");
+        let item = invocation.kept("object");
         self.item_bytes += item.len();
         self.items.insert(usize::try_from(at).unwrap_or(0), item);
     }
 
-    fn find(&self, turn: &Turn<'_>, mut range: std::ops::Range<usize>) -> Option<usize> {
-        let wanted = Wanted::read(turn.arguments.raw("value").unwrap_or_default());
+    fn find(&self, invocation: &Invocation<'_>, mut range: std::ops::Range<usize>) -> Option<usize> {
+        let wanted = Wanted::read(invocation.arguments.raw("value").unwrap_or_default());
         range.find(|at| wanted.is(&self.items[*at]))
     }
 
-    fn index(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let found = self.find(turn, Slice::bounds(turn.arguments, self.items.len()));
-        let text = turn.arguments.raw("value").unwrap_or_default();
+    fn index(&self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let found = self.find(invocation, Slice::bounds(invocation.arguments, self.items.len()));
+        let text = invocation.arguments.raw("value").unwrap_or_default();
         let missing = || ObjectError::raised("ValueError", format!("{} is not in list", shown(text)));
-        found.map(Step::number).ok_or_else(missing)
+        found.map(Outcome::number).ok_or_else(missing)
     }
 
-    fn remove(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+    fn remove(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
         let missing = || ObjectError::raised("ValueError", "list.remove(x): x not in list");
-        let at = self.find(turn, 0..self.items.len()).ok_or_else(missing)?;
+        let at = self.find(invocation, 0..self.items.len()).ok_or_else(missing)?;
         self.item_bytes -= self.items.remove(at).len();
-        Ok(Step::null())
+        Ok(Outcome::null())
     }
 
-    fn count(&self, turn: &Turn<'_>) -> usize {
-        let wanted = Wanted::read(turn.arguments.raw("value").unwrap_or_default());
+    fn count(&self, invocation: &Invocation<'_>) -> usize {
+        let wanted = Wanted::read(invocation.arguments.raw("value").unwrap_or_default());
         self.items.iter().filter(|item| wanted.is(item)).count()
     }
 
-    fn sort(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let reverse = turn.arguments.bool("reverse").unwrap_or(false);
-        let claim = |bytes| turn.context.room.bytes(bytes);
+    fn sort(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let reverse = invocation.arguments.bool("reverse").unwrap_or(false);
+        let charge = |bytes| invocation.context.quota.bytes(bytes);
         // The list in its new order stands beside the old one.
-        claim(self.items.len().saturating_mul(size_of::<Bytes>()))?;
-        let order = sorted(&self.items, reverse, claim)?;
+        charge(self.items.len().saturating_mul(size_of::<Bytes>()))?;
+        let order = sorted(&self.items, reverse, charge)?;
         let mut items = std::mem::take(&mut self.items);
         self.items = order.into_iter().map(|at| std::mem::take(&mut items[at])).collect();
-        Ok(Step::null())
+        Ok(Outcome::null())
     }
 
     /// What it costs to look at every item.
@@ -188,10 +188,10 @@ impl List {
     }
 
     /// The items so often, if there is room for that.
-    fn times(&self, turn: &Turn<'_>) -> Result<Vec<Bytes>, ObjectError> {
-        let times = usize::try_from(turn.arguments.integer("value").unwrap_or(0)).unwrap_or(0);
+    fn times(&self, invocation: &Invocation<'_>) -> Result<Vec<Bytes>, ObjectError> {
+        let times = usize::try_from(invocation.arguments.integer("value").unwrap_or(0)).unwrap_or(0);
         let each = self.item_bytes + self.items.len() * ITEM_BYTES;
-        turn.context.room.bytes(each.saturating_mul(times))?;
+        invocation.context.quota.bytes(each.saturating_mul(times))?;
         let times = if self.items.is_empty() { 0 } else { times };
         Ok(std::iter::repeat_n(&self.items, times).flatten().cloned().collect())
     }
@@ -204,48 +204,48 @@ impl From<NoOrder> for ObjectError {
     }
 }
 
-impl Thing for List {
-    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let bytes_max = turn.context.answer_bytes_max;
+impl SharedObject for List {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let bytes_max = invocation.context.answer_bytes_max;
         match method {
-            "__len__" => return Ok(Step::number(self.items.len())),
-            "__getitem__" => return self.get(turn),
-            "__setitem__" => return self.set(turn),
-            "__delitem__" => return self.delete(turn),
-            "__contains__" => return Ok(Step::bool(self.find(turn, 0..self.items.len()).is_some())),
+            "__len__" => return Ok(Outcome::number(self.items.len())),
+            "__getitem__" => return self.get(invocation),
+            "__setitem__" => return self.set(invocation),
+            "__delitem__" => return self.delete(invocation),
+            "__contains__" => return Ok(Outcome::bool(self.find(invocation, 0..self.items.len()).is_some())),
             "__add__" => {
-                let other = turn.arguments.raw("value").unwrap_or_default();
+                let other = invocation.arguments.raw("value").unwrap_or_default();
                 let both = self.items.iter().map(|item| &item[..]).chain(json::elements(other));
-                return array(both, bytes_max).map(Step::text);
+                return array(both, bytes_max).map(Outcome::text);
             }
             "__mul__" | "__rmul__" => {
-                let items = self.times(turn)?;
-                return array(items.iter().map(|item| &item[..]), bytes_max).map(Step::text);
+                let items = self.times(invocation)?;
+                return array(items.iter().map(|item| &item[..]), bytes_max).map(Outcome::text);
             }
             "__reversed__" => {
-                return array(self.items.iter().rev().map(|item| &item[..]), bytes_max).map(Step::text);
+                return array(self.items.iter().rev().map(|item| &item[..]), bytes_max).map(Outcome::text);
             }
-            "copy" => return self.all(bytes_max).map(Step::text),
-            "count" => return Ok(Step::number(self.count(turn))),
-            "index" => return self.index(turn),
-            "pop" => return self.pop(turn),
-            "remove" => return self.remove(turn),
-            "sort" => return self.sort(turn),
+            "copy" => return self.all(bytes_max).map(Outcome::text),
+            "count" => return Ok(Outcome::number(self.count(invocation))),
+            "index" => return self.index(invocation),
+            "pop" => return self.pop(invocation),
+            "remove" => return self.remove(invocation),
+            "sort" => return self.sort(invocation),
             "__imul__" => {
-                self.items = self.times(turn)?;
+                self.items = self.times(invocation)?;
                 self.recount();
             }
-            "append" => self.extend(vec![turn.kept("object")]),
-            "extend" => self.extend(turn.arguments.raw("iterable").map(copied).unwrap_or_default()),
-            "insert" => self.insert(turn),
+            "append" => self.extend(vec![invocation.kept("object")]),
+            "extend" => self.extend(invocation.arguments.raw("iterable").map(copied).unwrap_or_default()),
+            "insert" => self.insert(invocation),
             "clear" => {
                 let cost = self.cost(&Operation::Free);
-                turn.context.elsewhere.free(std::mem::take(self), cost);
+                invocation.context.elsewhere.free(std::mem::take(self), cost);
             }
             "reverse" => self.items.reverse(),
             _ => return Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         }
-        Ok(Step::null())
+        Ok(Outcome::null())
     }
 
     fn cost(&self, operation: &Operation<'_>) -> usize {
@@ -267,13 +267,13 @@ impl Thing for List {
         }
     }
 
-    fn late(&mut self, _: Ticket, _: Context<'_>) -> Option<Outcome> {
+    fn late(&mut self, _: Ticket, _: Context<'_>) -> Option<Reply> {
         None
     }
 
     fn withdraw(&mut self, _: Ticket, _: Context<'_>) {}
 
-    fn end_waits(&mut self, _: &Outcome, _: bool) {}
+    fn end_waits(&mut self, _: &Reply, _: bool) {}
 
     fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
         out.number("length", self.items.len());

@@ -8,9 +8,9 @@ use super::address::HolderId;
 use super::arguments::Arguments;
 use super::catalog::LEASE_MIN;
 use super::error::{ErrorCode, ObjectError};
-use super::line::{Outcome, Ticket, Undo};
 use super::permits::{Grant, Permits, Rule};
-use super::thing::{Context, Members, Step, Thing, Turn};
+use super::shared_object::{Context, Invocation, Members, Outcome, SharedObject};
+use super::wait_queue::{Reply, Ticket, Undo};
 
 #[derive(Debug)]
 pub(super) struct Lock(Permits<()>);
@@ -41,23 +41,27 @@ pub(super) fn not_acquired() -> Bytes {
 }
 
 /// `acquire`, for whatever has permits.
-pub(super) fn acquire<P>(permits: &mut Permits<P>, purpose: P, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-    let patience = turn.patience()?;
-    let lease = lease(turn)?;
-    permits.check_owner(turn.caller)?;
-    if let Some(grant) = permits.take(turn.caller, lease, turn.context) {
+pub(super) fn acquire<P>(
+    permits: &mut Permits<P>,
+    purpose: P,
+    invocation: &Invocation<'_>,
+) -> Result<Outcome, ObjectError> {
+    let patience = invocation.patience()?;
+    let lease = lease(invocation)?;
+    permits.check_owner(invocation.caller)?;
+    if let Some(grant) = permits.take(invocation.caller, lease, invocation.context) {
         let (text, undo) = acquired(grant);
-        return Ok(Step::Done(text, undo));
+        return Ok(Outcome::Done(text, undo));
     }
     if patience.is_some_and(|time| time.is_zero()) {
-        return Ok(Step::text(not_acquired()));
+        return Ok(Outcome::text(not_acquired()));
     }
-    permits.wait(turn, lease, purpose, patience)
+    permits.wait(invocation, lease, purpose, patience)
 }
 
 /// One of no length would be over before its answer is read.
-fn lease(turn: &Turn<'_>) -> Result<Option<Duration>, ObjectError> {
-    let lease = turn.seconds("lease")?;
+fn lease(invocation: &Invocation<'_>) -> Result<Option<Duration>, ObjectError> {
+    let lease = invocation.seconds("lease")?;
     if lease.is_some_and(|lease| lease < LEASE_MIN) {
         let detail = format!("lease must be at least {} seconds", LEASE_MIN.as_secs_f64());
         return Err(ObjectError::invalid("lease", detail));
@@ -66,18 +70,25 @@ fn lease(turn: &Turn<'_>) -> Result<Option<Duration>, ObjectError> {
 }
 
 /// `release`, likewise.
-pub(super) fn release<P>(permits: &mut Permits<P>, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-    permits.check_owner(turn.caller)?;
-    let token = turn.arguments.integer("token").map(|token| u64::try_from(token).unwrap_or(0));
-    permits.release(turn.caller, token)?;
-    Ok(Step::null())
+pub(super) fn release<P>(
+    permits: &mut Permits<P>,
+    invocation: &Invocation<'_>,
+) -> Result<Outcome, ObjectError> {
+    permits.check_owner(invocation.caller)?;
+    let token = invocation.arguments.integer("token").map(|token| u64::try_from(token).unwrap_or(0));
+    permits.release(invocation.caller, token)?;
+    Ok(Outcome::null())
 }
 
 /// `renew`, likewise.
-pub(super) fn renew<P>(permits: &mut Permits<P>, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-    let token = turn.arguments.integer("token").and_then(|token| u64::try_from(token).ok()).unwrap_or(0);
-    let lease = permits.renew(token, lease(turn)?, turn.context.now)?;
-    Ok(Step::text(format!("{{\"token\":{token},\"lease\":{}}}", seconds_text(lease))))
+pub(super) fn renew<P>(
+    permits: &mut Permits<P>,
+    invocation: &Invocation<'_>,
+) -> Result<Outcome, ObjectError> {
+    let token =
+        invocation.arguments.integer("token").and_then(|token| u64::try_from(token).ok()).unwrap_or(0);
+    let lease = permits.renew(token, lease(invocation)?, invocation.context.now)?;
+    Ok(Outcome::text(format!("{{\"token\":{token},\"lease\":{}}}", seconds_text(lease))))
 }
 
 /// Seconds as JSON.
@@ -85,22 +96,22 @@ pub(super) fn seconds_text(duration: Duration) -> String {
     serde_json::to_string(&duration.as_secs_f64()).unwrap_or_default()
 }
 
-impl Thing for Lock {
-    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+impl SharedObject for Lock {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
         let permits = &mut self.0;
-        let step = match method {
-            "acquire" => acquire(permits, (), turn),
-            "release" => release(permits, turn),
-            "renew" => renew(permits, turn),
-            "locked" => Ok(Step::bool(permits.free() == 0)),
-            "get_value" => Ok(Step::text(permits.free().to_string())),
+        let outcome = match method {
+            "acquire" => acquire(permits, (), invocation),
+            "release" => release(permits, invocation),
+            "renew" => renew(permits, invocation),
+            "locked" => Ok(Outcome::bool(permits.free() == 0)),
+            "get_value" => Ok(Outcome::text(permits.free().to_string())),
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         };
-        self.settle(turn.context);
-        step
+        self.settle(invocation.context);
+        outcome
     }
 
-    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Outcome> {
+    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Reply> {
         self.0.remove(ticket).map(|_| Ok((not_acquired(), None)))
     }
 
@@ -116,7 +127,7 @@ impl Thing for Lock {
     }
 
     fn died(&mut self, holder: HolderId, context: Context<'_>) {
-        self.0.line().take_if(|waiter| waiter.holder == Some(holder));
+        self.0.waiting().take_if(|waiter| waiter.holder == Some(holder));
         self.0.died(holder);
         self.settle(context);
     }
@@ -125,8 +136,8 @@ impl Thing for Lock {
         true
     }
 
-    fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool) {
-        self.0.line().end_if(outcome, |waiter| !over_http_only || waiter.holder.is_none());
+    fn end_waits(&mut self, reply: &Reply, over_http_only: bool) {
+        self.0.waiting().end_if(reply, |waiter| !over_http_only || waiter.holder.is_none());
     }
 
     fn show(&self, _: bool, out: &mut Members) -> Result<(), ObjectError> {

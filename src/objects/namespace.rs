@@ -8,9 +8,9 @@ use super::arguments::Arguments;
 use super::dict::pairs;
 use super::elsewhere::ITEM_COST;
 use super::error::{ErrorCode, ObjectError};
-use super::line::{Outcome, Ticket};
-use super::room::ITEM_BYTES;
-use super::thing::{self, Context, Members, Operation, Step, Thing, Turn};
+use super::quota::ITEM_BYTES;
+use super::shared_object::{self, Context, Invocation, Members, Operation, Outcome, SharedObject};
+use super::wait_queue::{Reply, Ticket};
 
 #[derive(Debug, Default)]
 pub(super) struct Namespace {
@@ -51,18 +51,20 @@ fn attribute_error(name: &str) -> ObjectError {
     ObjectError::raised("AttributeError", format!("'Namespace' object has no attribute '{name}'"))
 }
 
-impl Thing for Namespace {
-    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let name = turn.arguments.text("name")?.unwrap_or_default();
+impl SharedObject for Namespace {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let name = invocation.arguments.text("name")?.unwrap_or_default();
         match method {
             "__getattribute__" | "__getattr__" => {
-                self.attributes.get(&name).cloned().map(Step::text).ok_or_else(|| attribute_error(&name))
+                self.attributes.get(&name).cloned().map(Outcome::text).ok_or_else(|| attribute_error(&name))
             }
             "__setattr__" => {
-                self.set(name, turn.kept("value"));
-                Ok(Step::null())
+                self.set(name, invocation.kept("value"));
+                Ok(Outcome::null())
             }
-            "__delattr__" => self.delete(&name).map(|()| Step::null()).ok_or_else(|| attribute_error(&name)),
+            "__delattr__" => {
+                self.delete(&name).map(|()| Outcome::null()).ok_or_else(|| attribute_error(&name))
+            }
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         }
     }
@@ -75,20 +77,20 @@ impl Thing for Namespace {
         }
     }
 
-    fn late(&mut self, _: Ticket, _: Context<'_>) -> Option<Outcome> {
+    fn late(&mut self, _: Ticket, _: Context<'_>) -> Option<Reply> {
         None
     }
 
     fn withdraw(&mut self, _: Ticket, _: Context<'_>) {}
 
-    fn end_waits(&mut self, _: &Outcome, _: bool) {}
+    fn end_waits(&mut self, _: &Reply, _: bool) {}
 
     fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {
         out.number("length", self.attributes.len());
         if whole {
             let named = self.attributes.iter();
             let named = named.map(|(name, value)| (serde_json::to_vec(name).unwrap_or_default(), value));
-            out.raw("items", &thing::pairs(named, out.bytes_max())?);
+            out.raw("items", &shared_object::pairs(named, out.bytes_max())?);
         }
         Ok(())
     }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::address::{Caller, HolderId};
 use super::error::{ErrorCode, ObjectError};
-use super::line::{Line, Slot, Ticket, Waiter};
-use super::room::WAITER_BYTES;
-use super::thing::{Context, Members, Turn};
+use super::quota::WAITER_BYTES;
+use super::shared_object::{Context, Invocation, Members};
+use super::wait_queue::{Ticket, WaitQueue, WaitSlot, Waiter};
 
 /// Most free permits, as the library's `SEM_VALUE_MAX`.
 const FREE_MAX: u64 = 2_147_483_647;
@@ -71,7 +71,7 @@ pub(super) struct Permits<P> {
     holds: VecDeque<Hold>,
     /// When the leases among them end, and their tokens.
     leases: BTreeSet<(Instant, u64)>,
-    line: Line<Want<P>>,
+    waiting: WaitQueue<Want<P>>,
     /// How often a permit came back without a release, and nobody has been told yet.
     recovered: u64,
 }
@@ -88,7 +88,7 @@ impl<P> Permits<P> {
             free: at_first,
             holds: VecDeque::new(),
             leases: BTreeSet::new(),
-            line: Line::default(),
+            waiting: WaitQueue::default(),
             recovered: 0,
         }
     }
@@ -161,26 +161,30 @@ impl<P> Permits<P> {
     /// Waits for a permit.
     pub fn wait(
         &mut self,
-        turn: &Turn<'_>,
+        invocation: &Invocation<'_>,
         lease: Option<Duration>,
         purpose: P,
         timeout: Option<Duration>,
-    ) -> Result<super::thing::Step, ObjectError> {
-        turn.wait(&mut self.line, Want { caller: turn.caller.clone(), lease, depth: 1, purpose }, timeout)
+    ) -> Result<super::shared_object::Outcome, ObjectError> {
+        invocation.wait(
+            &mut self.waiting,
+            Want { caller: invocation.caller.clone(), lease, depth: 1, purpose },
+            timeout,
+        )
     }
 
     /// Lines up somebody who waited for something else until now.
-    pub fn queue(&mut self, ticket: Ticket, slot: Arc<Slot>, want: Want<P>) {
+    pub fn queue(&mut self, ticket: Ticket, slot: Arc<WaitSlot>, want: Want<P>) {
         let holder = want.caller.holder;
-        self.line.push(ticket, Waiter { slot, holder, wants: want });
+        self.waiting.push(ticket, Waiter { slot, holder, wants: want });
     }
 
     /// The next in line gets a permit, if there is one.
-    pub fn next(&mut self, context: Context<'_>) -> Option<(Arc<Slot>, P, Grant)> {
+    pub fn next(&mut self, context: Context<'_>) -> Option<(Arc<WaitSlot>, P, Grant)> {
         if self.free == 0 {
             return None;
         }
-        let Waiter { slot, wants, .. } = self.line.first()?;
+        let Waiter { slot, wants, .. } = self.waiting.first()?;
         let grant = self.begin(wants.caller, wants.lease, wants.depth, context);
         Some((slot, wants.purpose, grant))
     }
@@ -316,15 +320,15 @@ impl<P> Permits<P> {
     }
 
     pub fn remove(&mut self, ticket: Ticket) -> Option<Want<P>> {
-        self.line.remove(ticket).map(|waiter| waiter.wants)
+        self.waiting.remove(ticket).map(|waiter| waiter.wants)
     }
 
-    pub fn line(&mut self) -> &mut Line<Want<P>> {
-        &mut self.line
+    pub fn waiting(&mut self) -> &mut WaitQueue<Want<P>> {
+        &mut self.waiting
     }
 
     pub fn bytes(&self) -> usize {
-        self.line.len() * WAITER_BYTES + self.holds.len() * HOLD_BYTES
+        self.waiting.len() * WAITER_BYTES + self.holds.len() * HOLD_BYTES
     }
 
     /// Who has it, of those that one can have.
@@ -336,7 +340,7 @@ impl<P> Permits<P> {
                 out.raw("free", self.free.to_string().as_bytes());
             }
         }
-        out.number("waiting", self.line.len());
+        out.number("waiting", self.waiting.len());
         if let (Rule::Owned, Some(hold)) = (self.rule, self.holds.front()) {
             if let Some(owner) = &hold.caller.owner {
                 out.text("owner", owner);

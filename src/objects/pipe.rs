@@ -8,9 +8,9 @@ use super::address::HolderId;
 use super::arguments::Arguments;
 use super::elsewhere::ITEM_COST;
 use super::error::{ErrorCode, ObjectError};
-use super::line::{Line, Outcome, Ticket, Undo};
-use super::room::{ITEM_BYTES, WAITER_BYTES};
-use super::thing::{Context, Members, Operation, Step, Thing, Turn, truth_text};
+use super::quota::{ITEM_BYTES, WAITER_BYTES};
+use super::shared_object::{Context, Invocation, Members, Operation, Outcome, SharedObject, truth_text};
+use super::wait_queue::{Reply, Ticket, Undo, WaitQueue};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Want {
@@ -24,7 +24,7 @@ struct End {
     items: VecDeque<(u64, Bytes)>,
     item_bytes: usize,
     next_place: u64,
-    receivers: Line<Want>,
+    receivers: WaitQueue<Want>,
     closed: bool,
     /// The processes that have used it and are there.
     users: HashSet<HolderId>,
@@ -82,37 +82,40 @@ impl Pipe {
         Self { duplex: arguments.bool("duplex").unwrap_or(true), ends: <[End; 2]>::default() }
     }
 
-    fn send(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        if !self.duplex && turn.end == 0 {
+    fn send(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        if !self.duplex && invocation.end == 0 {
             return Err(ObjectError::raised("OSError", "connection is read-only"));
         }
-        let other = &mut self.ends[1 - turn.end];
+        let other = &mut self.ends[1 - invocation.end];
         if other.closed {
             return Err(broken_pipe());
         }
         let place = other.next_place;
         other.next_place += 1;
-        other.insert(place, turn.kept("obj"));
-        other.hand_out(1 - turn.end);
-        Ok(Step::null())
+        other.insert(place, invocation.kept("obj"));
+        other.hand_out(1 - invocation.end);
+        Ok(Outcome::null())
     }
 
-    fn receive(&mut self, turn: &Turn<'_>, want: Want) -> Result<Step, ObjectError> {
-        let mut patience = turn.patience()?;
-        if want == Want::Poll && !turn.arguments.is_null("timeout") {
+    fn receive(&mut self, invocation: &Invocation<'_>, want: Want) -> Result<Outcome, ObjectError> {
+        let mut patience = invocation.patience()?;
+        if want == Want::Poll && !invocation.arguments.is_null("timeout") {
             // `poll()` doesn't wait; `poll(None)` does.
             patience = Some(patience.unwrap_or_default());
         }
-        if !self.duplex && turn.end == 1 {
+        if !self.duplex && invocation.end == 1 {
             return Err(ObjectError::raised("OSError", "connection is write-only"));
         }
-        let other_closed = self.ends[1 - turn.end].closed;
-        let end = &mut self.ends[turn.end];
+        let other_closed = self.ends[1 - invocation.end].closed;
+        let end = &mut self.ends[invocation.end];
         match want {
             Want::Recv => {
                 if let Some((place, item)) = end.items.pop_front() {
                     end.item_bytes -= item.len();
-                    return Ok(Step::Done(item.clone(), Some(Undo::Item { place, item, end: turn.end })));
+                    return Ok(Outcome::Done(
+                        item.clone(),
+                        Some(Undo::Item { place, item, end: invocation.end }),
+                    ));
                 }
                 if other_closed {
                     return Err(end_of_file());
@@ -122,14 +125,14 @@ impl Pipe {
                 }
             }
             // The end of the file can be received, too.
-            Want::Poll if !end.items.is_empty() || other_closed => return Ok(Step::bool(true)),
+            Want::Poll if !end.items.is_empty() || other_closed => return Ok(Outcome::bool(true)),
             Want::Poll => {
                 if patience.is_some_and(|time| time.is_zero()) {
-                    return Ok(Step::bool(false));
+                    return Ok(Outcome::bool(false));
                 }
             }
         }
-        turn.wait(&mut end.receivers, want, patience)
+        invocation.wait(&mut end.receivers, want, patience)
     }
 
     fn close(&mut self, end: usize, context: Context<'_>) {
@@ -153,24 +156,24 @@ impl Pipe {
     }
 }
 
-impl Thing for Pipe {
-    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+impl SharedObject for Pipe {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
         if method == "close" {
-            self.close(turn.end, turn.context);
-            return Ok(Step::null());
+            self.close(invocation.end, invocation.context);
+            return Ok(Outcome::null());
         }
-        let end = &mut self.ends[turn.end];
+        let end = &mut self.ends[invocation.end];
         if end.closed {
             return Err(handle_closed());
         }
-        match turn.caller.holder {
+        match invocation.caller.holder {
             Some(holder) => drop(end.users.insert(holder)),
             None => end.stays_open = true,
         }
         match method {
-            "send" => self.send(turn),
-            "recv" => self.receive(turn, Want::Recv),
-            "poll" => self.receive(turn, Want::Poll),
+            "send" => self.send(invocation),
+            "recv" => self.receive(invocation, Want::Recv),
+            "poll" => self.receive(invocation, Want::Poll),
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         }
     }
@@ -180,7 +183,7 @@ impl Thing for Pipe {
         if matches!(operation, Operation::Free) { items * ITEM_COST } else { 0 }
     }
 
-    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Outcome> {
+    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Reply> {
         self.leave(ticket).map(|want| match want {
             Want::Recv => Err(ObjectError::empty()),
             Want::Poll => Ok((truth_text(false), None)),
@@ -222,9 +225,9 @@ impl Thing for Pipe {
         true
     }
 
-    fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool) {
+    fn end_waits(&mut self, reply: &Reply, over_http_only: bool) {
         for end in &mut self.ends {
-            end.receivers.end_if(outcome, |waiter| !over_http_only || waiter.holder.is_none());
+            end.receivers.end_if(reply, |waiter| !over_http_only || waiter.holder.is_none());
         }
     }
 

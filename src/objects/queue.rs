@@ -10,9 +10,9 @@ use bytes::Bytes;
 use super::arguments::Arguments;
 use super::elsewhere::ITEM_COST;
 use super::error::{ErrorCode, ObjectError};
-use super::line::{Line, Outcome, Ticket, Undo};
-use super::room::{ITEM_BYTES, WAITER_BYTES};
-use super::thing::{Context, Members, Operation, Step, Thing, Turn};
+use super::quota::{ITEM_BYTES, WAITER_BYTES};
+use super::shared_object::{Context, Invocation, Members, Operation, Outcome, SharedObject};
+use super::wait_queue::{Reply, Ticket, Undo, WaitQueue};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
@@ -28,9 +28,9 @@ pub(super) struct Queue {
     items: VecDeque<(u64, Bytes)>,
     item_bytes: usize,
     next_place: u64,
-    getters: Line<()>,
-    putters: Line<Bytes>,
-    joiners: Line<()>,
+    getters: WaitQueue<()>,
+    putters: WaitQueue<Bytes>,
+    joiners: WaitQueue<()>,
     unfinished: u64,
     closed: bool,
 }
@@ -53,9 +53,9 @@ impl Queue {
             items: VecDeque::new(),
             item_bytes: 0,
             next_place: 0,
-            getters: Line::default(),
-            putters: Line::default(),
-            joiners: Line::default(),
+            getters: WaitQueue::default(),
+            putters: WaitQueue::default(),
+            joiners: WaitQueue::default(),
             unfinished: 0,
             closed: false,
         })
@@ -65,35 +65,35 @@ impl Queue {
         usize::try_from(self.maxsize).is_ok_and(|most| most > 0 && self.items.len() >= most)
     }
 
-    fn put(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let patience = turn.patience()?;
+    fn put(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let patience = invocation.patience()?;
         self.check_open()?;
-        let item = turn.kept("obj");
+        let item = invocation.kept("obj");
         if !self.is_full() {
             self.add(item);
-            return Ok(Step::null());
+            return Ok(Outcome::null());
         }
         if patience.is_some_and(|time| time.is_zero()) {
             return Err(ObjectError::full());
         }
         let bytes = item.len();
-        let step = turn.wait(&mut self.putters, item, patience)?;
+        let outcome = invocation.wait(&mut self.putters, item, patience)?;
         self.item_bytes += bytes;
-        Ok(step)
+        Ok(outcome)
     }
 
-    fn get(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let patience = turn.patience()?;
+    fn get(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let patience = invocation.patience()?;
         self.check_open()?;
         if let Some((place, item)) = self.items.pop_front() {
             self.item_bytes -= item.len();
             self.fill_slot();
-            return Ok(Step::Done(item.clone(), Some(Undo::Item { place, item, end: 0 })));
+            return Ok(Outcome::Done(item.clone(), Some(Undo::Item { place, item, end: 0 })));
         }
         if patience.is_some_and(|time| time.is_zero()) {
             return Err(ObjectError::empty());
         }
-        turn.wait(&mut self.getters, (), patience)
+        invocation.wait(&mut self.getters, (), patience)
     }
 
     /// An item comes in: to the first getter, else to the end.
@@ -123,7 +123,7 @@ impl Queue {
         }
     }
 
-    fn task_done(&mut self) -> Result<Step, ObjectError> {
+    fn task_done(&mut self) -> Result<Outcome, ObjectError> {
         if self.unfinished == 0 {
             return Err(ObjectError::raised("ValueError", "task_done() called too many times"));
         }
@@ -131,18 +131,18 @@ impl Queue {
         if self.unfinished == 0 {
             self.joiners.end_all(&Ok((Bytes::from_static(b"null"), None)));
         }
-        Ok(Step::null())
+        Ok(Outcome::null())
     }
 
-    fn join(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let patience = turn.patience()?;
+    fn join(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let patience = invocation.patience()?;
         if self.unfinished == 0 {
-            return Ok(Step::null());
+            return Ok(Outcome::null());
         }
         if patience.is_some_and(|time| time.is_zero()) {
             return Err(not_joined());
         }
-        turn.wait(&mut self.joiners, (), patience)
+        invocation.wait(&mut self.joiners, (), patience)
     }
 
     fn check_open(&self) -> Result<(), ObjectError> {
@@ -160,16 +160,16 @@ fn not_joined() -> ObjectError {
         .of_exception("TimeoutError", "")
 }
 
-impl Thing for Queue {
-    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
+impl SharedObject for Queue {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
         match (method, self.shape) {
-            ("put", _) => self.put(turn),
-            ("get", _) => self.get(turn),
-            ("empty", _) => Ok(Step::bool(self.items.is_empty())),
-            ("qsize", Shape::Plain | Shape::Joinable) => Ok(Step::number(self.items.len())),
-            ("full", Shape::Plain | Shape::Joinable) => Ok(Step::bool(self.is_full())),
+            ("put", _) => self.put(invocation),
+            ("get", _) => self.get(invocation),
+            ("empty", _) => Ok(Outcome::bool(self.items.is_empty())),
+            ("qsize", Shape::Plain | Shape::Joinable) => Ok(Outcome::number(self.items.len())),
+            ("full", Shape::Plain | Shape::Joinable) => Ok(Outcome::bool(self.is_full())),
             ("task_done", Shape::Joinable) => self.task_done(),
-            ("join", Shape::Joinable) => self.join(turn),
+            ("join", Shape::Joinable) => self.join(invocation),
             ("close", _) => {
                 self.closed = true;
                 self.getters.end_all(&Err(closed()));
@@ -177,7 +177,7 @@ impl Thing for Queue {
                     self.item_bytes -= putter.wants.len();
                     putter.slot.fill(Err(closed()));
                 }
-                Ok(Step::null())
+                Ok(Outcome::null())
             }
             _ => {
                 let what = if self.shape == Shape::Simple { "simple" } else { "plain" };
@@ -191,7 +191,7 @@ impl Thing for Queue {
         if matches!(operation, Operation::Free) { self.items.len() * ITEM_COST } else { 0 }
     }
 
-    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Outcome> {
+    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Reply> {
         if self.getters.remove(ticket).is_some() {
             return Some(Err(ObjectError::empty()));
         }
@@ -224,13 +224,13 @@ impl Thing for Queue {
         }
     }
 
-    fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool) {
+    fn end_waits(&mut self, reply: &Reply, over_http_only: bool) {
         let left = |holder: Option<_>| !over_http_only || holder.is_none();
-        self.getters.end_if(outcome, |waiter| left(waiter.holder));
-        self.joiners.end_if(outcome, |waiter| left(waiter.holder));
+        self.getters.end_if(reply, |waiter| left(waiter.holder));
+        self.joiners.end_if(reply, |waiter| left(waiter.holder));
         for (_, putter) in self.putters.take_if(|waiter| left(waiter.holder)) {
             self.item_bytes -= putter.wants.len();
-            putter.slot.fill(outcome.clone());
+            putter.slot.fill(reply.clone());
         }
     }
 

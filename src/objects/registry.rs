@@ -12,12 +12,12 @@ use parking_lot::Mutex;
 
 use super::address::{Address, Caller, HolderId};
 use super::arguments::Arguments;
-use super::call::{Calling, Handed};
+use super::call::{Calling, Delivery};
 use super::elsewhere::{Elsewhere, LONG_FROM};
+use super::entry::{Common, ObjectEntry, ObjectGuard, made};
 use super::error::{ErrorCode, ObjectError};
-use super::object::{Common, Object, ObjectGuard, made};
-use super::room::{OBJECT_BYTES, Room};
-use super::thing::{Members, Numbers, Operation, Thing};
+use super::quota::{OBJECT_BYTES, Quota};
+use super::shared_object::{Members, Numbers, Operation, SharedObject};
 use super::{Kind, ObjectLimits, SharedMemory};
 use crate::names::is_name;
 
@@ -28,9 +28,9 @@ pub struct Objects(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     common: Arc<Common>,
-    named: Mutex<[BTreeMap<Arc<str>, Arc<Object>>; Kind::ALL.len()]>,
+    named: Mutex<[BTreeMap<Arc<str>, Arc<ObjectEntry>>; Kind::ALL.len()]>,
     /// What each process may hold something of.
-    held: Mutex<HashMap<HolderId, HashMap<u64, Weak<Object>>>>,
+    held: Mutex<HashMap<HolderId, HashMap<u64, Weak<ObjectEntry>>>>,
     hashers: [RandomState; 2],
     closed: AtomicBool,
 }
@@ -62,8 +62,8 @@ pub struct Page {
 impl Objects {
     /// No objects yet; the runtime that this is called in watches their leases and runs their long operations.
     pub fn new(limits: ObjectLimits) -> Self {
-        let (numbers, room, elsewhere) = (Numbers::new(), Room::new(&limits), Elsewhere::new());
-        let common = Common { numbers, room, limits, elsewhere };
+        let (numbers, quota, elsewhere) = (Numbers::new(), Quota::new(&limits), Elsewhere::new());
+        let common = Common { numbers, quota, limits, elsewhere };
         Self(Arc::new(Inner {
             common: Arc::new(common),
             named: Mutex::default(),
@@ -81,7 +81,7 @@ impl Objects {
         self.0.closed.load(Ordering::Relaxed)
     }
 
-    pub(super) fn find(&self, at: &Address) -> Result<Arc<Object>, ObjectError> {
+    pub(super) fn find(&self, at: &Address) -> Result<Arc<ObjectEntry>, ObjectError> {
         let found = self.0.named.lock()[at.kind as usize].get(&*at.name).map(Arc::clone);
         found.ok_or_else(|| ObjectError::unknown(at))
     }
@@ -99,7 +99,7 @@ impl Objects {
             let made = if arguments.len() < LONG_FROM {
                 self.made_or_found(at, arguments.clone())
             } else {
-                let _kept = self.0.common.room.reserve(arguments.len())?;
+                let _kept = self.0.common.quota.reserve(arguments.len())?;
                 let (objects, at, arguments) = (self.clone(), at.clone(), arguments.clone());
                 self.0.common.elsewhere.run(move || objects.made_or_found(&at, arguments)).await?
             };
@@ -119,7 +119,7 @@ impl Objects {
         &self,
         at: &Address,
         arguments: Bytes,
-    ) -> Result<Result<Bytes, Arc<Object>>, ObjectError> {
+    ) -> Result<Result<Bytes, Arc<ObjectEntry>>, ObjectError> {
         let arguments =
             Arguments::read(arguments, at.kind.spec().constructor, self.0.common.limits.depth_max)?;
         let made_with = self.fingerprint(&arguments, at.kind);
@@ -139,24 +139,24 @@ impl Objects {
         at: &Address,
         arguments: &Arguments,
         made_with: [u64; 2],
-    ) -> Result<Result<Bytes, Arc<Object>>, ObjectError> {
+    ) -> Result<Result<Bytes, Arc<ObjectEntry>>, ObjectError> {
         let common = &self.0.common;
-        common.room.object()?;
-        let claim = common.room.claim();
+        common.quota.object()?;
+        let charge = common.quota.charge();
         let cost = arguments.cost() + OBJECT_BYTES;
-        claim.bytes(cost)?;
-        let thing = made(at.kind, arguments, &common.limits)?;
-        claim.bytes((thing.bytes() + OBJECT_BYTES).saturating_sub(cost))?;
-        let shown = shown(&at.name, &*thing, is_small(&*thing), common.limits.answer_bytes_max)?;
+        charge.bytes(cost)?;
+        let object = made(at.kind, arguments, &common.limits)?;
+        charge.bytes((object.bytes() + OBJECT_BYTES).saturating_sub(cost))?;
+        let shown = shown(&at.name, &*object, is_small(&*object), common.limits.answer_bytes_max)?;
         let mut named = self.0.named.lock();
         let named = &mut named[at.kind as usize];
         if let Some(there) = named.get(&*at.name) {
             return Ok(Err(Arc::clone(there)));
         }
-        common.room.enter()?;
+        common.quota.enter()?;
         let address = Address { end: None, ..at.clone() };
-        let object = Object::new(address, made_with, (thing, &claim), common.numbers.ticket());
-        named.insert(Arc::clone(&at.name), Arc::new(object));
+        let entry = ObjectEntry::new(address, made_with, (object, &charge), common.numbers.ticket());
+        named.insert(Arc::clone(&at.name), Arc::new(entry));
         Ok(Ok(shown))
     }
 
@@ -181,27 +181,32 @@ impl Objects {
     ///
     /// # Errors
     /// There is none.
-    pub async fn glance(&self, at: &Address) -> Result<Bytes, ObjectError> {
+    pub async fn summary(&self, at: &Address) -> Result<Bytes, ObjectError> {
         self.shown(self.find(at)?, |_| false).await
     }
 
-    async fn shown(&self, object: Arc<Object>, whole: fn(&dyn Thing) -> bool) -> Result<Bytes, ObjectError> {
+    async fn shown(
+        &self,
+        entry: Arc<ObjectEntry>,
+        whole: fn(&dyn SharedObject) -> bool,
+    ) -> Result<Bytes, ObjectError> {
         let common = self.common();
         let show = move |guard: &mut ObjectGuard| {
-            let name = Arc::clone(&guard.object().address.name);
-            guard
-                .act(&common, |thing, context| shown(&name, thing, whole(thing), context.answer_bytes_max))?
+            let name = Arc::clone(&guard.entry().address.name);
+            guard.act(&common, |object, context| {
+                shown(&name, object, whole(object), context.answer_bytes_max)
+            })?
         };
-        let is_long = move |thing: &dyn Thing| whole(thing) && thing.is_long(&Operation::Show);
-        if let Some(mut guard) = object.try_lock()
-            && !guard.thing().is_some_and(is_long)
+        let is_long = move |object: &dyn SharedObject| whole(object) && object.is_long(&Operation::Show);
+        if let Some(mut guard) = entry.try_lock()
+            && !guard.object().is_some_and(is_long)
         {
             return show(&mut guard);
         }
         let common = self.common();
         let work = async move {
-            let mut guard = object.lock().await;
-            if !guard.thing().is_some_and(is_long) {
+            let mut guard = entry.lock().await;
+            if !guard.object().is_some_and(is_long) {
                 return show(&mut guard);
             }
             common.elsewhere.run(move || show(&mut guard)).await?
@@ -222,18 +227,18 @@ impl Objects {
     /// The objects of a kind in the order of their names, after the one that `cursor` names.
     pub async fn list(&self, kind: Kind, limit: usize, cursor: Option<&str>) -> Page {
         let from = cursor.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut found: Vec<Arc<Object>> = {
+        let mut found: Vec<Arc<ObjectEntry>> = {
             let named = self.0.named.lock();
             let range = named[kind as usize].range::<str, _>((from, Bound::Unbounded));
-            range.take(limit.saturating_add(1)).map(|(_, object)| Arc::clone(object)).collect()
+            range.take(limit.saturating_add(1)).map(|(_, entry)| Arc::clone(entry)).collect()
         };
         let more = found.len() > limit;
         found.truncate(limit);
-        let next_cursor = found.last().filter(|_| more).map(|object| object.address.name.to_string());
+        let next_cursor = found.last().filter(|_| more).map(|entry| entry.address.name.to_string());
         let mut items = Vec::with_capacity(found.len());
-        for object in found {
+        for entry in found {
             // Those removed meanwhile are left out.
-            items.extend(self.shown(object, |_| false).await);
+            items.extend(self.shown(entry, |_| false).await);
         }
         Page { items, next_cursor }
     }
@@ -245,23 +250,23 @@ impl Objects {
         call: Call,
     ) -> impl Future<Output = Result<Bytes, ObjectError>> + Send + 'static + use<> {
         let calling = self.hand_over(call);
-        async move { calling.await.map(Handed::taken) }
+        async move { calling.await.map(Delivery::taken) }
     }
 
     /// The same, for a caller who may not be there any more: what was handed over goes back unless
-    /// [`Handed::taken`] is called.
+    /// [`Delivery::taken`] is called.
     pub fn hand_over(&self, call: Call) -> Calling {
         Calling::new(self.clone(), call)
     }
 
     /// This process may hold something of the object from now on. Nothing of one that has died may be noted.
-    pub(super) fn note_holder(&self, holder: HolderId, object: &Arc<Object>) {
+    pub(super) fn note_holder(&self, holder: HolderId, entry: &Arc<ObjectEntry>) {
         let mut held = self.0.held.lock();
         let held = held.entry(holder).or_default();
-        held.entry(object.id).or_insert_with(|| Arc::downgrade(object));
+        held.entry(entry.id).or_insert_with(|| Arc::downgrade(entry));
         // A process that lives long may see many objects come and go.
         if held.len() >= HELD_PRUNED_FROM && held.len().is_power_of_two() {
-            held.retain(|_, object| object.strong_count() > 0);
+            held.retain(|_, entry| entry.strong_count() > 0);
         }
     }
 
@@ -269,16 +274,16 @@ impl Objects {
     /// begins none after it.
     pub fn died(&self, holder: HolderId) {
         let held = self.0.held.lock().remove(&holder).unwrap_or_default();
-        for object in held.into_values().filter_map(|object| object.upgrade()) {
-            object.soon(&self.0.common, move |thing, context| thing.died(holder, context));
+        for entry in held.into_values().filter_map(|entry| entry.upgrade()) {
+            entry.soon(&self.0.common, move |object, context| object.died(holder, context));
         }
     }
 
     /// A Process returned: what it holds stays held, for anyone to release, and nobody will ask for it by its name.
     pub fn returned(&self, holder: HolderId) {
         let held = self.0.held.lock().remove(&holder).unwrap_or_default();
-        for object in held.into_values().filter_map(|object| object.upgrade()) {
-            object.soon(&self.0.common, move |thing, _| thing.returned(holder));
+        for entry in held.into_values().filter_map(|entry| entry.upgrade()) {
+            entry.soon(&self.0.common, move |object, _| object.returned(holder));
         }
     }
 
@@ -287,8 +292,8 @@ impl Objects {
     /// # Errors
     /// There is none, or it is of another kind; or the process has no descriptor left.
     pub async fn memory(&self, at: &Address) -> Result<SharedMemory, ObjectError> {
-        let (object, common) = (self.find(at)?, self.common());
-        let memory = async move { object.lock().await.act(&common, |thing, _| thing.memory()) };
+        let (entry, common) = (self.find(at)?, self.common());
+        let memory = async move { entry.lock().await.act(&common, |object, _| object.memory()) };
         let memory = self.0.common.elsewhere.drive(memory).await?;
         memory.ok_or_else(|| {
             let detail = format!("{at} has no memory of its own, or no descriptor is left");
@@ -300,12 +305,12 @@ impl Objects {
     pub fn close(&self) {
         // A call that lines up in an object after the look at it below sees this: the object's lock orders them.
         self.0.closed.store(true, Ordering::Relaxed);
-        let all: Vec<Arc<Object>> =
+        let all: Vec<Arc<ObjectEntry>> =
             self.0.named.lock().iter().flat_map(BTreeMap::values).map(Arc::clone).collect();
         let common = self.common();
-        let end_waits = move |objects: &[Arc<Object>]| {
-            for object in objects {
-                object.soon(&common, |thing, _| thing.end_waits(&Err(ObjectError::draining()), true));
+        let end_waits = move |objects: &[Arc<ObjectEntry>]| {
+            for entry in objects {
+                entry.soon(&common, |object, _| object.end_waits(&Err(ObjectError::draining()), true));
             }
         };
         let (first, rest) = all.split_at(all.len().min(CLOSED_AT_ONCE));
@@ -324,24 +329,24 @@ impl Objects {
 
     #[cfg(test)]
     pub(super) fn taken(&self) -> (usize, usize) {
-        self.0.common.room.taken()
+        self.0.common.quota.taken()
     }
 }
 
 /// Whether making it shows its content, too: nobody has to be told at length what he has just sent, and zeros in
 /// millions are work for nothing.
-fn is_small(thing: &dyn Thing) -> bool {
-    thing.bytes() <= CONTENT_SHOWN_MAX
+fn is_small(object: &dyn SharedObject) -> bool {
+    object.bytes() <= CONTENT_SHOWN_MAX
 }
 
-fn shown(name: &str, thing: &dyn Thing, whole: bool, bytes_max: usize) -> Result<Bytes, ObjectError> {
+fn shown(name: &str, object: &dyn SharedObject, whole: bool, bytes_max: usize) -> Result<Bytes, ObjectError> {
     let mut members = Members::new(bytes_max);
     members.text("name", name);
-    thing.show(whole, &mut members)?;
+    object.show(whole, &mut members)?;
     Ok(members.finish())
 }
 
-/// Content of more bytes, as the room counts them, is not shown when it is made.
+/// Content of more bytes, as the quota counts them, is not shown when it is made.
 const CONTENT_SHOWN_MAX: usize = 256 << 10;
 /// So many objects are closed before others have their turn.
 const CLOSED_AT_ONCE: usize = 1_000;
@@ -361,7 +366,7 @@ fn default_text(kind: Kind, name: &str) -> &'static [u8] {
     }
 }
 
-fn same(there: &Object, made_with: [u64; 2]) -> Result<(), ObjectError> {
+fn same(there: &ObjectEntry, made_with: [u64; 2]) -> Result<(), ObjectError> {
     if there.made_with == made_with {
         return Ok(());
     }

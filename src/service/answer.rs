@@ -9,7 +9,7 @@ use super::follow::Follower;
 use super::stream::Records;
 use crate::config::Limits;
 use crate::jobs::{FailureCode, JobId, JobKind, Outcome, Record, Snapshot};
-use crate::objects::{self, Address, Handed};
+use crate::objects::{self, Address, Delivery};
 use crate::pool::{Function, Pool, PoolView, WorkerView};
 use crate::processes::{self, Single};
 
@@ -66,7 +66,7 @@ pub enum Answer {
     /// Some shared objects.
     Objects(objects::Page),
     /// What a method answered, with what it handed over.
-    Handed(Handed),
+    Delivered(Delivery),
 }
 
 /// The outcome of a job that its caller waited for.

@@ -37,6 +37,6 @@ impl Service {
     /// Calls that need not wait are answered as long as there is a server: who holds a lock can release it.
     pub(super) async fn call_object(&self, call: Call) -> Result<Answer, Refusal> {
         self.parts()?;
-        Ok(Answer::Handed(self.objects.hand_over(call).await?))
+        Ok(Answer::Delivered(self.objects.hand_over(call).await?))
     }
 }

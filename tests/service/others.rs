@@ -87,9 +87,9 @@ fn an_object_is_made_called_and_removed() {
                 max_wait: Some(SOON),
             }))
         };
-        assert!(matches!(ask(&service, method("put", "{\"obj\":[1]}")).await, Ok(Answer::Handed(_))));
+        assert!(matches!(ask(&service, method("put", "{\"obj\":[1]}")).await, Ok(Answer::Delivered(_))));
         let taken = ask(&service, method("get", "")).await;
-        assert!(matches!(taken, Ok(Answer::Handed(handed)) if handed.text() == "[1]"));
+        assert!(matches!(taken, Ok(Answer::Delivered(handed)) if handed.text() == "[1]"));
         assert!(matches!(ask(&service, method("none", "")).await, Err(Refusal::Object(_))));
         assert!(matches!(ask(&service, Request::RemoveObject(at())).await, Ok(Answer::Done)));
         assert!(matches!(ask(&service, Request::Object(at())).await, Err(Refusal::Object(_))));

@@ -5,7 +5,9 @@ use utoipa::IntoResponses;
 
 use crate::api::{Code, ObjectProblems};
 use crate::objects::Kind;
-use crate::objects::catalog::{Answer, KINDS, KindSpec, LEASE_MIN, Method, OWNER_CHARS_MAX, Param, Takes};
+use crate::objects::catalog::{
+    Answer, KINDS, KindSpec, LEASE_MIN, Method, OWNER_CHARS_MAX, Param, ParamType,
+};
 
 const PROBLEM: &str = "#/components/schemas/Problem";
 
@@ -223,7 +225,7 @@ fn name_parameter() -> Value {
 }
 
 fn body(schema: &str, params: &[Param], shown: &str) -> Value {
-    let needed = params.iter().any(|param| param.needed);
+    let needed = params.iter().any(|param| param.required);
     let content =
         json!({"schema": {"$ref": format!("#/components/schemas/{schema}")}, "example": example(shown)});
     json!({"required": needed, "content": {"application/json": content}})
@@ -232,17 +234,17 @@ fn body(schema: &str, params: &[Param], shown: &str) -> Value {
 fn object_schema(params: &[Param]) -> Value {
     let mut properties = Map::new();
     for param in params {
-        let mut schema = match param.takes {
-            Takes::Any => json!({}),
-            Takes::Pairs => json!({"type": ["array", "object"], "items": {
+        let mut schema = match param.param_type {
+            ParamType::Any => json!({}),
+            ParamType::Pairs => json!({"type": ["array", "object"], "items": {
                 "type": "array", "minItems": 2, "maxItems": 2,
                 "prefixItems": [{"type": ["string", "number", "boolean", "null"]}, {}]
             }}),
-            Takes::Bool => json!({"type": "boolean"}),
-            Takes::Integer => json!({"type": "integer", "format": "int64"}),
-            Takes::Seconds => json!({"type": "number", "minimum": 0, "maximum": 86400}),
-            Takes::Text => json!({"type": "string"}),
-            Takes::List => json!({"type": "array", "items": {}}),
+            ParamType::Bool => json!({"type": "boolean"}),
+            ParamType::Integer => json!({"type": "integer", "format": "int64"}),
+            ParamType::Seconds => json!({"type": "number", "minimum": 0, "maximum": 86400}),
+            ParamType::Text => json!({"type": "string"}),
+            ParamType::List => json!({"type": "array", "items": {}}),
         };
         schema["description"] = param.about.into();
         let (least, most) = param.bounds;
@@ -266,7 +268,7 @@ fn object_schema(params: &[Param]) -> Value {
             schema["enum"] = json!(words);
         }
         // None is the default of whatever may be left out.
-        if !param.needed && param.takes != Takes::Any {
+        if !param.required && param.param_type != ParamType::Any {
             let kind = schema["type"].take();
             let mut kinds = kind.as_array().cloned().unwrap_or_else(|| vec![kind]);
             kinds.push("null".into());
@@ -277,7 +279,7 @@ fn object_schema(params: &[Param]) -> Value {
         }
         properties.insert(param.name.into(), schema);
     }
-    let needed: Vec<&str> = params.iter().filter(|param| param.needed).map(|param| param.name).collect();
+    let needed: Vec<&str> = params.iter().filter(|param| param.required).map(|param| param.name).collect();
     let mut schema = json!({"type": "object", "properties": properties, "additionalProperties": false});
     if !needed.is_empty() {
         schema["required"] = needed.into();
@@ -367,7 +369,8 @@ fn by_typecode(properties: impl Fn(Value) -> Value) -> Vec<Value> {
 fn shown_schema(spec: &KindSpec) -> Value {
     let mut properties = Map::new();
     for (name, value) in example(spec.shown).as_object().into_iter().flatten() {
-        let is_any = spec.constructor.iter().any(|param| param.is(name) && param.takes == Takes::Any);
+        let is_any =
+            spec.constructor.iter().any(|param| param.is(name) && param.param_type == ParamType::Any);
         let schema = match value {
             _ if is_any => json!({}),
             Value::Bool(_) => json!({"type": "boolean"}),
@@ -378,7 +381,7 @@ fn shown_schema(spec: &KindSpec) -> Value {
         };
         properties.insert(name.clone(), schema);
     }
-    if spec.constructor.iter().any(|param| param.takes == Takes::Seconds) {
+    if spec.constructor.iter().any(|param| param.param_type == ParamType::Seconds) {
         properties.insert("timeout".into(), json!({"type": "number"}));
     }
     json!({"type": "object", "required": ["name"], "properties": properties})

@@ -13,7 +13,7 @@ use hyper::body::{Frame, SizeHint};
 
 use super::value_body::value_response;
 use crate::jobs::Value;
-use crate::objects::{Handed, Page};
+use crate::objects::{Delivery, Page};
 
 /// A page of objects as JSON.
 pub fn page_text(page: &Page) -> Bytes {
@@ -36,18 +36,18 @@ pub fn json_text(text: Bytes) -> Response {
 }
 
 /// 200 with what was handed over. `raw`: a bytes value is wanted as it is.
-pub fn handed(handed: Handed, raw: bool) -> Response {
+pub fn delivered(delivery: Delivery, raw: bool) -> Response {
     if raw {
-        return value_response(Value { pieces: vec![handed.taken()] }, true);
+        return value_response(Value { pieces: vec![delivery.taken()] }, true);
     }
-    let left = handed.text().len() as u64;
-    let mut response = Response::new(Body::new(UnsyncBoxBody::new(Once { handed: Some(handed), left })));
+    let left = delivery.text().len() as u64;
+    let mut response = Response::new(Body::new(UnsyncBoxBody::new(Once { delivery: Some(delivery), left })));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
 struct Once {
-    handed: Option<Handed>,
+    delivery: Option<Delivery>,
     left: u64,
 }
 
@@ -60,11 +60,11 @@ impl hyper::body::Body for Once {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.left = 0;
-        Poll::Ready(self.handed.take().map(|handed| Ok(Frame::data(handed.taken()))))
+        Poll::Ready(self.delivery.take().map(|delivery| Ok(Frame::data(delivery.taken()))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.handed.is_none()
+        self.delivery.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

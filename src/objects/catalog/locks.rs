@@ -1,29 +1,32 @@
 //! Locks, semaphores and conditions.
 
-use super::{Answer, BLOCK, KindSpec, Method, PERMITS_MAX, Param, TIMEOUT, Takes};
+use super::{Answer, BLOCK, KindSpec, Method, PERMITS_MAX, Param, ParamType, TIMEOUT};
 use crate::objects::address::Kind;
 use crate::objects::error::ErrorCode;
 
 pub(super) const OWNER: Param = Param::new(
     "owner",
-    Takes::Text,
+    ParamType::Text,
     "Who acquires or releases: any string that tells this client from others.",
 );
 pub(super) const OWNER_NEEDED: Param = Param::new(
     "owner",
-    Takes::Text,
+    ParamType::Text,
     "Who calls: any string that tells this client from others. Needed over HTTP.",
 );
-pub(super) const TOKEN: Param =
-    Param::new("token", Takes::Integer, "The token of the hold; if that is over, nothing is done and told.");
+pub(super) const TOKEN: Param = Param::new(
+    "token",
+    ParamType::Integer,
+    "The token of the hold; if that is over, nothing is done and told.",
+);
 pub(super) const LEASE: Param = Param::new(
     "lease",
-    Takes::Seconds,
+    ParamType::Seconds,
     "Seconds after which it is released by itself unless `renew` comes; if left out it is held until released.",
 );
 
 const PERMITS: Param =
-    Param::new("value", Takes::Integer, "Permits at first; 1 if left out.").between(0, PERMITS_MAX);
+    Param::new("value", ParamType::Integer, "Permits at first; 1 if left out.").between(0, PERMITS_MAX);
 
 const LOCKED: Method =
     Method::new("locked", "Whether an acquire would have to wait.", Answer::Bool).example("", "true");
@@ -31,9 +34,9 @@ const GET_VALUE: Method =
     Method::new("get_value", "How many acquires would be answered at once.", Answer::Integer)
         .example("", "1");
 pub(super) const RENEW: Method = Method::new("renew", "Begins the lease of a hold anew.", Answer::Renewed)
-    .takes(&[
-        Param::new("token", Takes::Integer, "The token of the hold.").needed(),
-        Param::new("lease", Takes::Seconds, "Seconds from now; if left out as many as at first."),
+    .params(&[
+        Param::new("token", ParamType::Integer, "The token of the hold.").required(),
+        Param::new("lease", ParamType::Seconds, "Seconds from now; if left out as many as at first."),
     ])
     .example(r#"{"token":1790000000000001,"lease":30}"#, r#"{"token":1790000000000001,"lease":30.0}"#)
     .errors(&[(ErrorCode::StaleToken, "the hold is over")]);
@@ -44,17 +47,17 @@ const fn acquire(params: &'static [Param]) -> Method {
         "Acquires it; `recovered` says that the one before lost it (death or lease) without a release.",
         Answer::Acquired,
     )
-    .takes(params)
+    .params(params)
     .example(
         r#"{"timeout":5,"owner":"client-1","lease":30}"#,
         r#"{"acquired":true,"token":1790000000000001,"recovered":false}"#,
     )
-    .grows()
+    .allocates()
 }
 
 const fn release(params: &'static [Param], errors: &'static [(ErrorCode, &'static str)]) -> Method {
     Method::new("release", "Releases it.", Answer::Null)
-        .takes(params)
+        .params(params)
         .example(r#"{"owner":"client-1"}"#, "null")
         .errors(errors)
 }
@@ -135,15 +138,15 @@ pub(super) static CONDITIONS: KindSpec = KindSpec {
             "Lets go of the lock, whatever its depth, waits for a notify, takes it again: whether it was notified.",
             Answer::Bool,
         )
-        .takes(&[TIMEOUT, OWNER_NEEDED])
+        .params(&[TIMEOUT, OWNER_NEEDED])
         .example(r#"{"timeout":5,"owner":"client-1"}"#, "true")
         .errors(&[NOT_OWNER]),
         Method::new("notify", "Wakes those who have waited longest.", Answer::Null)
-            .takes(&[Param::new("n", Takes::Integer, "How many; 1 if left out."), OWNER_NEEDED])
+            .params(&[Param::new("n", ParamType::Integer, "How many; 1 if left out."), OWNER_NEEDED])
             .example(r#"{"n":1,"owner":"client-2"}"#, "null")
             .errors(&[NOT_OWNER]),
         Method::new("notify_all", "Wakes everybody who waits.", Answer::Null)
-            .takes(&[OWNER_NEEDED])
+            .params(&[OWNER_NEEDED])
             .example(r#"{"owner":"client-2"}"#, "null")
             .errors(&[NOT_OWNER]),
         RENEW,

@@ -1,6 +1,6 @@
 //! Queues and pipes.
 
-use super::{Answer, BLOCK, KindSpec, Method, Param, TIMEOUT, Takes};
+use super::{Answer, BLOCK, KindSpec, Method, Param, ParamType, TIMEOUT};
 use crate::objects::address::Kind;
 use crate::objects::error::ErrorCode;
 
@@ -10,19 +10,19 @@ pub(super) static QUEUES: KindSpec = KindSpec {
     kind: Kind::Queues,
     about: "`Queue`, `JoinableQueue` and `SimpleQueue`: items in, items out, in order, each delivered once.",
     constructor: &[
-        Param::new("kind", Takes::Text, "`queue` (if left out), `joinable` or `simple`."),
-        Param::new("maxsize", Takes::Integer, "Most items in it; 0, the default, or less: no bound."),
+        Param::new("kind", ParamType::Text, "`queue` (if left out), `joinable` or `simple`."),
+        Param::new("maxsize", ParamType::Integer, "Most items in it; 0, the default, or less: no bound."),
     ],
     made: r#"{"maxsize":10}"#,
     shown: r#"{"name":"q","kind":"queue","maxsize":10,"size":0,"getters":0,"putters":0,"closed":false}"#,
     methods: &[
         Method::new("put", "Puts an item; waits for a free slot.", Answer::Null)
-            .takes(&[Param::new("obj", Takes::Any, "The item.").needed(), BLOCK, TIMEOUT])
+            .params(&[Param::new("obj", ParamType::Any, "The item.").required(), BLOCK, TIMEOUT])
             .example(r#"{"obj":[42,null,"hello"]}"#, "null")
             .errors(&[(ErrorCode::Full, "no free slot in time (queue.Full)"), CLOSED])
-            .grows(),
+            .allocates(),
         Method::new("get", "Takes the oldest item; waits for one.", Answer::Any)
-            .takes(&[BLOCK, TIMEOUT])
+            .params(&[BLOCK, TIMEOUT])
             .example(r#"{"timeout":5}"#, r#"[42,null,"hello"]"#)
             .errors(&[(ErrorCode::Empty, "no item in time (queue.Empty)"), CLOSED]),
         Method::new("qsize", "How many items are in it.", Answer::Integer).example("", "3"),
@@ -39,7 +39,7 @@ pub(super) static QUEUES: KindSpec = KindSpec {
             "Waits until every item that was put has been dealt with (joinable queues).",
             Answer::Null,
         )
-        .takes(&[TIMEOUT])
+        .params(&[TIMEOUT])
         .example(r#"{"timeout":5}"#, "null")
         .errors(&[(ErrorCode::JoinTimeout, "not in time (TimeoutError)")]),
         Method::new(
@@ -58,7 +58,7 @@ pub(super) static PIPES: KindSpec = KindSpec {
     about: "`Pipe`: two ends, 0 and 1; what is sent at one is received at the other, whole and in order.",
     constructor: &[Param::new(
         "duplex",
-        Takes::Bool,
+        ParamType::Bool,
         "`true` if left out; `false`: end 0 only receives and end 1 only sends.",
     )],
     made: r#"{"duplex":true}"#,
@@ -66,15 +66,15 @@ pub(super) static PIPES: KindSpec = KindSpec {
         {"end":0,"closed":false,"waiting":0},{"end":1,"closed":false,"waiting":1}]}"#,
     methods: &[
         Method::new("send", "Sends an object to the other end.", Answer::Null)
-            .takes(&[Param::new("obj", Takes::Any, "The object.").needed()])
+            .params(&[Param::new("obj", ParamType::Any, "The object.").required()])
             .example(r#"{"obj":[42,null,"hello"]}"#, "null")
             .errors(&[
                 (ErrorCode::Closed, "the other end (BrokenPipeError) or this one (OSError) is closed"),
                 BAD_HANDLE,
             ])
-            .grows(),
+            .allocates(),
         Method::new("recv", "Takes the oldest object that the other end sent; waits for one.", Answer::Any)
-            .takes(&[TIMEOUT])
+            .params(&[TIMEOUT])
             .example(r#"{"timeout":5}"#, r#"[42,null,"hello"]"#)
             .errors(&[
                 (ErrorCode::Empty, "nothing came in time"),
@@ -85,9 +85,9 @@ pub(super) static PIPES: KindSpec = KindSpec {
                 BAD_HANDLE,
             ]),
         Method::new("poll", "Whether there is something to receive.", Answer::Bool)
-            .takes(&[Param::new(
+            .params(&[Param::new(
                 "timeout",
-                Takes::Seconds,
+                ParamType::Seconds,
                 "Seconds to wait for it; 0 if left out, null: `--max-wait`.",
             )])
             .example(r#"{"timeout":1}"#, "true")

@@ -45,7 +45,7 @@ pub struct Method {
     /// The codes of its own, each with when.
     pub errors: &'static [(ErrorCode, &'static str)],
     /// Whether it may make the object larger: then it is refused when there is no room.
-    pub grows: bool,
+    pub allocates: bool,
 }
 
 /// An argument.
@@ -56,9 +56,9 @@ pub struct Param {
     /// Other names that are taken for it.
     pub aliases: &'static [&'static str],
     /// What it takes.
-    pub takes: Takes,
+    pub param_type: ParamType,
     /// Whether it must be given.
-    pub needed: bool,
+    pub required: bool,
     /// The smallest and the largest of an integer.
     pub bounds: (i64, i64),
     /// What it is for, and its default.
@@ -67,7 +67,7 @@ pub struct Param {
 
 /// What an argument takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
+pub enum ParamType {
     /// Any JSON.
     Any,
     /// `true` or `false`.
@@ -106,12 +106,12 @@ pub enum Answer {
 }
 
 impl Param {
-    const fn new(name: &'static str, takes: Takes, about: &'static str) -> Self {
-        Self { name, aliases: &[], takes, needed: false, bounds: (i64::MIN, i64::MAX), about }
+    const fn new(name: &'static str, param_type: ParamType, about: &'static str) -> Self {
+        Self { name, aliases: &[], param_type, required: false, bounds: (i64::MIN, i64::MAX), about }
     }
 
-    const fn needed(mut self) -> Self {
-        self.needed = true;
+    const fn required(mut self) -> Self {
+        self.required = true;
         self
     }
 
@@ -133,10 +133,10 @@ impl Param {
 
 impl Method {
     const fn new(name: &'static str, about: &'static str, answer: Answer) -> Self {
-        Self { name, about, params: &[], answer, example: ("", "null"), errors: &[], grows: false }
+        Self { name, about, params: &[], answer, example: ("", "null"), errors: &[], allocates: false }
     }
 
-    const fn takes(mut self, params: &'static [Param]) -> Self {
+    const fn params(mut self, params: &'static [Param]) -> Self {
         self.params = params;
         self
     }
@@ -151,8 +151,8 @@ impl Method {
         self
     }
 
-    const fn grows(mut self) -> Self {
-        self.grows = true;
+    const fn allocates(mut self) -> Self {
+        self.allocates = true;
         self
     }
 }
@@ -202,11 +202,11 @@ const PARTIES_MAX: i64 = 1_000_000;
 
 const TIMEOUT: Param = Param::new(
     "timeout",
-    Takes::Seconds,
+    ParamType::Seconds,
     "Seconds to wait, at most 86,400; left out or null: as long as the server lets a request wait (`--max-wait`).",
 );
 const TOO_LARGE: (ErrorCode, &str) = (ErrorCode::ResultTooLarge, "more than `--result-limit` in one answer");
-const BLOCK: Param = Param::new("block", Takes::Bool, "Whether to wait at all; `true` if left out.");
+const BLOCK: Param = Param::new("block", ParamType::Bool, "Whether to wait at all; `true` if left out.");
 
 #[cfg(test)]
 mod tests {

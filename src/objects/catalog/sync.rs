@@ -1,6 +1,6 @@
 //! Events and barriers.
 
-use super::{Answer, KindSpec, Method, PARTIES_MAX, Param, TIMEOUT, Takes};
+use super::{Answer, KindSpec, Method, PARTIES_MAX, Param, ParamType, TIMEOUT};
 use crate::objects::address::Kind;
 use crate::objects::error::ErrorCode;
 
@@ -15,7 +15,7 @@ pub(super) static EVENTS: KindSpec = KindSpec {
         Method::new("clear", "Clears the flag.", Answer::Null),
         Method::new("is_set", "Whether the flag is set.", Answer::Bool).example("", "true"),
         Method::new("wait", "Waits for the flag: whether it is set.", Answer::Bool)
-            .takes(&[TIMEOUT])
+            .params(&[TIMEOUT])
             .example(r#"{"timeout":5}"#, "true"),
     ],
 };
@@ -24,16 +24,16 @@ pub(super) static BARRIERS: KindSpec = KindSpec {
     kind: Kind::Barriers,
     about: "`Barrier`: waits until so many wait. An action can't be given: nothing here runs it.",
     constructor: &[
-        Param::new("parties", Takes::Integer, "How many must wait, from 1 to 1,000,000.")
-            .needed()
+        Param::new("parties", ParamType::Integer, "How many must wait, from 1 to 1,000,000.")
+            .required()
             .between(1, PARTIES_MAX),
-        Param::new("timeout", Takes::Seconds, "Seconds of a wait that names none; none if left out."),
+        Param::new("timeout", ParamType::Seconds, "Seconds of a wait that names none; none if left out."),
     ],
     made: r#"{"parties":3}"#,
     shown: r#"{"name":"b","parties":3,"n_waiting":1,"broken":false}"#,
     methods: &[
         Method::new("wait", "Waits for the others: which one this was, from 0.", Answer::Integer)
-            .takes(&[TIMEOUT])
+            .params(&[TIMEOUT])
             .example(r#"{"timeout":5}"#, "0")
             .errors(&[(
                 ErrorCode::BrokenBarrier,

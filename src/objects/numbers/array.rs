@@ -12,9 +12,11 @@ use crate::objects::arguments::Arguments;
 use crate::objects::catalog::LENGTH_MAX;
 use crate::objects::elsewhere::ITEM_COST;
 use crate::objects::error::{ErrorCode, ObjectError};
-use crate::objects::line::{Outcome, Ticket, Undo};
 use crate::objects::lock::{acquire, acquired, not_acquired, release, renew};
-use crate::objects::thing::{Context, Members, Operation, Step, Thing, Turn, array_of};
+use crate::objects::shared_object::{
+    Context, Invocation, Members, Operation, Outcome, SharedObject, array_of,
+};
+use crate::objects::wait_queue::{Reply, Ticket, Undo};
 
 #[derive(Debug)]
 pub(in crate::objects) struct SharedArray(Locked<()>);
@@ -76,16 +78,16 @@ impl SharedArray {
         array_of(range, bytes_max, |index, text| self.0.write(index, text))
     }
 
-    fn get(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        match self.which(turn.arguments)? {
-            Which::One(index) => self.0.text(index).map(Step::text),
-            Which::Some(range) => self.slice(range, turn.context.answer_bytes_max).map(Step::text),
+    fn get(&self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        match self.which(invocation.arguments)? {
+            Which::One(index) => self.0.text(index).map(Outcome::text),
+            Which::Some(range) => self.slice(range, invocation.context.answer_bytes_max).map(Outcome::text),
         }
     }
 
-    fn set(&self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let value = turn.arguments.raw("value").unwrap_or_default();
-        match self.which(turn.arguments)? {
+    fn set(&self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let value = invocation.arguments.raw("value").unwrap_or_default();
+        match self.which(invocation.arguments)? {
             Which::One(index) => self.0.store(index, self.0.typecode.bits(value)?),
             Which::Some(range) => {
                 if value.first() != Some(&b'[') {
@@ -101,7 +103,7 @@ impl SharedArray {
                 }
             }
         }
-        Ok(Step::null())
+        Ok(Outcome::null())
     }
 
     fn settle(&mut self, context: Context<'_>) {
@@ -111,18 +113,18 @@ impl SharedArray {
     }
 }
 
-impl Thing for SharedArray {
-    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let step = match method {
-            "get" => self.get(turn),
-            "set" => self.set(turn),
-            "acquire" => acquire(&mut self.0.lock, (), turn),
-            "release" => release(&mut self.0.lock, turn),
-            "renew" => renew(&mut self.0.lock, turn),
+impl SharedObject for SharedArray {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let outcome = match method {
+            "get" => self.get(invocation),
+            "set" => self.set(invocation),
+            "acquire" => acquire(&mut self.0.lock, (), invocation),
+            "release" => release(&mut self.0.lock, invocation),
+            "renew" => renew(&mut self.0.lock, invocation),
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         };
-        self.settle(turn.context);
-        step
+        self.settle(invocation.context);
+        outcome
     }
 
     fn cost(&self, operation: &Operation<'_>) -> usize {
@@ -136,7 +138,7 @@ impl Thing for SharedArray {
         }
     }
 
-    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Outcome> {
+    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Reply> {
         self.0.lock.remove(ticket).map(|_| Ok((not_acquired(), None)))
     }
 
@@ -160,8 +162,8 @@ impl Thing for SharedArray {
         true
     }
 
-    fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool) {
-        self.0.end_waits(outcome, over_http_only);
+    fn end_waits(&mut self, reply: &Reply, over_http_only: bool) {
+        self.0.end_waits(reply, over_http_only);
     }
 
     fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {

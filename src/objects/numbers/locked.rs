@@ -7,8 +7,8 @@ use super::SharedMemory;
 use super::typecode::{Amount, Typecode};
 use crate::objects::address::HolderId;
 use crate::objects::error::{ErrorCode, ObjectError};
-use crate::objects::line::Outcome;
 use crate::objects::permits::{Permits, Rule};
+use crate::objects::wait_queue::Reply;
 use crate::sys::SharedBlock;
 
 /// Most values and arrays: each takes a descriptor and a mapping of the server.
@@ -99,12 +99,12 @@ impl<P> Locked<P> {
     }
 
     pub fn forget(&mut self, holder: HolderId) {
-        self.lock.line().take_if(|waiter| waiter.holder == Some(holder));
+        self.lock.waiting().take_if(|waiter| waiter.holder == Some(holder));
         self.lock.died(holder);
     }
 
-    pub fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool) {
-        self.lock.line().end_if(outcome, |waiter| !over_http_only || waiter.holder.is_none());
+    pub fn end_waits(&mut self, reply: &Reply, over_http_only: bool) {
+        self.lock.waiting().end_if(reply, |waiter| !over_http_only || waiter.holder.is_none());
     }
 
     pub fn bytes(&self) -> usize {

@@ -8,9 +8,9 @@ use super::typecode::{Amount, Typecode};
 use crate::objects::address::HolderId;
 use crate::objects::arguments::Arguments;
 use crate::objects::error::{ErrorCode, ObjectError};
-use crate::objects::line::{Outcome, Ticket, Undo};
 use crate::objects::lock::{acquire, acquired, not_acquired, release, renew};
-use crate::objects::thing::{Context, Members, Operation, Step, Thing, Turn};
+use crate::objects::shared_object::{Context, Invocation, Members, Operation, Outcome, SharedObject};
+use crate::objects::wait_queue::{Reply, Ticket, Undo};
 
 /// What the lock is waited for.
 #[derive(Debug)]
@@ -51,17 +51,17 @@ impl SharedValue {
         }
     }
 
-    fn add(&mut self, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let patience = turn.patience()?;
+    fn add(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let patience = invocation.patience()?;
         // What can't be added is told at once. The number waits, not its text: that may be as long as a body.
-        let amount = self.0.typecode.amount(turn.arguments.raw("amount").unwrap_or(b"1"))?;
-        if self.0.lock.free() > 0 || self.0.lock.is_mine(turn.caller) {
-            return self.0.add(0, amount).map(Step::text);
+        let amount = self.0.typecode.amount(invocation.arguments.raw("amount").unwrap_or(b"1"))?;
+        if self.0.lock.free() > 0 || self.0.lock.is_mine(invocation.caller) {
+            return self.0.add(0, amount).map(Outcome::text);
         }
         if patience.is_some_and(|time| time.is_zero()) {
             return Err(not_had());
         }
-        self.0.lock.wait(turn, None, Purpose::Add(amount), patience)
+        self.0.lock.wait(invocation, None, Purpose::Add(amount), patience)
     }
 }
 
@@ -70,25 +70,25 @@ fn not_had() -> ObjectError {
     ObjectError::new(ErrorCode::ResultTimeout, detail).of_exception("TimeoutError", "")
 }
 
-impl Thing for SharedValue {
-    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError> {
-        let step = match method {
-            "get" => self.0.text(0).map(Step::text),
+impl SharedObject for SharedValue {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+        let outcome = match method {
+            "get" => self.0.text(0).map(Outcome::text),
             "set" => {
-                let value = turn.arguments.raw("value").unwrap_or_default();
+                let value = invocation.arguments.raw("value").unwrap_or_default();
                 self.0.typecode.bits(value).map(|bits| {
                     self.0.store(0, bits);
-                    Step::null()
+                    Outcome::null()
                 })
             }
-            "add" => self.add(turn),
-            "acquire" => acquire(&mut self.0.lock, Purpose::Acquire, turn),
-            "release" => release(&mut self.0.lock, turn),
-            "renew" => renew(&mut self.0.lock, turn),
+            "add" => self.add(invocation),
+            "acquire" => acquire(&mut self.0.lock, Purpose::Acquire, invocation),
+            "release" => release(&mut self.0.lock, invocation),
+            "renew" => renew(&mut self.0.lock, invocation),
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         };
-        self.settle(turn.context);
-        step
+        self.settle(invocation.context);
+        outcome
     }
 
     fn cost(&self, operation: &Operation<'_>) -> usize {
@@ -96,7 +96,7 @@ impl Thing for SharedValue {
         if let Operation::Call(_, arguments) = operation { arguments.len() } else { 0 }
     }
 
-    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Outcome> {
+    fn late(&mut self, ticket: Ticket, _: Context<'_>) -> Option<Reply> {
         self.0.lock.remove(ticket).map(|want| match want.purpose {
             Purpose::Acquire => Ok((not_acquired(), None)),
             Purpose::Add(_) => Err(not_had()),
@@ -123,8 +123,8 @@ impl Thing for SharedValue {
         true
     }
 
-    fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool) {
-        self.0.end_waits(outcome, over_http_only);
+    fn end_waits(&mut self, reply: &Reply, over_http_only: bool) {
+        self.0.end_waits(reply, over_http_only);
     }
 
     fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError> {

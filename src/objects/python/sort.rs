@@ -12,7 +12,7 @@ use super::value::{NoOrder, PART_BYTES, Reader, Value};
 pub(in crate::objects) fn sorted<E: From<NoOrder>>(
     texts: &[Bytes],
     reverse: bool,
-    claim: impl Fn(usize) -> Result<(), E>,
+    charge: impl Fn(usize) -> Result<(), E>,
 ) -> Result<Vec<usize>, E> {
     let all_begin = |with: fn(u8) -> bool| texts.iter().all(|text| text.first().copied().is_some_and(with));
     // What has an order throughout is sorted as it lies in memory, which is many times faster.
@@ -22,12 +22,12 @@ pub(in crate::objects) fn sorted<E: From<NoOrder>>(
             // None of those begins so.
             Value::None | Value::Text(_) | Value::List(_) | Value::Dict(_) => Number::Small(0),
         };
-        return by_key(texts, reverse, claim, number, Number::heap_bytes);
+        return by_key(texts, reverse, charge, number, Number::heap_bytes);
     }
     if all_begin(|byte| byte == b'"') {
-        return by_key(texts, reverse, claim, |text| Reader::of(text).string(), |key| text_bytes(key));
+        return by_key(texts, reverse, charge, |text| Reader::of(text).string(), |key| text_bytes(key));
     }
-    merged(texts, reverse, claim)
+    merged(texts, reverse, charge)
 }
 
 /// What a text takes besides the one that came in.
@@ -39,15 +39,15 @@ fn text_bytes(text: &Cow<'_, [u8]>) -> usize {
 fn by_key<'a, K: Ord, E>(
     texts: &'a [Bytes],
     reverse: bool,
-    claim: impl Fn(usize) -> Result<(), E>,
+    charge: impl Fn(usize) -> Result<(), E>,
     read: impl Fn(&'a [u8]) -> K,
     heap_bytes: impl Fn(&K) -> usize,
 ) -> Result<Vec<usize>, E> {
-    claim(texts.len().saturating_mul(size_of::<(K, usize)>() + size_of::<usize>()))?;
+    charge(texts.len().saturating_mul(size_of::<(K, usize)>() + size_of::<usize>()))?;
     let mut keyed = Vec::with_capacity(texts.len());
     for (at, text) in texts.iter().enumerate() {
         let key = read(text);
-        claim(heap_bytes(&key))?;
+        charge(heap_bytes(&key))?;
         keyed.push((key, at));
     }
     // Equal ones keep their order, whichever way. A stable sort would take memory of its own.
@@ -61,17 +61,17 @@ fn by_key<'a, K: Ord, E>(
 fn merged<E: From<NoOrder>>(
     texts: &[Bytes],
     reverse: bool,
-    claim: impl Fn(usize) -> Result<(), E>,
+    charge: impl Fn(usize) -> Result<(), E>,
 ) -> Result<Vec<usize>, E> {
-    claim(texts.len().saturating_mul(PART_BYTES + 2 * size_of::<usize>()))?;
+    charge(texts.len().saturating_mul(PART_BYTES + 2 * size_of::<usize>()))?;
     let mut values = Vec::with_capacity(texts.len());
     for text in texts {
         // Nested ones are built part by part.
         if matches!(text.first(), Some(b'[' | b'{')) {
-            claim(text.len().saturating_mul(PART_BYTES))?;
+            charge(text.len().saturating_mul(PART_BYTES))?;
         }
         let value = Value::read(text);
-        claim(match &value {
+        charge(match &value {
             Value::Number { number, .. } => number.heap_bytes(),
             Value::Text(text) => text_bytes(text),
             Value::None | Value::List(_) | Value::Dict(_) => 0,

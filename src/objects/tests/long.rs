@@ -99,7 +99,7 @@ async fn what_takes_long_runs_elsewhere() {
         assert!(waits.is_pending(), "{path}");
         drop(full);
         show.await.unwrap_or_else(|error| panic!("{path}: {error}"));
-        done(objects.glance(&address)).expect("without its content it costs nothing");
+        done(objects.summary(&address)).expect("without its content it costs nothing");
     }
 }
 
@@ -182,7 +182,7 @@ async fn what_is_removed_meanwhile_is_gone_afterwards() {
     let full = objects.common().elsewhere.occupied().await;
     let sort = waiting(&objects, "lists/l/sort", &json!({}), Caller::default());
     objects.remove(&at("lists/l")).expect("it is there");
-    assert_eq!(done(objects.glance(&at("lists/l"))).unwrap_err().code, ErrorCode::UnknownObject);
+    assert_eq!(done(objects.summary(&at("lists/l"))).unwrap_err().code, ErrorCode::UnknownObject);
     make(&objects, "lists/l", &json!({}));
     assert_eq!(shown(&objects, "lists/l")["length"], 0);
     assert!(objects.taken().1 > before, "it is counted until it is back");

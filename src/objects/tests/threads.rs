@@ -14,7 +14,7 @@ use super::{
     Call, Caller, ErrorCode, ObjectError, Objects, at, calling, done, make, now, objects, shown, waiting,
     worker,
 };
-use crate::objects::{Handed, ObjectLimits};
+use crate::objects::{Delivery, ObjectLimits};
 
 const THREADS: usize = 4;
 /// Whatever waits in these tests waits no longer.
@@ -114,7 +114,7 @@ fn hand_over(
     objects: &Objects,
     path: &str,
     arguments: &Value,
-) -> impl Future<Output = Result<Handed, ObjectError>> + use<> {
+) -> impl Future<Output = Result<Delivery, ObjectError>> + use<> {
     let (at_path, method) = path.rsplit_once('/').expect("a method");
     objects.hand_over(Call {
         at: at(at_path),
@@ -137,7 +137,7 @@ async fn patiently(
         let patience = Duration::from_micros(*round % 7 * 50);
         let answered = timeout(patience, hand_over(objects, path, arguments)).await;
         match answered {
-            Ok(answer) if !round.is_multiple_of(5) => return answer.map(Handed::taken),
+            Ok(answer) if !round.is_multiple_of(5) => return answer.map(Delivery::taken),
             Ok(Err(error)) => return Err(error),
             Ok(Ok(_)) | Err(_) => {}
         }
@@ -221,7 +221,7 @@ async fn nobody_waits_for_what_is_removed_or_closed() {
         for _ in 0..THREADS {
             let objects = objects.clone();
             tasks.spawn(async move {
-                let told = hand_over(&objects, "events/e/wait", &json!({})).await.map(Handed::taken);
+                let told = hand_over(&objects, "events/e/wait", &json!({})).await.map(Delivery::taken);
                 let code = told.expect_err("it is never set").code;
                 assert!(matches!(code, ErrorCode::UnknownObject | ErrorCode::Draining), "{code:?}");
             });

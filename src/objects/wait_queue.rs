@@ -28,23 +28,23 @@ pub(super) enum Undo {
 }
 
 /// A call's answer, and what it takes with it.
-pub(super) type Outcome = Result<(Bytes, Option<Undo>), ObjectError>;
+pub(super) type Reply = Result<(Bytes, Option<Undo>), ObjectError>;
 
 /// Where a waiting call finds its answer.
 #[derive(Debug, Default)]
-pub(super) struct Slot(Mutex<Content>);
+pub(super) struct WaitSlot(Mutex<Content>);
 
 #[derive(Debug, Default)]
 struct Content {
-    outcome: Option<Outcome>,
+    reply: Option<Reply>,
     waker: Option<Waker>,
 }
 
-impl Slot {
+impl WaitSlot {
     /// Hands over. Waking only schedules, it runs nothing: an object's lock may be held here.
-    pub fn fill(&self, outcome: Outcome) {
+    pub fn fill(&self, reply: Reply) {
         let mut content = self.0.lock();
-        content.outcome = Some(outcome);
+        content.reply = Some(reply);
         let waker = content.waker.take();
         drop(content);
         if let Some(waker) = waker {
@@ -53,10 +53,10 @@ impl Slot {
     }
 
     /// The answer, or a wake-up once it is there.
-    pub fn poll(&self, waker: &Waker) -> Poll<Outcome> {
+    pub fn poll(&self, waker: &Waker) -> Poll<Reply> {
         let mut content = self.0.lock();
-        if let Some(outcome) = content.outcome.take() {
-            return Poll::Ready(outcome);
+        if let Some(reply) = content.reply.take() {
+            return Poll::Ready(reply);
         }
         if !content.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             content.waker = Some(waker.clone());
@@ -65,15 +65,15 @@ impl Slot {
     }
 
     /// The answer, if it is there.
-    pub fn take(&self) -> Option<Outcome> {
-        self.0.lock().outcome.take()
+    pub fn take(&self) -> Option<Reply> {
+        self.0.lock().reply.take()
     }
 }
 
 /// A call that waits.
 #[derive(Debug)]
 pub(super) struct Waiter<T> {
-    pub slot: Arc<Slot>,
+    pub slot: Arc<WaitSlot>,
     /// Whose death ends it; `None` over HTTP.
     pub holder: Option<HolderId>,
     pub wants: T,
@@ -81,15 +81,15 @@ pub(super) struct Waiter<T> {
 
 /// Those who wait for the same thing, in order.
 #[derive(Debug)]
-pub(super) struct Line<T>(BTreeMap<Ticket, Waiter<T>>);
+pub(super) struct WaitQueue<T>(BTreeMap<Ticket, Waiter<T>>);
 
-impl<T> Default for Line<T> {
+impl<T> Default for WaitQueue<T> {
     fn default() -> Self {
         Self(BTreeMap::new())
     }
 }
 
-impl<T> Line<T> {
+impl<T> WaitQueue<T> {
     pub fn push(&mut self, ticket: Ticket, waiter: Waiter<T>) {
         self.0.insert(ticket, waiter);
     }
@@ -116,16 +116,16 @@ impl<T> Line<T> {
     }
 
     /// Everybody leaves with this answer.
-    pub fn end_all(&mut self, outcome: &Outcome) {
+    pub fn end_all(&mut self, reply: &Reply) {
         for (_, waiter) in std::mem::take(&mut self.0) {
-            waiter.slot.fill(outcome.clone());
+            waiter.slot.fill(reply.clone());
         }
     }
 
     /// Those leave that `chosen` says.
-    pub fn end_if(&mut self, outcome: &Outcome, chosen: impl FnMut(&Waiter<T>) -> bool) {
+    pub fn end_if(&mut self, reply: &Reply, chosen: impl FnMut(&Waiter<T>) -> bool) {
         for (_, waiter) in self.take_if(chosen) {
-            waiter.slot.fill(outcome.clone());
+            waiter.slot.fill(reply.clone());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One object: its state behind a lock, what it takes of the room, the watch over its leases.
+//! One object: its state behind a lock, what it takes of the quota, the watch over its leases.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ use super::numbers::{SharedArray, SharedValue};
 use super::permits::Rule;
 use super::pipe::Pipe;
 use super::queue::Queue;
-use super::room::{Claim, OBJECT_BYTES, Room};
-use super::thing::{Context, Numbers, Operation, Thing};
+use super::quota::{Charge, OBJECT_BYTES, Quota};
+use super::shared_object::{Context, Numbers, Operation, SharedObject};
 use super::{Kind, ObjectLimits};
 
 /// An object, by whoever holds it: a call that waits keeps it alive after its removal.
 #[derive(Debug)]
-pub(super) struct Object {
+pub(super) struct ObjectEntry {
     pub id: u64,
     pub address: Address,
     /// Of the arguments that it was made with.
@@ -42,7 +42,7 @@ pub(super) struct Object {
 #[derive(Debug)]
 struct State {
     /// `None` once the object was removed.
-    thing: Option<Box<dyn Thing>>,
+    object: Option<Box<dyn SharedObject>>,
     charged: usize,
     watched: bool,
 }
@@ -50,7 +50,7 @@ struct State {
 /// An object that nobody else can reach until this is dropped.
 #[derive(Debug)]
 pub(super) struct ObjectGuard {
-    object: Arc<Object>,
+    entry: Arc<ObjectEntry>,
     state: OwnedMutexGuard<State>,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct ObjectGuard {
 #[derive(Debug)]
 pub(super) struct Common {
     pub numbers: Numbers,
-    pub room: Room,
+    pub quota: Quota,
     pub limits: ObjectLimits,
     /// Where long operations run, and leases are watched: the caller's runtime may end before the objects do.
     pub elsewhere: Elsewhere,
@@ -69,7 +69,7 @@ pub(super) fn made(
     kind: Kind,
     arguments: &Arguments,
     limits: &ObjectLimits,
-) -> Result<Box<dyn Thing>, ObjectError> {
+) -> Result<Box<dyn SharedObject>, ObjectError> {
     Ok(match kind {
         Kind::Queues => Box::new(Queue::new(arguments)?),
         Kind::Pipes => Box::new(Pipe::new(arguments)),
@@ -88,13 +88,18 @@ pub(super) fn made(
     })
 }
 
-impl Object {
-    /// One that has entered the room, and what it took there.
-    pub fn new(address: Address, made_with: [u64; 2], made: (Box<dyn Thing>, &Claim<'_>), id: u64) -> Self {
-        let (thing, claim) = made;
-        let charged = OBJECT_BYTES + address.name.len() + thing.bytes();
-        claim.settle(0, charged);
-        let state = State { thing: Some(thing), charged, watched: false };
+impl ObjectEntry {
+    /// One that counts against the quota, and what it was charged.
+    pub fn new(
+        address: Address,
+        made_with: [u64; 2],
+        made: (Box<dyn SharedObject>, &Charge<'_>),
+        id: u64,
+    ) -> Self {
+        let (object, charge) = made;
+        let charged = OBJECT_BYTES + address.name.len() + object.bytes();
+        charge.settle(0, charged);
+        let state = State { object: Some(object), charged, watched: false };
         let state = Arc::new(Mutex::new(state));
         Self { id, address, made_with, state, lease_changed: Notify::new() }
     }
@@ -102,12 +107,12 @@ impl Object {
     /// Locks it, if it is free.
     pub fn try_lock(self: &Arc<Self>) -> Option<ObjectGuard> {
         let state = Arc::clone(&self.state).try_lock_owned().ok()?;
-        Some(ObjectGuard { object: Arc::clone(self), state })
+        Some(ObjectGuard { entry: Arc::clone(self), state })
     }
 
     /// Locks it after those that came before.
     pub async fn lock(self: &Arc<Self>) -> ObjectGuard {
-        ObjectGuard { object: Arc::clone(self), state: Arc::clone(&self.state).lock_owned().await }
+        ObjectGuard { entry: Arc::clone(self), state: Arc::clone(&self.state).lock_owned().await }
     }
 
     /// Does something short with its state: at once if it is free, else after those that came before. Nothing if it
@@ -115,7 +120,7 @@ impl Object {
     pub fn soon(
         self: &Arc<Self>,
         common: &Arc<Common>,
-        act: impl FnOnce(&mut dyn Thing, Context<'_>) + Send + 'static,
+        act: impl FnOnce(&mut dyn SharedObject, Context<'_>) + Send + 'static,
     ) {
         let with = Arc::clone(common);
         self.soon_guarded(common, move |guard| drop(guard.act(&with, act)));
@@ -135,12 +140,12 @@ impl Object {
         if let Some(mut guard) = self.try_lock() {
             return act(&mut guard);
         }
-        let object = Arc::clone(self);
+        let entry = Arc::clone(self);
         let Some(runtime) = common.elsewhere.runtime() else {
-            let state = Arc::clone(&object.state).blocking_lock_owned();
-            return act(&mut ObjectGuard { object, state });
+            let state = Arc::clone(&entry.state).blocking_lock_owned();
+            return act(&mut ObjectGuard { entry, state });
         };
-        let mut lock = Box::pin(async move { object.lock().await });
+        let mut lock = Box::pin(async move { entry.lock().await });
         // Polled here, it stands in line from now on.
         match lock.as_mut().poll(&mut task::Context::from_waker(Waker::noop())) {
             Poll::Ready(mut guard) => act(&mut guard),
@@ -151,20 +156,20 @@ impl Object {
     /// When the next lease ends; `None` ends the watch.
     async fn next_due(&self) -> Option<Instant> {
         let mut state = self.state.lock().await;
-        let due = state.thing.as_ref().and_then(|thing| thing.due());
+        let due = state.object.as_ref().and_then(|object| object.due());
         state.watched = due.is_some();
         due
     }
 }
 
 impl ObjectGuard {
-    pub fn object(&self) -> &Arc<Object> {
-        &self.object
+    pub fn entry(&self) -> &Arc<ObjectEntry> {
+        &self.entry
     }
 
     /// Its state, unless it was removed.
-    pub fn thing(&self) -> Option<&dyn Thing> {
-        self.state.thing.as_deref()
+    pub fn object(&self) -> Option<&dyn SharedObject> {
+        self.state.object.as_deref()
     }
 
     /// Does something with its state; leases that are over have ended before. The error is that of an object that was
@@ -172,55 +177,55 @@ impl ObjectGuard {
     pub fn act<R>(
         &mut self,
         common: &Arc<Common>,
-        act: impl FnOnce(&mut dyn Thing, Context<'_>) -> R,
+        act: impl FnOnce(&mut dyn SharedObject, Context<'_>) -> R,
     ) -> Result<R, ObjectError> {
-        let State { thing, charged, watched } = &mut *self.state;
-        let Some(thing) = thing else { return Err(ObjectError::unknown(&self.object.address)) };
-        let claim = common.room.claim();
+        let State { object, charged, watched } = &mut *self.state;
+        let Some(object) = object else { return Err(ObjectError::unknown(&self.entry.address)) };
+        let charge = common.quota.charge();
         let context = Context {
             numbers: &common.numbers,
-            room: &claim,
+            quota: &charge,
             elsewhere: &common.elsewhere,
             answer_bytes_max: common.limits.answer_bytes_max,
             now: Instant::now(),
         };
-        if thing.due().is_some_and(|due| due <= context.now) {
-            thing.expire(context);
+        if object.due().is_some_and(|due| due <= context.now) {
+            object.expire(context);
         }
-        let due_before = thing.due();
-        let result = act(&mut **thing, context);
+        let due_before = object.due();
+        let result = act(&mut **object, context);
         let charged_before =
-            std::mem::replace(charged, OBJECT_BYTES + self.object.address.name.len() + thing.bytes());
-        claim.settle(charged_before, *charged);
-        let due = thing.due();
+            std::mem::replace(charged, OBJECT_BYTES + self.entry.address.name.len() + object.bytes());
+        charge.settle(charged_before, *charged);
+        let due = object.due();
         if due.is_some() && due != due_before {
             if *watched {
-                self.object.lease_changed.notify_one();
+                self.entry.lease_changed.notify_one();
             } else if let Some(runtime) = common.elsewhere.runtime() {
                 *watched = true;
-                runtime.spawn(watch(Arc::clone(&self.object), Arc::clone(common)));
+                runtime.spawn(watch(Arc::clone(&self.entry), Arc::clone(common)));
             }
         }
         Ok(result)
     }
 
     fn end(&mut self, common: &Common) {
-        let Some(mut thing) = self.state.thing.take() else { return };
-        thing.end_waits(&Err(ObjectError::unknown(&self.object.address)), false);
-        common.room.leave(self.state.charged);
-        self.object.lease_changed.notify_one();
-        let cost = thing.cost(&Operation::Free);
-        common.elsewhere.free(thing, cost);
+        let Some(mut object) = self.state.object.take() else { return };
+        object.end_waits(&Err(ObjectError::unknown(&self.entry.address)), false);
+        common.quota.leave(self.state.charged);
+        self.entry.lease_changed.notify_one();
+        let cost = object.cost(&Operation::Free);
+        common.elsewhere.free(object, cost);
     }
 }
 
 /// Ends leases on time while there are any: those who wait must not wait for somebody to look.
-async fn watch(object: Arc<Object>, common: Arc<Common>) {
-    while let Some(due) = object.next_due().await {
+async fn watch(entry: Arc<ObjectEntry>, common: Arc<Common>) {
+    while let Some(due) = entry.next_due().await {
         tokio::select! {
             () = tokio::time::sleep_until(due.into()) => {}
-            () = object.lease_changed.notified() => {}
+            () = entry.lease_changed.notified() => {}
         }
-        let _ = object.lock().await.act(&common, |_, _| ());
+        let _ = entry.lock().await.act(&common, |_, _| ());
     }
 }

@@ -12,8 +12,8 @@ use super::address::{Caller, HolderId};
 use super::arguments::Arguments;
 use super::elsewhere::{Elsewhere, LONG_FROM};
 use super::error::{ErrorCode, Limit, ObjectError};
-use super::line::{Line, Outcome, Slot, Ticket, Undo, Waiter};
-use super::room::{Claim, WAITER_BYTES};
+use super::quota::{Charge, WAITER_BYTES};
+use super::wait_queue::{Reply, Ticket, Undo, WaitQueue, WaitSlot, Waiter};
 
 /// The numbers that are given out.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Numbers {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'a> {
     pub numbers: &'a Numbers,
-    pub room: &'a Claim<'a>,
+    pub quota: &'a Charge<'a>,
     pub elsewhere: &'a Elsewhere,
     /// Of an answer that is put together.
     pub answer_bytes_max: usize,
@@ -53,7 +53,7 @@ pub(super) struct Context<'a> {
 
 /// One call.
 #[derive(Debug)]
-pub(super) struct Turn<'a> {
+pub(super) struct Invocation<'a> {
     pub context: Context<'a>,
     pub arguments: &'a Arguments,
     pub caller: &'a Caller,
@@ -76,14 +76,14 @@ pub(super) enum Operation<'a> {
 
 /// How a call goes on.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum Outcome {
     /// It has its answer.
     Done(Bytes, Option<Undo>),
     /// It waits in a line, at most for so long if that was said.
-    Wait { ticket: Ticket, slot: Arc<Slot>, timeout: Option<Duration> },
+    Wait { ticket: Ticket, slot: Arc<WaitSlot>, timeout: Option<Duration> },
 }
 
-impl Step {
+impl Outcome {
     pub fn null() -> Self {
         Self::of(b"null")
     }
@@ -109,7 +109,7 @@ pub(super) fn truth_text(truth: bool) -> Bytes {
     Bytes::from_static(if truth { b"true" } else { b"false" })
 }
 
-impl Turn<'_> {
+impl Invocation<'_> {
     /// How long the call may wait: by `block` and `timeout`. `None`: nothing was said.
     pub fn patience(&self) -> Result<Option<Duration>, ObjectError> {
         // A timeout is checked even where it is of no use.
@@ -121,28 +121,28 @@ impl Turn<'_> {
         self.arguments.seconds(name, self.timeout_max)
     }
 
-    /// Lines up.
+    /// Enters the queue.
     pub fn wait<T>(
         &self,
-        line: &mut Line<T>,
+        queue: &mut WaitQueue<T>,
         wants: T,
         timeout: Option<Duration>,
-    ) -> Result<Step, ObjectError> {
-        self.room_to_wait()?;
-        Ok(self.line_up(line, wants, timeout))
+    ) -> Result<Outcome, ObjectError> {
+        self.charge_wait()?;
+        Ok(self.enqueue(queue, wants, timeout))
     }
 
     /// Takes what a waiting call costs.
-    pub fn room_to_wait(&self) -> Result<(), ObjectError> {
-        self.context.room.bytes(WAITER_BYTES)
+    pub fn charge_wait(&self) -> Result<(), ObjectError> {
+        self.context.quota.bytes(WAITER_BYTES)
     }
 
-    /// Lines up; there is room.
-    pub fn line_up<T>(&self, line: &mut Line<T>, wants: T, timeout: Option<Duration>) -> Step {
-        let slot = Arc::new(Slot::default());
+    /// Enters the queue; it was charged.
+    pub fn enqueue<T>(&self, queue: &mut WaitQueue<T>, wants: T, timeout: Option<Duration>) -> Outcome {
+        let slot = Arc::new(WaitSlot::default());
         let ticket = self.context.numbers.ticket();
-        line.push(ticket, Waiter { slot: Arc::clone(&slot), holder: self.caller.holder, wants });
-        Step::Wait { ticket, slot, timeout }
+        queue.push(ticket, Waiter { slot: Arc::clone(&slot), holder: self.caller.holder, wants });
+        Outcome::Wait { ticket, slot, timeout }
     }
 
     /// A value that was checked to be there.
@@ -152,9 +152,9 @@ impl Turn<'_> {
 }
 
 /// An object's state.
-pub(super) trait Thing: Debug + Send {
+pub(super) trait SharedObject: Debug + Send {
     /// A method. What can be done at once is done at once.
-    fn call(&mut self, method: &str, turn: &Turn<'_>) -> Result<Step, ObjectError>;
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError>;
 
     /// What an operation costs: about how many bytes of JSON it reads and writes.
     fn cost(&self, operation: &Operation<'_>) -> usize {
@@ -168,7 +168,7 @@ pub(super) trait Thing: Debug + Send {
     }
 
     /// The time of a waiting call is up: its answer, or `None` if it goes on waiting for something else.
-    fn late(&mut self, ticket: Ticket, context: Context<'_>) -> Option<Outcome>;
+    fn late(&mut self, ticket: Ticket, context: Context<'_>) -> Option<Reply>;
 
     /// A waiting call leaves.
     fn withdraw(&mut self, ticket: Ticket, context: Context<'_>);
@@ -194,7 +194,7 @@ pub(super) trait Thing: Debug + Send {
     }
 
     /// Those who wait leave with this answer: all, or those over HTTP.
-    fn end_waits(&mut self, outcome: &Outcome, over_http_only: bool);
+    fn end_waits(&mut self, reply: &Reply, over_http_only: bool);
 
     /// Its arguments and state as JSON members; its content too if `whole`.
     fn show(&self, whole: bool, out: &mut Members) -> Result<(), ObjectError>;

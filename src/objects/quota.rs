@@ -29,9 +29,9 @@ pub(super) const ITEM_BYTES: usize = 96;
 /// Counted for each call that waits.
 pub(super) const WAITER_BYTES: usize = 512;
 
-/// What is taken of the room.
+/// What all objects share.
 #[derive(Debug, Clone)]
-pub(super) struct Room(Arc<Counts>);
+pub(super) struct Quota(Arc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
@@ -41,7 +41,7 @@ struct Counts {
     bytes_max: usize,
 }
 
-impl Room {
+impl Quota {
     pub fn new(limits: &ObjectLimits) -> Self {
         Self(Arc::new(Counts {
             objects: AtomicUsize::new(0),
@@ -71,16 +71,16 @@ impl Room {
     }
 
     /// To take bytes ahead of what they are for.
-    pub fn claim(&self) -> Claim<'_> {
-        Claim { room: self, bytes: Cell::new(0) }
+    pub fn charge(&self) -> Charge<'_> {
+        Charge { quota: self, bytes: Cell::new(0) }
     }
 
     /// Takes bytes for as long as the answer lives.
     pub fn reserve(&self, bytes: usize) -> Result<Reservation, ObjectError> {
-        let claim = self.claim();
-        claim.bytes(bytes)?;
-        claim.bytes.set(0);
-        Ok(Reservation { room: self.clone(), bytes })
+        let charge = self.charge();
+        charge.bytes(bytes)?;
+        charge.bytes.set(0);
+        Ok(Reservation { quota: self.clone(), bytes })
     }
 
     /// An object has gone.
@@ -106,17 +106,17 @@ impl Room {
 /// Bytes taken by one call ahead of what it will keep: calls that come at once can't all have the last of them. What is
 /// not settled goes back at drop.
 #[derive(Debug)]
-pub(super) struct Claim<'a> {
-    room: &'a Room,
+pub(super) struct Charge<'a> {
+    quota: &'a Quota,
     bytes: Cell<usize>,
 }
 
-impl Claim<'_> {
+impl Charge<'_> {
     /// Takes so many bytes more, if they fit.
     pub fn bytes(&self, more: usize) -> Result<(), ObjectError> {
-        let most = self.room.0.bytes_max;
+        let most = self.quota.0.bytes_max;
         let grown = |taken: usize| taken.checked_add(more).filter(|taken| *taken <= most);
-        if self.room.0.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok() {
+        if self.quota.0.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok() {
             self.bytes.set(self.bytes.get() + more);
             return Ok(());
         }
@@ -126,25 +126,25 @@ impl Claim<'_> {
 
     /// An object that held `before` bytes holds `now`, whatever was taken for it.
     pub fn settle(&self, before: usize, now: usize) {
-        self.room.settle(before + self.bytes.take(), now);
+        self.quota.settle(before + self.bytes.take(), now);
     }
 }
 
-impl Drop for Claim<'_> {
+impl Drop for Charge<'_> {
     fn drop(&mut self) {
-        self.room.settle(self.bytes.take(), 0);
+        self.quota.settle(self.bytes.take(), 0);
     }
 }
 
 /// Bytes taken until this is dropped.
 #[derive(Debug)]
 pub(super) struct Reservation {
-    room: Room,
+    quota: Quota,
     bytes: usize,
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.room.settle(self.bytes, 0);
+        self.quota.settle(self.bytes, 0);
     }
 }
