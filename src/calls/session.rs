@@ -24,6 +24,8 @@ use crate::transport::{CallEnd, CallFrame, CallKind, ProtocolError};
 const READ_BYTES: usize = 16 << 10;
 /// Calls that one process may have open at once: its threads.
 const OPEN_CALLS_MAX: usize = 256;
+/// Of them, those that run elsewhere: each keeps its answer, which may be large, until there is room for it.
+const DELAYED_CALLS_MAX: usize = 4;
 /// How often is looked whether the answers that handed something over have been read.
 const FORGET_PERIOD: Duration = Duration::from_secs(1);
 
@@ -53,6 +55,13 @@ enum Answer {
 }
 
 impl Asked {
+    fn is_delayed(&self) -> bool {
+        match self {
+            Self::Call(calling) => calling.is_delayed(),
+            Self::Open(_) => true,
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
         match self {
             Self::Call(calling) => {
@@ -124,10 +133,10 @@ impl Session {
                 biased;
                 ended = &mut reaped => break ended.is_ok(),
                 done = poll_fn(|cx| poll_any(&mut self.open, cx)), if room && !self.open.is_empty() => {
-                    self.on_done(done);
+                    done.into_iter().for_each(|done| self.on_done(done));
                 }
                 _ = self.socket.writable(), if !self.outbox.is_sent() => {}
-                _ = self.socket.readable(), if room && self.reads => self.on_readable(),
+                _ = self.socket.readable(), if self.takes_requests() => self.on_readable(),
                 () = &mut forget, if forgets => {
                     forgets = false;
                     self.outbox.forget_read(self.theirs.as_fd());
@@ -154,6 +163,12 @@ impl Session {
         drop(self.open);
     }
 
+    /// Whether there is room for what one more request may bring.
+    fn takes_requests(&self) -> bool {
+        let delayed = self.open.iter().filter(|open| open.asked.is_delayed());
+        self.reads && self.outbox.has_room() && delayed.count() < DELAYED_CALLS_MAX
+    }
+
     fn on_readable(&mut self) {
         if self.outbox.handed_count() > HANDED_MAX {
             self.outbox.forget_read(self.theirs.as_fd());
@@ -168,7 +183,7 @@ impl Session {
 
     /// Serves the whole requests that have come, while there is room for their answers.
     async fn take_requests(&mut self) {
-        while self.reads && self.outbox.has_room() {
+        while self.takes_requests() {
             match CallFrame::take_request(&mut self.input, self.request_bytes_max) {
                 Ok(Some(request)) => self.on_request(request).await,
                 Ok(None) => break,
@@ -296,11 +311,16 @@ impl Session {
 /// A call that was answered, by its number.
 type Done = (u64, Answer);
 
-/// The first of the open calls that is done leaves them.
-fn poll_any(open: &mut Vec<Open>, cx: &mut Context<'_>) -> Poll<Done> {
+/// The first of the open calls that is done leaves them; `None`: one is delayed no longer.
+fn poll_any(open: &mut Vec<Open>, cx: &mut Context<'_>) -> Poll<Option<Done>> {
     for at in 0..open.len() {
-        if let Poll::Ready(answer) = open[at].asked.poll(cx) {
-            return Poll::Ready((open.swap_remove(at).number, answer));
+        let asked = &mut open[at].asked;
+        let was_delayed = asked.is_delayed();
+        if let Poll::Ready(answer) = asked.poll(cx) {
+            return Poll::Ready(Some((open.swap_remove(at).number, answer)));
+        }
+        if was_delayed && !asked.is_delayed() {
+            return Poll::Ready(None);
         }
     }
     Poll::Pending

@@ -171,6 +171,12 @@ impl Calling {
         Self { objects, state: State::New(Box::new(call)) }
     }
 
+    /// Whether its object is not free, or its method runs elsewhere: its answer may be large, and is kept until this
+    /// is polled.
+    pub fn is_delayed(&self) -> bool {
+        matches!(self.state, State::Later(_))
+    }
+
     fn begun(&mut self, begun: Result<Begun, ObjectError>) -> Option<Result<Delivery, ObjectError>> {
         match begun {
             Ok(Begun::Waits(waiting)) => {
