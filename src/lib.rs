@@ -81,7 +81,7 @@
 //! | [`service`] | what a submission, a cancel, an end means: one list of requests, one of answers | HTTP, a pipe |
 //! | [`processes`] | Process: one call in a process of its own, remembered for a while | a job, a pool |
 //! | [`pool`] | the engine: one actor owns queue and workers; pure state beside it | a wait for a worker |
-//! | [`calls`] | serves workers the objects, over their call sockets | a wait for a worker; unbounded memory for one |
+//! | [`object_server`] | serves workers the objects | a wait for a worker; unbounded memory for one |
 //! | [`objects`] | queues, locks, values, dicts, …, shared by clients and workers | HTTP, a pipe, a held thread |
 //! | [`jobs`] | records: awaited, finished once, expired; the store trait | running anything |
 //! | [`process`] | zygotes and workers as processes | a task, a job; a fork of the server |
@@ -98,7 +98,6 @@
 
 pub mod api;
 pub mod app;
-pub mod calls;
 pub mod cli;
 pub mod config;
 pub mod counters;
@@ -106,6 +105,7 @@ pub mod http;
 pub mod jobs;
 pub mod json;
 pub mod names;
+pub mod object_server;
 pub mod objects;
 pub mod pool;
 pub mod process;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::plan::{self, Plan};
-use crate::calls::Calls;
 use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
+use crate::object_server::Calls;
 use crate::pool::{Function, Functions, Origin, Pools, Workshop};
 use crate::process::{
     CommandOutput, Family, FunctionTypes, Generation, Late, LoadCommand, LoadList, Preload, Runtime,

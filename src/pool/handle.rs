@@ -12,9 +12,9 @@ use super::engine::Engine;
 use super::events::Event;
 use super::options::{BootFailure, PoolOptions};
 use super::task::Submission;
-use crate::calls::Calls;
 use crate::counters::Counters;
 use crate::jobs::{JobId, Record, Store};
+use crate::object_server::Calls;
 use crate::process::{Runtime, Spawner};
 
 /// What a pool is made of.

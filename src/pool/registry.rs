@@ -9,8 +9,8 @@ use parking_lot::RwLock;
 use super::function::Function;
 use super::handle::{Pool, PoolSpec};
 use super::options::{BootFailure, BootReason, PoolOptions};
-use crate::calls::Calls;
 use crate::jobs::Store;
+use crate::object_server::Calls;
 use crate::process::{Initializer, Preload, Runtime, Spawner};
 
 /// What workers that load side by side are given at most beyond the start clock.

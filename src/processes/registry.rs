@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::single::{ProcessId, Single};
-use crate::calls::Calls;
+use crate::object_server::Calls;
 use crate::process::{Runtime, Spawner};
 
 /// What bounds them.

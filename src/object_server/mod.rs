@@ -29,11 +29,11 @@ pub struct Calls {
 /// A process whose calls are served until this is dropped: drop it once the process has been reaped.
 #[derive(Debug)]
 #[must_use = "what the process holds goes back when this is dropped"]
-pub struct Attended {
+pub struct ObjectSession {
     alive: oneshot::Sender<()>,
 }
 
-impl Attended {
+impl ObjectSession {
     /// The process returned, and was reaped: what it holds stays held, for anyone to release.
     pub fn returned(self) {
         let _ = self.alive.send(());
@@ -48,7 +48,7 @@ impl Calls {
     }
 
     /// Serves one life of a process.
-    pub fn attend(&self, end: CallEnd, pid: i32) -> Attended {
+    pub fn attend(&self, end: CallEnd, pid: i32) -> ObjectSession {
         let holder = HolderId(self.lives.fetch_add(1, Ordering::Relaxed));
         let (alive, reaped) = oneshot::channel();
         match Session::new(self.objects.clone(), holder, pid, end, self.request_bytes_max) {
@@ -58,6 +58,6 @@ impl Calls {
             // Its ends are closed by now, which ends the process at its first call.
             Err(error) => tracing::error!(pid, %error, "the call socket of a worker can't be served"),
         }
-        Attended { alive }
+        ObjectSession { alive }
     }
 }
