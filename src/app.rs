@@ -326,7 +326,9 @@ async fn expire(app: Arc<App>) {
     period.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         period.tick().await;
-        app.service.expire();
-        app.keys.expire();
+        app.service.expire().await;
+        while app.keys.expire() {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -189,7 +189,7 @@ settings! {
         /// Idempotency keys kept; one more is answered 503
         idempotency_keys as idempotency_keys_max: Count<1, 100_000_000> = "1000000";
 
-        /// Bytes of their answers; beyond, the oldest large ones are 410
+        /// Bytes of them and of their answers; beyond, the oldest large ones are 410
         idempotency_bytes as idempotency_bytes_max: Store = "1GiB" {
             more: "Large is more than 4 KiB; where none is left, new keys are answered 503"
         };

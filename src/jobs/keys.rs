@@ -4,7 +4,7 @@
 //! the answer: what was run under it is never run again. A journal will write a key where it is taken and an
 //! answer where it is settled; both are one call.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,16 +13,24 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::id::JobId;
+use super::retention::RetentionTable;
 
 /// Answers of at most so many bytes are never let go early: jobs, pools and their like, which can't be had again.
 const SMALL_BYTES_MAX: usize = 4 << 10;
+
+/// What a key costs besides its text, about: its entry, what waits for its answer, its places in three tables.
+const KEY_BYTES: usize = 640;
+/// What a header costs besides its text, about.
+const HEADER_BYTES: usize = 80;
+/// Keys and answers that are let go at once, at most: what is left waits for the next call.
+const LET_GO_MAX: usize = 1_000;
 
 /// How many keys and how much of their answers is kept.
 #[derive(Debug, Clone)]
 pub struct KeyBounds {
     /// Keys; one more is refused.
     pub keys_max: usize,
-    /// Bytes of their answers; beyond, the oldest large ones are let go, and then new keys are refused.
+    /// Bytes of them and their answers; beyond, the oldest large answers are let go, and then new keys are refused.
     pub bytes_max: usize,
     /// How long a key is kept once its request was answered.
     pub ttl: Duration,
@@ -46,8 +54,8 @@ pub struct Answer {
 
 impl Answer {
     fn bytes(&self) -> usize {
-        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
-        self.body.len() + headers.sum::<usize>()
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.len() + HEADER_BYTES);
+        size_of::<Self>() + self.body.len() + headers.sum::<usize>()
     }
 }
 
@@ -108,13 +116,12 @@ pub struct Keys {
 #[derive(Debug, Default)]
 struct Tables {
     entries: HashMap<Arc<str>, Entry>,
-    /// Those that were answered, oldest first, with when they are forgotten.
-    ages: VecDeque<(Instant, Arc<str>)>,
-    /// When each answer's time is over.
-    lives: BTreeSet<(Instant, Arc<str>)>,
-    /// Those whose answers may be let go early, oldest first.
-    large: VecDeque<Arc<str>>,
-    bytes: usize,
+    /// Those that were answered: how long each is remembered.
+    settled: RetentionTable<Arc<str>>,
+    /// How long each answer is kept; large ones may be let go early.
+    answers: RetentionTable<Arc<str>>,
+    /// Bytes of the keys that are there, answered or not.
+    key_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -145,27 +152,33 @@ impl Keys {
         let now = Instant::now();
         let mut tables = self.tables.lock();
         tables.expire(now);
-        if let Some(entry) = tables.entries.get(key) {
+        let known = tables.entries.get_key_value(key).map(|(key, _)| Arc::clone(key));
+        if let Some(over) = known.filter(|key| tables.settled.is_over(key, now)) {
+            tables.remove(&over);
+        }
+        if let Some((key, entry)) = tables.entries.get_key_value(key) {
             return match &entry.state {
                 _ if entry.fingerprint != fingerprint => Begun::Mismatch,
                 State::Running(receiver) => Begun::Running(Told(receiver.clone())),
+                State::Settled(_) if tables.is_over(key, now) => Begun::Answered(Recalled::Expired),
                 State::Settled(recalled) => Begun::Answered(recalled.clone()),
             };
         }
-        tables.shrink(self.bounds.bytes_max.saturating_sub(1));
-        if tables.entries.len() >= self.bounds.keys_max || tables.bytes >= self.bounds.bytes_max {
+        tables.shrink(self.bounds.bytes_max.saturating_sub(key_bytes(key)));
+        let bytes = tables.bytes() + key_bytes(key);
+        if tables.entries.len() >= self.bounds.keys_max || bytes > self.bounds.bytes_max {
             return Begun::Full;
         }
         let key: Arc<str> = key.into();
         let (sender, receiver) = watch::channel(None);
         let state = State::Running(receiver.clone());
-        tables.entries.insert(Arc::clone(&key), Entry { fingerprint, state });
+        tables.insert(Arc::clone(&key), Entry { fingerprint, state });
         Begun::First(Turn { keys: Arc::clone(self), key, sender, settled: false }, Told(receiver))
     }
 
-    /// Forgets what has been kept for its time.
-    pub fn expire(&self) {
-        self.tables.lock().expire(Instant::now());
+    /// Forgets some of what has been kept for its time; `true` if more of it is left.
+    pub fn expire(&self) -> bool {
+        self.tables.lock().expire(Instant::now())
     }
 
     /// Tells who waits, and keeps the answer for `life` and the key for its time; without a life it was as if
@@ -179,7 +192,7 @@ impl Keys {
     ) {
         let mut tables = self.tables.lock();
         match life {
-            None => drop(tables.entries.remove(key)),
+            None => tables.remove(key),
             Some(life) => tables.keep(key, recalled.clone(), life, &self.bounds),
         }
         drop(tables);
@@ -204,66 +217,74 @@ impl Drop for Turn {
 }
 
 impl Tables {
+    fn bytes(&self) -> usize {
+        self.key_bytes + self.answers.bytes()
+    }
+
+    fn insert(&mut self, key: Arc<str>, entry: Entry) {
+        self.key_bytes += key_bytes(&key);
+        self.entries.insert(key, entry);
+    }
+
+    fn remove(&mut self, key: &Arc<str>) {
+        if self.entries.remove(key).is_some() {
+            self.key_bytes -= key_bytes(key);
+        }
+        self.settled.forget(key);
+        self.answers.forget(key);
+    }
+
     fn keep(&mut self, key: &Arc<str>, recalled: Recalled, life: Duration, bounds: &KeyBounds) {
         let now = Instant::now();
         if let Recalled::Answer(answer) = &recalled {
-            self.bytes += answer.bytes();
-            if answer.bytes() > SMALL_BYTES_MAX {
-                self.large.push_back(Arc::clone(key));
-            }
-            if life < bounds.ttl {
-                self.lives.insert((now + life, Arc::clone(key)));
-            }
+            let bytes = answer.bytes();
+            let is_large = bytes > SMALL_BYTES_MAX;
+            self.answers.keep(Arc::clone(key), now + life.min(bounds.ttl), bytes, is_large);
         }
         if let Some(entry) = self.entries.get_mut(key) {
             entry.state = State::Settled(recalled);
         }
-        self.ages.push_back((now + bounds.ttl, Arc::clone(key)));
+        self.settled.keep(Arc::clone(key), now + bounds.ttl, 0, false);
         self.shrink(bounds.bytes_max);
-        // Those that went in other ways must not pile up.
-        if self.large.len() > 2 * self.entries.len() + 1024 {
-            let entries = &self.entries;
-            self.large.retain(|key| entries.contains_key(key));
-        }
     }
 
-    /// Lets large answers go, the oldest first, until no more bytes are held.
+    /// Lets large answers go, the oldest first, until no more bytes are held. The keys stay.
     fn shrink(&mut self, bytes_max: usize) {
-        while self.bytes > bytes_max {
-            let Some(key) = self.large.pop_front() else { return };
-            // The key may be another's by now.
-            if self.entries.get(&key).is_some_and(|entry| bytes_of(&entry.state) > SMALL_BYTES_MAX) {
-                self.let_go(&key);
-            }
-        }
-    }
-
-    /// The key stays; its answer doesn't.
-    fn let_go(&mut self, key: &Arc<str>) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        let before = std::mem::replace(&mut entry.state, State::Settled(Recalled::Expired));
-        self.bytes -= bytes_of(&before);
-    }
-
-    fn expire(&mut self, now: Instant) {
-        while self.lives.first().is_some_and(|(at, _)| *at <= now) {
-            let Some((_, key)) = self.lives.pop_first() else { break };
+        let answers_max = bytes_max.saturating_sub(self.key_bytes);
+        while let Some(key) = self.answers.pop_excess(usize::MAX, answers_max) {
             self.let_go(&key);
         }
-        while self.ages.front().is_some_and(|(at, _)| *at <= now) {
-            let Some((_, key)) = self.ages.pop_front() else { break };
-            if let Some(entry) = self.entries.remove(&key) {
-                self.bytes -= bytes_of(&entry.state);
+    }
+
+    fn let_go(&mut self, key: &Arc<str>) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.state = State::Settled(Recalled::Expired);
+        }
+    }
+
+    /// Forgets some of what has been kept for its time; `true` if more of it is left.
+    fn expire(&mut self, now: Instant) -> bool {
+        for _ in 0..LET_GO_MAX {
+            if let Some(key) = self.settled.pop_expired(now) {
+                self.remove(&key);
+            } else if let Some(key) = self.answers.pop_expired(now) {
+                self.let_go(&key);
+            } else {
+                return false;
             }
         }
+        true
+    }
+
+    /// Whether an answer that is still there has been kept for its time.
+    fn is_over(&self, key: &Arc<str>, now: Instant) -> bool {
+        self.answers.is_over(key, now)
     }
 }
 
-fn bytes_of(state: &State) -> usize {
-    match state {
-        State::Settled(Recalled::Answer(answer)) => answer.bytes(),
-        State::Settled(Recalled::Expired | Recalled::Lost) | State::Running(_) => 0,
-    }
+/// What a key costs: itself, its entry, and its places in the tables.
+fn key_bytes(key: &str) -> usize {
+    key.len() + KEY_BYTES
 }
 
 #[cfg(test)]
@@ -350,8 +371,14 @@ mod tests {
         });
         assert_eq!(firsts.into_inner(), 500);
         let tables = keys.tables.lock();
-        let kept = tables.entries.values().map(|entry| bytes_of(&entry.state)).sum::<usize>();
-        assert_eq!((tables.bytes, tables.ages.len()), (kept, 500));
+        let answer_bytes = |entry: &Entry| match &entry.state {
+            State::Settled(Recalled::Answer(answer)) => answer.bytes(),
+            State::Settled(Recalled::Expired | Recalled::Lost) | State::Running(_) => 0,
+        };
+        let kept = tables.entries.values().map(answer_bytes).sum::<usize>();
+        let key_bytes = tables.entries.keys().map(|key| key_bytes(key)).sum::<usize>();
+        assert_eq!((tables.answers.bytes(), tables.key_bytes), (kept, key_bytes));
+        assert_eq!(tables.settled.len(), 500);
     }
 
     #[test]
@@ -367,7 +394,7 @@ mod tests {
 
     #[test]
     fn large_answers_go_first_and_small_ones_never() {
-        let keys = keys(100, 20_000, DAY);
+        let keys = keys(100, 25_000, DAY);
         turn(&keys, "small").settle(answer(100), Some(DAY));
         turn(&keys, "old").settle(answer(9_000), Some(DAY));
         turn(&keys, "new").settle(answer(9_000), Some(DAY));
@@ -390,7 +417,7 @@ mod tests {
         std::thread::sleep(Duration::from_millis(1_100));
         keys.expire();
         let tables = keys.tables.lock();
-        assert_eq!((tables.bytes, tables.ages.len(), tables.lives.len()), (0, 0, 0));
+        assert_eq!((tables.bytes(), tables.settled.len(), tables.answers.len()), (0, 0, 0));
         drop(tables);
         assert!(matches!(keys.begin("k", [8; 32]), Begun::First(..)));
     }

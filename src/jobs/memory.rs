@@ -1,23 +1,24 @@
 //! The store in memory: bounded by count and by bytes, the oldest expire early.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::expired_ids::ExpiredIds;
 use super::id::JobId;
 use super::outcome::Outcome;
 use super::record::Record;
+use super::retention::RetentionTable;
 use super::store::{Filter, Lookup, Page, Store};
 
-/// How long an expired id is told from one that never was.
-const EXPIRED_REMEMBERED: Duration = Duration::from_secs(86_400);
-/// How many of them.
-const EXPIRED_MAX: usize = 1_000_000;
 /// How many records one listing may look at.
-const SCAN_MAX: usize = 100_000;
+const SCAN_MAX: usize = 10_000;
+/// Records that are let go at once, at most, and bytes of them: what is left waits for the next call.
+const LET_GO_MAX: usize = 1_000;
+const LET_GO_BYTES_MAX: usize = 8 << 20;
 
 /// How long and how much is kept.
 #[derive(Debug, Clone)]
@@ -36,7 +37,7 @@ pub struct Retention {
 #[derive(Debug)]
 pub struct MemoryStore {
     retention: Retention,
-    /// Ids below this one were made by an earlier process: ids grow even where the clock is set back.
+    /// An id smaller than this is an earlier server's, whatever the clock says.
     first_id: JobId,
     tables: Mutex<Tables>,
 }
@@ -44,15 +45,9 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Tables {
     records: BTreeMap<JobId, Arc<Record>>,
-    /// Finished and kept: when each expires (monotonic: a clock that jumps forgets nothing).
-    expiry: BTreeSet<(Instant, JobId)>,
-    /// Its expiry and bytes, by id.
-    finished: HashMap<JobId, (Instant, usize)>,
-    /// In the order they finished; ids that are gone by then are passed over.
-    finished_order: VecDeque<JobId>,
-    finished_bytes: usize,
-    expired: HashMap<JobId, Instant>,
-    expired_order: VecDeque<(Instant, JobId)>,
+    /// Those that have ended and are kept (monotonic: a clock that jumps forgets nothing).
+    ended: RetentionTable<JobId>,
+    expired: ExpiredIds,
 }
 
 impl MemoryStore {
@@ -76,37 +71,36 @@ impl Store for MemoryStore {
             return false;
         }
         if record.new.retained {
+            let now = Instant::now();
             let mut tables = self.tables.lock();
             if tables.records.contains_key(&record.id) {
-                tables.keep(record.id, Instant::now() + ttl, record.kept_bytes());
-                tables.shrink(&self.retention);
+                tables.ended.keep(record.id, now + ttl, record.kept_bytes(), true);
             }
+            tables.let_go(&self.retention, now);
         }
         true
     }
 
     fn get(&self, id: JobId) -> Lookup {
-        self.expire();
+        let now = Instant::now();
         let tables = self.tables.lock();
-        if let Some(record) = tables.records.get(&id) {
-            Lookup::Found(Arc::clone(record))
-        } else if tables.expired.contains_key(&id) {
-            Lookup::Expired
-        } else if id < self.first_id {
-            Lookup::LostAtRestart
-        } else {
-            Lookup::Unknown
+        match tables.records.get(&id) {
+            Some(_) if tables.ended.is_over(&id, now) => Lookup::Expired,
+            Some(record) => Lookup::Found(Arc::clone(record)),
+            None if tables.expired.contains(id) => Lookup::Expired,
+            None if id < self.first_id => Lookup::LostAtRestart,
+            None => Lookup::Unknown,
         }
     }
 
     fn forget(&self, id: JobId) -> bool {
         let mut tables = self.tables.lock();
-        tables.drop_finished(id);
+        tables.ended.forget(&id);
         tables.records.remove(&id).is_some()
     }
 
     fn list(&self, filter: &Filter, limit: usize, cursor: Option<JobId>) -> Page {
-        self.expire();
+        let now = Instant::now();
         let tables = self.tables.lock();
         let upper = cursor.map_or(Bound::Unbounded, Bound::Excluded);
         let mut page = Page { items: Vec::new(), next: None };
@@ -116,7 +110,7 @@ impl Store for MemoryStore {
                 page.next = last;
                 break;
             }
-            if filter.matches(record) {
+            if filter.matches(record) && !tables.ended.is_over(id, now) {
                 page.items.push(Arc::clone(record));
             }
             last = Some(*id);
@@ -124,60 +118,30 @@ impl Store for MemoryStore {
         page
     }
 
-    fn expire(&self) {
-        let now = Instant::now();
-        let mut tables = self.tables.lock();
-        while let Some((at, id)) = tables.expiry.first().copied() {
-            if at > now {
-                break;
-            }
-            tables.expire_one(id);
-        }
-        while let Some((at, id)) = tables.expired_order.front().copied() {
-            if now.duration_since(at) < EXPIRED_REMEMBERED && tables.expired_order.len() <= EXPIRED_MAX {
-                break;
-            }
-            tables.expired_order.pop_front();
-            tables.expired.remove(&id);
-        }
+    fn expire(&self) -> bool {
+        self.tables.lock().let_go(&self.retention, Instant::now())
     }
 }
 
 impl Tables {
-    fn keep(&mut self, id: JobId, expires: Instant, bytes: usize) {
-        self.expiry.insert((expires, id));
-        self.finished.insert(id, (expires, bytes));
-        self.finished_order.push_back(id);
-        self.finished_bytes += bytes;
-    }
-
-    /// Expires the oldest until the bounds hold.
-    fn shrink(&mut self, retention: &Retention) {
-        while self.finished.len() > retention.finished_jobs_max
-            || self.finished_bytes > retention.finished_bytes_max
-        {
-            let Some(id) = self.finished_order.pop_front() else { return };
-            self.expire_one(id);
-        }
-        // Ids that went in other ways must not pile up.
-        if self.finished_order.len() > 2 * self.finished.len() + 1024 {
-            let finished = &self.finished;
-            self.finished_order.retain(|id| finished.contains_key(id));
-        }
-    }
-
-    fn expire_one(&mut self, id: JobId) {
-        if self.drop_finished(id) && self.records.remove(&id).is_some() {
-            let now = Instant::now();
+    /// Lets go what has expired and, of the rest, the oldest until the bounds hold. `true` if some of it is left.
+    fn let_go(&mut self, retention: &Retention, now: Instant) -> bool {
+        let bytes_before = self.ended.bytes();
+        for _ in 0..LET_GO_MAX {
+            if bytes_before - self.ended.bytes() > LET_GO_BYTES_MAX {
+                return true;
+            }
+            let next = self
+                .ended
+                .pop_expired(now)
+                .or_else(|| self.ended.pop_excess(retention.finished_jobs_max, retention.finished_bytes_max));
+            let Some(id) = next else {
+                self.expired.forget_old(now);
+                return false;
+            };
+            self.records.remove(&id);
             self.expired.insert(id, now);
-            self.expired_order.push_back((now, id));
         }
-    }
-
-    fn drop_finished(&mut self, id: JobId) -> bool {
-        let Some((expires, bytes)) = self.finished.remove(&id) else { return false };
-        self.expiry.remove(&(expires, id));
-        self.finished_bytes -= bytes;
         true
     }
 }
@@ -197,7 +161,7 @@ mod tests {
         })
     }
 
-    fn finished(store: &MemoryStore, bytes: usize) -> JobId {
+    fn waiting(store: &MemoryStore) -> Arc<Record> {
         let new = NewJob {
             kind: JobKind::Apply,
             function: "f".into(),
@@ -210,6 +174,11 @@ mod tests {
         };
         let record = Arc::new(Record::new(new));
         store.insert(Arc::clone(&record));
+        record
+    }
+
+    fn finished(store: &MemoryStore, bytes: usize) -> JobId {
+        let record = waiting(store);
         let value = Value { pieces: vec![Bytes::from(vec![b'1'; bytes])] };
         assert!(store.finish(&record, Outcome::Value(value.clone())));
         assert!(!store.finish(&record, Outcome::Value(value)), "a job ends once");
@@ -219,7 +188,7 @@ mod tests {
     fn finished_bytes_of_one() -> usize {
         let store = store(10, usize::MAX, Duration::from_secs(3600));
         finished(&store, 10);
-        store.tables.lock().finished_bytes
+        store.tables.lock().ended.bytes()
     }
 
     #[test]
@@ -242,7 +211,7 @@ mod tests {
         let id = finished(&kept, 1);
         assert!(kept.forget(id) && !kept.forget(id));
         assert!(matches!(kept.get(id), Lookup::Unknown));
-        assert_eq!(kept.tables.lock().finished_bytes, 0);
+        assert_eq!(kept.tables.lock().ended.bytes(), 0);
     }
 
     #[test]
@@ -262,5 +231,20 @@ mod tests {
         let second = store.list(&Filter::default(), 3, first.next);
         assert_eq!(second.items.iter().map(|record| record.id).collect::<Vec<_>>(), [ids[1], ids[0]]);
         assert!(second.next.is_none());
+    }
+
+    #[test]
+    fn what_expires_at_once_is_let_go_in_parts_and_is_expired_at_once() {
+        let store = store(usize::MAX, usize::MAX, Duration::ZERO);
+        let ids: Vec<_> = (0..LET_GO_MAX * 2 + 500).map(|_| waiting(&store)).collect();
+        for record in &ids {
+            record.finish(Outcome::Value(Value::default()), Duration::ZERO);
+            store.tables.lock().ended.keep(record.id, Instant::now(), 1, true);
+        }
+        assert!(ids.iter().all(|record| matches!(store.get(record.id), Lookup::Expired)));
+        assert!(store.list(&Filter::default(), 10, None).items.is_empty());
+        assert_eq!([store.expire(), store.expire(), store.expire()], [true, true, false]);
+        assert!(store.tables.lock().records.is_empty());
+        assert!(ids.iter().all(|record| matches!(store.get(record.id), Lookup::Expired)));
     }
 }

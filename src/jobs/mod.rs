@@ -4,6 +4,7 @@
 //! told.
 
 mod admission;
+mod expired_ids;
 mod follow;
 mod id;
 mod keys;
@@ -11,6 +12,7 @@ mod memory;
 mod outcome;
 mod output;
 mod record;
+mod retention;
 mod store;
 mod terms;
 
@@ -22,5 +24,6 @@ pub use memory::{MemoryStore, Retention};
 pub use outcome::{Exception, Failure, FailureCode, Outcome, Value};
 pub use output::KeptOutput;
 pub use record::{JobKind, NewJob, Record, Snapshot, State};
+pub use retention::RetentionTable;
 pub use store::{Filter, Lookup, Page, Store};
 pub use terms::Terms;

@@ -60,6 +60,6 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn forget(&self, id: JobId) -> bool;
     /// Lists at most `limit` jobs, newest first, from `cursor` on (excluded).
     fn list(&self, filter: &Filter, limit: usize, cursor: Option<JobId>) -> Page;
-    /// Forgets what has expired.
-    fn expire(&self);
+    /// Forgets some of what has expired; `true` if more of it is left.
+    fn expire(&self) -> bool;
 }

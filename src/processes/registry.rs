@@ -1,16 +1,16 @@
 //! The Processes by id: as many as may live, and those that ended not long ago.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use super::single::{ProcessId, Single};
+use crate::jobs::RetentionTable;
 use crate::object_server::Calls;
 use crate::process::{Runtime, Spawner};
 
@@ -46,8 +46,8 @@ pub(super) enum Phase {
 pub(super) struct State {
     pub phase: Phase,
     pub by_id: BTreeMap<ProcessId, Arc<Single>>,
-    /// The oldest end first.
-    ended: VecDeque<ProcessId>,
+    /// Those that have ended and are remembered.
+    ended: RetentionTable<ProcessId>,
 }
 
 /// All of them. Clones are the same ones.
@@ -82,7 +82,7 @@ impl Processes {
     /// None yet; they are forked by the spawner of their runtime. Must be called in the runtime that lives as long as
     /// the server: it attends them.
     pub fn new(rules: Rules, calls: Calls, spawners: BTreeMap<Runtime, Spawner>) -> Self {
-        let state = State { phase: Phase::Serving, by_id: BTreeMap::new(), ended: VecDeque::new() };
+        let state = State { phase: Phase::Serving, by_id: BTreeMap::new(), ended: RetentionTable::default() };
         Self(Arc::new(Inner {
             rules,
             runtime: Handle::current(),
@@ -126,15 +126,9 @@ impl Processes {
 
     /// Forgets those that ended long ago.
     pub fn expire(&self) {
-        let ttl = self.0.rules.ended_ttl;
-        let now = Instant::now();
         let mut state = self.0.state.lock();
-        while let Some(id) = state.ended.front().copied() {
-            let end = state.by_id.get(&id).and_then(|single| single.end());
-            if end.is_some_and(|end| now.duration_since(end.at) < ttl) {
-                return;
-            }
-            state.ended.pop_front();
+        let state = &mut *state;
+        while let Some(id) = state.ended.pop_expired(Instant::now()) {
             state.by_id.remove(&id);
         }
     }
@@ -185,15 +179,14 @@ impl Inner {
     /// It has ended: remembered if anybody was told of it, until there are too many.
     pub fn on_ended(&self, single: &Single) {
         let mut state = self.state.lock();
+        let state = &mut *state;
         if !single.is_shown() {
             state.by_id.remove(&single.id);
             return;
         }
-        state.ended.push_back(single.id);
-        while state.ended.len() > self.rules.ended_max {
-            if let Some(oldest) = state.ended.pop_front() {
-                state.by_id.remove(&oldest);
-            }
+        state.ended.keep(single.id, Instant::now() + self.rules.ended_ttl, 0, true);
+        while let Some(oldest) = state.ended.pop_excess(self.rules.ended_max, usize::MAX) {
+            state.by_id.remove(&oldest);
         }
     }
 }

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio::time::Instant;
 use uuid::{Uuid, Variant, Version};
 
 use crate::jobs::KeptOutput;
@@ -37,13 +36,6 @@ impl fmt::Display for ProcessId {
     }
 }
 
-/// How it ended, and when.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct End {
-    pub exit: Exit,
-    pub at: Instant,
-}
-
 #[derive(Debug, Default)]
 struct Output {
     kept: KeptOutput,
@@ -70,7 +62,7 @@ pub struct Single {
     output: Mutex<Output>,
     /// Whether it has come to its call.
     shown: AtomicBool,
-    end: watch::Sender<Option<End>>,
+    end: watch::Sender<Option<Exit>>,
 }
 
 /// What makes a [`Single`].
@@ -105,7 +97,7 @@ impl Single {
     /// As the library counts: its status, or minus the signal that ended it; `None` while it lives, and if
     /// it was lost.
     pub fn exit_code(&self) -> Option<i32> {
-        match self.end.borrow().as_ref()?.exit {
+        match (*self.end.borrow())? {
             Exit::Code(code) => Some(code),
             Exit::Signal { signal, .. } => Some(-(signal as i32)),
             Exit::RealTime(number) => Some(-number),
@@ -166,10 +158,6 @@ impl Single {
         output.kept.shrink();
         drop(output);
         *self.process.lock() = None;
-        self.end.send_replace(Some(End { exit, at: Instant::now() }));
-    }
-
-    pub(super) fn end(&self) -> Option<End> {
-        *self.end.borrow()
+        self.end.send_replace(Some(exit));
     }
 }

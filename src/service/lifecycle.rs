@@ -118,9 +118,12 @@ impl Service {
         self.parts.get().map_or(0, |parts| parts.processes.alive())
     }
 
-    /// Forgets what has been kept for its time.
-    pub fn expire(&self) {
-        self.jobs.expire();
+    /// Forgets what has been kept for its time. What expires at once is let go in parts: others have their turn in
+    /// between.
+    pub async fn expire(&self) {
+        while self.jobs.expire() {
+            tokio::task::yield_now().await;
+        }
         if let Some(parts) = self.parts.get() {
             parts.processes.expire();
         }
