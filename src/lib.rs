@@ -90,6 +90,7 @@
 //! | [`schema`] | what arguments must be, and how those by name become a call's | a verdict: the worker has it |
 //! | [`json`] | raw JSON: checked, cut, never built | recursion |
 //! | [`counters`] | the shared page | a decision |
+//! | [`offload`] | long work on large texts, beside the server's thread | a decision |
 //! | [`names`] | what pools and objects may be called | anything else |
 //! | [`config`] | every setting, from one table | a socket, a process |
 //! | [`sys`] | the only unsafe | policy |
@@ -107,6 +108,7 @@ pub mod json;
 pub mod names;
 pub mod object_server;
 pub mod objects;
+pub mod offload;
 pub mod pool;
 pub mod process;
 pub mod processes;

@@ -22,6 +22,7 @@ use crate::http::edge::body::{declared_length, read_body};
 use crate::http::edge::extract::HasKey;
 use crate::http::edge::problem::Problem;
 use crate::jobs::{Answer, Begun, Fingerprint, Recalled, Turn};
+use crate::offload::offload;
 use crate::service::Replay;
 
 const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -108,7 +109,9 @@ where
     let mut room = app.service.reserve();
     let body = read_body(body, declared, limits.body_bytes_max, limits.body_stall_timeout, &mut room).await;
     let body = body.map_err(|error| Problem::of_body(&error))?;
-    let recalled = match app.keys.begin(&key, fingerprint(&head.uri, &body)) {
+    let (target, text) = (head.uri.clone(), body.clone());
+    let fingerprint = offload(body.len(), move || fingerprint(&target, &text)).await;
+    let recalled = match app.keys.begin(&key, fingerprint) {
         Begun::First(turn, told) => {
             let mut request = Request::from_parts(head, Body::from(body));
             request.extensions_mut().insert(HasKey);

@@ -14,6 +14,7 @@ use crate::http::edge::negotiate::{check_accept, check_accepts, check_content_ty
 use crate::http::edge::problem::Problem;
 use crate::jobs::JobKind;
 use crate::json::Splitter;
+use crate::offload::offload;
 use crate::service::{self, ItemStream, TermsAsked};
 
 /// Items a task, at most: a task waits until it has all of its items.
@@ -85,7 +86,8 @@ async fn from_body(app: &App, asker: Asker, request: Request, kind: JobKind) -> 
     check_takes_lines(request.headers())?;
     check_content_type(request.headers())?;
     let (body, room) = body_of(app, request).await?;
-    let wanted = MapRequest::parse(&body, app.limits().depth_max)?;
+    let depth_max = app.limits().depth_max;
+    let wanted = offload(body.len(), move || MapRequest::parse(&body, depth_max)).await?;
     let items = Splitter::new(wanted.items);
     let stream = ItemStream {
         function: wanted.function,

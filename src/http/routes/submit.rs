@@ -11,6 +11,7 @@ use crate::api::{
 use crate::http::app::{App, Handled};
 use crate::http::edge::extract::Asker;
 use crate::http::edge::problem::Problem;
+use crate::offload::offload;
 use crate::service::{self, Submission, WantedWork};
 
 /// Calls a function and answers its value (`Pool.apply`).
@@ -85,18 +86,25 @@ pub async fn starmap_async(State(app): State<Arc<App>>, asker: Asker, request: R
 
 async fn apply_of(app: &App, request: Request) -> Result<Box<Submission>, Problem> {
     let (body, room) = body_of_work(app, request).await?;
-    let ApplyRequest { function, options, arguments, keywords } =
-        ApplyRequest::parse(&body, app.limits().depth_max)?;
-    let work = WantedWork::Call { arguments, keywords, typed: false };
-    Ok(Box::new(Submission { function, work, terms: options, body_bytes: body.len(), room }))
+    let (body_bytes, depth_max) = (body.len(), app.limits().depth_max);
+    offload(body_bytes, move || {
+        let ApplyRequest { function, options, arguments, keywords } = ApplyRequest::parse(&body, depth_max)?;
+        let work = WantedWork::Call { arguments, keywords, typed: false };
+        Ok(Box::new(Submission { function, work, terms: options, body_bytes, room }))
+    })
+    .await
 }
 
 async fn map_of(app: &App, request: Request, spread: bool) -> Result<Box<Submission>, Problem> {
     let (body, room) = body_of_work(app, request).await?;
-    let MapRequest { function, items, count, chunksize, collect, options } =
-        MapRequest::parse(&body, app.limits().depth_max)?;
-    let work = WantedWork::Map { items, count, chunksize, spread, collect };
-    Ok(Box::new(Submission { function, work, terms: options, body_bytes: body.len(), room }))
+    let (body_bytes, depth_max) = (body.len(), app.limits().depth_max);
+    offload(body_bytes, move || {
+        let MapRequest { function, items, count, chunksize, collect, options } =
+            MapRequest::parse(&body, depth_max)?;
+        let work = WantedWork::Map { items, count, chunksize, spread, collect };
+        Ok(Box::new(Submission { function, work, terms: options, body_bytes, room }))
+    })
+    .await
 }
 
 #[cfg(test)]
