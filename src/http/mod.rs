@@ -18,6 +18,6 @@ mod server;
 
 pub use app::App;
 pub use document::{FunctionShown, document, document_30, text_of};
-pub use layers::guard::Doors;
+pub use layers::guard::AccessPolicy;
 pub use router::{asks_after, guarded, router};
 pub use server::{Listener, ServerOptions, Stage as ConnectionStage, serve};

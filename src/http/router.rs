@@ -11,7 +11,7 @@ use tower::Layer;
 use super::app::App;
 use super::document;
 use super::document::DocumentCache;
-use super::layers::guard::{Doors, Guard, GuardLayer};
+use super::layers::guard::{AccessPolicy, Guard, GuardLayer};
 use super::layers::idempotency::Keyed;
 use super::routes::{
     docs, events, functions, imap, jobs, objects, operations, pools, processes, submit, typed_call,
@@ -85,6 +85,6 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 /// What stands before every route: Host, Origin and tokens, then idempotency keys.
-pub fn guarded(router: Router, doors: Doors, app: &Arc<App>) -> Guard<Keyed<Router>> {
-    GuardLayer::new(doors).layer(Keyed::new(router, Arc::clone(app)))
+pub fn guarded(router: Router, policy: AccessPolicy, app: &Arc<App>) -> Guard<Keyed<Router>> {
+    GuardLayer::new(policy).layer(Keyed::new(router, Arc::clone(app)))
 }

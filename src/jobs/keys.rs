@@ -61,7 +61,7 @@ impl Answer {
 
 /// What is known of a key's answer.
 #[derive(Debug, Clone)]
-pub enum Recalled {
+pub enum StoredAnswer {
     /// It is here.
     Answer(Arc<Answer>),
     /// It was kept for its time.
@@ -72,13 +72,13 @@ pub enum Recalled {
 
 /// What a key means for the request that came with it.
 #[derive(Debug)]
-pub enum Begun {
-    /// It is the first: to be run, and its turn to be settled.
-    First(Turn, Told),
+pub enum Claim {
+    /// It is the first: to be run, and its claim to be settled.
+    First(ClaimGuard, Pending),
     /// The same request is being run.
-    Running(Told),
+    Running(Pending),
     /// The same request was answered.
-    Answered(Recalled),
+    Answered(StoredAnswer),
     /// The key belongs to another request.
     Mismatch,
     /// No more keys are taken.
@@ -87,22 +87,22 @@ pub enum Begun {
 
 /// The answer of a request that is being run.
 #[derive(Debug)]
-pub struct Told(watch::Receiver<Option<Recalled>>);
+pub struct Pending(watch::Receiver<Option<StoredAnswer>>);
 
-impl Told {
+impl Pending {
     /// Waits for it.
-    pub async fn answer(mut self) -> Recalled {
-        let told = self.0.wait_for(Option::is_some).await;
-        told.ok().and_then(|told| told.clone()).unwrap_or(Recalled::Lost)
+    pub async fn answer(mut self) -> StoredAnswer {
+        let stored = self.0.wait_for(Option::is_some).await;
+        stored.ok().and_then(|stored| stored.clone()).unwrap_or(StoredAnswer::Lost)
     }
 }
 
 /// The right to run a key's request, once. Dropped unsettled, its answer is lost.
 #[derive(Debug)]
-pub struct Turn {
+pub struct ClaimGuard {
     keys: Arc<Keys>,
     key: Arc<str>,
-    sender: watch::Sender<Option<Recalled>>,
+    sender: watch::Sender<Option<StoredAnswer>>,
     settled: bool,
 }
 
@@ -132,8 +132,8 @@ struct Entry {
 
 #[derive(Debug)]
 enum State {
-    Running(watch::Receiver<Option<Recalled>>),
-    Settled(Recalled),
+    Running(watch::Receiver<Option<StoredAnswer>>),
+    Settled(StoredAnswer),
 }
 
 impl Keys {
@@ -148,7 +148,7 @@ impl Keys {
     }
 
     /// A request came with a key.
-    pub fn begin(self: &Arc<Self>, key: &str, fingerprint: Fingerprint) -> Begun {
+    pub fn begin(self: &Arc<Self>, key: &str, fingerprint: Fingerprint) -> Claim {
         let now = Instant::now();
         let mut tables = self.tables.lock();
         tables.expire(now);
@@ -158,22 +158,22 @@ impl Keys {
         }
         if let Some((key, entry)) = tables.entries.get_key_value(key) {
             return match &entry.state {
-                _ if entry.fingerprint != fingerprint => Begun::Mismatch,
-                State::Running(receiver) => Begun::Running(Told(receiver.clone())),
-                State::Settled(_) if tables.is_over(key, now) => Begun::Answered(Recalled::Expired),
-                State::Settled(recalled) => Begun::Answered(recalled.clone()),
+                _ if entry.fingerprint != fingerprint => Claim::Mismatch,
+                State::Running(receiver) => Claim::Running(Pending(receiver.clone())),
+                State::Settled(_) if tables.is_over(key, now) => Claim::Answered(StoredAnswer::Expired),
+                State::Settled(stored) => Claim::Answered(stored.clone()),
             };
         }
         tables.shrink(self.bounds.bytes_max.saturating_sub(key_bytes(key)));
         let bytes = tables.bytes() + key_bytes(key);
         if tables.entries.len() >= self.bounds.keys_max || bytes > self.bounds.bytes_max {
-            return Begun::Full;
+            return Claim::Full;
         }
         let key: Arc<str> = key.into();
         let (sender, receiver) = watch::channel(None);
         let state = State::Running(receiver.clone());
         tables.insert(Arc::clone(&key), Entry { fingerprint, state });
-        Begun::First(Turn { keys: Arc::clone(self), key, sender, settled: false }, Told(receiver))
+        Claim::First(ClaimGuard { keys: Arc::clone(self), key, sender, settled: false }, Pending(receiver))
     }
 
     /// Forgets some of what has been kept for its time; `true` if more of it is left.
@@ -186,32 +186,32 @@ impl Keys {
     fn settle(
         &self,
         key: &Arc<str>,
-        sender: &watch::Sender<Option<Recalled>>,
-        recalled: Recalled,
+        sender: &watch::Sender<Option<StoredAnswer>>,
+        stored: StoredAnswer,
         life: Option<Duration>,
     ) {
         let mut tables = self.tables.lock();
         match life {
             None => tables.remove(key),
-            Some(life) => tables.keep(key, recalled.clone(), life, &self.bounds),
+            Some(life) => tables.keep(key, stored.clone(), life, &self.bounds),
         }
         drop(tables);
-        sender.send_replace(Some(recalled));
+        sender.send_replace(Some(stored));
     }
 }
 
-impl Turn {
-    /// The request was answered. The answer is kept for `life`, or, with none, only told to who waits for it.
+impl ClaimGuard {
+    /// The request was answered. The answer is kept for `life`, or, with none, only told to those who wait for it.
     pub fn settle(mut self, answer: Answer, life: Option<Duration>) {
         self.settled = true;
-        self.keys.settle(&self.key, &self.sender, Recalled::Answer(Arc::new(answer)), life);
+        self.keys.settle(&self.key, &self.sender, StoredAnswer::Answer(Arc::new(answer)), life);
     }
 }
 
-impl Drop for Turn {
+impl Drop for ClaimGuard {
     fn drop(&mut self) {
         if !self.settled {
-            self.keys.settle(&self.key, &self.sender, Recalled::Lost, Some(self.keys.bounds.ttl));
+            self.keys.settle(&self.key, &self.sender, StoredAnswer::Lost, Some(self.keys.bounds.ttl));
         }
     }
 }
@@ -234,15 +234,15 @@ impl Tables {
         self.answers.forget(key);
     }
 
-    fn keep(&mut self, key: &Arc<str>, recalled: Recalled, life: Duration, bounds: &KeyBounds) {
+    fn keep(&mut self, key: &Arc<str>, stored: StoredAnswer, life: Duration, bounds: &KeyBounds) {
         let now = Instant::now();
-        if let Recalled::Answer(answer) = &recalled {
+        if let StoredAnswer::Answer(answer) = &stored {
             let bytes = answer.bytes();
             let is_large = bytes > SMALL_BYTES_MAX;
             self.answers.keep(Arc::clone(key), now + life.min(bounds.ttl), bytes, is_large);
         }
         if let Some(entry) = self.entries.get_mut(key) {
-            entry.state = State::Settled(recalled);
+            entry.state = State::Settled(stored);
         }
         self.settled.keep(Arc::clone(key), now + bounds.ttl, 0, false);
         self.shrink(bounds.bytes_max);
@@ -258,7 +258,7 @@ impl Tables {
 
     fn let_go(&mut self, key: &Arc<str>) {
         if let Some(entry) = self.entries.get_mut(key) {
-            entry.state = State::Settled(Recalled::Expired);
+            entry.state = State::Settled(StoredAnswer::Expired);
         }
     }
 
@@ -302,50 +302,50 @@ mod tests {
         Answer { status: 200, headers: Vec::new(), body: Bytes::from(vec![b'1'; bytes]), lives_with: None }
     }
 
-    fn turn(keys: &Arc<Keys>, key: &str) -> Turn {
-        let Begun::First(turn, _) = keys.begin(key, PRINT) else { panic!("{key} is new") };
-        turn
+    fn claim(keys: &Arc<Keys>, key: &str) -> ClaimGuard {
+        let Claim::First(claim, _) = keys.begin(key, PRINT) else { panic!("{key} is new") };
+        claim
     }
 
-    fn recalled_bytes(keys: &Arc<Keys>, key: &str) -> Option<usize> {
-        let Begun::Answered(recalled) = keys.begin(key, PRINT) else { panic!("{key} was answered") };
-        match recalled {
-            Recalled::Answer(answer) => Some(answer.body.len()),
-            Recalled::Expired => None,
-            Recalled::Lost => panic!("{key} is lost"),
+    fn stored_bytes(keys: &Arc<Keys>, key: &str) -> Option<usize> {
+        let Claim::Answered(stored) = keys.begin(key, PRINT) else { panic!("{key} was answered") };
+        match stored {
+            StoredAnswer::Answer(answer) => Some(answer.body.len()),
+            StoredAnswer::Expired => None,
+            StoredAnswer::Lost => panic!("{key} is lost"),
         }
     }
 
     #[tokio::test]
     async fn the_second_waits_for_the_first_and_another_request_is_told() {
         let keys = keys(10, 1 << 20, DAY);
-        let first = turn(&keys, "k");
-        assert!(matches!(keys.begin("k", [8; 32]), Begun::Mismatch));
-        let Begun::Running(told) = keys.begin("k", PRINT) else { panic!("it runs") };
-        let (_, told) = tokio::join!(async { first.settle(answer(3), Some(DAY)) }, told.answer());
-        assert!(matches!(told, Recalled::Answer(answer) if answer.body.len() == 3));
-        assert_eq!(recalled_bytes(&keys, "k"), Some(3));
-        assert!(matches!(keys.begin("k", [8; 32]), Begun::Mismatch), "answered or not");
+        let first = claim(&keys, "k");
+        assert!(matches!(keys.begin("k", [8; 32]), Claim::Mismatch));
+        let Claim::Running(pending) = keys.begin("k", PRINT) else { panic!("it runs") };
+        let (_, stored) = tokio::join!(async { first.settle(answer(3), Some(DAY)) }, pending.answer());
+        assert!(matches!(stored, StoredAnswer::Answer(answer) if answer.body.len() == 3));
+        assert_eq!(stored_bytes(&keys, "k"), Some(3));
+        assert!(matches!(keys.begin("k", [8; 32]), Claim::Mismatch), "answered or not");
     }
 
     #[tokio::test]
     async fn what_ran_nothing_leaves_the_key_free() {
         let keys = keys(10, 1 << 20, DAY);
-        let first = turn(&keys, "k");
-        let Begun::Running(told) = keys.begin("k", PRINT) else { panic!("it runs") };
+        let first = claim(&keys, "k");
+        let Claim::Running(pending) = keys.begin("k", PRINT) else { panic!("it runs") };
         first.settle(answer(3), None);
-        assert!(matches!(told.answer().await, Recalled::Answer(_)), "who waited is told the same");
-        assert!(matches!(keys.begin("k", [8; 32]), Begun::First(..)));
+        assert!(matches!(pending.answer().await, StoredAnswer::Answer(_)), "who waited is told the same");
+        assert!(matches!(keys.begin("k", [8; 32]), Claim::First(..)));
     }
 
     #[tokio::test]
     async fn a_lost_answer_is_never_run_again() {
         let keys = keys(10, 1 << 20, DAY);
-        let first = turn(&keys, "k");
-        let Begun::Running(told) = keys.begin("k", PRINT) else { panic!("it runs") };
+        let first = claim(&keys, "k");
+        let Claim::Running(pending) = keys.begin("k", PRINT) else { panic!("it runs") };
         drop(first);
-        assert!(matches!(told.answer().await, Recalled::Lost));
-        assert!(matches!(keys.begin("k", PRINT), Begun::Answered(Recalled::Lost)));
+        assert!(matches!(pending.answer().await, StoredAnswer::Lost));
+        assert!(matches!(keys.begin("k", PRINT), Claim::Answered(StoredAnswer::Lost)));
     }
 
     #[test]
@@ -358,12 +358,12 @@ mod tests {
                     begin.wait();
                     for number in 0..500 {
                         match keys.begin(&number.to_string(), PRINT) {
-                            Begun::First(turn, _) => {
+                            Claim::First(claim, _) => {
                                 firsts.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                                turn.settle(answer(5_000), Some(DAY));
+                                claim.settle(answer(5_000), Some(DAY));
                             }
-                            Begun::Running(_) | Begun::Answered(_) => {}
-                            other @ (Begun::Mismatch | Begun::Full) => panic!("{other:?}"),
+                            Claim::Running(_) | Claim::Answered(_) => {}
+                            other @ (Claim::Mismatch | Claim::Full) => panic!("{other:?}"),
                         }
                     }
                 });
@@ -372,8 +372,8 @@ mod tests {
         assert_eq!(firsts.into_inner(), 500);
         let tables = keys.tables.lock();
         let answer_bytes = |entry: &Entry| match &entry.state {
-            State::Settled(Recalled::Answer(answer)) => answer.bytes(),
-            State::Settled(Recalled::Expired | Recalled::Lost) | State::Running(_) => 0,
+            State::Settled(StoredAnswer::Answer(answer)) => answer.bytes(),
+            State::Settled(StoredAnswer::Expired | StoredAnswer::Lost) | State::Running(_) => 0,
         };
         let kept = tables.entries.values().map(answer_bytes).sum::<usize>();
         let key_bytes = tables.entries.keys().map(|key| key_bytes(key)).sum::<usize>();
@@ -384,41 +384,41 @@ mod tests {
     #[test]
     fn a_full_table_takes_no_more_and_forgets_nothing() {
         let keys = keys(2, 1 << 20, DAY);
-        turn(&keys, "a").settle(answer(1), Some(DAY));
-        let running = turn(&keys, "b");
-        assert!(matches!(keys.begin("c", PRINT), Begun::Full));
-        assert_eq!(recalled_bytes(&keys, "a"), Some(1));
+        claim(&keys, "a").settle(answer(1), Some(DAY));
+        let running = claim(&keys, "b");
+        assert!(matches!(keys.begin("c", PRINT), Claim::Full));
+        assert_eq!(stored_bytes(&keys, "a"), Some(1));
         running.settle(answer(1), None);
-        turn(&keys, "c").settle(answer(1), Some(DAY));
+        claim(&keys, "c").settle(answer(1), Some(DAY));
     }
 
     #[test]
     fn large_answers_go_first_and_small_ones_never() {
         let keys = keys(100, 25_000, DAY);
-        turn(&keys, "small").settle(answer(100), Some(DAY));
-        turn(&keys, "old").settle(answer(9_000), Some(DAY));
-        turn(&keys, "new").settle(answer(9_000), Some(DAY));
-        turn(&keys, "newest").settle(answer(9_000), Some(DAY));
-        let kept = ["small", "old", "new", "newest"].map(|key| recalled_bytes(&keys, key));
+        claim(&keys, "small").settle(answer(100), Some(DAY));
+        claim(&keys, "old").settle(answer(9_000), Some(DAY));
+        claim(&keys, "new").settle(answer(9_000), Some(DAY));
+        claim(&keys, "newest").settle(answer(9_000), Some(DAY));
+        let kept = ["small", "old", "new", "newest"].map(|key| stored_bytes(&keys, key));
         assert_eq!(kept, [Some(100), None, Some(9_000), Some(9_000)]);
         for number in 0..5 {
-            turn(&keys, &number.to_string()).settle(answer(4_000), Some(DAY));
+            claim(&keys, &number.to_string()).settle(answer(4_000), Some(DAY));
         }
-        assert!(matches!(keys.begin("more", PRINT), Begun::Full), "small ones fill it for good");
-        assert_eq!(recalled_bytes(&keys, "newest"), None);
-        assert_eq!(recalled_bytes(&keys, "small"), Some(100));
+        assert!(matches!(keys.begin("more", PRINT), Claim::Full), "small ones fill it for good");
+        assert_eq!(stored_bytes(&keys, "newest"), None);
+        assert_eq!(stored_bytes(&keys, "small"), Some(100));
     }
 
     #[test]
     fn a_key_outlives_its_answer_and_ends_with_its_time() {
         let keys = keys(10, 1 << 20, Duration::from_secs(1));
-        turn(&keys, "k").settle(answer(10), Some(Duration::ZERO));
-        assert_eq!(recalled_bytes(&keys, "k"), None);
+        claim(&keys, "k").settle(answer(10), Some(Duration::ZERO));
+        assert_eq!(stored_bytes(&keys, "k"), None);
         std::thread::sleep(Duration::from_millis(1_100));
         keys.expire();
         let tables = keys.tables.lock();
         assert_eq!((tables.bytes(), tables.settled.len(), tables.answers.len()), (0, 0, 0));
         drop(tables);
-        assert!(matches!(keys.begin("k", [8; 32]), Begun::First(..)));
+        assert!(matches!(keys.begin("k", [8; 32]), Claim::First(..)));
     }
 }

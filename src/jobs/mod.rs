@@ -19,7 +19,7 @@ mod terms;
 pub use admission::{Admission, Overloaded, Permit, Reservation};
 pub use follow::{Following, Moment};
 pub use id::JobId;
-pub use keys::{Answer, Begun, Fingerprint, KeyBounds, Keys, Recalled, Told, Turn};
+pub use keys::{Answer, Claim, ClaimGuard, Fingerprint, KeyBounds, Keys, Pending, StoredAnswer};
 pub use memory::{MemoryStore, Retention};
 pub use outcome::{Exception, Failure, FailureCode, Outcome, Value};
 pub use output::KeptOutput;

@@ -21,7 +21,7 @@ use crate::http::app::App;
 use crate::http::edge::body::{declared_length, read_body};
 use crate::http::edge::extract::HasKey;
 use crate::http::edge::problem::Problem;
-use crate::jobs::{Answer, Begun, Fingerprint, Recalled, Turn};
+use crate::jobs::{Answer, Claim, ClaimGuard, Fingerprint, StoredAnswer};
 use crate::offload::offload;
 use crate::service::Replay;
 
@@ -111,34 +111,34 @@ where
     let body = body.map_err(|error| Problem::of_body(&error))?;
     let (target, text) = (head.uri.clone(), body.clone());
     let fingerprint = offload(body.len(), move || fingerprint(&target, &text)).await;
-    let recalled = match app.keys.begin(&key, fingerprint) {
-        Begun::First(turn, told) => {
+    let stored = match app.keys.begin(&key, fingerprint) {
+        Claim::First(claim, pending) => {
             let mut request = Request::from_parts(head, Body::from(body));
             request.extensions_mut().insert(HasKey);
             // The handler counts the same bytes.
             drop(room);
-            tokio::spawn(run(inner, Arc::clone(app), request, turn));
-            told.answer().await
+            tokio::spawn(run(inner, Arc::clone(app), request, claim));
+            pending.answer().await
         }
-        Begun::Running(told) => {
+        Claim::Running(pending) => {
             drop((room, body));
-            told.answer().await
+            pending.answer().await
         }
-        Begun::Answered(recalled) => {
-            if let Recalled::Answer(answer) = &recalled
+        Claim::Answered(stored) => {
+            if let StoredAnswer::Answer(answer) = &stored
                 && !is_alive(app, answer)
             {
                 return Err(Problem::answer_expired());
             }
-            recalled
+            stored
         }
-        Begun::Mismatch => return Err(Problem::idempotency_mismatch()),
-        Begun::Full => return Err(Problem::keys_full(app.keys.bounds())),
+        Claim::Mismatch => return Err(Problem::idempotency_mismatch()),
+        Claim::Full => return Err(Problem::keys_full(app.keys.bounds())),
     };
-    match recalled {
-        Recalled::Answer(answer) => Ok(response_of(&answer)),
-        Recalled::Expired => Err(Problem::answer_expired()),
-        Recalled::Lost => Err(Problem::answer_lost()),
+    match stored {
+        StoredAnswer::Answer(answer) => Ok(response_of(&answer)),
+        StoredAnswer::Expired => Err(Problem::answer_expired()),
+        StoredAnswer::Lost => Err(Problem::answer_lost()),
     }
 }
 
@@ -169,13 +169,13 @@ fn fingerprint(target: &Uri, body: &[u8]) -> Fingerprint {
 }
 
 /// Runs the request to its end, whoever waits for it.
-async fn run<S>(mut inner: S, app: Arc<App>, request: Request<Body>, turn: Turn)
+async fn run<S>(mut inner: S, app: Arc<App>, request: Request<Body>, claim: ClaimGuard)
 where
     S: Service<Request<Body>, Response = Response, Error = Infallible>,
 {
     let Ok(response) = inner.call(request).await;
     let (head, body) = response.into_parts();
-    // Answers are whole by now; a turn that is dropped says that its answer was lost.
+    // Answers are whole by now; a claim that is dropped says that its answer was lost.
     let Ok(body) = body.collect().await else { return };
     let headers =
         head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
@@ -187,7 +187,7 @@ where
         Replay::WithJob(id) => (Some(app.limits().idempotency_ttl), Some(id)),
     };
     let (status, body) = (head.status.as_u16(), body.to_bytes());
-    turn.settle(Answer { status, headers: headers.collect(), body, lives_with }, life);
+    claim.settle(Answer { status, headers: headers.collect(), body, lives_with }, life);
 }
 
 /// A job's acceptance lives as long as the job.

@@ -35,7 +35,7 @@ pub fn is_open(path: &str) -> bool {
 
 /// Who may come in.
 #[derive(Debug, Clone, Default)]
-pub struct Doors {
+pub struct AccessPolicy {
     /// Names that Host may be besides IP literals and `localhost`.
     pub hosts: Vec<HostName>,
     /// Whose origin may call besides the server's own.
@@ -44,7 +44,7 @@ pub struct Doors {
     pub tokens: Option<Arc<Tokens>>,
 }
 
-impl Doors {
+impl AccessPolicy {
     /// As configured.
     pub fn of(config: &Config) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Doors {
 
 /// Why a request is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum AccessError {
     /// 421 `wrong-host`.
     WrongHost,
     /// 403 `wrong-origin`.
@@ -75,7 +75,7 @@ pub enum Refusal {
     Unauthorized(&'static str),
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for AccessError {
     fn into_response(self) -> Response {
         match self {
             Self::WrongHost => Problem::new(
@@ -101,36 +101,38 @@ fn unauthorized(detail: &'static str) -> Response {
 }
 
 /// Says whether a request with this target and these headers may be served, and who asks.
-pub fn check(target: &Uri, headers: &HeaderMap, doors: &Doors) -> Result<Caller, Refusal> {
-    check_target(target, headers, doors)?;
-    match &doors.tokens {
+pub fn check(target: &Uri, headers: &HeaderMap, policy: &AccessPolicy) -> Result<Caller, AccessError> {
+    check_target(target, headers, policy)?;
+    match &policy.tokens {
         Some(tokens) if !is_open(target.path()) => check_token(headers, tokens),
         Some(_) | None => Ok(Caller::default()),
     }
 }
 
 /// `Authorization: Bearer TOKEN`, once; the scheme's case does not matter.
-fn check_token(headers: &HeaderMap, tokens: &Tokens) -> Result<Caller, Refusal> {
+fn check_token(headers: &HeaderMap, tokens: &Tokens) -> Result<Caller, AccessError> {
     let Some(value) = only(headers, header::AUTHORIZATION).map(HeaderValue::as_bytes) else {
         let detail = if headers.contains_key(header::AUTHORIZATION) {
             "Authorization must be sent once"
         } else {
             "send a token of the server's --token-file as Authorization: Bearer TOKEN"
         };
-        return Err(Refusal::Unauthorized(detail));
+        return Err(AccessError::Unauthorized(detail));
     };
     let (scheme, token) = value.split_at(value.iter().position(|byte| *byte == b' ').unwrap_or(value.len()));
     if !scheme.eq_ignore_ascii_case(b"Bearer") {
-        return Err(Refusal::Unauthorized("the scheme must be Bearer, as in Authorization: Bearer TOKEN"));
+        return Err(AccessError::Unauthorized(
+            "the scheme must be Bearer, as in Authorization: Bearer TOKEN",
+        ));
     }
     match tokens.identify(token.trim_ascii()) {
         Some(name) => Ok(Caller { name: Some(Arc::clone(name)) }),
-        None => Err(Refusal::Unauthorized("the token is not one of the server's --token-file")),
+        None => Err(AccessError::Unauthorized("the token is not one of the server's --token-file")),
     }
 }
 
 /// The authority of an absolute target counts in Host's place (RFC 9112, 3.2.2).
-fn check_target(target: &Uri, headers: &HeaderMap, doors: &Doors) -> Result<(), Refusal> {
+fn check_target(target: &Uri, headers: &HeaderMap, policy: &AccessPolicy) -> Result<(), AccessError> {
     let host = match target.authority() {
         None => only(headers, header::HOST).map(HeaderValue::as_bytes),
         Some(authority) => Some(authority.as_str().as_bytes()),
@@ -144,21 +146,21 @@ fn check_target(target: &Uri, headers: &HeaderMap, doors: &Doors) -> Result<(), 
     if PROBES.contains(&target.path()) {
         return Ok(());
     }
-    let host = host.and_then(parse_host).ok_or(Refusal::WrongHost)?;
-    if !host.is_allowed(doors) {
-        return Err(Refusal::WrongHost);
+    let host = host.and_then(parse_host).ok_or(AccessError::WrongHost)?;
+    if !host.is_allowed(policy) {
+        return Err(AccessError::WrongHost);
     }
     if !headers.contains_key(header::ORIGIN) {
         return Ok(());
     }
     let origin = only(headers, header::ORIGIN);
-    if origin.is_some_and(|origin| doors.is_public(origin)) {
+    if origin.is_some_and(|origin| policy.is_public(origin)) {
         return Ok(());
     }
     // As browsers compare origins: a trailing dot makes another one.
     match origin.map(HeaderValue::as_bytes).and_then(parse_origin) {
         Some(origin) if origin.port == host.port && origin.name.eq_ignore_ascii_case(host.name) => Ok(()),
-        Some(_) | None => Err(Refusal::WrongOrigin),
+        Some(_) | None => Err(AccessError::WrongOrigin),
     }
 }
 
@@ -192,7 +194,7 @@ struct HostAndPort<'a> {
 }
 
 impl HostAndPort<'_> {
-    fn is_allowed(&self, doors: &Doors) -> bool {
+    fn is_allowed(&self, policy: &AccessPolicy) -> bool {
         if let Some(address) = self.name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             return address.parse::<Ipv6Addr>().is_ok();
         }
@@ -201,7 +203,7 @@ impl HostAndPort<'_> {
         }
         // The root's dot says the same name; of an address it makes a name.
         let name = self.name.strip_suffix('.').unwrap_or(self.name);
-        name.eq_ignore_ascii_case("localhost") || doors.has_host(name)
+        name.eq_ignore_ascii_case("localhost") || policy.has_host(name)
     }
 }
 
@@ -230,13 +232,13 @@ fn parse_origin(bytes: &[u8]) -> Option<HostAndPort<'_>> {
 /// Puts [`Guard`] before a service.
 #[derive(Debug, Clone, Default)]
 pub struct GuardLayer {
-    doors: Arc<Doors>,
+    policy: Arc<AccessPolicy>,
 }
 
 impl GuardLayer {
     /// With who may come in.
-    pub fn new(doors: Doors) -> Self {
-        Self { doors: Arc::new(doors) }
+    pub fn new(policy: AccessPolicy) -> Self {
+        Self { policy: Arc::new(policy) }
     }
 }
 
@@ -244,7 +246,7 @@ impl<S> Layer<S> for GuardLayer {
     type Service = Guard<S>;
 
     fn layer(&self, inner: S) -> Guard<S> {
-        Guard { inner, doors: Arc::clone(&self.doors) }
+        Guard { inner, policy: Arc::clone(&self.policy) }
     }
 }
 
@@ -253,7 +255,7 @@ impl<S> Layer<S> for GuardLayer {
 #[derive(Debug, Clone)]
 pub struct Guard<S> {
     inner: S,
-    doors: Arc<Doors>,
+    policy: Arc<AccessPolicy>,
 }
 
 impl<S, B> Service<Request<B>> for Guard<S>
@@ -270,7 +272,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match check(request.uri(), request.headers(), &self.doors) {
+        match check(request.uri(), request.headers(), &self.policy) {
             Ok(caller) => {
                 if caller.name.is_some() {
                     request.extensions_mut().insert(caller);
@@ -288,7 +290,7 @@ pub enum GuardFuture<F> {
     /// The inner service answers.
     Passed(F),
     /// The guard does.
-    Refused(Refusal),
+    Refused(AccessError),
 }
 
 impl<F> Future for GuardFuture<F>

@@ -8,24 +8,24 @@ use tower::ServiceExt;
 
 use super::*;
 
-fn judge(target: &str, headers: &[(header::HeaderName, &str)]) -> Result<(), Refusal> {
+fn judge(target: &str, headers: &[(header::HeaderName, &str)]) -> Result<(), AccessError> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
-    let doors = Doors {
+    let policy = AccessPolicy {
         hosts: vec!["pool.example".parse().unwrap()],
         public_url: Some("https://pool.example/jobs".parse().unwrap()),
         tokens: None,
     };
-    check(&target.parse().unwrap(), &map, &doors).map(drop)
+    check(&target.parse().unwrap(), &map, &policy).map(drop)
 }
 
-fn judge_host(host: &str) -> Result<(), Refusal> {
+fn judge_host(host: &str) -> Result<(), AccessError> {
     judge("/v1/apply", &[(header::HOST, host)])
 }
 
-fn judge_origin(host: &str, origin: &str) -> Result<(), Refusal> {
+fn judge_origin(host: &str, origin: &str) -> Result<(), AccessError> {
     judge("/v1/apply", &[(header::HOST, host), (header::ORIGIN, origin)])
 }
 
@@ -88,19 +88,19 @@ fn everything_else_is_a_wrong_host() {
         "[127.0.0.1]",
         "l\u{f6}calhost",
     ] {
-        assert_eq!(judge_host(host), Err(Refusal::WrongHost), "{host}");
+        assert_eq!(judge_host(host), Err(AccessError::WrongHost), "{host}");
     }
-    assert_eq!(judge("/v1/apply", &[]), Err(Refusal::WrongHost));
+    assert_eq!(judge("/v1/apply", &[]), Err(AccessError::WrongHost));
     let twice = [(header::HOST, "localhost"), (header::HOST, "localhost")];
-    assert_eq!(judge("/v1/apply", &twice), Err(Refusal::WrongHost));
+    assert_eq!(judge("/v1/apply", &twice), Err(AccessError::WrongHost));
 }
 
 #[test]
 fn an_absolute_target_counts_in_hosts_place() {
     let good = [(header::HOST, "localhost")];
     let wrong = [(header::HOST, "evil.example")];
-    assert_eq!(judge("http://evil.example/v1/jobs", &good), Err(Refusal::WrongHost));
-    assert_eq!(judge("http://user@localhost/v1/jobs", &good), Err(Refusal::WrongHost));
+    assert_eq!(judge("http://evil.example/v1/jobs", &good), Err(AccessError::WrongHost));
+    assert_eq!(judge("http://user@localhost/v1/jobs", &good), Err(AccessError::WrongHost));
     assert_eq!(judge("http://localhost:8080/v1/jobs", &wrong), Ok(()));
 }
 
@@ -113,7 +113,7 @@ fn probes_answer_by_any_name() {
     }
     for path in ["/livez/", "/livezx", "/version", "/v1/livez"] {
         let refused = judge(path, &[(header::HOST, "evil.example")]);
-        assert_eq!(refused, Err(Refusal::WrongHost), "{path}");
+        assert_eq!(refused, Err(AccessError::WrongHost), "{path}");
     }
 }
 
@@ -151,21 +151,21 @@ fn origin_must_be_host() {
         "http://pool.example",
         "file://",
     ] {
-        assert_eq!(judge_origin("localhost:8080", origin), Err(Refusal::WrongOrigin), "{origin}");
+        assert_eq!(judge_origin("localhost:8080", origin), Err(AccessError::WrongOrigin), "{origin}");
     }
     let twice = [
         (header::HOST, "localhost"),
         (header::ORIGIN, "http://localhost"),
         (header::ORIGIN, "http://localhost"),
     ];
-    assert_eq!(judge("/v1/apply", &twice), Err(Refusal::WrongOrigin));
+    assert_eq!(judge("/v1/apply", &twice), Err(AccessError::WrongOrigin));
     // Where both are wrong, the host is told.
-    assert_eq!(judge_origin("evil.example", "http://evil.example"), Err(Refusal::WrongHost));
+    assert_eq!(judge_origin("evil.example", "http://evil.example"), Err(AccessError::WrongHost));
 }
 
 #[test]
 fn the_hot_path_agrees_with_the_rule() {
-    let none = Doors::default();
+    let none = AccessPolicy::default();
     for name in ["127.0.0.1", "localhost", "127.0.0.", "localhos"] {
         for rest in ["", ":", ":0", ":80", ":8080", ":12345", ":59999", ":65535", ":65536", ":99999", "x"] {
             let host = format!("{name}{rest}");

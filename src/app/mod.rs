@@ -131,7 +131,7 @@ async fn run(config: Config) -> io::Result<()> {
         grace: stop::LAST_ANSWERS,
         asks_after: http::asks_after,
     };
-    let routes = http::guarded(http::router(Arc::clone(&app)), http::Doors::of(&config), &app);
+    let routes = http::guarded(http::router(Arc::clone(&app)), http::AccessPolicy::of(&config), &app);
     let server = tokio::spawn(http::serve(listener, routes, options, stage));
     tokio::spawn(expire(app));
 
