@@ -80,7 +80,9 @@
 //! | [`api`] | what travels in requests and answers; codes, options | a value built from a client's arguments |
 //! | [`service`] | what a submission, a cancel, an end means: one list of requests, one of answers | HTTP, a pipe |
 //! | [`processes`] | Process: one call in a process of its own, remembered for a while | a job, a pool |
-//! | [`pool`] | the engine: one actor owns queue and workers; pure state beside it | a wait for a worker |
+//! | [`pool`] | the pools: each an actor that drives a scheduler and its workers | a wait for a worker |
+//! | [`workers`] | a pool's worker processes: started, handed tasks, read, replaced | a choice of what runs next |
+//! | [`scheduler`] | what runs next: jobs, queue, limits, timers, results; simulated in tests | I/O, a clock, tokio |
 //! | [`object_server`] | serves workers the objects | a wait for a worker; unbounded memory for one |
 //! | [`objects`] | queues, locks, values, dicts, …, shared by clients and workers | HTTP, a pipe, a held thread |
 //! | [`jobs`] | records: awaited, finished once, expired; the store trait | running anything |
@@ -91,6 +93,7 @@
 //! | [`json`] | raw JSON: checked, cut, never built | recursion |
 //! | [`counters`] | the shared page | a decision |
 //! | [`offload`] | long work on large texts, beside the server's thread | a decision |
+//! | [`runtime`] | what functions are written in | anything else |
 //! | [`names`] | what pools and objects may be called | anything else |
 //! | [`config`] | every setting, from one table | a socket, a process |
 //! | [`sys`] | the only unsafe | policy |
@@ -113,12 +116,15 @@ pub mod pool;
 pub mod process;
 pub mod processes;
 pub mod program;
+pub mod runtime;
+pub mod scheduler;
 pub mod schema;
 pub mod service;
 pub mod sys;
 pub mod telemetry;
 pub mod transport;
 pub mod worker;
+pub mod workers;
 
 pub use program::serve;
 pub use schemars::{self, JsonSchema};

@@ -32,7 +32,7 @@ use crate::sys::{keep_freed_memory, reserve_blocks};
 use crate::telemetry;
 use crate::worker::{KEEPER_ARGUMENT, ZYGOTE_ARGUMENT};
 
-pub use crate::process::Runtime;
+pub use crate::runtime::Runtime;
 pub use runtimes::Offered;
 
 /// The lock of a Unix socket's folder is tried so often, a second in all.

@@ -8,10 +8,11 @@ use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::object_server::Calls;
 use crate::pool::{Function, Functions, Origin, Pools, Workshop};
 use crate::process::{
-    CommandOutput, Family, FunctionTypes, Generation, Late, LoadCommand, LoadList, Preload, Runtime,
-    RuntimeSpec, Spawner,
+    CommandOutput, Family, FunctionTypes, Generation, Late, LoadCommand, LoadList, Preload, RuntimeSpec,
+    Spawner,
 };
 use crate::processes::{Processes, Rules};
+use crate::runtime::Runtime;
 use crate::schema::Types;
 use crate::service::{Parts, Service};
 use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};

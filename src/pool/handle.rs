@@ -8,44 +8,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::engine::Engine;
-use super::events::Event;
-use super::options::{BootFailure, PoolOptions};
-use super::task::Submission;
-use crate::counters::Counters;
-use crate::jobs::{JobId, Record, Store};
-use crate::object_server::Calls;
-use crate::process::{Runtime, Spawner};
+use super::actor::Actor;
+use super::events::{Event, WeakInbox};
+use super::life;
+use crate::jobs::{Record, Store};
+use crate::runtime::Runtime;
+use crate::scheduler::Submission;
+use crate::workers::{BootFailure, PoolOptions, WorkerSpec, WorkerView};
 
 /// What a pool is made of.
 #[derive(Debug)]
 pub struct PoolSpec {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Its runtime.
-    pub runtime: Runtime,
-    /// Worker processes.
-    pub processes: usize,
-    /// Workers kept ready beyond those.
-    pub spare_workers: usize,
-    /// What else was said of it.
-    pub options: Arc<PoolOptions>,
     /// Whether it lasts as long as the server.
     pub permanent: bool,
-    /// Where workers come from.
-    pub spawner: Spawner,
-    /// What serves them the shared objects.
-    pub calls: Calls,
     /// Where jobs end.
     pub store: Arc<dyn Store>,
-    /// From a fork to the worker's first word.
-    pub start_timeout: Duration,
-    /// Largest value in bytes.
-    pub result_bytes_max: usize,
-    /// Output kept per job, in bytes.
-    pub log_bytes_max: usize,
-    /// Whether output goes to the server's standard error too.
-    pub output_to_stderr: bool,
+    /// Its name, and what its workers are made of.
+    pub workers: WorkerSpec,
 }
 
 /// A pool. Clones are the same pool, and cost one count.
@@ -66,8 +45,9 @@ pub struct Inner {
     /// What else was said of it.
     pub options: Arc<PoolOptions>,
     settings: Settings,
+    store: Arc<dyn Store>,
     sender: mpsc::UnboundedSender<Event>,
-    vitals: watch::Receiver<Vitals>,
+    health: watch::Receiver<PoolHealth>,
 }
 
 /// What changes in a pool's life by request.
@@ -101,7 +81,7 @@ impl PoolState {
 
 /// What is known of a pool without asking its actor.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Vitals {
+pub(super) struct PoolHealth {
     /// Workers that take tasks.
     pub ready: usize,
     /// Whether there are such workers, or healthy ones on their way.
@@ -123,25 +103,6 @@ pub struct PoolView {
     pub workers: Vec<WorkerView>,
 }
 
-/// A worker at one moment.
-#[derive(Debug, Clone)]
-pub struct WorkerView {
-    /// Its process id; `None` before it is forked.
-    pub pid: Option<i32>,
-    /// `starting`, `idle`, `busy` or `stopping`.
-    pub state: &'static str,
-    /// Whether it waits to take another's place.
-    pub spare: bool,
-    /// The loading of the code that it has.
-    pub generation: u64,
-    /// The job of its head.
-    pub current: Option<(JobId, Arc<str>)>,
-    /// How long that has been its head.
-    pub current_age: Option<Duration>,
-    /// Its shared page.
-    pub counters: Counters,
-}
-
 impl Deref for Pool {
     type Target = Inner;
 
@@ -154,29 +115,37 @@ impl Pool {
     /// Starts the pool's actor, which makes its workers.
     pub fn start(spec: PoolSpec) -> Self {
         let (sender, inbox) = mpsc::unbounded_channel();
-        let (vitals_sender, vitals) = watch::channel(Vitals::default());
+        let (health_sender, health) = watch::channel(PoolHealth::default());
+        let workers = &spec.workers;
         let settings = Settings {
-            processes: AtomicUsize::new(spec.processes),
-            spare_workers: AtomicUsize::new(spec.spare_workers),
+            processes: AtomicUsize::new(workers.processes),
+            spare_workers: AtomicUsize::new(workers.spare_workers),
             state: AtomicU8::new(PoolState::Making as u8),
         };
         let pool = Self(Arc::new(Inner {
-            name: Arc::clone(&spec.name),
-            runtime: spec.runtime,
+            name: Arc::clone(&workers.pool),
+            runtime: workers.runtime,
             permanent: spec.permanent,
-            start_timeout: spec.start_timeout,
-            options: Arc::clone(&spec.options),
+            start_timeout: workers.start_timeout,
+            options: Arc::clone(&workers.options),
             settings,
+            store: Arc::clone(&spec.store),
             sender,
-            vitals,
+            health,
         }));
-        tokio::spawn(Engine::new(spec, pool.sender.downgrade(), vitals_sender).run(inbox));
+        let weak = WeakInbox(pool.sender.downgrade());
+        tokio::spawn(Actor::new(spec, weak, health_sender).run(inbox));
         pool
     }
 
     /// Takes a job. It ends in its record, whatever happens.
     pub fn submit(&self, submission: Submission) {
-        self.send(Event::Submit(Box::new(submission)));
+        let sent = self.sender.send(Event::Submit(Box::new(submission)));
+        // The actor has ended.
+        if let Err(mpsc::error::SendError(Event::Submit(submission))) = sent {
+            let is_terminated = self.state() == PoolState::Terminated;
+            self.store.finish(&submission.record, life::refusal(is_terminated));
+        }
     }
 
     /// Cancels a job: what waits is dropped, what runs is killed, what has finished stays.
@@ -191,7 +160,7 @@ impl Pool {
 
     /// The client of a stream took records: more may be made.
     pub fn nudge(&self, record: &Record) {
-        self.send(Event::Nudge(record.number));
+        self.send(Event::Wake(record.number));
     }
 
     /// Nobody wants this job's value any more: what waits is dropped, what runs ends and is discarded.
@@ -240,19 +209,19 @@ impl Pool {
 
     /// Workers that take tasks.
     pub fn ready(&self) -> usize {
-        self.vitals.borrow().ready
+        self.health.borrow().ready
     }
 
     /// Whether work that is submitted now can be expected to run.
     pub fn is_usable(&self) -> bool {
-        self.vitals.borrow().usable
+        self.health.borrow().usable
     }
 
     /// Waits until all its workers take tasks, or it is known that they never will (`None`: it was stopped
     /// meanwhile).
     pub async fn made(&self) -> Result<(), Option<Arc<BootFailure>>> {
-        let mut vitals = self.vitals.clone();
-        let known = vitals.wait_for(|now| now.failure.is_some() || now.ready >= self.processes()).await;
+        let mut health = self.health.clone();
+        let known = health.wait_for(|now| now.failure.is_some() || now.ready >= self.processes()).await;
         match known {
             Ok(now) => now.failure.clone().map_or(Ok(()), |failure| Err(Some(failure))),
             Err(_) => Err(None),
@@ -280,7 +249,7 @@ impl Pool {
     /// Waits until a closed pool has neither jobs nor workers.
     pub async fn over(&self) {
         // An error means that it was terminated, which is over too.
-        let _ = self.vitals.clone().wait_for(|now| now.over).await;
+        let _ = self.health.clone().wait_for(|now| now.over).await;
     }
 
     /// Ends its jobs and kills its workers; returns when none is left.
@@ -306,7 +275,7 @@ impl Pool {
     }
 
     fn send(&self, event: Event) {
-        // The actor lives until it was stopped, and by then every job has ended.
+        // The actor lives until it is stopped, and by then every job has ended and no worker is left.
         let _ = self.sender.send(event);
     }
 }

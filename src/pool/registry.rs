@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 
-use super::function::Function;
 use super::handle::{Pool, PoolSpec};
-use super::options::{BootFailure, BootReason, PoolOptions};
 use crate::jobs::Store;
 use crate::object_server::Calls;
-use crate::process::{Initializer, Preload, Runtime, Spawner};
+use crate::process::{Initializer, Preload, Spawner};
+use crate::runtime::Runtime;
+use crate::scheduler::Function;
+use crate::workers::{BootFailure, BootReason, PoolOptions, WorkerSpec};
 
 /// What workers that load side by side are given at most beyond the start clock.
 const LOADING_MAX: Duration = Duration::from_secs(600);
@@ -201,19 +202,21 @@ impl Pools {
         let start_timeout =
             workshop.start_timeout + loading.unwrap_or_default().saturating_mul(together).min(LOADING_MAX);
         let pool = Pool::start(PoolSpec {
-            name: Arc::clone(&new.name),
-            runtime: new.runtime,
-            processes,
-            spare_workers,
-            options: Arc::new(new.options),
             permanent: new.permanent,
-            spawner,
-            calls: workshop.calls.clone(),
             store: Arc::clone(&workshop.store),
-            start_timeout,
-            result_bytes_max: workshop.result_bytes_max,
-            log_bytes_max: workshop.log_bytes_max,
-            output_to_stderr: workshop.output_to_stderr,
+            workers: WorkerSpec {
+                pool: Arc::clone(&new.name),
+                runtime: new.runtime,
+                processes,
+                spare_workers,
+                options: Arc::new(new.options),
+                spawner,
+                calls: workshop.calls.clone(),
+                start_timeout,
+                result_bytes_max: workshop.result_bytes_max,
+                log_bytes_max: workshop.log_bytes_max,
+                output_to_stderr: workshop.output_to_stderr,
+            },
         });
         by_name.insert(new.name, pool.clone());
         Ok(pool)

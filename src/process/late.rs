@@ -115,8 +115,9 @@ impl RuntimeSpec {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{LoadList, Runtime};
+    use super::super::LoadList;
     use super::*;
+    use crate::runtime::Runtime;
 
     fn spec(functions: &[&str]) -> RuntimeSpec {
         let load = LoadList {

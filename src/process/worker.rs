@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::io::AsyncReadExt;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::exit::Exit;
@@ -24,6 +26,8 @@ use crate::transport::{Frame, HEADER_BYTES, ProtocolError};
 const READ_BYTES: usize = 64 << 10;
 /// More frames in one read than workers send.
 const FRAMES_AT_ONCE: usize = 64;
+/// Reads of a result pipe in a row: at least what it can hold.
+const FLUSH_READS: usize = 32;
 /// Reads of a log pipe in a row.
 const LOG_READS: usize = 4;
 /// From a closed result pipe to the verdict that the worker lives on without one.
@@ -37,6 +41,16 @@ pub struct WorkerProcess {
     family: Family,
     /// Its exit once reaped; until then its number can't be anyone else's.
     reaped: Mutex<Option<Exit>>,
+    flushes: Flushes,
+}
+
+/// Requests to read all that is in the pipes by now.
+#[derive(Debug)]
+struct Flushes {
+    /// Their numbers; `None` once the process has ended and all has been read.
+    pending: Mutex<Option<Vec<u64>>>,
+    requested: Notify,
+    is_requested: AtomicBool,
 }
 
 /// What happened at a worker, in order.
@@ -48,6 +62,8 @@ pub enum WorkerEvent {
     Output(Bytes),
     /// It wrote what is no frame; nothing more is read from it.
     Broken(ProtocolError),
+    /// All that it had written when this was asked for (see [`WorkerProcess::flush`]) has been reported.
+    Flushed(u64),
     /// It ended; the last event.
     Died(Exit),
 }
@@ -58,7 +74,23 @@ impl WorkerProcess {
             |error: io::Error| ForkError::Failed { reason: "fork".into(), message: error.to_string() };
         let pidfd = sys::watch_pidfd(pidfd).map_err(failed)?;
         family.adopt(pid);
-        Ok(Self { pid, pidfd, family, reaped: Mutex::new(None) })
+        let flushes = Flushes {
+            pending: Mutex::new(Some(Vec::new())),
+            requested: Notify::new(),
+            is_requested: AtomicBool::new(false),
+        };
+        Ok(Self { pid, pidfd, family, reaped: Mutex::new(None), flushes })
+    }
+
+    /// Has all that it has written by now read and reported, and then [`WorkerEvent::Flushed`] with this number.
+    /// `false`: it has ended, and all that it wrote has been reported.
+    pub fn flush(&self, number: u64) -> bool {
+        let mut pending = self.flushes.pending.lock();
+        let Some(numbers) = pending.as_mut() else { return false };
+        numbers.push(number);
+        self.flushes.is_requested.store(true, Ordering::Release);
+        self.flushes.requested.notify_one();
+        true
     }
 
     /// Its process id.
@@ -132,6 +164,12 @@ pub async fn attend(
         closed_at: None,
     };
     loop {
+        // Asked in each round: a worker that writes without end must not delay it.
+        if process.flushes.is_requested.swap(false, Ordering::Acquire) {
+            let numbers = process.flushes.pending.lock().as_mut().map(std::mem::take).unwrap_or_default();
+            attendant.read_now(&mut report);
+            numbers.into_iter().for_each(|number| report(WorkerEvent::Flushed(number)));
+        }
         let Attendant { results, log, buffer, results_open, log_open, closed_at, .. } = &mut attendant;
         let silent_since = *closed_at;
         tokio::select! {
@@ -148,6 +186,7 @@ pub async fn attend(
                 tokio::task::yield_now().await;
             }
             () = process.ended() => break,
+            () = process.flushes.requested.notified() => {}
             () = past(silent_since), if silent_since.is_some() => {
                 attendant.closed_at = None;
                 report(WorkerEvent::Broken(ProtocolError::Closed));
@@ -157,6 +196,8 @@ pub async fn attend(
     // Its group first, so that no grandchild writes on; then what it still said.
     process.kill();
     attendant.read_rest(&mut report);
+    let numbers = process.flushes.pending.lock().take().unwrap_or_default();
+    numbers.into_iter().for_each(|number| report(WorkerEvent::Flushed(number)));
     report(WorkerEvent::Died(process.reap()));
 }
 
@@ -219,6 +260,22 @@ impl Attendant {
                 }
                 Ok(0) | Err(_) => return,
             }
+        }
+    }
+
+    /// Reads what lies in the result pipe, without asking the runtime, which may not have looked at it yet.
+    fn read_now(&mut self, report: &mut impl FnMut(WorkerEvent)) {
+        self.read_log(report);
+        let mut bytes = vec![0; READ_BYTES];
+        for _ in 0..FLUSH_READS {
+            if !self.results_open {
+                return;
+            }
+            // An end of file is found again by the next regular read.
+            let Ok(read @ 1..) = nix::unistd::read(&self.results, &mut bytes) else { return };
+            self.buffer.extend_from_slice(&bytes[..read]);
+            self.take_frames(report);
+            self.make_room();
         }
     }
 

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::family::Family;
 use super::late::{Late, Preload};
-use super::runtime::Runtime;
+use crate::runtime::Runtime;
 use crate::sys::{self, PidFd};
 use crate::transport::{
     ChildDescriptors, ForkPurpose, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX, ToZygote,

@@ -12,7 +12,8 @@ use tokio::sync::Semaphore;
 use super::single::{ProcessId, Single};
 use crate::jobs::RetentionTable;
 use crate::object_server::Calls;
-use crate::process::{Runtime, Spawner};
+use crate::process::Spawner;
+use crate::runtime::Runtime;
 
 /// What bounds them.
 #[derive(Debug, Clone, Copy)]

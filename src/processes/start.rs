@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::registry::{Inner, Phase, Processes};
 use super::single::{Born, Single};
-use crate::process::{ForkError, Newborn, Purpose, Runtime, Spawner, WorkerEvent, attend};
+use crate::process::{ForkError, Newborn, Purpose, Spawner, WorkerEvent, attend};
+use crate::runtime::Runtime;
 use crate::transport::{Codec, Frame, HEADER_BYTES, Header, Kind, Link, PIPE_PACKET_BYTES, ParentEnds};
 
 /// Largest first word of a process.
@@ -231,6 +232,8 @@ impl Attendance {
                 }
                 self.tell(Ok(frame));
             }
+            // Nobody asks for it here.
+            WorkerEvent::Flushed(_) => {}
             // After its first word it has closed its pipe, as it should.
             WorkerEvent::Broken(error) => {
                 if self.told.is_some() {

@@ -1,6 +1,7 @@
 //! Which function and pool a name means.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::answer::Answer;
 use super::refusal::Refusal;
@@ -48,7 +49,7 @@ impl Parts {
         if pool.state() == PoolState::Closed {
             return Err(Refusal::PoolClosed(pool));
         }
-        match function.rest() {
+        match function.quarantined_for(Instant::now()) {
             Some(rest) => Err(Refusal::Quarantined(Arc::clone(function), rest)),
             None => Ok(pool),
         }

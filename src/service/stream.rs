@@ -226,7 +226,7 @@ impl Service {
         let (sender, records) = mpsc::unbounded_channel();
         let (fed, held) = (Held::new(), Held::new());
         let sink = Sink { records: sender, fed: Arc::clone(&fed), held: Arc::clone(&held) };
-        job.start(Work::Feed { spread: false, sink });
+        job.start(Work::Feed { spread: false, sink: Box::new(sink) });
 
         let items = chunksize.saturating_mul(pool.processes() * WINDOW_TASKS_PER_WORKER);
         let items = items.clamp(WINDOW_ITEMS_MIN, WINDOW_ITEMS_MAX).max(chunksize);

@@ -1,0 +1,210 @@
+//! The actor of one pool: takes events one by one, drives the scheduler and the workers, hands out what it can.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, watch};
+
+use super::events::{Event, WeakInbox};
+use super::handle::{PoolHealth, PoolSpec, PoolView};
+use super::life::{self, Life};
+use crate::jobs::Store;
+use crate::scheduler::{JobEvent, Scheduler, Submission, of_shutdown};
+use crate::workers::WorkerSet;
+
+/// Events taken at once.
+const BATCH: usize = 256;
+
+/// One pool.
+pub(super) struct Actor {
+    life: Life,
+    scheduler: Scheduler,
+    workers: WorkerSet,
+    store: Arc<dyn Store>,
+    health: watch::Sender<PoolHealth>,
+    now: Instant,
+}
+
+impl Actor {
+    pub fn new(spec: PoolSpec, inbox: WeakInbox, health: watch::Sender<PoolHealth>) -> Self {
+        let PoolSpec { workers: spec, store, .. } = spec;
+        let (now, reporter) = (Instant::now(), inbox.reporter());
+        let waker = Waker::from(Arc::new(inbox));
+        let scheduler = Scheduler::new(Arc::clone(&spec.pool), waker, spec.result_bytes_max);
+        let workers = WorkerSet::new(spec, reporter, now);
+        Self { life: Life::Open, scheduler, workers, store, health, now }
+    }
+
+    pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Event>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        let timer = tokio::time::sleep_until(self.now.into());
+        tokio::pin!(timer);
+        let mut armed: Option<Instant> = None;
+        loop {
+            self.settle();
+            if self.life.is_ending() && self.workers.is_empty() {
+                break;
+            }
+            // A timer that fires too early costs one wake-up; one that is reset for every task costs more.
+            if let Some(at) = self.next_wake().filter(|at| armed.is_none_or(|armed| *at < armed)) {
+                timer.as_mut().reset(at.into());
+                armed = Some(at);
+            }
+            tokio::select! {
+                biased;
+                received = inbox.recv_many(&mut batch, BATCH) => {
+                    if received == 0 {
+                        break;
+                    }
+                }
+                () = &mut timer, if armed.is_some() => armed = None,
+            }
+            self.set_now();
+            let is_slow = batch.iter().any(Event::is_slow);
+            for event in batch.drain(..) {
+                self.on_event(event);
+            }
+            // New heads must not look old.
+            if is_slow {
+                self.set_now();
+            }
+        }
+        inbox.close();
+        while let Ok(event) = inbox.try_recv() {
+            if let Event::Submit(submission) = event {
+                self.on_submit(*submission);
+            }
+        }
+        self.life.ended();
+    }
+
+    fn set_now(&mut self) {
+        self.now = Instant::now();
+        self.workers.set_now(self.now);
+    }
+
+    fn on_event(&mut self, event: Event) {
+        let Self { life, scheduler, workers, .. } = self;
+        match event {
+            Event::Submit(submission) => self.on_submit(*submission),
+            Event::Cancel(job) => workers.cancel(job, scheduler),
+            Event::Abandon(job) => {
+                workers.take_back_job(job, scheduler);
+                scheduler.abandon(job);
+            }
+            Event::Feed(job, more) => scheduler.feed(job, more),
+            Event::Wake(job) => scheduler.wake(job),
+            // The hand-out that follows does the rest.
+            Event::PermitReleased => {}
+            Event::Inspect(reply) => {
+                let _ = reply.send(self.view());
+            }
+            Event::Progress(job, reply) => {
+                let _ = reply.send(self.items_done(job));
+            }
+            Event::Drain(reply) => {
+                workers.take_back_all(scheduler);
+                scheduler.drain();
+                life.drain(reply);
+            }
+            Event::Stop(reply) => {
+                scheduler.end_all(of_shutdown);
+                workers.stop();
+                life.stop(reply);
+            }
+            Event::Resize(processes, spare_workers) => workers.resize(processes, spare_workers),
+            Event::Close => life.close(),
+            Event::Terminate(reply) => {
+                scheduler.end_all(|_| life::pool_terminated());
+                workers.kill_all();
+                life.terminate(reply);
+            }
+            Event::Worker(key, report) => workers.on_report(key, report, scheduler),
+        }
+    }
+
+    /// A job is taken, or ends at once.
+    fn on_submit(&mut self, submission: Submission) {
+        if let Some(outcome) = self.life.refusal() {
+            self.store.finish(&submission.record, outcome);
+            return;
+        }
+        self.workers.take_back_below(submission.record.new.terms.priority, &mut self.scheduler);
+        self.scheduler.submit(submission, self.now);
+    }
+
+    /// After every batch: timers, hand-out, the number of workers, and answers to those who wait.
+    fn settle(&mut self) {
+        let Self { life, scheduler, workers, now, .. } = self;
+        workers.set_wanted(life.wants_workers(!scheduler.is_empty()));
+        workers.shed_surplus(scheduler);
+        workers.check_memory(scheduler);
+        scheduler.queue_retries(*now);
+        while let Some(job) = scheduler.overdue(*now) {
+            workers.take_back_job(job, scheduler);
+            scheduler.end_overdue(job);
+        }
+        workers.end_overruns(scheduler);
+        workers.promote_spares();
+        workers.hand_out(scheduler);
+        workers.fire_timers(scheduler);
+        workers.keep_size(scheduler);
+        self.apply_events();
+        self.publish_health();
+        if self.scheduler.is_empty() {
+            self.life.drained();
+        }
+    }
+
+    fn next_wake(&self) -> Option<Instant> {
+        self.workers.next_wake().into_iter().chain(self.scheduler.next_wake(self.now)).min()
+    }
+
+    /// Writes what happened to jobs into their records.
+    fn apply_events(&mut self) {
+        for (record, event) in self.scheduler.events() {
+            match event {
+                JobEvent::Started => record.start(),
+                JobEvent::Unstarted => record.unstart(),
+                JobEvent::Attempted(attempt) => record.attempt(attempt),
+                JobEvent::Extended(items) => record.expect(items),
+                JobEvent::Advanced(items) => record.advance(items),
+                JobEvent::Ended(outcome) => {
+                    self.store.finish(&record, outcome);
+                }
+            }
+        }
+    }
+
+    /// Items of a job that are done, those of running chunks included.
+    fn items_done(&mut self, job: u64) -> Option<u64> {
+        self.apply_events();
+        let record = self.scheduler.record(job)?;
+        Some(record.done() + self.workers.items_ahead(job))
+    }
+
+    fn view(&self) -> PoolView {
+        let (queued, running) = self.scheduler.counts();
+        PoolView { queued, running, workers: self.workers.views() }
+    }
+
+    fn publish_health(&mut self) {
+        let ready = self.workers.ready();
+        let usable = self.workers.is_usable();
+        let over = self.life.is_closing() && self.scheduler.is_empty() && self.workers.is_empty();
+        let failure = self.workers.boot_failure();
+        self.health.send_if_modified(|known| {
+            let is_same_failure = match (&known.failure, failure) {
+                (Some(known), Some(failure)) => Arc::ptr_eq(known, failure),
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            let is_same = (known.ready, known.usable, known.over) == (ready, usable, over) && is_same_failure;
+            if !is_same {
+                *known = PoolHealth { ready, usable, over, failure: failure.cloned() };
+            }
+            !is_same
+        });
+    }
+}

@@ -1,0 +1,102 @@
+//! The way of a stream's records to its client, and how many bytes of it are buffered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, mpsc};
+
+use crate::scheduler::ItemSink;
+
+/// Where the records of a stream go.
+#[derive(Debug)]
+pub struct Sink {
+    /// Each with its item's index.
+    pub records: mpsc::UnboundedSender<(u64, Bytes)>,
+    /// Bytes of items that were fed and have no record yet; they hold back the feeding.
+    pub fed: Arc<Held>,
+    /// Bytes of records that the client hasn't taken yet; they hold back the hand-out.
+    pub held: Arc<Held>,
+}
+
+impl ItemSink for Sink {
+    fn send(&self, index: u64, record: Bytes) {
+        self.held.add(record.len());
+        // That a client has left is found by those who write to it.
+        let _ = self.records.send((index, record));
+    }
+
+    fn is_over_limit(&self) -> bool {
+        self.held.is_full()
+    }
+
+    fn awaited(&self) -> Option<u64> {
+        self.held.awaited()
+    }
+
+    fn add_input(&self, bytes: usize) {
+        self.fed.add(bytes);
+    }
+
+    fn release_input(&self, bytes: usize) {
+        self.fed.sub(bytes);
+    }
+}
+
+/// Above so many bytes at one end of a stream, nothing more is taken at the other.
+const HELD_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes that are buffered at one end of a stream.
+#[derive(Debug, Default)]
+pub struct Held {
+    bytes: AtomicUsize,
+    freed: Notify,
+    /// One more than the index of the record that those buffered wait for; 0: they wait for none.
+    awaited: AtomicU64,
+}
+
+impl Held {
+    /// None yet.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// More.
+    pub fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Less; `true` if it is below the limit again.
+    pub fn sub(&self, bytes: usize) -> bool {
+        let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let freed = before > HELD_BYTES_MAX && before - bytes <= HELD_BYTES_MAX;
+        if freed {
+            self.freed.notify_one();
+        }
+        freed
+    }
+
+    /// Whether it is over the limit.
+    pub fn is_full(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > HELD_BYTES_MAX
+    }
+
+    /// What is buffered can't be taken before the record of this item; `true` if that item must be let through now.
+    pub fn wait_for(&self, item: Option<u64>) -> bool {
+        let awaited = item.map_or(0, |item| item + 1);
+        let before = self.awaited.swap(awaited, Ordering::Relaxed);
+        awaited != 0 && awaited != before && self.is_full()
+    }
+
+    /// The item that all wait for.
+    pub fn awaited(&self) -> Option<u64> {
+        self.awaited.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// Waits until it is below the limit; one waits at a time.
+    pub async fn room(&self) {
+        while self.is_full() {
+            self.freed.notified().await;
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The scheduler of one pool: takes jobs, hands out their tasks, takes what became of them.
+
+mod parking;
+mod per_item;
+mod settle;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::event::{Events, JobEvent};
+use super::fate;
+use super::job::ActiveJob;
+use super::queue::Queue;
+use super::task::Submission;
+use super::timers::Timers;
+use crate::jobs::{Failure, FailureCode, Outcome, Permit, Record};
+use parking::Parked;
+
+/// The jobs of one pool, until each has ended.
+#[derive(Debug)]
+pub(crate) struct Scheduler {
+    /// The pool's name, which its concurrency permits bear.
+    pool: Arc<str>,
+    /// Wakes whoever hands out, when another pool releases a permit that jobs of this one wait for.
+    waker: Waker,
+    /// Largest value in bytes.
+    result_bytes_max: usize,
+    /// Boxed: a tree of large values is a tree that is often copied.
+    jobs: BTreeMap<u64, Box<ActiveJob>>,
+    queue: Queue,
+    /// Jobs with work whose function may not run now, by function.
+    parked: BTreeMap<Arc<str>, Parked>,
+    timers: Timers,
+    /// Abandoned jobs with tasks in flight.
+    abandoned: AbandonedJobs,
+    events: Events,
+}
+
+/// What abandoned jobs still hold: their arguments are in memory until their tasks have left the workers, and count
+/// as accepted work until then. By job: its tasks in flight.
+#[derive(Debug, Default)]
+struct AbandonedJobs(BTreeMap<u64, (usize, Permit)>);
+
+impl AbandonedJobs {
+    /// A task of a job that has ended left its worker.
+    fn task_left(&mut self, number: u64) {
+        if let Some((in_flight, _)) = self.0.get_mut(&number) {
+            *in_flight -= 1;
+            if *in_flight == 0 {
+                self.0.remove(&number);
+            }
+        }
+    }
+}
+
+/// How a cancelled job goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cancelling {
+    /// It has ended.
+    Ended,
+    /// Tasks of it are in flight: their answers may be on the way.
+    InFlight,
+}
+
+impl Scheduler {
+    /// Without jobs. `result_bytes_max`: the largest value in bytes.
+    pub fn new(pool: Arc<str>, waker: Waker, result_bytes_max: usize) -> Self {
+        Self {
+            pool,
+            waker,
+            result_bytes_max,
+            jobs: BTreeMap::new(),
+            queue: Queue::default(),
+            parked: BTreeMap::new(),
+            timers: Timers::default(),
+            abandoned: AbandonedJobs::default(),
+            events: Events::default(),
+        }
+    }
+
+    /// Takes a job. It ends in an event, whatever happens.
+    pub fn submit(&mut self, submission: Submission, now: Instant) {
+        let mut job = Box::new(ActiveJob::new(submission));
+        if let Some(outcome) = job.outcome() {
+            return self.events.push(&job.record, JobEvent::Ended(outcome));
+        }
+        let number = job.record.number;
+        if let Some(max) = job.record.new.terms.queue_timeout {
+            self.timers.add_wait(now + max, number);
+        }
+        self.queue.push(number, &job.place());
+        self.jobs.insert(number, job);
+    }
+
+    /// More items of a stream, as a list and its count; `None` is its end.
+    pub fn feed(&mut self, number: u64, more: Option<(Bytes, usize)>) {
+        let Some(job) = self.jobs.get_mut(&number) else { return };
+        if let Some((_, count)) = &more {
+            self.events.push(&job.record, JobEvent::Extended(*count as u64));
+        }
+        job.feed(more);
+        self.wake(number);
+        self.conclude(number);
+    }
+
+    /// The client of a stream took records: the job may have work to hand out again.
+    pub fn wake(&mut self, number: u64) {
+        if let Some(job) = self.jobs.get(&number)
+            && job.has_waiting()
+        {
+            self.queue.push_once(number, &job.place());
+        }
+    }
+
+    /// Cancels a job whose unread tasks have been given back: what waits is dropped at once.
+    pub fn cancel(&mut self, number: u64) -> Cancelling {
+        let Some(job) = self.jobs.get_mut(&number) else { return Cancelling::Ended };
+        let retries = self.timers.drop_retries(number);
+        job.cancel(retries);
+        if job.open() > 0 {
+            return Cancelling::InFlight;
+        }
+        self.end_cancelled(number);
+        Cancelling::Ended
+    }
+
+    /// Ends a cancelled job once the answers that were on the way have been read. `is_running`: a worker runs a task
+    /// of it and will be killed. If none does, all its tasks have been answered, and those answers count.
+    pub fn finish_cancel(&mut self, number: u64, is_running: bool) {
+        let Some(job) = self.jobs.get(&number) else { return };
+        let is_answered = !is_running && job.open() > 0;
+        if !is_answered || job.has_lost_work() || job.has_waiting() {
+            self.end_cancelled(number);
+        }
+    }
+
+    fn end_cancelled(&mut self, number: u64) {
+        self.end(number, failed(FailureCode::Cancelled, "the job was cancelled"));
+    }
+
+    /// Ends a job whose client has left; its unread tasks have been given back. What runs goes on, and counts as
+    /// accepted work until it has ended.
+    pub fn abandon(&mut self, number: u64) {
+        let outcome = failed(FailureCode::Cancelled, "the client left before the job had ended");
+        if let Some((in_flight, job)) = self.end(number, outcome)
+            && in_flight > 0
+        {
+            self.abandoned.0.insert(number, (in_flight, job.into_permit()));
+        }
+    }
+
+    /// Ends every job of which nothing has started; unread tasks have been given back.
+    pub fn drain(&mut self) {
+        let waiting: Vec<u64> =
+            self.jobs.iter().filter(|(_, job)| !job.has_started()).map(|(number, _)| *number).collect();
+        for number in waiting {
+            self.end(number, Outcome::Failure(Box::new(fate::of_shutdown(false))));
+        }
+    }
+
+    /// Ends every job with the failure for one that has started, or has not.
+    pub fn end_all(&mut self, failure: impl Fn(bool) -> Failure) {
+        while let Some((number, job)) = self.jobs.first_key_value() {
+            let (number, failure) = (*number, failure(job.has_started()));
+            self.end(number, Outcome::Failure(Box::new(failure)));
+        }
+    }
+
+    /// A job that waited for longer than it may, unless something of it has started. The caller gives back its unread
+    /// tasks and then asks [`Scheduler::end_overdue`].
+    pub fn overdue(&mut self, now: Instant) -> Option<u64> {
+        while let Some(number) = self.timers.due_wait(now) {
+            if self.jobs.get(&number).is_some_and(|job| !job.has_started()) {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// Ends a job that waited for longer than it may, unless a task of it is with a worker.
+    pub fn end_overdue(&mut self, number: u64) {
+        let Some(job) = self.jobs.get(&number) else { return };
+        if job.has_started() || job.open() > 0 {
+            return;
+        }
+        let max = job.record.new.terms.queue_timeout.unwrap_or_default().as_secs_f64();
+        let detail = format!("no worker was free for it within {max} s (queue_timeout)");
+        self.end(number, failed(FailureCode::QueueTimeout, detail));
+    }
+
+    /// Queues the tasks whose retry is due.
+    pub fn queue_retries(&mut self, now: Instant) {
+        while let Some(task) = self.timers.due_retry(now) {
+            self.queue_retry(task);
+        }
+    }
+
+    /// When a timer is due or a quarantine ends: the caller should come back then.
+    pub fn next_wake(&self, now: Instant) -> Option<Instant> {
+        self.timers.next().into_iter().chain(self.next_unpark(now)).min()
+    }
+
+    /// What happened to jobs since the last call, in order.
+    pub fn events(&mut self) -> impl Iterator<Item = (Arc<Record>, JobEvent)> {
+        self.events.drain()
+    }
+
+    /// Whether every job has ended.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// A job's record, until it has ended.
+    pub fn record(&self, number: u64) -> Option<&Arc<Record>> {
+        self.jobs.get(&number).map(|job| &job.record)
+    }
+
+    /// Jobs of which nothing has started, and those of which something has.
+    pub fn counts(&self) -> (usize, usize) {
+        let running = self.jobs.values().filter(|job| job.has_started()).count();
+        (self.jobs.len() - running, running)
+    }
+
+    /// Ends a job if nothing of it is left to do.
+    fn conclude(&mut self, number: u64) {
+        let Some(outcome) = self.jobs.get_mut(&number).and_then(|job| job.outcome()) else { return };
+        self.end(number, outcome);
+    }
+
+    /// Ends a job, whatever is left of it: returns it, and how many of its tasks are in flight.
+    fn end(&mut self, number: u64, outcome: Outcome) -> Option<(usize, Box<ActiveJob>)> {
+        let job = self.jobs.remove(&number)?;
+        let in_flight = job.open() - self.timers.remove(number);
+        self.events.push(&job.record, JobEvent::Ended(outcome));
+        self.tidy_queues();
+        Some((in_flight, job))
+    }
+
+    /// Removes entries of jobs without work once they are many.
+    fn tidy_queues(&mut self) {
+        let jobs = &self.jobs;
+        let queues = self.parked.values_mut().map(Parked::queue_mut);
+        for queue in queues.chain([&mut self.queue]) {
+            queue.tidy(jobs.len(), |number| jobs.contains_key(&number));
+        }
+    }
+}
+
+fn failed(code: FailureCode, detail: impl Into<String>) -> Outcome {
+    Outcome::Failure(Box::new(Failure::new(code, detail)))
+}

@@ -1,0 +1,208 @@
+//! Handing out in turn. Jobs whose function may not run now are parked, in their order, so that the others go on: the
+//! function is quarantined (see [`super::super::quarantine`]), or has as many tasks running as it may
+//! (see [`super::super::limit`]).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::super::event::JobEvent;
+use super::super::function::Function;
+use super::super::job::ActiveJob;
+use super::super::queue::Queue;
+use super::super::task::Task;
+use super::Scheduler;
+
+/// Jobs of one function that wait until it may run.
+#[derive(Debug)]
+pub(super) struct Parked {
+    function: Arc<Function>,
+    queue: Queue,
+    /// It was quarantined: afterwards all of them are queued again in their order, behind those that came meanwhile.
+    was_quarantined: bool,
+}
+
+impl Parked {
+    fn of(function: &Arc<Function>) -> Self {
+        Self { function: Arc::clone(function), queue: Queue::default(), was_quarantined: false }
+    }
+
+    /// How many tasks of the function may be handed out now.
+    fn free(&self, now: Instant) -> usize {
+        match self.function.limit() {
+            _ if self.function.quarantined_until(now).is_some() => 0,
+            Some(limit) => limit.free(),
+            None => usize::MAX,
+        }
+    }
+
+    pub fn queue_mut(&mut self) -> &mut Queue {
+        &mut self.queue
+    }
+}
+
+impl Scheduler {
+    /// The next task, and where it goes. `choose` says which worker would take it; `None` if none would: then nothing
+    /// is handed out. Called until it returns `None`, after one [`Scheduler::unpark`].
+    pub fn next_task<W>(
+        &mut self,
+        now: Instant,
+        mut choose: impl FnMut(&Task) -> Option<W>,
+    ) -> Option<(Task, W)> {
+        while let Some(number) = self.queue.front() {
+            if self.park(number, now) {
+                continue;
+            }
+            let Some(mut task) = self.jobs.get_mut(&number).and_then(|job| job.next_task()) else {
+                self.queue.pop();
+                continue;
+            };
+            let Some(worker) = choose(&task) else {
+                self.give_back(task);
+                return None;
+            };
+            if let Some(limit) = task.function.limit() {
+                task.permit = limit.acquire(&self.pool);
+                if task.permit.is_none() {
+                    // Another pool took the last one just now.
+                    self.give_back(task);
+                    continue;
+                }
+            }
+            self.end_turn(number);
+            return Some((task, worker));
+        }
+        None
+    }
+
+    /// A task of the job in front is handed out: the next key has its turn.
+    fn end_turn(&mut self, number: u64) {
+        if self.jobs.get(&number).is_some_and(|job| job.has_waiting()) {
+            self.queue.turn();
+        } else {
+            self.queue.take();
+        }
+    }
+
+    /// Parks the job in front if its function may not run now. `true`: it did, and another job is in front.
+    fn park(&mut self, number: u64, now: Instant) -> bool {
+        let Some(job) = self.jobs.get_mut(&number) else { return false };
+        let is_quarantined = job.function().quarantined_until(now).is_some();
+        let is_full = job.function().limit().is_some_and(|limit| limit.free() == 0);
+        if !is_quarantined && !is_full {
+            return false;
+        }
+        let (function, place) = (Arc::clone(job.function()), job.place());
+        let (again, already) = (job.was_parked, job.is_parked);
+        (job.was_parked, job.is_parked) = (true, true);
+        self.queue.pop();
+        let parked = self.parked.entry(Arc::clone(&function.name)).or_insert_with(|| Parked::of(&function));
+        parked.was_quarantined |= is_quarantined;
+        if already {
+            return true;
+        }
+        if again {
+            parked.queue.push_next(number, &place);
+        } else {
+            parked.queue.push(number, &place);
+        }
+        if let Some(limit) = function.limit().filter(|_| is_full) {
+            limit.wait(&self.pool, &self.waker);
+            if limit.free() > 0 {
+                self.waker.wake_by_ref();
+            }
+        }
+        true
+    }
+
+    /// Queues as many parked jobs as may run now. Called before each round of hand-out in which a worker is free.
+    pub fn unpark(&mut self, now: Instant) {
+        for parked in self.parked.values_mut() {
+            let mut unparked = Vec::new();
+            loop {
+                while unparked.len() < parked.free(now)
+                    && let Some(number) = parked.queue.take()
+                {
+                    let Some(job) = self.jobs.get_mut(&number) else { continue };
+                    job.is_parked = false;
+                    // One without work would keep a permit from the next. It is queued once it has some again.
+                    if !job.is_ready() {
+                        continue;
+                    }
+                    // After a quarantine, a job that is parked again goes behind those that stand there.
+                    job.was_parked = !parked.was_quarantined;
+                    unparked.push((number, job.place()));
+                }
+                if parked.queue.front().is_none() {
+                    break;
+                }
+                // The rest wait for the next permit; one that was released meanwhile is taken now.
+                if let Some(limit) = parked.function.limit() {
+                    limit.wait(&self.pool, &self.waker);
+                }
+                if unparked.len() >= parked.free(now) {
+                    break;
+                }
+            }
+            let was_quarantined = parked.was_quarantined;
+            parked.was_quarantined &= parked.function.quarantined_until(now).is_some();
+            if was_quarantined {
+                unparked.iter().for_each(|(number, place)| self.queue.push(*number, place));
+            } else {
+                unparked.iter().rev().for_each(|(number, place)| self.queue.push_next(*number, place));
+            }
+        }
+        self.parked.retain(|_, parked| parked.queue.front().is_some());
+    }
+
+    /// When the first quarantine with parked jobs ends.
+    pub(super) fn next_unpark(&self, now: Instant) -> Option<Instant> {
+        self.parked.values().filter_map(|parked| parked.function.quarantined_until(now)).min()
+    }
+
+    /// A task that could not be written goes back to the front of the queue.
+    pub fn give_back(&mut self, task: Task) {
+        if let Some(job) = self.return_task(task) {
+            let (number, place) = (job.record.number, job.place());
+            self.queue.push_front(number, &place);
+        }
+    }
+
+    /// A task that its worker had not read goes back, before those of its function that are parked.
+    pub fn take_back(&mut self, task: Task) {
+        if !self.parked.contains_key(&task.function.name) {
+            return self.give_back(task);
+        }
+        let function = Arc::clone(&task.function);
+        let Some(job) = self.return_task(task) else { return };
+        (job.was_parked, job.is_parked) = (true, true);
+        let (number, place) = (job.record.number, job.place());
+        if let Some(parked) = self.parked.get_mut(&function.name) {
+            parked.queue.push_front(number, &place);
+        }
+    }
+
+    /// A task whose retry is due is queued, first of its key.
+    pub(super) fn queue_retry(&mut self, task: Task) {
+        if let Some(job) = self.return_task(task) {
+            let (number, place) = (job.record.number, job.place());
+            self.queue.push_next(number, &place);
+        }
+    }
+
+    /// A task waits with its job again; `None` if the job has ended.
+    fn return_task(&mut self, task: Task) -> Option<&mut ActiveJob> {
+        let number = task.job;
+        let Some(job) = self.jobs.get_mut(&number) else {
+            self.abandoned.task_left(number);
+            return None;
+        };
+        if job.give_back(task) {
+            self.events.push(&job.record, JobEvent::Unstarted);
+        }
+        if job.is_cancelled() {
+            self.conclude(number);
+            return None;
+        }
+        self.jobs.get_mut(&number).map(|job| &mut **job)
+    }
+}

@@ -1,0 +1,107 @@
+//! Tasks whose items each get a record: parts of answers as they come, and what a death leaves.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::super::event::JobEvent;
+use super::super::fate::{self, Part};
+use super::super::job::ActiveJob;
+use super::super::task::Task;
+use super::super::timers::Timers;
+use super::Scheduler;
+use crate::jobs::Failure;
+use crate::json;
+
+impl Scheduler {
+    /// The records of a task's next items came; its worker still has it.
+    pub fn deliver(&mut self, task: &mut Task, part: Part, payload: &Bytes, now: Instant) {
+        let first = task.delivered;
+        task.delivered += part.count;
+        let Some(job) = self.jobs.get_mut(&task.job) else { return };
+        let limit = self.result_bytes_max;
+        let mut done = 0;
+        for (offset, record) in (first..).zip(json::elements(payload)) {
+            let index = task.first_item + offset;
+            done += match fate::of_record(record, part.valid, task, index, limit) {
+                None => {
+                    job.record_value(index, payload.slice_ref(record), limit);
+                    1
+                }
+                Some(failure) => end_item(job, &mut self.timers, now, task, offset, &failure, limit),
+            };
+        }
+        self.events.push(&job.record, JobEvent::Advanced(done));
+    }
+
+    /// A task was answered, and all its items have their records.
+    pub fn finish_items(&mut self, task: &Task) {
+        let Some(job) = self.jobs.get_mut(&task.job) else { return self.abandoned.task_left(task.job) };
+        job.close_task(task);
+        self.conclude(task.job);
+    }
+
+    /// The worker of a task died: what ran has failed, and the items behind it go on as another task.
+    pub(super) fn lose_items(&mut self, mut task: Task, failure: &Failure, items_done: u64, now: Instant) {
+        let Some(job) = self.jobs.get_mut(&task.job) else { return self.abandoned.task_left(task.job) };
+        let lost = fate::lost_items(&task, items_done);
+        let behind = lost.end;
+        let (limit, mut done) = (self.result_bytes_max, 0);
+        for offset in lost {
+            let mut failure = failure.clone();
+            failure.index = Some(task.first_item + offset);
+            done += end_item(job, &mut self.timers, now, &mut task, offset, &failure, limit);
+        }
+        self.events.push(&job.record, JobEvent::Advanced(done));
+        let left = task.items - behind;
+        match if left > 0 { task.part(behind, left) } else { None } {
+            Some(rest) => {
+                job.shrink(&task, &rest);
+                self.give_back(rest);
+            }
+            None => self.finish_items(&task),
+        }
+    }
+
+    /// A failure of a whole task (it can't be read, say) is that of each item without a record.
+    pub(super) fn fail_items(&mut self, task: &Task, failure: &Failure) {
+        let Some(job) = self.jobs.get_mut(&task.job) else { return self.abandoned.task_left(task.job) };
+        if fate::is_of_whole_job(failure.code) {
+            job.fail(task, failure.clone());
+            return self.conclude(task.job);
+        }
+        for offset in task.delivered..task.items {
+            let mut failure = failure.clone();
+            failure.index = Some(task.first_item + offset);
+            job.record_failure(&failure, self.result_bytes_max);
+        }
+        self.events.push(&job.record, JobEvent::Advanced(task.items.saturating_sub(task.delivered)));
+        self.finish_items(task);
+    }
+}
+
+/// An item failed: it is retried, as a task of its own, if its job's terms say so. Returns how many items are done
+/// by that.
+fn end_item(
+    job: &mut ActiveJob,
+    timers: &mut Timers,
+    now: Instant,
+    task: &mut Task,
+    offset: u64,
+    failure: &Failure,
+    result_bytes_max: usize,
+) -> u64 {
+    let delay = job.retry_after(task, failure.code);
+    match delay.and_then(|delay| Some((task.part(offset, 1)?, delay))) {
+        Some((mut item, delay)) => {
+            job.add_open(&item);
+            job.await_retry(&mut item);
+            timers.add_retry(now + delay, item);
+            0
+        }
+        None => {
+            job.record_failure(failure, result_bytes_max);
+            1
+        }
+    }
+}

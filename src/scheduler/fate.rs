@@ -1,0 +1,262 @@
+//! What a worker's answer means for its task, and what its death leaves of one. The one place that decides it.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use nix::sys::signal::Signal;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::task::Task;
+use crate::jobs::{Exception, Failure, FailureCode};
+use crate::json;
+use crate::transport::Kind;
+
+/// Deepest value: clients' readers have limits too.
+const VALUE_DEPTH_MAX: usize = 1_000;
+
+/// The record of an item that failed.
+#[derive(Debug, Deserialize)]
+struct FailedRecord<'a> {
+    #[serde(borrow)]
+    error: ItemError<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ItemError<'a> {
+    /// The frame kind that a single call would have been answered with.
+    kind: u8,
+    /// The payload of that frame.
+    #[serde(borrow, rename = "told")]
+    payload: &'a RawValue,
+}
+
+/// A part is an array of records, each with its value inside: so much deeper than a value.
+const PART_DEPTH: usize = 2;
+
+/// Records of the next items of a task.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    /// How many they are.
+    pub count: u64,
+    /// Whether every value among them is known to be valid.
+    pub valid: bool,
+}
+
+/// What a part of an answer means as a whole; `None`: it is malformed, or does not fit this task.
+///
+/// An invalid value fails its own item alone, as long as it is clear where its record ends.
+pub(crate) fn of_part(payload: &[u8], task: &Task) -> Option<Part> {
+    let (shape, valid) = match json::check(payload, VALUE_DEPTH_MAX + PART_DEPTH) {
+        Ok(shape) => (shape, true),
+        Err(error) if is_grammatical(error) => (json::check_grammar(payload).ok()?, false),
+        Err(_) => return None,
+    };
+    let count = u64::try_from(shape.elements).ok()?;
+    let fits = shape.kind == json::Kind::Array && count <= task.items.saturating_sub(task.delivered);
+    fits.then_some(Part { count, valid })
+}
+
+/// What an item's record means: a value, which is passed on unchanged (`None`), or a failure.
+pub(super) fn of_record(
+    record: &[u8],
+    valid: bool,
+    task: &Task,
+    index: u64,
+    result_bytes_max: usize,
+) -> Option<Failure> {
+    let malformed = || Failure::new(FailureCode::WorkerProtocolError, "its worker's record makes no sense");
+    let value = record.strip_prefix(b"{\"value\":").and_then(|rest| rest.strip_suffix(b"}"));
+    let mut failure = if let Some(value) = value {
+        if value.len() > result_bytes_max {
+            too_large(Some(value.len() as u64), result_bytes_max)
+        } else if valid {
+            return None;
+        } else {
+            match json::check(value, VALUE_DEPTH_MAX) {
+                Ok(_) => return None,
+                Err(error) if is_grammatical(error) => invalid_value(error),
+                Err(_) => malformed(),
+            }
+        }
+    } else {
+        let reported = serde_json::from_slice::<FailedRecord<'_>>(record).ok().and_then(|record| {
+            let kind = Kind::parse(record.error.kind)?;
+            of_error(kind, record.error.payload.get().as_bytes(), task, result_bytes_max)
+        });
+        reported.unwrap_or_else(malformed)
+    };
+    failure.index = Some(index);
+    Some(failure)
+}
+
+/// Whether a text has JSON's grammar and is invalid for its values: Python's integers have no upper bound.
+fn is_grammatical(error: json::ScanError) -> bool {
+    matches!(error.reason, json::Reason::NumberOutOfRange | json::Reason::TooDeep { .. })
+}
+
+fn invalid_value(error: json::ScanError) -> Failure {
+    Failure::new(FailureCode::ResultNotJson, format!("the value is not JSON: {error}"))
+}
+
+/// The payload of an answer without a value.
+#[derive(Debug, Deserialize)]
+struct ErrorPayload {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    args: Option<Box<RawValue>>,
+    #[serde(default)]
+    traceback: Option<String>,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    loading: Option<String>,
+    #[serde(default)]
+    index: Option<u64>,
+    #[serde(default)]
+    bytes: Option<u64>,
+    #[serde(default)]
+    exit_code: Option<i32>,
+    #[serde(default)]
+    signal: Option<String>,
+    #[serde(default)]
+    stderr: Option<String>,
+}
+
+/// What a worker's answer means for its task. `None`: it is malformed or does not fit the task, and the worker is
+/// to be killed.
+pub(crate) fn of_answer(
+    kind: Kind,
+    payload: Bytes,
+    task: &Task,
+    result_bytes_max: usize,
+) -> Option<Result<Bytes, Failure>> {
+    if kind == Kind::Value {
+        return of_value(payload, task, result_bytes_max);
+    }
+    of_error(kind, &payload, task, result_bytes_max).map(Err)
+}
+
+/// A value is checked, not deserialised: a worker's output is not trusted, as a client's input isn't.
+fn of_value(value: Bytes, task: &Task, result_bytes_max: usize) -> Option<Result<Bytes, Failure>> {
+    if value.len() > result_bytes_max {
+        return Some(Err(too_large(Some(value.len() as u64), result_bytes_max)));
+    }
+    match json::check(&value, VALUE_DEPTH_MAX) {
+        Ok(shape) => {
+            let whole = shape.start == 0 && shape.end == value.len();
+            let count = u64::try_from(shape.elements).unwrap_or(u64::MAX);
+            let fits = !task.is_map() || (shape.kind == json::Kind::Array && count == task.items);
+            (whole && fits).then_some(Ok(value))
+        }
+        Err(error) if is_grammatical(error) => Some(Err(invalid_value(error))),
+        Err(_) => None,
+    }
+}
+
+/// `bytes`: its size, where the worker counted it.
+fn too_large(bytes: Option<u64>, result_bytes_max: usize) -> Failure {
+    let size = bytes.map_or("too many".to_owned(), |bytes| bytes.to_string());
+    let detail =
+        format!("the value is {size} bytes of JSON; at most {result_bytes_max} are allowed (--result-limit)");
+    let mut failure = Failure::new(FailureCode::ResultTooLarge, detail);
+    failure.limit = Some(result_bytes_max);
+    failure
+}
+
+fn of_error(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) -> Option<Failure> {
+    let error: ErrorPayload = serde_json::from_slice(payload).ok()?;
+    let mut failure = match kind {
+        Kind::Raised => {
+            let detail = format!("{} raised {}: {}", task.function.name, error.kind, error.message);
+            let mut failure = Failure::new(FailureCode::FunctionRaised, detail);
+            failure.exception = Some(Exception {
+                kind: error.kind,
+                message: error.message,
+                args: error.args.filter(|args| is_plain_array(args)),
+                traceback: error.traceback,
+            });
+            failure
+        }
+        Kind::NotJson => Failure::new(FailureCode::ResultNotJson, error.message),
+        Kind::InvalidArguments => Failure::new(FailureCode::InvalidArguments, error.message),
+        Kind::UnknownRef => Failure::new(FailureCode::UnknownRef, error.message),
+        Kind::TooLarge => too_large(error.bytes, result_bytes_max),
+        Kind::CommandFailed => command_failed(&error, task),
+        Kind::Call
+        | Kind::CallKeywords
+        | Kind::CallTyped
+        | Kind::Map
+        | Kind::Starmap
+        | Kind::MapEach
+        | Kind::StarmapEach
+        | Kind::Ping
+        | Kind::Ready
+        | Kind::Value
+        | Kind::BootFailed
+        | Kind::Part
+        | Kind::Pong
+        | Kind::Retire => {
+            return None;
+        }
+    };
+    failure.path = error.path.map(|path| match (kind, task.kind) {
+        (Kind::InvalidArguments, Kind::CallTyped) => task.function.types.path_by_name(&path),
+        _ => path,
+    });
+    // Without an index the whole chunk failed, and no single item.
+    let index = error.index.filter(|_| task.is_map());
+    failure.index = index.map(|index| task.first_item + index.min(task.items - 1));
+    Some(failure)
+}
+
+fn command_failed(error: &ErrorPayload, task: &Task) -> Failure {
+    let detail = format!("the command {} {}", task.function.name, error.message);
+    let mut failure = Failure::new(FailureCode::CommandFailed, detail);
+    failure.exit_code = error.exit_code;
+    let signal = error.signal.as_deref().and_then(|name| name.parse::<Signal>().ok());
+    failure.signal = signal.map(Signal::as_str);
+    failure.stderr.clone_from(&error.stderr);
+    failure
+}
+
+/// What a worker reported of its failed boot: the exception, and what it was loading, if anything.
+pub(crate) fn of_boot(payload: &[u8]) -> (Option<Exception>, Option<String>) {
+    let Ok(mut error) = serde_json::from_slice::<ErrorPayload>(payload) else { return (None, None) };
+    let loading = error.loading.take();
+    let exception = Exception {
+        kind: error.kind,
+        message: error.message,
+        args: error.args.filter(|args| is_plain_array(args)),
+        traceback: error.traceback,
+    };
+    (Some(exception), loading)
+}
+
+/// Whether an exception's arguments are an array that any JSON reader accepts; if not they are left out.
+fn is_plain_array(args: &RawValue) -> bool {
+    const DEPTH_MAX: usize = 64;
+    json::check(args.get().as_bytes(), DEPTH_MAX).is_ok_and(|shape| shape.kind == json::Kind::Array)
+}
+
+/// The items of a task, counted from its first, that were lost with its worker: the one that ran, and those before
+/// it without a record. Those behind it never started.
+pub(super) fn lost_items(task: &Task, items_done: u64) -> Range<u64> {
+    let delivered = task.delivered.min(task.items);
+    delivered..items_done.max(delivered).saturating_add(1).min(task.items)
+}
+
+/// The failure of a job whose server goes down.
+pub(crate) fn of_shutdown(has_started: bool) -> Failure {
+    let (code, when) =
+        if has_started { (FailureCode::Interrupted, "ended") } else { (FailureCode::NotStarted, "started") };
+    Failure::new(code, format!("the server went down before the job had {when}"))
+}
+
+/// Whether a failure ends the whole job, and not single items.
+pub(super) fn is_of_whole_job(code: FailureCode) -> bool {
+    matches!(code, FailureCode::Cancelled | FailureCode::Interrupted | FailureCode::NotStarted)
+}

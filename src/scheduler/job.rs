@@ -1,0 +1,392 @@
+//! A job while it runs: its work cut into tasks, its answers put together.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::function::Function;
+use super::queue::Place;
+use super::results::ResultBuffer;
+use super::task::{Submission, Task, Work};
+use crate::jobs::{Failure, FailureCode, Outcome, Permit, Record, Value};
+use crate::json::Splitter;
+use crate::transport::{Kind, LIST_SEPARATOR};
+
+/// What its tasks are cut from.
+#[derive(Debug)]
+enum Input {
+    Call(Option<(Bytes, Option<Bytes>)>, bool),
+    Map { items: Splitter, chunksize: usize, kind: Kind },
+    Feed { chunks: VecDeque<(Bytes, usize)>, ended: bool, kind: Kind },
+}
+
+/// A job from its submission to its end.
+#[derive(Debug)]
+pub(super) struct ActiveJob {
+    pub record: Arc<Record>,
+    function: Arc<Function>,
+    input: Input,
+    /// Tasks that came back, or are to be run again.
+    returned: VecDeque<Task>,
+    next_chunk: usize,
+    next_item: u64,
+    exhausted: bool,
+    /// Some of its work was dropped: it can have no value any more.
+    lost_work: bool,
+    /// It was cancelled: nothing of it is handed out any more.
+    cancelled: bool,
+    /// A task of it was at the head of a flight.
+    started: bool,
+    /// A task of it failed and was queued again: the job has started, whatever comes back unread.
+    has_retried: bool,
+    /// It was parked before and goes to the front when it is parked again.
+    pub was_parked: bool,
+    pub is_parked: bool,
+    /// Tasks in flight, or waiting for their retry.
+    open: usize,
+    results: ResultBuffer,
+    failure: Option<Box<Failure>>,
+    permit: Permit,
+}
+
+impl ActiveJob {
+    pub fn new(submission: Submission) -> Self {
+        let Submission { record, function, work, permit } = submission;
+        let exhausted = record.new.total == 0 && !matches!(work, Work::Feed { .. });
+        let (input, results) = match work {
+            Work::Call { arguments, keywords, typed } => {
+                (Input::Call(Some((arguments, keywords)), typed), ResultBuffer::one())
+            }
+            Work::Map { items, chunksize, spread, collect } => {
+                let kind = match (spread, collect) {
+                    (false, false) => Kind::Map,
+                    (true, false) => Kind::Starmap,
+                    (false, true) => Kind::MapEach,
+                    (true, true) => Kind::StarmapEach,
+                };
+                let input = Input::Map { items: Splitter::new(items), chunksize: chunksize.max(1), kind };
+                (input, if collect { ResultBuffer::collect() } else { ResultBuffer::all() })
+            }
+            Work::Feed { spread, sink } => {
+                let kind = if spread { Kind::StarmapEach } else { Kind::MapEach };
+                (Input::Feed { chunks: VecDeque::new(), ended: false, kind }, ResultBuffer::stream(sink))
+            }
+        };
+        Self {
+            record,
+            function,
+            input,
+            returned: VecDeque::new(),
+            next_chunk: 0,
+            next_item: 0,
+            exhausted,
+            lost_work: false,
+            cancelled: false,
+            started: false,
+            has_retried: false,
+            was_parked: false,
+            is_parked: false,
+            open: 0,
+            results,
+            failure: None,
+            permit,
+        }
+    }
+
+    /// More items of a stream; `None` is its end.
+    pub fn feed(&mut self, more: Option<(Bytes, usize)>) {
+        let Input::Feed { chunks, ended, .. } = &mut self.input else { return };
+        match more {
+            Some(chunk) => chunks.push_back(chunk),
+            None => *ended = true,
+        }
+        self.exhausted = *ended && chunks.is_empty();
+    }
+
+    /// The next task to hand out; it counts as in flight from now on.
+    pub fn next_task(&mut self) -> Option<Task> {
+        if self.cancelled {
+            return None;
+        }
+        let task = if self.results.is_over_limit() {
+            self.awaited_task()?
+        } else {
+            self.returned.pop_front().or_else(|| self.cut())?
+        };
+        self.open += 1;
+        Some(task)
+    }
+
+    /// Of a stream whose client reads too slowly, the task with the one item that the client may be waiting for.
+    /// Nothing else is handed out: what came back may be a whole window of large values.
+    fn awaited_task(&mut self) -> Option<Task> {
+        let at = self.awaited_at()?;
+        self.returned.remove(at)
+    }
+
+    fn awaited_at(&self) -> Option<usize> {
+        let item = self.results.awaited()?;
+        self.returned.iter().position(|task| task.has_item(item))
+    }
+
+    fn cut(&mut self) -> Option<Task> {
+        if self.exhausted {
+            return None;
+        }
+        let (kind, payload, items) = match &mut self.input {
+            Input::Call(call, typed) => {
+                self.exhausted = true;
+                let (arguments, keywords) = call.take()?;
+                let text = |text: &'static str| Bytes::from_static(text.as_bytes());
+                let both = |keywords| vec![text("["), arguments.clone(), text(","), keywords, text("]")];
+                match keywords {
+                    keywords if *typed => (Kind::CallTyped, both(keywords.unwrap_or(text("{}"))), 1),
+                    None => (Kind::Call, vec![arguments], 1),
+                    Some(keywords) => (Kind::CallKeywords, both(keywords), 1),
+                }
+            }
+            Input::Map { items, chunksize, kind } => {
+                let whole = matches!(kind, Kind::MapEach | Kind::StarmapEach);
+                let list_max = if whole { *chunksize } else { LIST_ITEMS_MAX };
+                let (payload, count) = lists(items, *chunksize, list_max);
+                if count == 0 {
+                    self.exhausted = true;
+                    return None;
+                }
+                (*kind, payload, count as u64)
+            }
+            Input::Feed { chunks, ended, kind } => {
+                let (chunk, count) = chunks.pop_front()?;
+                self.exhausted = *ended && chunks.is_empty();
+                (*kind, listed(chunk), count as u64)
+            }
+        };
+        let task = Task {
+            sequence: 0,
+            job: self.record.number,
+            record: Arc::clone(&self.record),
+            function: Arc::clone(&self.function),
+            kind,
+            payload_bytes: payload.iter().map(Bytes::len).sum(),
+            payload,
+            chunk: self.next_chunk,
+            first_item: self.next_item,
+            items,
+            deliveries: 0,
+            retries: 0,
+            delivered: 0,
+            cursor: None,
+            permit: None,
+        };
+        self.next_chunk += 1;
+        self.next_item += items;
+        if matches!(self.input, Input::Map { .. }) && self.next_item >= self.record.new.total {
+            self.exhausted = true;
+        }
+        Some(task)
+    }
+
+    /// The delay before a task that failed so is retried; `None` if it isn't.
+    pub fn retry_after(&self, task: &Task, code: FailureCode) -> Option<Duration> {
+        let again = !self.cancelled && self.failure.is_none();
+        again.then(|| self.record.new.terms.retry_after(code, task.retries + 1)).flatten()
+    }
+
+    /// A task that failed waits for its retry; it counts as in flight meanwhile.
+    pub fn await_retry(&mut self, task: &mut Task) {
+        self.has_retried = true;
+        task.retries += 1;
+        task.permit = None;
+        debug_assert!(self.open > 0, "it was in flight");
+    }
+
+    /// A part of a task waits for its retry as a task of its own.
+    pub fn add_open(&mut self, task: &Task) {
+        self.open += 1;
+        self.results.add_input(task.list_bytes());
+    }
+
+    /// A task goes on as a smaller one.
+    pub fn shrink(&mut self, from: &Task, to: &Task) {
+        self.results.release_input(from.list_bytes() - to.list_bytes());
+    }
+
+    /// A task came back: it wasn't read, or its retry is due. `true`: nothing of the job has been run after all.
+    /// After a cancel it is dropped.
+    pub fn give_back(&mut self, mut task: Task) -> bool {
+        task.permit = None;
+        self.open -= 1;
+        if self.cancelled {
+            self.lost_work = true;
+            return false;
+        }
+        self.returned.push_front(task);
+        let never_ran = self.results.is_untouched() && self.failure.is_none() && !self.has_retried;
+        self.open == 0 && never_ran && std::mem::take(&mut self.started)
+    }
+
+    /// A task of it is at the head of a flight. `true`: the first.
+    pub fn start(&mut self) -> bool {
+        !std::mem::replace(&mut self.started, true)
+    }
+
+    /// Its place in the queue.
+    pub fn place(&self) -> Place {
+        let terms = &self.record.new.terms;
+        Place { priority: terms.priority, key: terms.key.clone() }
+    }
+
+    /// What it calls.
+    pub fn function(&self) -> &Arc<Function> {
+        &self.function
+    }
+
+    /// Whether any task of it was at the head of a flight.
+    pub fn has_started(&self) -> bool {
+        self.started
+    }
+
+    /// Tasks in flight, or waiting for their retry.
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Nothing more of it is handed out or retried. `retries`: tasks of it that waited for their retry.
+    pub fn cancel(&mut self, retries: usize) {
+        self.cancelled = true;
+        self.open -= retries;
+        self.lost_work |= retries > 0 || self.has_waiting();
+        self.returned.clear();
+        self.exhausted = true;
+    }
+
+    /// Whether work of it was dropped, so that it can have no value any more.
+    pub fn has_lost_work(&self) -> bool {
+        self.lost_work
+    }
+
+    /// Whether a task of it can be handed out now. (A stream may have work left and none that is here.)
+    pub fn is_ready(&self) -> bool {
+        let has_fresh = match &self.input {
+            Input::Feed { chunks, .. } => !chunks.is_empty(),
+            Input::Call(..) | Input::Map { .. } => !self.exhausted,
+        };
+        let is_here = if self.results.is_over_limit() {
+            self.awaited_at().is_some()
+        } else {
+            has_fresh || !self.returned.is_empty()
+        };
+        !self.cancelled && is_here
+    }
+
+    /// Whether it was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
+    /// Whether some of it waits to be handed out.
+    pub fn has_waiting(&self) -> bool {
+        !self.returned.is_empty() || !self.exhausted
+    }
+
+    /// It ends: what is left of it is its share of the admission limits.
+    pub fn into_permit(self) -> Permit {
+        self.permit
+    }
+
+    /// A task's value came.
+    pub fn succeed(&mut self, task: &Task, value: &Bytes, result_bytes_max: usize) {
+        self.open -= 1;
+        let kept = self.results.take(task, value);
+        self.check_size(kept, result_bytes_max);
+    }
+
+    /// An item's record came.
+    pub fn record_value(&mut self, index: u64, record: Bytes, result_bytes_max: usize) {
+        let kept = self.results.put(index, record);
+        self.check_size(kept, result_bytes_max);
+    }
+
+    /// An item failed.
+    pub fn record_failure(&mut self, failure: &Failure, result_bytes_max: usize) {
+        let kept = self.results.put_failure(failure);
+        self.check_size(kept, result_bytes_max);
+    }
+
+    /// What is buffered of a job counts as one value, the failures of items included.
+    fn check_size(&mut self, kept: usize, result_bytes_max: usize) {
+        if kept > result_bytes_max + self.next_chunk {
+            let detail =
+                format!("the values together are larger than {result_bytes_max} bytes (--result-limit)");
+            let mut failure = Failure::new(FailureCode::ResultTooLarge, detail);
+            failure.limit = Some(result_bytes_max);
+            self.lose(failure);
+        }
+    }
+
+    /// As multiprocessing.Pool.map: the first failure to arrive is kept and all values are discarded; the other chunks
+    /// still run.
+    fn lose(&mut self, failure: Failure) {
+        self.failure.get_or_insert(Box::new(failure));
+        self.results.discard();
+    }
+
+    /// All items of a task have their records.
+    pub fn close_task(&mut self, task: &Task) {
+        self.open -= 1;
+        self.results.release_input(task.list_bytes());
+    }
+
+    /// A task failed.
+    pub fn fail(&mut self, task: &Task, failure: Failure) {
+        self.open -= 1;
+        self.lose(failure);
+        debug_assert_eq!(task.job, self.record.number);
+    }
+
+    /// Its outcome, once nothing is in flight or waiting.
+    pub fn outcome(&mut self) -> Option<Outcome> {
+        if self.open > 0 || self.has_waiting() {
+            return None;
+        }
+        // A failure under a cancel: it might have been retried otherwise.
+        if self.lost_work || (self.cancelled && self.failure.is_some()) {
+            let failure = Failure::new(FailureCode::Cancelled, "the job was cancelled");
+            return Some(Outcome::Failure(Box::new(failure)));
+        }
+        if let Some(failure) = self.failure.take() {
+            return Some(Outcome::Failure(failure));
+        }
+        Some(Outcome::Value(Value { pieces: self.results.finish() }))
+    }
+}
+
+/// Items of a MAP in one list at most: the objects that a worker makes of them fit its processor's cache.
+const LIST_ITEMS_MAX: usize = 4_096;
+
+/// The payload of a task over the next `n` elements, in lists of at most `list_max`, and how many they are.
+fn lists(items: &mut Splitter, n: usize, list_max: usize) -> (Vec<Bytes>, usize) {
+    let (mut payload, mut total) = (Vec::new(), 0);
+    while total < n
+        && let Some((chunk, count)) = items.next_chunk(list_max.min(n - total))
+    {
+        payload.push(Bytes::from_static(if total == 0 { b"[" } else { BETWEEN_LISTS }));
+        payload.push(chunk);
+        total += count;
+    }
+    payload.push(Bytes::from_static(b"]"));
+    (payload, total)
+}
+
+/// The end of one list, [`LIST_SEPARATOR`] and the start of the next.
+const BETWEEN_LISTS: &[u8] = &[b']', LIST_SEPARATOR, b'['];
+
+/// The payload of a task over these elements.
+fn listed(chunk: Bytes) -> Vec<Bytes> {
+    vec![Bytes::from_static(b"["), chunk, Bytes::from_static(b"]")]
+}
+
+#[cfg(test)]
+mod tests;

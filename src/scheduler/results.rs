@@ -1,0 +1,189 @@
+//! Where a job's values go: one value, all of a map or none, or a record per item (collected or streamed).
+
+mod items;
+
+use bytes::{Bytes, BytesMut};
+
+use items::ItemResults;
+
+use super::task::{ItemSink, Task};
+use crate::jobs::Failure;
+
+/// Values at least this large are kept without a copy; smaller ones are copied together, so that none keeps a read
+/// buffer allocated.
+const PIECE_BYTES_MIN: usize = 32 << 10;
+
+/// The values that came so far.
+#[derive(Debug)]
+pub(super) struct ResultBuffer {
+    bytes: usize,
+    to: To,
+}
+
+#[derive(Debug)]
+enum To {
+    One(Option<Bytes>),
+    /// By chunk, each a JSON array.
+    All(Vec<Option<Bytes>>),
+    /// By item, each a record.
+    Collect(ItemResults),
+    Stream(Box<dyn ItemSink>),
+    /// After a failure: all values are discarded.
+    Nothing,
+}
+
+impl ResultBuffer {
+    pub fn one() -> Self {
+        Self { bytes: 0, to: To::One(None) }
+    }
+
+    pub fn all() -> Self {
+        Self { bytes: 0, to: To::All(Vec::new()) }
+    }
+
+    pub fn collect() -> Self {
+        Self { bytes: 0, to: To::Collect(ItemResults::default()) }
+    }
+
+    pub fn stream(sink: Box<dyn ItemSink>) -> Self {
+        Self { bytes: 0, to: To::Stream(sink) }
+    }
+
+    /// Whether nothing has come.
+    pub fn is_untouched(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Whether the client must take records before more is produced.
+    pub fn is_over_limit(&self) -> bool {
+        matches!(&self.to, To::Stream(sink) if sink.is_over_limit())
+    }
+
+    /// The item whose record the client needs before it can take what is buffered.
+    pub fn awaited(&self) -> Option<u64> {
+        if let To::Stream(sink) = &self.to { sink.awaited() } else { None }
+    }
+
+    /// A task's whole value; returns the bytes of all that are buffered.
+    pub fn take(&mut self, task: &Task, value: &Bytes) -> usize {
+        match &mut self.to {
+            To::One(one) => *one = Some(kept(value)),
+            To::All(chunks) => put_at(chunks, task.chunk, kept(value)),
+            To::Collect(_) | To::Stream(_) | To::Nothing => return 0,
+        }
+        self.bytes += value.len();
+        self.bytes
+    }
+
+    /// An item's record; returns the bytes of all that are buffered.
+    pub fn put(&mut self, index: u64, record: Bytes) -> usize {
+        match &mut self.to {
+            To::Collect(records) => {
+                records.put(index, &record);
+                self.bytes = records.bytes();
+                self.bytes
+            }
+            To::Stream(sink) => {
+                self.bytes += record.len();
+                sink.send(index, record);
+                0
+            }
+            To::One(_) | To::All(_) | To::Nothing => 0,
+        }
+    }
+
+    /// An item's failure, which has its index; returns the bytes of all that are buffered.
+    pub fn put_failure(&mut self, failure: &Failure) -> usize {
+        if !matches!(self.to, To::Collect(_) | To::Stream(_)) {
+            return 0;
+        }
+        let record = [b"{\"error\":", failure.to_json().as_slice(), b"}"].concat();
+        self.put(failure.index.unwrap_or(0), Bytes::from(record))
+    }
+
+    /// A task more, of so many bytes of items.
+    pub fn add_input(&mut self, bytes: usize) {
+        if let To::Stream(sink) = &self.to {
+            sink.add_input(bytes);
+        }
+    }
+
+    /// All items of a task have their records: its bytes are released.
+    pub fn release_input(&mut self, bytes: usize) {
+        if let To::Stream(sink) = &self.to {
+            sink.release_input(bytes);
+        }
+    }
+
+    /// Discards all values, those to come included; the records of a stream have been sent.
+    pub fn discard(&mut self) {
+        if !matches!(self.to, To::Stream(_)) {
+            self.to = To::Nothing;
+        }
+    }
+
+    /// The value's text, in pieces.
+    pub fn finish(&mut self) -> Vec<Bytes> {
+        match std::mem::replace(&mut self.to, To::Nothing) {
+            To::One(value) => value.into_iter().collect(),
+            To::All(chunks) => {
+                let mut joined = Joined::new();
+                for chunk in chunks.into_iter().flatten() {
+                    joined.comma();
+                    joined.add(chunk.slice(1..chunk.len() - 1));
+                }
+                joined.finish()
+            }
+            To::Collect(records) => records.finish(),
+            To::Stream(_) | To::Nothing => Vec::new(),
+        }
+    }
+}
+
+fn put_at(parts: &mut Vec<Option<Bytes>>, at: usize, part: Bytes) {
+    if parts.len() <= at {
+        parts.resize(at + 1, None);
+    }
+    parts[at] = Some(part);
+}
+
+fn kept(value: &Bytes) -> Bytes {
+    if value.len() >= PIECE_BYTES_MIN { value.clone() } else { Bytes::copy_from_slice(value) }
+}
+
+/// The text of one array, in pieces. Small ones are copied together.
+struct Joined {
+    pieces: Vec<Bytes>,
+    small: BytesMut,
+    any: bool,
+}
+
+impl Joined {
+    fn new() -> Self {
+        Self { pieces: Vec::new(), small: BytesMut::from(&b"["[..]), any: false }
+    }
+
+    /// Before each element, or more than one in a row.
+    fn comma(&mut self) {
+        if self.any {
+            self.small.extend_from_slice(b",");
+        }
+        self.any = true;
+    }
+
+    fn add(&mut self, part: Bytes) {
+        if part.len() < PIECE_BYTES_MIN {
+            self.small.extend_from_slice(&part);
+        } else {
+            self.pieces.push(self.small.split().freeze());
+            self.pieces.push(part);
+        }
+    }
+
+    fn finish(mut self) -> Vec<Bytes> {
+        self.small.extend_from_slice(b"]");
+        self.pieces.push(self.small.freeze());
+        self.pieces.retain(|piece| !piece.is_empty());
+        self.pieces
+    }
+}

@@ -1,0 +1,186 @@
+//! What a client wants run, and the tasks that workers are handed of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::function::Function;
+use super::limit::ConcurrencyPermit;
+use crate::jobs::{Permit, Record};
+use crate::json::Splitter;
+use crate::transport::{HEADER_BYTES, Kind, PIPE_PACKET_BYTES};
+
+/// How often a task is sent again whose worker died before it had read it.
+const DELIVERIES_MAX: u8 = 3;
+/// A task that is expected to take less is done sooner than an idle worker is woken.
+pub(crate) const TINY_MAX: Duration = Duration::from_micros(50);
+
+/// What a client wants run.
+#[derive(Debug)]
+pub enum Work {
+    /// One call: a JSON array of positional arguments and maybe an object of named ones.
+    Call {
+        /// The array.
+        arguments: Bytes,
+        /// The object.
+        keywords: Option<Bytes>,
+        /// Whether the worker converts them to the types of the function's signature.
+        typed: bool,
+    },
+    /// One call per element of a JSON array.
+    Map {
+        /// The array.
+        items: Bytes,
+        /// Elements a task.
+        chunksize: usize,
+        /// Whether each element is an array of arguments.
+        spread: bool,
+        /// A record per item, instead of all values or none.
+        collect: bool,
+    },
+    /// One call per item of a stream of its own.
+    Feed {
+        /// Whether each item is an array of arguments.
+        spread: bool,
+        /// Where the records go, as each is ready.
+        sink: Box<dyn ItemSink>,
+    },
+}
+
+/// Where the records of a stream go, and how much of it is buffered.
+pub trait ItemSink: std::fmt::Debug + Send {
+    /// Takes the record of an item. A client that has left is not this side's concern.
+    fn send(&self, index: u64, record: Bytes);
+    /// Whether the client reads too slowly for more to be produced.
+    fn is_over_limit(&self) -> bool;
+    /// The item without which the client can't take what is buffered.
+    fn awaited(&self) -> Option<u64>;
+    /// So many more bytes of items wait for their records.
+    fn add_input(&self, bytes: usize);
+    /// So many bytes of items have all their records.
+    fn release_input(&self, bytes: usize);
+}
+
+/// A job for a pool.
+#[derive(Debug)]
+pub struct Submission {
+    /// Its record.
+    pub record: Arc<Record>,
+    /// What to call.
+    pub function: Arc<Function>,
+    /// With what.
+    pub work: Work,
+    /// Its share of the admission limits.
+    pub permit: Permit,
+}
+
+/// What one worker is handed at once: a call, or a chunk of a map.
+#[derive(Debug)]
+pub(crate) struct Task {
+    /// Its number on the wire, given at each hand-out.
+    pub sequence: u64,
+    pub job: u64,
+    pub record: Arc<Record>,
+    pub function: Arc<Function>,
+    pub kind: Kind,
+    pub payload: Vec<Bytes>,
+    pub payload_bytes: usize,
+    /// Which chunk of its job.
+    pub chunk: usize,
+    /// Its first item, from 0.
+    pub first_item: u64,
+    pub items: u64,
+    pub deliveries: u8,
+    /// How often it failed and was queued again.
+    pub retries: u32,
+    /// Items whose record has come.
+    pub delivered: u64,
+    /// How far its list has been split to cut parts of it.
+    pub cursor: Option<Box<Cursor>>,
+    /// Its share of its function's concurrency limit, from the hand-out on.
+    pub permit: Option<ConcurrencyPermit>,
+}
+
+/// A position in a list.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    /// Elements before it.
+    at: u64,
+    rest: Splitter,
+}
+
+impl Task {
+    /// Whether it is a chunk of a map.
+    pub fn is_map(&self) -> bool {
+        self.is_per_item() || matches!(self.kind, Kind::Map | Kind::Starmap)
+    }
+
+    /// Whether each of its items gets a record.
+    pub fn is_per_item(&self) -> bool {
+        matches!(self.kind, Kind::MapEach | Kind::StarmapEach)
+    }
+
+    /// A part of it as a task of its own: `items` items from the `first`th on. Parts that are asked for in order
+    /// share one pass over its list.
+    pub fn part(&mut self, first: u64, items: u64) -> Option<Self> {
+        let list = self.payload.get(1)?;
+        let known = self.cursor.take().filter(|cursor| cursor.at <= first);
+        let mut cursor =
+            known.unwrap_or_else(|| Box::new(Cursor { at: 0, rest: Splitter::of_list(list.clone()) }));
+        if cursor.at < first {
+            cursor.rest.next_chunk(usize::try_from(first - cursor.at).ok()?)?;
+        }
+        let (chunk, count) = cursor.rest.next_chunk(usize::try_from(items).ok()?)?;
+        cursor.at = first + count as u64;
+        self.cursor = Some(cursor);
+        let payload = vec![Bytes::from_static(b"["), chunk, Bytes::from_static(b"]")];
+        Some(Self {
+            sequence: 0,
+            job: self.job,
+            record: Arc::clone(&self.record),
+            function: Arc::clone(&self.function),
+            kind: self.kind,
+            payload_bytes: payload.iter().map(Bytes::len).sum(),
+            payload,
+            chunk: self.chunk,
+            first_item: self.first_item + first,
+            items: count as u64,
+            deliveries: 0,
+            retries: self.retries,
+            delivered: 0,
+            cursor: None,
+            permit: None,
+        })
+    }
+
+    /// Whether this item of its job is in it.
+    pub fn has_item(&self, index: u64) -> bool {
+        (self.first_item..self.first_item + self.items).contains(&index)
+    }
+
+    /// Whether it travels as one packet.
+    pub fn fits_packet(&self) -> bool {
+        HEADER_BYTES + self.payload_bytes <= PIPE_PACKET_BYTES
+    }
+
+    /// Bytes of its elements, without the brackets around them.
+    pub fn list_bytes(&self) -> usize {
+        self.payload_bytes.saturating_sub(2)
+    }
+
+    /// Whether it may be sent again after its worker died without having read it.
+    pub fn may_be_resent(&self) -> bool {
+        self.deliveries < DELIVERIES_MAX
+    }
+
+    /// How long it is expected to take, if that is known.
+    pub fn expected(&self) -> Option<Duration> {
+        self.function.expected(self.items)
+    }
+
+    /// Whether it is done sooner than an idle worker is woken, and its function has not been slow of late.
+    pub fn is_tiny(&self) -> bool {
+        self.items == 1 && self.fits_packet() && self.function.peak().is_some_and(|peak| peak < TINY_MAX)
+    }
+}

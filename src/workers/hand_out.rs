@@ -1,0 +1,95 @@
+//! Handing out: tasks are written into the workers' task pipes.
+
+use std::sync::Arc;
+
+use super::deaths::KillCause;
+use super::reports::WorkerReport;
+use super::set::WorkerSet;
+use super::table::WorkerKey;
+use crate::jobs::{Failure, FailureCode};
+use crate::scheduler::{Scheduler, Task};
+use crate::transport::{Codec, Header, WriteOutcome};
+
+impl WorkerSet {
+    /// Hands out tasks while a worker takes one.
+    pub fn hand_out(&mut self, scheduler: &mut Scheduler) {
+        if !self.table.has_room(self.now) {
+            return;
+        }
+        scheduler.unpark(self.now);
+        while self.table.has_room(self.now)
+            && let Some((task, key)) = scheduler.next_task(self.now, |task| self.table.choose(task, self.now))
+            && self.hand(key, task, scheduler)
+        {}
+    }
+
+    /// Hands a task to a worker. `false`: its pipe has no room, and the task is the scheduler's again.
+    fn hand(&mut self, key: WorkerKey, mut task: Task, scheduler: &mut Scheduler) -> bool {
+        task.sequence = self.sequences.next();
+        let is_packet = task.fits_packet();
+        self.table.place(key, task, self.now);
+        let is_head = self.table.flight(key).nth(1).is_none();
+        let Some((task, handle)) = self.table.newest(key) else { return true };
+        if is_head {
+            scheduler.begin(task);
+        }
+        let generation = handle.generation.as_ref();
+        let Some(function) = generation.and_then(|generation| generation.index(&task.function.name)) else {
+            self.refuse(key, scheduler);
+            return true;
+        };
+        let header = Header {
+            kind: task.kind,
+            codec: Codec::Json,
+            detail: function,
+            sequence: task.sequence,
+            length: task.payload_bytes as u64,
+        };
+        if !is_packet {
+            self.stream(key, header);
+            return true;
+        }
+        self.packet.clear();
+        self.packet.extend_from_slice(&header.encode());
+        for piece in &task.payload {
+            self.packet.extend_from_slice(piece);
+        }
+        if let Ok(WriteOutcome::Sent) = handle.link.try_send(&self.packet) {
+            return true;
+        }
+        if let Some(task) = self.table.unplace(key) {
+            scheduler.give_back(task);
+        }
+        false
+    }
+
+    /// The newest task of a flight calls a function that the worker's code does not have.
+    fn refuse(&mut self, key: WorkerKey, scheduler: &mut Scheduler) {
+        let Some(task) = self.table.unplace(key) else { return };
+        let detail = format!("{} is not in the code that is loaded now", task.function.name);
+        scheduler.fail(task, Failure::new(FailureCode::FunctionRaised, detail), self.now);
+    }
+
+    /// Writes a task that is larger than a packet, in a task of its own.
+    fn stream(&mut self, key: WorkerKey, header: Header) {
+        let pieces = self.table.newest(key).map(|(task, _)| task.payload.clone());
+        let (Some(handle), Some(pieces)) = (self.table.handle_mut(key), pieces) else { return };
+        let (link, reporter) = (Arc::clone(&handle.link), Arc::clone(&self.reporter));
+        let writing = tokio::spawn(async move {
+            let result = link.send_stream(header, &pieces).await;
+            reporter(key, WorkerReport::Streamed(result));
+        });
+        handle.stream = Some(writing.abort_handle());
+        handle.streamed_head = true;
+    }
+
+    pub(super) fn on_streamed(&mut self, key: WorkerKey, result: std::io::Result<()>) {
+        if let Some(handle) = self.table.handle_mut(key) {
+            handle.stream = None;
+            if let Err(error) = result {
+                tracing::error!(%error, "a task could not be written");
+                self.kill(key, KillCause::Silent);
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The output of tasks, line by line in the server's log.
+
+use std::sync::{Arc, Weak};
+
+use crate::jobs::{JobId, Record};
+use crate::process::Lines as LineSplitter;
+
+/// The job whose output it is. Its record may be forgotten meanwhile.
+#[derive(Debug, Clone)]
+pub(super) struct OutputOwner {
+    job: JobId,
+    function: Arc<str>,
+    record: Weak<Record>,
+}
+
+impl OutputOwner {
+    pub fn of(record: &Arc<Record>) -> Self {
+        Self { job: record.id, function: Arc::clone(&record.new.function), record: Arc::downgrade(record) }
+    }
+
+    /// Adds to the job's log, unless that was forgotten.
+    pub fn append_log(&self, output: &[u8], bytes_max: usize) {
+        if let Some(record) = self.record.upgrade() {
+            record.append_log(output, bytes_max);
+        }
+    }
+}
+
+/// The unfinished line of one worker, and its owner.
+#[derive(Debug, Default)]
+pub(super) struct OutputLines {
+    splitter: LineSplitter,
+    owner: Option<OutputOwner>,
+}
+
+impl OutputLines {
+    /// Takes output and logs each whole line; an unfinished line of another job is logged first.
+    pub fn push(&mut self, output: &[u8], owner: Option<&OutputOwner>, pid: i32) {
+        if self.owner.as_ref().map(|owner| owner.job) != owner.map(|owner| owner.job) {
+            self.finish(pid);
+            self.owner = owner.cloned();
+        }
+        self.splitter.push(output, |line| log(line, owner, pid));
+    }
+
+    /// Logs what is left of a worker that has ended.
+    pub fn finish(&mut self, pid: i32) {
+        let owner = self.owner.take();
+        self.splitter.finish(|line| log(line, owner.as_ref(), pid));
+    }
+}
+
+fn log(line: &str, owner: Option<&OutputOwner>, pid: i32) {
+    match owner {
+        Some(OutputOwner { job, function, .. }) => {
+            tracing::info!(target: "forkpool::output", %job, %function, pid, "{line}");
+        }
+        None => tracing::info!(target: "forkpool::output", pid, "{line}"),
+    }
+}

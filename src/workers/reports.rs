@@ -1,0 +1,296 @@
+//! What happens at workers: birth, answers, output, death.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::deaths::{self, KillCause};
+use super::handle::WorkerHandle;
+use super::output::OutputOwner;
+use super::set::WorkerSet;
+use super::table::{Phase, WorkerKey};
+use crate::process::{Exit, ForkError, Generation, WorkerEvent, WorkerProcess};
+use crate::scheduler::{self, Function, Scheduler};
+use crate::transport::{Codec, Frame, Header, Kind};
+
+/// One thing that happened at a worker.
+#[derive(Debug)]
+pub(crate) enum WorkerReport {
+    /// It was forked.
+    Born(Arc<WorkerProcess>, Arc<Generation>),
+    /// It was not forked.
+    NotBorn(ForkError),
+    /// Its process did something.
+    Event(WorkerEvent),
+    /// A task too large for a packet was written, or not.
+    Streamed(io::Result<()>),
+}
+
+/// An answer of this size takes a while to check.
+const SLOW_BYTES: usize = 64 << 10;
+
+impl WorkerReport {
+    /// Whether it takes so long to handle that the clock must be read again.
+    pub fn is_slow(&self) -> bool {
+        matches!(self, Self::Event(WorkerEvent::Frame(frame)) if frame.payload.len() > SLOW_BYTES)
+    }
+}
+
+impl WorkerSet {
+    /// Takes what happened at a worker.
+    pub fn on_report(&mut self, key: WorkerKey, report: WorkerReport, scheduler: &mut Scheduler) {
+        match report {
+            WorkerReport::Born(process, generation) => self.on_born(key, process, generation),
+            WorkerReport::NotBorn(error) => self.on_not_born(key, &error),
+            WorkerReport::Streamed(result) => self.on_streamed(key, result),
+            WorkerReport::Event(WorkerEvent::Frame(frame)) => self.on_frame(key, frame, scheduler),
+            WorkerReport::Event(WorkerEvent::Output(output)) => self.on_output(key, &output),
+            WorkerReport::Event(WorkerEvent::Broken(error)) => {
+                tracing::warn!(pool = %self.spec.pool, %error, "a worker broke the protocol");
+                self.kill(key, KillCause::Protocol(error));
+            }
+            WorkerReport::Event(WorkerEvent::Flushed(job)) => self.on_flushed(job, scheduler),
+            WorkerReport::Event(WorkerEvent::Died(exit)) => self.on_death(key, exit, scheduler),
+        }
+    }
+
+    fn on_born(&mut self, key: WorkerKey, process: Arc<WorkerProcess>, generation: Arc<Generation>) {
+        // Without a slot it was given up while it was being forked.
+        let Some(handle) = self.table.handle_mut(key) else { return process.kill() };
+        handle.process = Some(process);
+        handle.generation = Some(generation);
+        if handle.killed.is_some() {
+            self.kill(key, KillCause::Boot);
+        }
+    }
+
+    fn on_not_born(&mut self, key: WorkerKey, error: &ForkError) {
+        let Some((_, _, WorkerHandle { asked, killed, .. })) = self.table.remove(key) else { return };
+        if killed.is_some() {
+            return;
+        }
+        tracing::warn!(pool = %self.spec.pool, %error, "a worker could not be forked");
+        self.is_replacing = false;
+        match error {
+            ForkError::ZygoteLost => self.backoff.zygote_lost(self.now, asked),
+            ForkError::Failed { .. } => self.backoff.boot_failed(self.now),
+        }
+    }
+
+    fn on_ready(&mut self, key: WorkerKey) {
+        if !self.is_born_too_large(key) {
+            self.backoff.booted();
+            self.boot_failure = None;
+            self.enlist(key);
+        }
+    }
+
+    /// The initializer failed. The worker leaves by itself; another is started as after any failed boot.
+    fn on_boot_failed(&mut self, key: WorkerKey, payload: &[u8]) {
+        self.is_replacing = false;
+        self.backoff.boot_failed(self.now);
+        let initializer = self.spec.options.initializer.as_ref();
+        let name = initializer.map_or_else(Default::default, |initializer| Arc::clone(&initializer.function));
+        self.set_boot_failure(deaths::of_boot(&name, payload));
+        self.kill(key, KillCause::Boot);
+    }
+
+    fn on_frame(&mut self, key: WorkerKey, frame: Frame, scheduler: &mut Scheduler) {
+        let Some(phase) = self.table.phase(key) else { return };
+        if phase == Phase::Ending && self.was_killed_for_its_fault(key) {
+            return;
+        }
+        match frame.header.kind {
+            Kind::Ready => match phase {
+                Phase::Starting(_) => return self.on_ready(key),
+                // It was killed before it was ready.
+                Phase::Ending => return,
+                Phase::Ready | Phase::Spare | Phase::Silent(_) | Phase::Leaving => {}
+            },
+            Kind::BootFailed => {
+                if let Phase::Starting(_) = phase {
+                    return self.on_boot_failed(key, &frame.payload);
+                }
+            }
+            Kind::Pong => return self.on_pong(key, phase, frame.header.sequence),
+            Kind::Retire => {
+                if phase == Phase::Ready {
+                    self.recycle(key, scheduler);
+                }
+                return;
+            }
+            Kind::Value
+            | Kind::Raised
+            | Kind::NotJson
+            | Kind::InvalidArguments
+            | Kind::UnknownRef
+            | Kind::TooLarge
+            | Kind::CommandFailed => {
+                let sequence = frame.header.sequence;
+                if self.table.handle(key).is_some_and(|handle| handle.answered == sequence) {
+                    return self.on_second_answer(key, phase, scheduler);
+                }
+                if self.on_answer(key, frame, scheduler).is_some() {
+                    return;
+                }
+                // The tasks before that one were read by something else in the worker's process: they have not run.
+                if self.table.flight(key).skip(1).any(|task| task.sequence == sequence)
+                    && let Some(handle) = self.table.handle_mut(key)
+                {
+                    handle.out_of_turn = Some(sequence);
+                }
+            }
+            Kind::Part => {
+                // An empty part brings nothing, and could come for ever.
+                let is_empty = frame.payload.len() <= "[]".len();
+                if !is_empty && self.on_part(key, &frame, scheduler).is_some() {
+                    return;
+                }
+            }
+            Kind::Call
+            | Kind::CallKeywords
+            | Kind::CallTyped
+            | Kind::Map
+            | Kind::Starmap
+            | Kind::MapEach
+            | Kind::StarmapEach
+            | Kind::Ping => {}
+        }
+        tracing::warn!(pool = %self.spec.pool, "a worker's answer does not fit its task");
+        self.kill(key, KillCause::WrongAnswer);
+    }
+
+    fn on_pong(&mut self, key: WorkerKey, phase: Phase, sequence: u64) {
+        if let Phase::Silent(_) = phase {
+            self.table.set_ready(key);
+        } else if self.on_idle_answer(key, sequence) {
+            tracing::warn!(pool = %self.spec.pool, "a worker lost a task that it was handed");
+            self.kill(key, KillCause::LostTask);
+        }
+    }
+
+    /// The first answer counts. The task that came next may be another job's and must not fail for it.
+    fn on_second_answer(&mut self, key: WorkerKey, phase: Phase, scheduler: &mut Scheduler) {
+        if phase == Phase::Leaving {
+            return self.kill(key, KillCause::AnsweredTwice);
+        }
+        tracing::warn!(pool = %self.spec.pool, "a worker answered a task twice");
+        self.dismiss(key, KillCause::AnsweredTwice, scheduler);
+    }
+
+    /// The records of the next items of a worker's head. `None` if they don't fit it.
+    fn on_part(&mut self, key: WorkerKey, frame: &Frame, scheduler: &mut Scheduler) -> Option<()> {
+        let sequence = frame.header.sequence;
+        let head = self.table.head_mut(key).filter(|head| head.sequence == sequence && head.is_per_item())?;
+        let part = scheduler::of_part(&frame.payload, head)?;
+        scheduler.deliver(head, part, &frame.payload, self.now);
+        Some(())
+    }
+
+    /// Takes an answer; `None` if it does not fit the worker's head.
+    fn on_answer(&mut self, key: WorkerKey, frame: Frame, scheduler: &mut Scheduler) -> Option<()> {
+        let Header { kind, codec, sequence, detail: nanoseconds, .. } = frame.header;
+        let head = self.table.head(key).filter(|head| head.sequence == sequence)?;
+        // Answered before it was written whole: the worker invented the answer.
+        let is_written = self.table.handle(key).is_some_and(|handle| handle.stream.is_none());
+        if !is_written || codec != Codec::Json {
+            return None;
+        }
+        let verdict = if head.is_per_item() && kind == Kind::Value {
+            self.on_part(key, &frame, scheduler)?;
+            self.table.head(key).filter(|head| head.delivered == head.items)?;
+            None
+        } else {
+            Some(scheduler::of_answer(kind, frame.payload, head, self.spec.result_bytes_max)?)
+        };
+        let task = self.table.answered(key, sequence, self.now)?;
+        task.function.measured(Duration::from_nanos(nanoseconds.into()), task.items);
+        if let Some(handle) = self.table.handle_mut(key) {
+            handle.streamed_head = false;
+            handle.answered = sequence;
+            handle.answers += 1;
+            handle.last_owner = Some(OutputOwner::of(&task.record));
+            handle.last_function = Some(Arc::clone(&task.function));
+        }
+        self.leave_if_done(key);
+        self.recycle_if_due(key, scheduler);
+        if let Some(next) = self.table.head(key) {
+            scheduler.begin(next);
+        }
+        match verdict {
+            Some(Ok(value)) => scheduler.succeed(&task, &value),
+            Some(Err(failure)) => scheduler.fail(task, failure, self.now),
+            None => scheduler.finish_items(&task),
+        }
+        Some(())
+    }
+
+    fn on_output(&mut self, key: WorkerKey, output: &[u8]) {
+        let head = self.table.head(key);
+        if let Some(head) = head {
+            head.function.printed();
+        }
+        let owner = head.map(|head| OutputOwner::of(&head.record));
+        let Some(handle) = self.table.handle_mut(key) else { return };
+        let owner = owner.or_else(|| handle.last_owner.clone());
+        if let Some(owner) = &owner {
+            owner.append_log(output, self.spec.log_bytes_max);
+        }
+        if self.spec.output_to_stderr {
+            let pid = handle.pid();
+            handle.lines.push(output, owner.as_ref(), pid);
+        }
+    }
+
+    fn on_death(&mut self, key: WorkerKey, exit: Exit, scheduler: &mut Scheduler) {
+        let Some(handle) = self.table.handle_mut(key) else { return };
+        // What it never read has not started; neither has a stream that was not read whole.
+        let is_stream_unread = handle.abandon_stream();
+        if !is_stream_unread {
+            self.take_back(key, scheduler);
+        }
+        let Some((phase, flight, mut handle)) = self.table.remove(key) else { return };
+        match phase {
+            Phase::Starting(_) => {
+                tracing::warn!(pool = %self.spec.pool, %exit, "a worker ended before it was ready");
+                self.boot_ended(&format!("ended by {exit}"));
+            }
+            Phase::Ready | Phase::Spare | Phase::Silent(_) | Phase::Leaving | Phase::Ending => {
+                if handle.killed.is_none_or(KillCause::is_worker_fault) {
+                    let ran = flight.front().filter(|task| handle.has_begun(task));
+                    let ran = ran.map(|task| Arc::clone(&task.function));
+                    self.on_true_death(exit, ran.or_else(|| handle.last_function.clone()));
+                }
+            }
+        }
+        for (place, task) in flight.into_iter().enumerate().rev() {
+            let has_begun = match handle.out_of_turn {
+                Some(sequence) => task.sequence == sequence,
+                None => place == 0 && !is_stream_unread && handle.has_begun(&task),
+            };
+            let items_done = handle.items_done(&task);
+            let failure = |task: &_| deaths::of_death(exit, handle.killed, task, items_done);
+            scheduler.lose(task, has_begun, items_done, failure, self.now);
+        }
+        let pid = handle.pid();
+        handle.lines.finish(pid);
+    }
+
+    /// A worker died that was not killed by the server. What it ran is to blame, and the pool only for deaths that no
+    /// function is quarantined for.
+    fn on_true_death(&mut self, exit: Exit, function: Option<Arc<Function>>) {
+        self.is_replacing = false;
+        tracing::warn!(pool = %self.spec.pool, %exit, "a worker died");
+        if let Some(function) = &function
+            && function.killed_its_worker(self.now)
+        {
+            tracing::error!(function = %function.name, "quarantined: it keeps killing its workers");
+        }
+        self.backoff.died(self.now, function);
+    }
+
+    /// Whether it was killed for what it wrote: nothing else that it wrote counts.
+    fn was_killed_for_its_fault(&self, key: WorkerKey) -> bool {
+        self.table.handle(key).and_then(|handle| handle.killed).is_some_and(KillCause::is_worker_fault)
+    }
+}

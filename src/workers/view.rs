@@ -1,0 +1,81 @@
+//! What the workers are doing at one moment, from their shared pages. For people only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::set::WorkerSet;
+use super::table::{Phase, WorkerKey};
+use crate::counters::{self, Counters};
+use crate::jobs::JobId;
+
+/// A worker at one moment.
+#[derive(Debug, Clone)]
+pub struct WorkerView {
+    /// Its process id; `None` before it is forked.
+    pub pid: Option<i32>,
+    /// `starting`, `idle`, `busy` or `stopping`.
+    pub state: &'static str,
+    /// Whether it is a spare.
+    pub spare: bool,
+    /// The generation of the code that it has loaded.
+    pub generation: u64,
+    /// The job and the function of its head.
+    pub current: Option<(JobId, Arc<str>)>,
+    /// How long that has been its head.
+    pub current_age: Option<Duration>,
+    /// Its shared page.
+    pub counters: Counters,
+}
+
+impl WorkerSet {
+    /// All workers.
+    pub fn views(&self) -> Vec<WorkerView> {
+        self.table.keys().filter_map(|key| self.view(key)).collect()
+    }
+
+    /// A task that the worker hasn't read, by its page, is not its current one.
+    fn view(&self, key: WorkerKey) -> Option<WorkerView> {
+        let handle = self.table.handle(key)?;
+        let counters = counters::read(handle.link.page());
+        let current = self.table.flight(key).find(|task| task.sequence == counters.current_task);
+        let phase = self.table.phase(key)?;
+        let state = match phase {
+            Phase::Starting(_) => "starting",
+            Phase::Ready | Phase::Silent(_) if counters.busy => "busy",
+            Phase::Ready | Phase::Spare | Phase::Silent(_) => "idle",
+            Phase::Leaving | Phase::Ending => "stopping",
+        };
+        Some(WorkerView {
+            pid: handle.process.as_ref().map(|process| process.pid()),
+            state,
+            spare: phase == Phase::Spare,
+            generation: handle.generation.as_ref().map_or(0, |generation| generation.number),
+            current: current.map(|task| (task.record.id, Arc::clone(&task.function.name))),
+            current_age: current.and_then(|_| counters.task_age()),
+            counters,
+        })
+    }
+
+    /// Items of a job that workers have done and of which the server has not read the answers.
+    pub fn items_ahead(&self, job: u64) -> u64 {
+        self.table.holders(job).into_iter().map(|key| self.items_ahead_at(key, job)).sum()
+    }
+
+    fn items_ahead_at(&self, key: WorkerKey, job: u64) -> u64 {
+        let Some(handle) = self.table.handle(key) else { return 0 };
+        let Some((current, items)) = counters::items_of_current(handle.link.page()) else { return 0 };
+        let mut ahead = 0;
+        for task in self.table.flight(key) {
+            let is_current = task.sequence == current;
+            if task.job == job {
+                // Tasks before the current one are answered. The page's figures are not trusted.
+                let done = if is_current { items.min(task.items) } else { task.items };
+                ahead += done.saturating_sub(task.delivered);
+            }
+            if is_current {
+                return ahead;
+            }
+        }
+        0
+    }
+}
