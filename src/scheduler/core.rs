@@ -2,6 +2,8 @@
 
 mod parking;
 mod per_item;
+#[cfg(test)]
+pub(super) mod sabotage;
 mod settle;
 
 use std::collections::BTreeMap;

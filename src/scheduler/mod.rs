@@ -19,6 +19,8 @@ mod limit;
 mod quarantine;
 mod queue;
 mod results;
+#[cfg(test)]
+mod simulation;
 mod task;
 mod timers;
 
