@@ -123,13 +123,16 @@ impl Scheduler {
                     && let Some(number) = parked.queue.take()
                 {
                     let Some(job) = self.jobs.get_mut(&number) else { continue };
-                    job.is_parked = false;
-                    // One without work would keep a permit from the next. It is queued once it has some again.
-                    if !job.is_ready() {
+                    // It stands here twice if a task of it came back.
+                    if !std::mem::take(&mut job.is_parked) {
                         continue;
                     }
                     // After a quarantine, a job that is parked again goes behind those that stand there.
                     job.was_parked = !parked.was_quarantined;
+                    // One without work would keep a permit from the next. It is queued once it has some again.
+                    if !job.is_ready() {
+                        continue;
+                    }
                     unparked.push((number, job.place()));
                 }
                 if parked.queue.front().is_none() {
