@@ -436,6 +436,24 @@ fn roots(path: &str) -> Vec<&str> {
     names
 }
 
+/// Its time is an argument and what it does is returned: so it can be simulated.
+#[test]
+fn the_scheduler_is_pure() {
+    let impure = ["tokio", "Instant::now", "SystemTime", "std::fs", "std::thread", "std::env", "fd::"];
+    let mut violations = Vec::new();
+    for source in sources(&["src/scheduler"]) {
+        // The simulation is a test; of the other files, what stands before their tests.
+        if source.path.contains("/simulation") || source.path.ends_with("/sabotage.rs") {
+            continue;
+        }
+        let code = source.code.split("mod tests {").next().unwrap_or_default();
+        for word in impure.iter().filter(|word| code.contains(**word)) {
+            violations.push(format!("{}: {word}", source.path));
+        }
+    }
+    expect_none("the scheduler neither reads a clock nor does I/O", &violations);
+}
+
 #[test]
 fn the_map_names_every_room() {
     let sources = sources(&["src"]);

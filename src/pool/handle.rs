@@ -279,3 +279,63 @@ impl Pool {
         let _ = self.sender.send(event);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::{Admission, FailureCode, JobKind, MemoryStore, NewJob, Outcome, Retention, Terms};
+    use crate::scheduler::{Function, Work};
+
+    /// A pool whose actor has ended.
+    fn without_actor(state: PoolState) -> Pool {
+        let retention = Retention {
+            result_ttl: Duration::MAX,
+            failure_ttl: Duration::MAX,
+            finished_jobs_max: 1,
+            finished_bytes_max: 1 << 20,
+        };
+        let settings = Settings {
+            processes: AtomicUsize::new(1),
+            spare_workers: AtomicUsize::new(0),
+            state: AtomicU8::new(state as u8),
+        };
+        Pool(Arc::new(Inner {
+            name: "p".into(),
+            runtime: "native",
+            permanent: false,
+            start_timeout: Duration::ZERO,
+            options: Arc::default(),
+            settings,
+            store: Arc::new(MemoryStore::new(retention)),
+            sender: mpsc::unbounded_channel().0,
+            health: watch::channel(PoolHealth::default()).1,
+        }))
+    }
+
+    #[test]
+    fn a_job_that_comes_after_the_actors_end_ends_too() {
+        for (state, code) in [
+            (PoolState::Running, FailureCode::Interrupted),
+            (PoolState::Terminated, FailureCode::PoolTerminated),
+        ] {
+            let record = Arc::new(Record::new(NewJob {
+                kind: JobKind::Apply,
+                function: "f".into(),
+                pool: "p".into(),
+                total: 1,
+                chunksize: None,
+                retained: false,
+                terms: Terms::default(),
+            }));
+            let arguments = Bytes::from_static(b"[]");
+            without_actor(state).submit(Submission {
+                record: Arc::clone(&record),
+                function: Arc::new(Function::new("f", "native", None, None)),
+                work: Work::Call { arguments, keywords: None, typed: false },
+                permit: Admission::new(1, 1).reserve().into_permit().unwrap(),
+            });
+            let outcome = record.outcome();
+            assert!(matches!(outcome, Some(Outcome::Failure(failure)) if failure.code == code));
+        }
+    }
+}

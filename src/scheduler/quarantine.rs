@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 /// So many deaths within the window begin a quarantine; fewer never do.
 const DEATHS: usize = 10;
 const WINDOW: Duration = Duration::from_secs(10);
-const REST_FIRST: Duration = Duration::from_secs(10);
-const REST_MAX: Duration = Duration::from_secs(60);
+const QUARANTINE_FIRST: Duration = Duration::from_secs(10);
+const QUARANTINE_MAX: Duration = Duration::from_secs(60);
 /// After so long without a quarantine the next one is as short as the first.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
 
-/// The deaths of one function.
+/// The deaths of one function, and the quarantine that followed.
 #[derive(Debug, Default)]
 pub(super) struct Quarantine {
     deaths: VecDeque<Instant>,
     until: Option<Instant>,
-    rest: Duration,
+    /// How long the last one was.
+    duration: Duration,
 }
 
 impl Quarantine {
@@ -37,8 +38,8 @@ impl Quarantine {
         }
         self.deaths.clear();
         let again = self.until.is_some_and(|until| now.duration_since(until) < FORGIVEN_AFTER);
-        self.rest = if again { (self.rest * 2).min(REST_MAX) } else { REST_FIRST };
-        self.until = Some(now + self.rest);
+        self.duration = if again { (self.duration * 2).min(QUARANTINE_MAX) } else { QUARANTINE_FIRST };
+        self.until = Some(now + self.duration);
         true
     }
 
@@ -55,16 +56,16 @@ mod tests {
     const MOMENT: Duration = Duration::from_millis(1);
 
     #[test]
-    fn the_tenth_death_begins_a_rest_and_none_before() {
+    fn the_tenth_death_begins_a_quarantine_and_none_before() {
         let (mut quarantine, now) = (Quarantine::default(), Instant::now());
         for _ in 0..9 {
             assert!(!quarantine.died(now));
             assert_eq!(quarantine.until(now), None);
         }
         assert!(quarantine.died(now));
-        assert_eq!(quarantine.until(now), Some(now + REST_FIRST));
-        assert!(!quarantine.died(now), "deaths of tasks that still ran begin no second rest");
-        assert_eq!(quarantine.until(now + REST_FIRST), None);
+        assert_eq!(quarantine.until(now), Some(now + QUARANTINE_FIRST));
+        assert!(!quarantine.died(now), "deaths of tasks that still ran begin no second one");
+        assert_eq!(quarantine.until(now + QUARANTINE_FIRST), None);
     }
 
     #[test]
@@ -76,16 +77,16 @@ mod tests {
     }
 
     #[test]
-    fn rests_double_until_one_is_forgiven() {
+    fn quarantines_double_until_one_is_forgiven() {
         let (mut quarantine, mut now) = (Quarantine::default(), Instant::now());
         for seconds in [10, 20, 40, 60, 60] {
             assert_eq!((0..10).filter(|_| quarantine.died(now)).count(), 1);
-            let rest = Duration::from_secs(seconds);
-            assert_eq!(quarantine.until(now), Some(now + rest));
-            now += rest + MOMENT;
+            let duration = Duration::from_secs(seconds);
+            assert_eq!(quarantine.until(now), Some(now + duration));
+            now += duration + MOMENT;
         }
         now += FORGIVEN_AFTER;
         assert_eq!((0..10).filter(|_| quarantine.died(now)).count(), 1);
-        assert_eq!(quarantine.until(now), Some(now + REST_FIRST));
+        assert_eq!(quarantine.until(now), Some(now + QUARANTINE_FIRST));
     }
 }

@@ -1,12 +1,12 @@
-//! The numbers that tasks are told by.
+//! Sequence numbers, by which an answer names its task.
 
 use std::hash::{BuildHasher, RandomState};
 
-/// How many low bits count on: two numbers that are handed out close to each other differ for certain.
+/// How many low bits are a counter: numbers that are drawn close to each other differ for certain.
 const COUNTED_BITS: u32 = 20;
 
-/// Sequence numbers, each once; a function can't guess those of tasks that it wasn't told of, and so can't answer
-/// for them.
+/// Sequence numbers, each once. A function can't guess those of tasks that it was not handed, and so can't answer
+/// them.
 #[derive(Debug, Default)]
 pub struct Sequences {
     count: u64,

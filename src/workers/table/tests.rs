@@ -237,3 +237,26 @@ fn a_spare_gets_nothing_before_it_takes_a_place() {
     bench.table.set_unready(other, Phase::Leaving);
     assert!(!bench.table.has_spare());
 }
+
+#[test]
+fn what_waits_behind_heads_is_known_by_its_priority() {
+    let (mut bench, keys) = Bench::with_workers(1);
+    let quick = function(Some(QUICK));
+    assert_eq!(bench.fill(&quick).len(), FLIGHT_MAX);
+    assert_eq!((bench.table.waiting_below(0), bench.table.waiting_below(1)), (vec![], keys.clone()));
+    // All but the head and the last go back; the head is answered, so that the last is the head.
+    let flight: Vec<u64> = bench.table.flight(keys[0]).map(|task| task.sequence).collect();
+    bench.table.take_back(keys[0], &flight[1..FLIGHT_MAX - 1]);
+    assert_eq!(bench.table.waiting_below(1), keys);
+    bench.table.answered(keys[0], flight[0], bench.now).unwrap();
+    assert_eq!(bench.table.waiting_below(1), []);
+    let task = bench.task(&quick, 8);
+    bench.place(task).unwrap();
+    assert_eq!(bench.table.waiting_below(1), keys);
+    bench.table.unplace(keys[0]).unwrap();
+    assert_eq!(bench.table.waiting_below(1), []);
+    let task = bench.task(&quick, 8);
+    bench.place(task).unwrap();
+    bench.table.remove(keys[0]).unwrap();
+    assert_eq!(bench.table.waiting_below(1), []);
+}
