@@ -13,11 +13,11 @@ use crate::transport::{Codec, Header, WriteOutcome};
 impl WorkerSet {
     /// Hands out tasks while a worker takes one.
     pub fn hand_out(&mut self, scheduler: &mut Scheduler) {
-        if !self.table.has_room(self.now) {
-            return;
+        if scheduler.has_parked() && self.table.has_room(self.now) {
+            scheduler.unpark(self.now);
         }
-        scheduler.unpark(self.now);
-        while self.table.has_room(self.now)
+        while scheduler.has_queued()
+            && self.table.has_room(self.now)
             && let Some((task, key)) = scheduler.next_task(self.now, |task| self.table.choose(task, self.now))
             && self.hand(key, task, scheduler)
         {}

@@ -148,12 +148,10 @@ impl<H> WorkerTable<H> {
     }
 
     fn workers(&self) -> impl Iterator<Item = (WorkerKey, &WorkerSlot<H>)> {
-        let keyed = |(slot, worker): (usize, &'_ Option<WorkerSlot<H>>)| {
-            let birth = worker.as_ref()?.birth;
-            Some(WorkerKey { slot, birth })
-        };
-        let keys = self.slots.iter().enumerate().filter_map(keyed);
-        keys.zip(self.slots.iter().flatten())
+        self.slots.iter().enumerate().filter_map(|(slot, worker)| {
+            let worker = worker.as_ref()?;
+            Some((WorkerKey { slot, birth: worker.birth }, worker))
+        })
     }
 
     /// All workers.

@@ -41,6 +41,16 @@ impl Parked {
 }
 
 impl Scheduler {
+    /// Whether a job is queued. (It may have no work.)
+    pub fn has_queued(&self) -> bool {
+        self.queue.front().is_some()
+    }
+
+    /// Whether any job is parked.
+    pub fn has_parked(&self) -> bool {
+        !self.parked.is_empty()
+    }
+
     /// The next task, and where it goes. `choose` says which worker would take it; `None` if none would: then nothing
     /// is handed out. Called until it returns `None`, after one [`Scheduler::unpark`].
     pub fn next_task<W>(
