@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::plan::{self, Plan};
 use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::object_server::Calls;
-use crate::pool::{Function, Functions, Origin, Pools, Workshop};
+use crate::pool::{Function, Functions, PoolContext, Pools, SpawnerKey};
 use crate::process::{
     CommandOutput, Family, FunctionTypes, Generation, Late, LoadCommand, LoadList, Preload, RuntimeSpec,
     Spawner,
@@ -222,8 +222,8 @@ impl Loaded {
         let spawners = self
             .0
             .into_iter()
-            .map(|loaded| (Origin { runtime: loaded.runtime, preload: loaded.preload }, loaded.spawner));
-        let workshop = Workshop {
+            .map(|loaded| (SpawnerKey { runtime: loaded.runtime, preload: loaded.preload }, loaded.spawner));
+        let context = PoolContext {
             processes: config.workers,
             processes_max: limits.pool_workers_max,
             preload: plan::preload_of_all(config),
@@ -234,7 +234,7 @@ impl Loaded {
             log_bytes_max: config.limits.log_bytes_max,
             output_to_stderr: config.worker_output == WorkerOutput::Stderr,
         };
-        let pools = Pools::new(workshop, spawners.collect());
+        let pools = Pools::new(context, spawners.collect());
         for new in planned {
             let name = Arc::clone(&new.name);
             let loaded = pools.load(new.runtime, new.options.preload).await;

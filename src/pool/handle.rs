@@ -27,7 +27,7 @@ pub struct PoolSpec {
     pub workers: WorkerSpec,
 }
 
-/// A pool. Clones are the same pool, and cost one count.
+/// A pool. Clones are the same pool; one costs an atomic increment.
 #[derive(Debug, Clone)]
 pub struct Pool(Arc<Inner>);
 
@@ -42,7 +42,7 @@ pub struct Inner {
     pub permanent: bool,
     /// From a fork to a worker's first word, at most.
     pub start_timeout: Duration,
-    /// What else was said of it.
+    /// The other options.
     pub options: Arc<PoolOptions>,
     settings: Settings,
     store: Arc<dyn Store>,
@@ -50,7 +50,7 @@ pub struct Inner {
     health: watch::Receiver<PoolHealth>,
 }
 
-/// What changes in a pool's life by request.
+/// The settings of a pool that requests change.
 #[derive(Debug)]
 struct Settings {
     processes: AtomicUsize,
@@ -138,7 +138,7 @@ impl Pool {
         pool
     }
 
-    /// Takes a job. It ends in its record, whatever happens.
+    /// Submits a job. It ends in its record, whatever happens.
     pub fn submit(&self, submission: Submission) {
         let sent = self.sender.send(Event::Submit(Box::new(submission)));
         // The actor has ended.
@@ -158,12 +158,12 @@ impl Pool {
         self.send(Event::Feed(record.number, more));
     }
 
-    /// The client of a stream took records: more may be made.
-    pub fn nudge(&self, record: &Record) {
+    /// The client of a stream took records: more may be produced.
+    pub fn wake(&self, record: &Record) {
         self.send(Event::Wake(record.number));
     }
 
-    /// Nobody wants this job's value any more: what waits is dropped, what runs ends and is discarded.
+    /// The job's client has left: what waits is dropped, what runs is run to its end and its value discarded.
     pub fn abandon(&self, record: &Record) {
         self.send(Event::Abandon(record.number));
     }
@@ -217,7 +217,7 @@ impl Pool {
         self.health.borrow().usable
     }
 
-    /// Waits until all its workers take tasks, or it is known that they never will (`None`: it was stopped
+    /// Waits until all its workers take tasks. The error says why they never will (`None`: the pool was stopped
     /// meanwhile).
     pub async fn made(&self) -> Result<(), Option<Arc<BootFailure>>> {
         let mut health = self.health.clone();
@@ -233,7 +233,7 @@ impl Pool {
         self.advance(PoolState::Running);
     }
 
-    /// Has so many workers, and spare ones, from now on; those that are too many end what they run.
+    /// Changes how many workers, and spare ones, it has; surplus workers end what they run.
     pub fn resize(&self, processes: usize, spare_workers: usize) {
         self.settings.processes.store(processes, Ordering::Relaxed);
         self.settings.spare_workers.store(spare_workers, Ordering::Relaxed);
@@ -301,7 +301,7 @@ mod tests {
         };
         Pool(Arc::new(Inner {
             name: "p".into(),
-            runtime: "native",
+            runtime: Runtime::Native,
             permanent: false,
             start_timeout: Duration::ZERO,
             options: Arc::default(),
@@ -315,13 +315,14 @@ mod tests {
     #[test]
     fn a_job_that_comes_after_the_actors_end_ends_too() {
         for (state, code) in [
-            (PoolState::Running, FailureCode::Interrupted),
+            (PoolState::Running, FailureCode::NotStarted),
             (PoolState::Terminated, FailureCode::PoolTerminated),
         ] {
             let record = Arc::new(Record::new(NewJob {
                 kind: JobKind::Apply,
                 function: "f".into(),
                 pool: "p".into(),
+                owner: None,
                 total: 1,
                 chunksize: None,
                 retained: false,
@@ -330,7 +331,7 @@ mod tests {
             let arguments = Bytes::from_static(b"[]");
             without_actor(state).submit(Submission {
                 record: Arc::clone(&record),
-                function: Arc::new(Function::new("f", "native", None, None)),
+                function: Arc::new(Function::new("f", Runtime::Native, None, None)),
                 work: Work::Call { arguments, keywords: None, typed: false },
                 permit: Admission::new(1, 1).reserve().into_permit().unwrap(),
             });

@@ -19,7 +19,7 @@ pub use crate::scheduler::{Function, Submission, Work};
 pub use crate::workers::{BootFailure, BootReason, PoolOptions, WorkerSpec, WorkerView};
 pub use handle::{Pool, PoolSpec, PoolState, PoolView};
 pub use registry::{
-    Functions, Misfit, NewPool, NotMade, Origin, Pools, TooManyWorkers, Workshop, pick_initializer,
+    Functions, NewPool, NotMade, PlanError, PoolContext, Pools, SpawnerKey, TooManyWorkers, pick_initializer,
     pick_runtime,
 };
-pub use stream::{Held, Sink};
+pub use stream::{ByteGauge, Sink};

@@ -14,12 +14,12 @@ use crate::runtime::Runtime;
 use crate::scheduler::Function;
 use crate::workers::{BootFailure, BootReason, PoolOptions, WorkerSpec};
 
-/// What workers that load side by side are given at most beyond the start clock.
+/// What is added to the start timeout, at most, where workers load code at the same time.
 const LOADING_MAX: Duration = Duration::from_secs(600);
 
 /// What all pools have in common.
 #[derive(Debug)]
-pub struct Workshop {
+pub struct PoolContext {
     /// Worker processes of a pool that does not say how many.
     pub processes: usize,
     /// Worker processes of all pools; those made at start are always made.
@@ -40,14 +40,14 @@ pub struct Workshop {
     pub output_to_stderr: bool,
 }
 
-/// A pool that is wanted.
+/// A pool to be made.
 #[derive(Debug)]
 pub struct NewPool {
     /// Its name.
     pub name: Arc<str>,
-    /// Its runtime, one of the workshop's.
+    /// Its runtime, one of the context's.
     pub runtime: Runtime,
-    /// Worker processes; as the workshop's if left out.
+    /// Worker processes; as the context's if left out.
     pub processes: Option<usize>,
     /// The rest.
     pub options: PoolOptions,
@@ -79,9 +79,9 @@ pub struct TooManyWorkers {
     pub most: usize,
 }
 
-/// Why what is asked of a pool can't be had.
+/// Why a pool can't be made as it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Misfit {
+pub enum PlanError {
     /// Several runtimes are served and none is named.
     #[error("runtime must be given: one of {0}")]
     RuntimeMissing(String),
@@ -111,7 +111,7 @@ pub type Functions = BTreeMap<Arc<str>, Arc<Function>>;
 
 /// Where a worker comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Origin {
+pub struct SpawnerKey {
     /// Its runtime.
     pub runtime: Runtime,
     /// What of the code is loaded before its fork.
@@ -121,36 +121,36 @@ pub struct Origin {
 /// The pools.
 #[derive(Debug)]
 pub struct Pools {
-    workshop: Workshop,
+    context: PoolContext,
     /// Where the workers of each runtime come from, by what is loaded before their fork; none any more once the
     /// server ends.
-    spawners: RwLock<BTreeMap<Origin, Spawner>>,
-    /// One kind of workers is made possible at a time.
+    spawners: RwLock<BTreeMap<SpawnerKey, Spawner>>,
+    /// Zygotes are started one at a time.
     loading: tokio::sync::Mutex<()>,
     by_name: RwLock<BTreeMap<Arc<str>, Pool>>,
 }
 
 impl Pools {
     /// None so far.
-    pub fn new(workshop: Workshop, spawners: BTreeMap<Origin, Spawner>) -> Self {
+    pub fn new(context: PoolContext, spawners: BTreeMap<SpawnerKey, Spawner>) -> Self {
         Self {
-            workshop,
+            context,
             spawners: RwLock::new(spawners),
             loading: tokio::sync::Mutex::default(),
             by_name: RwLock::default(),
         }
     }
 
-    /// Makes sure that workers of this kind can be had: the first time that is asked for, a zygote is started.
+    /// Starts a zygote for workers of this kind, unless there is one.
     pub async fn load(&self, runtime: Runtime, preload: Preload) -> Result<(), BootFailure> {
-        let origin = Origin { runtime, preload };
+        let key = SpawnerKey { runtime, preload };
         let _one_at_a_time = self.loading.lock().await;
         let other = {
             let spawners = self.spawners.read();
-            if spawners.contains_key(&origin) {
+            if spawners.contains_key(&key) {
                 return Ok(());
             }
-            let mut others = spawners.iter().filter(|(origin, _)| origin.runtime == runtime);
+            let mut others = spawners.iter().filter(|(key, _)| key.runtime == runtime);
             // `auto` and `on` are the same where nothing is left to workers.
             let same = |spawner: &Spawner| preload != Preload::Off && spawner.loading().is_none();
             let other = others.clone().find(|(_, spawner)| same(spawner));
@@ -170,40 +170,40 @@ impl Pools {
         };
         let mut spawners = self.spawners.write();
         if !spawners.is_empty() {
-            spawners.insert(origin, spawner);
+            spawners.insert(key, spawner);
         }
         Ok(())
     }
 
     /// The runtime that is asked for; it may be left out where there is only one.
-    pub fn runtime(&self, asked: Option<&str>) -> Result<Runtime, Misfit> {
-        let mut known: Vec<_> = self.spawners.read().keys().map(|origin| origin.runtime).collect();
+    pub fn runtime(&self, asked: Option<&str>) -> Result<Runtime, PlanError> {
+        let mut known: Vec<_> = self.spawners.read().keys().map(|key| key.runtime).collect();
         known.dedup();
         pick_runtime(&known, asked)
     }
 
     /// Starts a pool. It takes no work before [`Pool::open`].
     pub fn make(&self, new: NewPool) -> Result<Pool, NotMade> {
-        let origin = Origin { runtime: new.runtime, preload: new.options.preload };
-        let spawner = self.spawners.read().get(&origin).cloned().ok_or(NotMade::UnknownRuntime)?;
+        let key = SpawnerKey { runtime: new.runtime, preload: new.options.preload };
+        let spawner = self.spawners.read().get(&key).cloned().ok_or(NotMade::UnknownRuntime)?;
         let mut by_name = self.by_name.write();
         if by_name.contains_key(&new.name) {
             return Err(NotMade::AlreadyExists);
         }
-        let workshop = &self.workshop;
-        let processes = new.processes.unwrap_or(workshop.processes);
+        let context = &self.context;
+        let processes = new.processes.unwrap_or(context.processes);
         let loading = spawner.loading();
         let spare_workers = new.options.spare_workers.unwrap_or(usize::from(loading.is_some()));
         if !new.permanent {
             self.check_workers(by_name.values(), processes + spare_workers)?;
         }
-        // Workers that load side by side take longer, each of them.
+        // Workers that load code at the same time take longer, each of them.
         let together = u32::try_from(processes + spare_workers).unwrap_or(u32::MAX);
         let start_timeout =
-            workshop.start_timeout + loading.unwrap_or_default().saturating_mul(together).min(LOADING_MAX);
+            context.start_timeout + loading.unwrap_or_default().saturating_mul(together).min(LOADING_MAX);
         let pool = Pool::start(PoolSpec {
             permanent: new.permanent,
-            store: Arc::clone(&workshop.store),
+            store: Arc::clone(&context.store),
             workers: WorkerSpec {
                 pool: Arc::clone(&new.name),
                 runtime: new.runtime,
@@ -211,11 +211,11 @@ impl Pools {
                 spare_workers,
                 options: Arc::new(new.options),
                 spawner,
-                calls: workshop.calls.clone(),
+                calls: context.calls.clone(),
                 start_timeout,
-                result_bytes_max: workshop.result_bytes_max,
-                log_bytes_max: workshop.log_bytes_max,
-                output_to_stderr: workshop.output_to_stderr,
+                result_bytes_max: context.result_bytes_max,
+                log_bytes_max: context.log_bytes_max,
+                output_to_stderr: context.output_to_stderr,
             },
         });
         by_name.insert(new.name, pool.clone());
@@ -247,7 +247,7 @@ impl Pools {
         more: usize,
     ) -> Result<(), TooManyWorkers> {
         let wanted = others.map(|pool| pool.processes() + pool.spare_workers()).sum::<usize>() + more;
-        let most = self.workshop.processes_max;
+        let most = self.context.processes_max;
         if wanted > most { Err(TooManyWorkers { wanted, most }) } else { Ok(()) }
     }
 
@@ -273,7 +273,7 @@ impl Pools {
 
     /// What is loaded before the workers of a Python pool that does not say are forked.
     pub fn preload(&self) -> Preload {
-        self.workshop.preload
+        self.context.preload
     }
 
     /// Its name is free again.
@@ -283,14 +283,14 @@ impl Pools {
 }
 
 /// The runtime among these that is asked for; it may be left out where there is only one.
-pub fn pick_runtime(known: &[Runtime], asked: Option<&str>) -> Result<Runtime, Misfit> {
+pub fn pick_runtime(known: &[Runtime], asked: Option<&str>) -> Result<Runtime, PlanError> {
     let names = || known.iter().map(|runtime| runtime.name()).collect::<Vec<_>>().join(", ");
     match (asked, known) {
         (None, [only]) => Ok(*only),
-        (None, _) => Err(Misfit::RuntimeMissing(names())),
+        (None, _) => Err(PlanError::RuntimeMissing(names())),
         (Some(asked), _) => {
             let unknown =
-                || Misfit::RuntimeUnknown { asked: asked.chars().take(200).collect(), known: names() };
+                || PlanError::RuntimeUnknown { asked: asked.chars().take(200).collect(), known: names() };
             known.iter().find(|runtime| runtime.name() == asked).copied().ok_or_else(unknown)
         }
     }
@@ -302,13 +302,13 @@ pub fn pick_initializer(
     functions: &Functions,
     name: &str,
     arguments: Option<&str>,
-) -> Result<Initializer, Misfit> {
+) -> Result<Initializer, PlanError> {
     let Some(function) = functions.get(name) else {
-        return Err(Misfit::InitializerUnknown(name.chars().take(200).collect()));
+        return Err(PlanError::InitializerUnknown(name.chars().take(200).collect()));
     };
     if function.runtime != runtime {
         let (function, runtime) = (function.name.to_string(), function.runtime);
-        return Err(Misfit::InitializerForeign { function, runtime });
+        return Err(PlanError::InitializerForeign { function, runtime });
     }
     let arguments = arguments.unwrap_or("[]").into();
     Ok(Initializer { function: Arc::clone(&function.name), arguments })

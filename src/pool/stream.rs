@@ -14,9 +14,9 @@ pub struct Sink {
     /// Each with its item's index.
     pub records: mpsc::UnboundedSender<(u64, Bytes)>,
     /// Bytes of items that were fed and have no record yet; they hold back the feeding.
-    pub fed: Arc<Held>,
+    pub fed: Arc<ByteGauge>,
     /// Bytes of records that the client hasn't taken yet; they hold back the hand-out.
-    pub held: Arc<Held>,
+    pub held: Arc<ByteGauge>,
 }
 
 impl ItemSink for Sink {
@@ -27,7 +27,7 @@ impl ItemSink for Sink {
     }
 
     fn is_over_limit(&self) -> bool {
-        self.held.is_full()
+        self.held.is_over_limit()
     }
 
     fn awaited(&self) -> Option<u64> {
@@ -44,18 +44,18 @@ impl ItemSink for Sink {
 }
 
 /// Above so many bytes at one end of a stream, nothing more is taken at the other.
-const HELD_BYTES_MAX: usize = 4 << 20;
+const GAUGE_BYTES_MAX: usize = 4 << 20;
 
 /// Bytes that are buffered at one end of a stream.
 #[derive(Debug, Default)]
-pub struct Held {
+pub struct ByteGauge {
     bytes: AtomicUsize,
     freed: Notify,
     /// One more than the index of the record that those buffered wait for; 0: they wait for none.
     awaited: AtomicU64,
 }
 
-impl Held {
+impl ByteGauge {
     /// None yet.
     pub fn new() -> Arc<Self> {
         Arc::default()
@@ -69,7 +69,7 @@ impl Held {
     /// Less; `true` if it is below the limit again.
     pub fn sub(&self, bytes: usize) -> bool {
         let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        let freed = before > HELD_BYTES_MAX && before - bytes <= HELD_BYTES_MAX;
+        let freed = before > GAUGE_BYTES_MAX && before - bytes <= GAUGE_BYTES_MAX;
         if freed {
             self.freed.notify_one();
         }
@@ -77,15 +77,15 @@ impl Held {
     }
 
     /// Whether it is over the limit.
-    pub fn is_full(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) > HELD_BYTES_MAX
+    pub fn is_over_limit(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > GAUGE_BYTES_MAX
     }
 
     /// What is buffered can't be taken before the record of this item; `true` if that item must be let through now.
     pub fn wait_for(&self, item: Option<u64>) -> bool {
         let awaited = item.map_or(0, |item| item + 1);
         let before = self.awaited.swap(awaited, Ordering::Relaxed);
-        awaited != 0 && awaited != before && self.is_full()
+        awaited != 0 && awaited != before && self.is_over_limit()
     }
 
     /// The item that all wait for.
@@ -95,7 +95,7 @@ impl Held {
 
     /// Waits until it is below the limit; one waits at a time.
     pub async fn room(&self) {
-        while self.is_full() {
+        while self.is_over_limit() {
             self.freed.notified().await;
         }
     }

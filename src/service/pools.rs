@@ -9,7 +9,7 @@ use super::request::WantedPool;
 use super::{Parts, Service};
 use crate::names::is_name;
 use crate::pool::{
-    Misfit, NewPool, NotMade, Pool, PoolOptions, PoolState, Preload, Runtime, pick_initializer,
+    NewPool, NotMade, PlanError, Pool, PoolOptions, PoolState, Preload, Runtime, pick_initializer,
 };
 
 /// Beyond the workers' own start clock.
@@ -145,7 +145,7 @@ impl Parts {
             ));
         }
         let runtime =
-            self.pools.runtime(wanted.runtime.as_deref()).map_err(|misfit| self.of_misfit(&misfit))?;
+            self.pools.runtime(wanted.runtime.as_deref()).map_err(|error| self.of_plan_error(&error))?;
         let is_python = runtime == Runtime::Python;
         let preload = wanted.preload.and_then(Preload::of_word).unwrap_or(self.pools.preload());
         if wanted.preload == Some("off") && !is_python {
@@ -157,7 +157,7 @@ impl Parts {
         }
         let initializer = wanted.initializer.as_deref().map(|name| {
             pick_initializer(runtime, &self.functions, name, wanted.initargs.as_deref())
-                .map_err(|misfit| self.of_misfit(&misfit))
+                .map_err(|error| self.of_plan_error(&error))
         });
         Ok(NewPool {
             name: wanted.name.into(),
@@ -176,15 +176,15 @@ impl Parts {
         })
     }
 
-    fn of_misfit(&self, misfit: &Misfit) -> Refusal {
-        match misfit {
-            Misfit::RuntimeMissing(_) | Misfit::RuntimeUnknown { .. } => {
-                invalid("runtime", misfit.to_string())
+    fn of_plan_error(&self, error: &PlanError) -> Refusal {
+        match error {
+            PlanError::RuntimeMissing(_) | PlanError::RuntimeUnknown { .. } => {
+                invalid("runtime", error.to_string())
             }
-            Misfit::InitializerForeign { .. } => invalid("initializer", misfit.to_string()),
-            Misfit::InitializerUnknown(name) => match self.function(name) {
+            PlanError::InitializerForeign { .. } => invalid("initializer", error.to_string()),
+            PlanError::InitializerUnknown(name) => match self.function(name) {
                 Err(refusal) => refusal,
-                Ok(_) => invalid("initializer", misfit.to_string()),
+                Ok(_) => invalid("initializer", error.to_string()),
             },
         }
     }

@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::request::{Caller, ItemStream};
 use super::submit::JobPlan;
 use crate::jobs::{Admission, JobKind, Outcome, Record, Reservation};
-use crate::pool::{Held, Pool, Sink, Work};
+use crate::pool::{ByteGauge, Pool, Sink, Work};
 
 /// Items that may be between what was fed and what was taken, at least and at most.
 const WINDOW_ITEMS_MIN: usize = 1 << 10;
@@ -37,7 +37,7 @@ pub struct Feeder {
     record: Arc<Record>,
     window: Arc<Semaphore>,
     /// Bytes of items that were fed and have no record yet.
-    fed: Arc<Held>,
+    fed: Arc<ByteGauge>,
     broken: Broken,
     admission: Admission,
     chunksize: usize,
@@ -87,7 +87,7 @@ pub struct Records {
     pool: Pool,
     record: Arc<Record>,
     records: mpsc::UnboundedReceiver<(u64, Bytes)>,
-    held: Arc<Held>,
+    held: Arc<ByteGauge>,
     window: Arc<Semaphore>,
     broken: Broken,
     feeding: AbortHandle,
@@ -167,7 +167,7 @@ impl Records {
             *next += 1;
         }
         if self.held.wait_for((!waiting.is_empty()).then_some(*next)) {
-            self.pool.nudge(&self.record);
+            self.pool.wake(&self.record);
         }
         let mut more = true;
         for (index, record) in due {
@@ -182,7 +182,7 @@ impl Records {
         let more = write(index, record);
         self.taken += 1;
         if self.held.sub(record.len()) {
-            self.pool.nudge(&self.record);
+            self.pool.wake(&self.record);
         }
         more
     }
@@ -224,7 +224,7 @@ impl Service {
         let job = self.accept(caller, plan, terms, room)?;
         let record = Arc::clone(&job.record);
         let (sender, records) = mpsc::unbounded_channel();
-        let (fed, held) = (Held::new(), Held::new());
+        let (fed, held) = (ByteGauge::new(), ByteGauge::new());
         let sink = Sink { records: sender, fed: Arc::clone(&fed), held: Arc::clone(&held) };
         job.start(Work::Feed { spread: false, sink: Box::new(sink) });
 

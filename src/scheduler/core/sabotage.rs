@@ -185,7 +185,7 @@ impl Sabotaged {
         self.scheduler.drain();
     }
 
-    pub fn end_all(&mut self, failure: &Failure) {
+    pub fn end_all(&mut self, failure: impl Fn(bool) -> Failure) {
         self.scheduler.end_all(failure);
     }
 

@@ -15,8 +15,9 @@ use super::super::event::JobEvent;
 use super::super::function::Function;
 use super::super::limit::ConcurrencyPermit;
 use super::super::task::Task;
-use super::model::{Checked, Job, Kind, Lines, Place, Rule, Turns, check};
+use super::model::{Checked, Job, Kind, Lines, Place, Rule, Turns, check, with_codes};
 use crate::jobs::{Admission, Failure, FailureCode, Outcome};
+use crate::runtime::Runtime;
 
 /// Tasks in one flight.
 const FLIGHT_MAX: usize = 3;
@@ -119,7 +120,7 @@ impl World {
         let woken = Arc::new(Woken::default());
         let limit = |index: usize| (index == 2 || index == 4).then_some(RUNNING_MAX);
         let function = |index: usize| {
-            Arc::new(Function::new(&format!("f{index}"), "native", None, None).at_most(limit(index)))
+            Arc::new(Function::new(&format!("f{index}"), Runtime::Native, None, None).at_most(limit(index)))
         };
         Self {
             scheduler: Sabotaged::new(bug, "p".into(), Waker::from(Arc::clone(&woken))),
@@ -410,13 +411,15 @@ impl World {
                 None => job.end(),
             };
             let (is, text) = match &outcome {
-                Outcome::Value(value) => (Ok(()), Some(value.pieces.concat())),
+                Outcome::Value(value) => {
+                    (Ok(()), Some(with_codes(&String::from_utf8_lossy(&value.pieces.concat()))))
+                }
                 Outcome::Failure(failure) => (Err(failure.code), None),
             };
             check(expected == Some(is), Rule::EndsOnce, || {
                 format!("job {number} ends as {is:?} and should as {expected:?}: {job:?}")
             })?;
-            check(text.is_none_or(|text| text == job.value().as_bytes()), Rule::EndsOnce, || {
+            check(text.is_none_or(|text| text == job.value()), Rule::EndsOnce, || {
                 format!("the value of job {number} is {outcome:?}, not {}", job.value())
             })?;
             if job.kind == Kind::Stream && is.is_ok() {
@@ -475,7 +478,7 @@ fn count(items: u64) -> usize {
 fn check_records(number: u64, job: &Job) -> Checked {
     let mut records: Vec<(u64, String)> = Vec::new();
     for (index, record) in job.client.records.lock().iter() {
-        records.push((*index, String::from_utf8_lossy(record).into_owned()));
+        records.push((*index, with_codes(&String::from_utf8_lossy(record))));
     }
     records.sort();
     let done = |(index, item): (usize, &super::model::Item)| match &item.place {

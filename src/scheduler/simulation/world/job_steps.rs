@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::super::super::core::sabotage::Sabotaged;
 use super::super::super::task::{Submission, Work};
-use super::super::model::{Client, Item, Job, Kind, Place, ToClient, render};
+use super::super::model::{Client, Item, Job, Kind, Place, ToClient};
 use super::World;
 use crate::jobs::{FailureCode, JobKind, NewJob, Record, Terms};
 use crate::scheduler::Cancelling;
@@ -44,14 +44,15 @@ impl World {
         let items = Bytes::from([&b"["[..], &numbers(0, total), b"]"].concat());
         let work = match kind {
             Kind::Apply => Work::Call { arguments: items, keywords: None, typed: false },
-            Kind::Map => Work::Map { items, chunksize, spread: false, collect: None },
-            Kind::Items => Work::Map { items, chunksize, spread: false, collect: Some(render) },
+            Kind::Map => Work::Map { items, chunksize, spread: false, collect: false },
+            Kind::Items => Work::Map { items, chunksize, spread: false, collect: true },
             Kind::Stream => Work::Feed { spread: false, sink: Box::new(ToClient(Arc::clone(&client))) },
         };
         let record = Arc::new(Record::new(NewJob {
             kind: JobKind::Map,
             function: Arc::clone(&self.functions[function].name),
             pool: "p".into(),
+            owner: None,
             total: total as u64,
             chunksize: None,
             retained: false,
@@ -144,7 +145,7 @@ impl World {
     pub(super) fn drain(&mut self) {
         (0..4).for_each(|worker| self.take_back(worker, None));
         for job in self.jobs.values_mut().filter(|job| !job.is_started && job.is_live()) {
-            job.must_end = Some(FailureCode::Interrupted);
+            job.must_end = Some(FailureCode::NotStarted);
         }
         self.scheduler.drain();
     }
@@ -153,7 +154,7 @@ impl World {
         for job in self.jobs.values_mut().filter(|job| job.is_live()) {
             job.must_end = Some(FailureCode::PoolTerminated);
         }
-        self.scheduler.end_all(&super::failure(FailureCode::PoolTerminated));
+        self.scheduler.end_all(|_| super::failure(FailureCode::PoolTerminated));
     }
 
     pub(super) fn feed(&mut self, number: u8, what: u8) {
