@@ -163,6 +163,9 @@ pub async fn attend(
         log_open: true,
         closed_at: None,
     };
+    // Made once: it would be registered anew in each round.
+    let flush = process.flushes.requested.notified();
+    tokio::pin!(flush);
     loop {
         // Asked in each round: a worker that writes without end must not delay it.
         if process.flushes.is_requested.swap(false, Ordering::Acquire) {
@@ -186,7 +189,7 @@ pub async fn attend(
                 tokio::task::yield_now().await;
             }
             () = process.ended() => break,
-            () = process.flushes.requested.notified() => {}
+            () = &mut flush => flush.set(process.flushes.requested.notified()),
             () = past(silent_since), if silent_since.is_some() => {
                 attendant.closed_at = None;
                 report(WorkerEvent::Broken(ProtocolError::Closed));

@@ -55,9 +55,9 @@ pub enum Step {
 impl Step {
     pub fn of([kind, a, b, c]: [u8; 4]) -> Self {
         match kind {
-            0..80 => Self::Submit(a, b, c),
-            80..105 => Self::Read(a),
-            105..150 => Self::Answer(a, b),
+            0..64 => Self::Submit(a, b, c),
+            64..90 => Self::Read(a),
+            90..150 => Self::Answer(a, b),
             150..162 => Self::Part(a, b, c),
             162..174 => Self::Die(a, b),
             174..186 => Self::TakeBack(a),
