@@ -5,6 +5,8 @@ mod per_item;
 #[cfg(test)]
 pub(super) mod sabotage;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,24 +1,24 @@
-//! What may be said of a pool besides its size, and why its workers did not become ready.
+//! The options of a pool besides its size, and why its workers did not become ready.
 
 use crate::jobs::Exception;
 use crate::process::{Initializer, Preload};
 
-/// What may be said of a pool besides its size.
+/// The options of a pool besides its size.
 #[derive(Debug, Clone, Default)]
 pub struct PoolOptions {
     /// Run in each worker before its first task.
     pub initializer: Option<Initializer>,
     /// Tasks that a worker runs before another takes its place.
     pub maxtasksperchild: Option<u64>,
-    /// Up to so many more, drawn for each worker, so that not all are replaced at once.
+    /// Up to so many more, drawn at random for each worker, so that not all are replaced at once.
     pub maxtasksperchild_jitter: u64,
-    /// Bytes that a worker may hold.
+    /// Resident memory that a worker may have, in bytes.
     pub max_rss: Option<u64>,
     /// What of the code is loaded before its workers are forked.
     pub preload: Preload,
-    /// Workers kept ready beyond those that take tasks; by what workers load themselves if left out.
+    /// Workers kept ready beyond those that take tasks. If left out: one if workers load code themselves, else none.
     pub spare_workers: Option<usize>,
-    /// Whether a worker stays in which a task has left threads.
+    /// Whether a worker is kept in which a task has left threads.
     pub keep_threads: bool,
 }
 
@@ -27,7 +27,7 @@ pub struct PoolOptions {
 pub struct BootFailure {
     /// What kind of failure.
     pub reason: BootReason,
-    /// Why, in words.
+    /// The reason, in words.
     pub detail: String,
     /// What the initializer raised.
     pub exception: Option<Exception>,
@@ -56,7 +56,7 @@ impl PoolOptions {
     }
 }
 
-/// A number that nobody needs to guess badly: the standard library seeds its hash maps so.
+/// A random number, from what the standard library seeds its hash maps with.
 fn noise() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0)
