@@ -11,8 +11,8 @@ const AT_ONCE_BYTES_MAX: usize = 256 << 10;
 /// So many at once: more would only take the workers' processors.
 static PERMITS: Semaphore = Semaphore::const_new(2);
 
-/// Does `work`, which reads so many bytes: at once if they are few, else on the blocking pool. If the answer is dropped,
-/// work that has begun goes on, and its result is dropped. It never ends if the server does before.
+/// Does `work`, which reads so many bytes: at once if they are few, else on the blocking pool. If the future is
+/// dropped, work that has begun goes on, and its result is dropped. It never ends if the server does before.
 pub async fn offload<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
     if bytes <= AT_ONCE_BYTES_MAX {
         return work();

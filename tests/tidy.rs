@@ -39,6 +39,7 @@ const ROOMS: Floors = &[
             "worker",
             "schema",
             "names",
+            "runtime",
             "config",
             "sys",
         ],
@@ -60,7 +61,7 @@ const ROOMS: Floors = &[
             "sys",
         ],
     ),
-    ("api", &["service", "processes", "pool", "jobs", "json"]),
+    ("api", &["service", "processes", "pool", "objects", "jobs", "json"]),
     ("service", &["processes", "pool", "objects", "jobs", "schema", "json", "offload", "names", "config"]),
     ("processes", &["object_server", "jobs", "process", "transport", "runtime"]),
     ("pool", &["workers", "scheduler", "object_server", "jobs", "process", "runtime"]),
@@ -354,6 +355,20 @@ fn nothing_unfinished_is_left() {
         }
     }
     expect_none("nothing unfinished is left", &violations);
+}
+
+#[test]
+fn a_module_with_parts_is_a_folder() {
+    let folders: Vec<String> = sources(&["src"])
+        .iter()
+        .filter_map(|source| source.path.rsplit_once('/').map(|(folder, _)| folder.to_owned()))
+        .collect();
+    let beside = |source: &&Source| {
+        source.path.strip_suffix(".rs").is_some_and(|name| folders.iter().any(|f| f == name))
+    };
+    let violations: Vec<String> =
+        sources(&["src"]).iter().filter(beside).map(|source| source.path.clone()).collect();
+    expect_none("a module that has parts is NAME/mod.rs, not NAME.rs beside its folder", &violations);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::super::function::Function;
 use super::super::task::{ItemSink, Submission, Task, Work};
 use super::{Cancelling, Scheduler};
 use crate::jobs::{Admission, Failure, FailureCode, JobKind, NewJob, Outcome, Record, Terms};
+use crate::runtime::Runtime;
 use crate::scheduler::JobEvent;
 
 /// A client that takes everything.
@@ -18,10 +19,6 @@ struct Eager;
 
 impl ItemSink for Eager {
     fn send(&self, _: u64, _: Bytes) {}
-
-    fn render(&self, _: &Failure) -> Vec<u8> {
-        Vec::new()
-    }
 
     fn is_over_limit(&self) -> bool {
         false
@@ -46,6 +43,7 @@ fn submit(scheduler: &mut Scheduler, function: &Arc<Function>, total: u64, work:
         kind: JobKind::Map,
         function: Arc::clone(&function.name),
         pool: "p".into(),
+        owner: None,
         total,
         chunksize: None,
         retained: false,
@@ -76,7 +74,7 @@ fn call() -> Work {
 #[test]
 fn a_parked_stream_without_items_keeps_no_permit_from_others() {
     let (mut scheduler, function) =
-        (scheduler(), Arc::new(Function::new("f", "native", None, None).at_most(Some(1))));
+        (scheduler(), Arc::new(Function::new("f", Runtime::Native, None, None).at_most(Some(1))));
     let stream = submit(&mut scheduler, &function, 0, Work::Feed { spread: false, sink: Box::new(Eager) });
     scheduler.feed(stream, Some((Bytes::from_static(b"1"), 1)));
     let mut running = hand_out(&mut scheduler);
@@ -92,7 +90,7 @@ fn a_parked_stream_without_items_keeps_no_permit_from_others() {
 
 #[test]
 fn a_cancelled_job_whose_task_comes_back_late_ends() {
-    let (mut scheduler, function) = (scheduler(), Arc::new(Function::new("f", "native", None, None)));
+    let (mut scheduler, function) = (scheduler(), Arc::new(Function::new("f", Runtime::Native, None, None)));
     let job = submit(&mut scheduler, &function, 1, call());
     let task = hand_out(&mut scheduler).pop().unwrap();
     assert_eq!(scheduler.cancel(job), Cancelling::InFlight);
