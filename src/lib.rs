@@ -72,8 +72,8 @@
 //! | room | what it is | what never happens there |
 //! |---|---|---|
 //! | `main` | the binary | anything |
-//! | [`program`] | tells a zygote from the command line | anything else |
-//! | [`cli`] | the subcommands, the demo's tour | a socket that is not a client's |
+//! | [`entry`] | tells a zygote from the command line | anything else |
+//! | [`cli`] | the subcommands, their HTTP client, the demo's tour | a socket that is not a client's |
 //! | [`app`] | puts the parts together, stops them in order | a decision about a job |
 //! | [`telemetry`] | log lines | standard output |
 //! | [`http`] | axum: routes, handlers by resource, the one map to statuses | deciding what a request means |
@@ -85,18 +85,21 @@
 //! | [`scheduler`] | what runs next: jobs, queue, limits, timers, results; simulated in tests | I/O, a clock, tokio |
 //! | [`object_server`] | serves workers the objects | a wait for a worker; unbounded memory for one |
 //! | [`objects`] | queues, locks, values, dicts, …, shared by clients and workers | HTTP, a pipe, a held thread |
-//! | [`jobs`] | records: awaited, finished once, expired; the store trait | running anything |
+//! | [`jobs`] | records: awaited, finished once, expired; the store; idempotency keys | running anything |
 //! | [`process`] | zygotes and workers as processes | a task, a job; a fork of the server |
-//! | [`worker`] | child only: becoming a worker, its loop, the runtimes | tokio, a second thread |
+//! | [`worker`] | child only: its loop; the runtimes Python, Rust, programs | tokio, a second thread |
 //! | [`transport`] | frames, packets and pipes: the wire, described for any language | an unbounded length |
 //! | [`schema`] | what arguments must be, and how those by name become a call's | a verdict: the worker has it |
 //! | [`json`] | raw JSON: checked, cut, never built | recursion |
 //! | [`counters`] | the shared page | a decision |
 //! | [`offload`] | long work on large texts, beside the server's thread | a decision |
-//! | [`runtime`] | what functions are written in | anything else |
+//! | [`runtime`] | the names of the runtimes | anything else |
 //! | [`names`] | what pools and objects may be called | anything else |
 //! | [`config`] | every setting, from one table | a socket, a process |
 //! | [`sys`] | the only unsafe | policy |
+//!
+//! Four that sound alike: `process` has the operating system's processes, `processes` the clients' `Process`;
+//! `worker` is what runs in the child, `workers` what the server knows of it.
 
 #![deny(unsafe_code)]
 
@@ -105,6 +108,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod counters;
+pub mod entry;
 pub mod http;
 pub mod jobs;
 pub mod json;
@@ -115,7 +119,6 @@ pub mod offload;
 pub mod pool;
 pub mod process;
 pub mod processes;
-pub mod program;
 pub mod runtime;
 pub mod scheduler;
 pub mod schema;
@@ -126,7 +129,7 @@ pub mod transport;
 pub mod worker;
 pub mod workers;
 
-pub use program::serve;
+pub use entry::serve;
 pub use schemars::{self, JsonSchema};
 pub use worker::objects::{
     Array, Barrier, BoundedSemaphore, Cell, Condition, Connection, Dict, Event, Guard, List, Lock, Namespace,

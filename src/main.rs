@@ -6,5 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: forkpool::sys::Blocks = forkpool::sys::Blocks;
 
 fn main() -> ExitCode {
-    forkpool::program::run()
+    forkpool::entry::run()
 }

@@ -3,6 +3,9 @@
 /// Longest name, in characters.
 const NAME_MAX: usize = 128;
 
+/// What a name is, in words.
+pub const NAME_RULE: &str = "1 to 128 of A-Z, a-z, 0-9, _, . and -, and not . or ..";
+
 /// Whether this is a name: 1 to 128 of `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`, and not `.` or `..`.
 pub fn is_name(name: &str) -> bool {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');

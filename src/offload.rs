@@ -3,13 +3,15 @@
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
 
 use tokio::sync::Semaphore;
 
 /// Work on more bytes than this goes to the blocking pool; on a slow machine they take a millisecond or two.
 const AT_ONCE_BYTES_MAX: usize = 256 << 10;
 /// So many at once: more would only take the workers' processors.
-static PERMITS: Semaphore = Semaphore::const_new(2);
+static PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(AT_ONCE_MAX)));
+const AT_ONCE_MAX: usize = 2;
 
 /// Does `work`, which reads so many bytes: at once if they are few, else on the blocking pool. If the future is
 /// dropped, work that has begun goes on, and its result is dropped. It never ends if the server does before.
@@ -20,7 +22,13 @@ pub async fn offload<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T +
     // Boxed: most work is small, and the futures of handlers stay so, too.
     let elsewhere: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(async move {
         // It is never closed.
-        let _permit = PERMITS.acquire().await;
+        let permit = Arc::clone(&PERMITS).acquire_owned().await;
+        // The work has the permit: it goes on when nobody waits for it any more.
+        let work = move || {
+            let result = work();
+            drop(permit);
+            result
+        };
         match tokio::task::spawn_blocking(work).await {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {

@@ -1,5 +1,9 @@
 //! What travels in requests and answers: types with their schemas, and the reading of bodies and queries.
 //!
+//! Two tables: [`code`] has every code of a problem, [`options`] every option of a submission. [`body`],
+//! [`new_pool`], [`process`] and [`query`] read requests; [`job`], [`list`], [`pool`], [`event`] and [`problem`]
+//! are answers.
+//!
 //! Invariant: no handler logic; arguments are cut out of the body, never built into values.
 
 mod body;

@@ -1,4 +1,7 @@
 //! Puts the parts together: the order of start and stop.
+//!
+//! [`plan`] holds the configuration against the code that was loaded, [`runtimes`] makes the parts (zygotes,
+//! functions, pools, what bounds Processes), [`stop`] ends them.
 
 mod plan;
 mod runtimes;

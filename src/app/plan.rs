@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::{self, Config, PoolConfig};
-use crate::names::is_name;
+use crate::names::{NAME_RULE, is_name};
 use crate::pool::{Functions, NewPool, PoolOptions, Preload, Runtime, pick_initializer, pick_runtime};
 
 /// What is made at start.
@@ -53,7 +53,7 @@ fn new_pool(
     preload: config::Preload,
 ) -> Result<NewPool, String> {
     if !is_name(name) {
-        return Err("a name is 1 to 128 of A-Z, a-z, 0-9, _, . and -, and not . or ..".into());
+        return Err(format!("a name is {NAME_RULE}"));
     }
     if said.initargs.is_some() && said.initializer.is_none() {
         return Err("initargs are the arguments of an initializer, which is missing".into());

@@ -1,7 +1,7 @@
-//! A small blocking HTTP/1.1 client for the demo: one request a connection, JSON both ways, bounded
-//! in time and size.
+//! A small blocking HTTP/1.1 client for the demo's tour and `healthcheck`: one request a connection, JSON both
+//! ways, bounded in time and size.
 //!
-//! It speaks what the tour needs and no more: no TLS, no redirects, no connection kept.
+//! It speaks what they need and no more: no TLS, no redirects, no connection kept.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

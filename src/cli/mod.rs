@@ -1,4 +1,6 @@
-//! The command: subcommands, their help, and the way from arguments to what runs.
+//! The command line: subcommands, their help, and the way from arguments to what runs. [`client`] is the HTTP
+//! client of those that need one, [`tour`] what `demo` shows, [`embedded`] the command line of a program with
+//! functions of its own.
 //!
 //! Exit statuses: 0 well, 1 what was asked for failed, 2 wrong usage or configuration, 130
 //! interrupted.
@@ -7,10 +9,10 @@ mod check_config;
 mod child;
 mod client;
 mod demo;
+mod embedded;
 mod folder;
 mod healthcheck;
 mod openapi;
-mod program;
 mod serve;
 mod tour;
 
@@ -92,7 +94,7 @@ pub fn run() -> ExitCode {
 /// Serves the functions of the program that this is in, and what its flags add; `own`: whether it has any.
 #[must_use]
 pub fn serve(own: bool) -> ExitCode {
-    program::run(std::env::args_os(), own)
+    embedded::run(std::env::args_os(), own)
 }
 
 /// Says that the program itself is wrong.

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::names::nearest;
+use super::nearest::nearest;
 use super::{ConfigError, ServeFlags};
 
 /// Reads and checks the file; nothing that it leaves out is filled in.

@@ -1,21 +1,22 @@
 //! Every setting, typed. The only reader of flags, environment and files.
 //!
-//! Flags win over `FORKPOOL_*` environment variables, which win over the TOML file, which wins over
-//! the defaults. All of them stand in one table, `settings.rs`. Nothing here opens a socket or starts a process.
+//! Flags win over `FORKPOOL_*` environment variables, which win over the TOML file, which wins over the defaults.
+//! All of them stand in one table, `settings.rs`. What has a table of its own in the file: [`commands`] (programs
+//! that are offered as functions), [`pools`] (and functions). Nothing here opens a socket or starts a process.
 
 mod bind;
 mod commands;
 mod file;
 mod flags;
-#[cfg(test)]
-mod manual;
-mod names;
+mod nearest;
 mod pools;
 mod processors;
 mod public;
 pub(crate) mod quantity;
 mod setting;
 mod settings;
+#[cfg(test)]
+mod settings_docs;
 mod shell_words;
 mod targets;
 mod tokens;
@@ -25,7 +26,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use names::unknown_variables;
+pub use nearest::unknown_variables;
 pub use pools::{FunctionConfig, FunctionTables, InitArgs, PoolConfig, PoolTables};
 pub use public::{HostName, PublicUrl};
 pub use quantity::Preload;

@@ -166,7 +166,7 @@ settings! {
         /// Finished jobs kept; beyond, the oldest expire early
         finished_jobs as finished_jobs_max: Count<1, 100_000_000> = "1000000";
 
-        /// Bytes of their values; beyond, the oldest expire early
+        /// Bytes of them: values, logs, and what else they take; beyond, the oldest expire early
         finished_bytes as finished_bytes_max: Store = "1GiB";
 
         /// Worker processes of all pools, those made at start included; a pool that would have more: 503

@@ -81,6 +81,12 @@ impl Store for MemoryStore {
         true
     }
 
+    fn grow(&self, id: JobId, bytes: usize) {
+        let mut tables = self.tables.lock();
+        tables.ended.grow(&id, bytes);
+        tables.let_go(&self.retention, Instant::now());
+    }
+
     fn get(&self, id: JobId) -> Lookup {
         let now = Instant::now();
         let tables = self.tables.lock();

@@ -1,4 +1,7 @@
-//! Job records: made, awaited, finished once, listed, expired.
+//! Job records: made, awaited, finished once, listed, expired; and the idempotency keys of requests.
+//!
+//! [`record`] is a job, [`outcome`] its end, [`terms`] what was asked for. [`store`] says what keeps records,
+//! [`memory`] does; [`admission`] bounds what is accepted, [`retention`] what is kept.
 //!
 //! Invariant: nothing here runs anything or speaks HTTP; a record ends exactly once, and whoever waits for it is
 //! told.
@@ -7,7 +10,7 @@ mod admission;
 mod expired_ids;
 mod follow;
 mod id;
-mod keys;
+mod idempotency_keys;
 mod memory;
 mod outcome;
 mod output;
@@ -19,7 +22,7 @@ mod terms;
 pub use admission::{Admission, Overloaded, Permit, Reservation};
 pub use follow::{Following, Moment};
 pub use id::JobId;
-pub use keys::{Answer, Claim, ClaimGuard, Fingerprint, KeyBounds, Keys, Pending, StoredAnswer};
+pub use idempotency_keys::{Answer, Claim, ClaimGuard, Fingerprint, KeyBounds, Keys, Pending, StoredAnswer};
 pub use memory::{MemoryStore, Retention};
 pub use outcome::{Exception, Failure, FailureCode, Outcome, Value};
 pub use output::KeptOutput;

@@ -248,12 +248,16 @@ impl Record {
         }
     }
 
-    /// Its tasks printed something; so many bytes are kept in all.
-    pub fn append_log(&self, output: &[u8], bytes_max: usize) {
+    /// Its tasks printed something; so many bytes are kept in all. How many more are kept of a job that has ended.
+    pub fn append_log(&self, output: &[u8], bytes_max: usize) -> usize {
         let mut live = self.live.lock();
+        let before = live.output.bytes().len();
         live.output.append(output, bytes_max);
+        let more = live.output.bytes().len().saturating_sub(before);
+        let has_ended = live.outcome.is_some();
         drop(live);
         self.tell_followers();
+        if has_ended { more } else { 0 }
     }
 
     fn tell_followers(&self) {

@@ -54,6 +54,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn insert(&self, record: Arc<Record>);
     /// Ends a job, once; `false` if it had ended.
     fn finish(&self, record: &Record, outcome: Outcome) -> bool;
+    /// A job that has ended holds so many bytes more: output that came late.
+    fn grow(&self, id: JobId, bytes: usize);
     /// Finds a job.
     fn get(&self, id: JobId) -> Lookup;
     /// Forgets a job; `false` if it wasn't there.

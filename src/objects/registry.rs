@@ -19,7 +19,7 @@ use super::error::{ErrorCode, ObjectError};
 use super::quota::{OBJECT_BYTES, Quota};
 use super::shared_object::{Members, Numbers, Operation, SharedObject};
 use super::{Kind, ObjectLimits, SharedMemory};
-use crate::names::is_name;
+use crate::names::{NAME_RULE, is_name};
 
 /// All objects; a clone is the same ones.
 #[derive(Debug, Clone)]
@@ -92,8 +92,7 @@ impl Objects {
     /// A name or argument that can't be; another object of that name; no room.
     pub async fn make(&self, at: &Address, arguments: Bytes) -> Result<Bytes, ObjectError> {
         if !is_name(&at.name) {
-            let detail = "a name must be 1 to 128 of A-Z, a-z, 0-9, _, . and -, and not . or ..";
-            return Err(ObjectError::invalid("name", detail));
+            return Err(ObjectError::invalid("name", format!("a name must be {NAME_RULE}")));
         }
         loop {
             let made = if arguments.len() < LONG_FROM {

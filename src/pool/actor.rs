@@ -151,6 +151,9 @@ impl Actor {
         workers.fire_timers(scheduler);
         workers.keep_size(scheduler);
         self.apply_events();
+        for (job, bytes) in self.workers.late_output() {
+            self.store.grow(job, bytes);
+        }
         self.publish_health();
         if self.scheduler.is_empty() {
             self.life.drained();

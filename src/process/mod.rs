@@ -1,4 +1,8 @@
-//! Zygotes and workers as processes: started, watched, killed, reaped.
+//! Zygotes and workers as processes of the operating system: started, watched, killed, reaped. (A client's
+//! `Process` is in [`crate::processes`].)
+//!
+//! [`zygote`] loads code once, [`spawner`] has it fork, [`worker`] reads what a worker writes, [`family`] reaps
+//! whatever ends, [`exit`] says how it did.
 //!
 //! Invariant: nothing here knows what a task or a job is, and the server itself never forks.
 

@@ -1,4 +1,6 @@
-//! `Process(target, args, kwargs, name, daemon)`: started, awaited, signalled, remembered for a while.
+//! A client's `Process(target, args, kwargs, name, daemon)`: started, awaited, signalled, remembered for a while.
+//!
+//! [`registry`] knows all of them, [`start`] makes one, [`single`] is one.
 //!
 //! Invariant: bounded in number, in output and in memory of the dead; no HTTP, no job, no pool: their deaths
 //! are nobody's fault.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::registry::{Inner, Phase, Processes};
 use super::single::{Born, Single};
+use crate::jobs::Reservation;
 use crate::process::{ForkError, Newborn, Purpose, Spawner, WorkerEvent, attend};
 use crate::runtime::Runtime;
 use crate::transport::{Codec, Frame, HEADER_BYTES, Header, Kind, Link, PIPE_PACKET_BYTES, ParentEnds};
@@ -36,6 +37,8 @@ pub struct NewProcess {
     pub name: Option<String>,
     /// Whether the server's end is its end.
     pub daemon: bool,
+    /// The bytes of its arguments, counted as queued until it has them.
+    pub room: Reservation,
 }
 
 /// Why none was started.

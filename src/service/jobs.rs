@@ -9,8 +9,8 @@ use super::{Parts, Service};
 use crate::jobs::{Filter, JobId, Lookup, Record, State};
 use crate::pool::Pool;
 
-/// Jobs that are looked at between two turns of the server's only thread.
-const SCANNED_AT_ONCE: usize = 1_000;
+/// Jobs that are cancelled, or whose ends are counted, between two turns of the server's only thread.
+const AT_ONCE_MAX: usize = 1_000;
 
 impl Service {
     pub(super) fn find_job(&self, id: &str) -> Result<Arc<Record>, Refusal> {
@@ -74,7 +74,7 @@ impl Service {
         let mut ending = Vec::new();
         let mut cursor = None;
         loop {
-            let page = self.jobs.list(filter, SCANNED_AT_ONCE, cursor);
+            let page = self.jobs.list(filter, AT_ONCE_MAX, cursor);
             for record in page.items.into_iter().filter(|record| !record.state().is_final()) {
                 parts.cancel(&record);
                 ending.push(record);
@@ -86,9 +86,14 @@ impl Service {
             tokio::task::yield_now().await;
         }
         let mut cancelled = 0;
-        for record in &ending {
-            record.ended().await;
-            cancelled += u64::from(record.state() == State::Cancelled);
+        for some in ending.chunks(AT_ONCE_MAX) {
+            for record in some {
+                if !record.state().is_final() {
+                    record.ended().await;
+                }
+                cancelled += u64::from(record.state() == State::Cancelled);
+            }
+            tokio::task::yield_now().await;
         }
         Ok(Answer::Cancelled(cancelled))
     }

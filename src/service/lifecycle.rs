@@ -156,6 +156,8 @@ impl Service {
     /// Ends everything, and waits so long for the processes of each pool to be gone.
     pub async fn stop(&self, deaths_max: Duration) {
         if let Some(parts) = self.parts.get() {
+            // From here on no pool is made.
+            parts.pools.end();
             let _ = timeout(deaths_max, parts.processes.stop()).await;
         }
         for pool in self.pools() {
@@ -163,7 +165,6 @@ impl Service {
         }
         if let Some(parts) = self.parts.get() {
             parts.processes.end();
-            parts.pools.end();
         }
     }
 

@@ -1,9 +1,13 @@
 //! The middle: what a submission, a cancel, an end means.
 //!
 //! Whoever serves people (HTTP, later a terminal) turns what they send into a [`Request`], says who asks
-//! ([`Caller`]), and writes the [`Answer`] or the [`Refusal`] down for them. What lies between is decided here alone:
-//! which function and pool, how many items a task, whether there is room, what the job's terms are, when a job is
-//! abandoned, cancelled or forgotten.
+//! ([`Caller`]), and writes the [`Answer`] or the [`Refusal`] down for them. What lies between is decided here
+//! alone: which function and pool, how many items a task, whether there is room, what the job's terms are, when a
+//! job is abandoned, cancelled or forgotten.
+//!
+//! [`request`], [`answer`] and [`refusal`] are the closed lists; [`submit`], [`stream`], [`jobs`], [`follow`],
+//! [`pools`], [`processes`] and [`objects`] do what is asked, [`functions`] finds what a name means, [`lifecycle`]
+//! says how far the server is.
 //!
 //! Invariant: no HTTP and no pipe. A request that is refused has run nothing.
 

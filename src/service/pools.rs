@@ -7,7 +7,7 @@ use super::answer::{Answer, PoolShown};
 use super::refusal::Refusal;
 use super::request::WantedPool;
 use super::{Parts, Service};
-use crate::names::is_name;
+use crate::names::{NAME_RULE, is_name};
 use crate::pool::{
     NewPool, NotMade, PlanError, Pool, PoolOptions, PoolState, Preload, Runtime, pick_initializer,
 };
@@ -48,6 +48,8 @@ impl Service {
         let name = Arc::clone(&new.name);
         let loaded = parts.pools.load(new.runtime, new.options.preload).await;
         loaded.map_err(|failure| Refusal::Boot(Arc::new(failure)))?;
+        // Loading takes seconds; the server may have been told to stop meanwhile.
+        self.parts_for_work()?;
         let pool = parts.pools.make(new).map_err(|error| match error {
             NotMade::AlreadyExists => Refusal::PoolExists(name),
             NotMade::TooMany(error) => Refusal::TooManyWorkers(error),
@@ -139,10 +141,7 @@ impl Parts {
     /// What is wanted, of what is served.
     fn resolve(&self, wanted: WantedPool) -> Result<NewPool, Refusal> {
         if !is_name(&wanted.name) {
-            return Err(invalid(
-                "name",
-                "name must be 1 to 128 of A-Z, a-z, 0-9, _, . and -, and not . or ..",
-            ));
+            return Err(invalid("name", format!("name must be {NAME_RULE}")));
         }
         let runtime =
             self.pools.runtime(wanted.runtime.as_deref()).map_err(|error| self.of_plan_error(&error))?;

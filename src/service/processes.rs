@@ -21,9 +21,8 @@ impl Service {
             keywords: wanted.keywords,
             name: wanted.name,
             daemon: wanted.daemon,
+            room: wanted.room,
         };
-        // Its arguments count as queued until it has them.
-        let _room = wanted.room;
         match parts.processes.start(new).await {
             Ok(single) => Ok(Answer::ProcessStarted(single)),
             Err(reason) => Err(Refusal::NotStarted { target: Arc::clone(&function.name), reason }),

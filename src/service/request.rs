@@ -224,6 +224,18 @@ pub enum WantedWork {
     },
 }
 
+impl WantedWork {
+    /// Bytes of the arguments.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Call { arguments, keywords, .. } => {
+                arguments.len() + keywords.as_ref().map_or(0, Bytes::len)
+            }
+            Self::Map { items, .. } => items.len(),
+        }
+    }
+}
+
 /// What a caller says of how its job is to be run. What isn't said is as the configuration has it for the function.
 #[derive(Debug, Default)]
 pub struct TermsAsked {

@@ -91,12 +91,23 @@ pub struct Records {
     window: Arc<Semaphore>,
     broken: Broken,
     feeding: AbortHandle,
-    /// In order: the index that is next, and what came ahead of it.
-    ahead: Option<(u64, BTreeMap<u64, Bytes>)>,
+    /// `None`: as they come.
+    order: Option<Order>,
     done: u64,
     failed: u64,
     /// Records for which the window has not been told yet that there is room.
     taken: usize,
+}
+
+/// Records in the order of their items.
+#[derive(Debug, Default)]
+struct Order {
+    /// The index that is next.
+    next: u64,
+    /// What came ahead of it.
+    ahead: BTreeMap<u64, Bytes>,
+    /// Either has changed since the pool was told what all wait for.
+    has_moved: bool,
 }
 
 /// What a stream ends with.
@@ -140,40 +151,50 @@ impl Records {
         mut write: impl FnMut(u64, &Bytes) -> bool,
     ) -> Poll<Option<StreamEnd>> {
         let polled = loop {
-            match self.records.poll_recv(cx) {
-                Poll::Ready(Some((index, record))) => {
-                    if !self.take(index, record, &mut write) {
-                        break Poll::Ready(None);
-                    }
-                }
-                Poll::Ready(None) => break Poll::Ready(Some(self.end())),
-                Poll::Pending => break Poll::Pending,
+            let (index, record) = match self.take_due() {
+                Some(due) => due,
+                None => match self.records.poll_recv(cx) {
+                    Poll::Ready(Some((index, record))) => match self.in_turn(index, record) {
+                        Some(record) => (index, record),
+                        None => continue,
+                    },
+                    Poll::Ready(None) => break Poll::Ready(Some(self.end())),
+                    Poll::Pending => break Poll::Pending,
+                },
+            };
+            if !self.deliver(index, &record, &mut write) {
+                break Poll::Ready(None);
             }
         };
         self.window.add_permits(std::mem::take(&mut self.taken));
         polled
     }
 
-    fn take(&mut self, index: u64, record: Bytes, write: &mut impl FnMut(u64, &Bytes) -> bool) -> bool {
-        let Some((next, waiting)) = &mut self.ahead else { return self.deliver(index, &record, write) };
-        if index == *next && waiting.is_empty() {
-            *next += 1;
-            return self.deliver(index, &record, write);
+    /// A record that came ahead of its turn, if that has come. Else the pool is told what all others wait for.
+    fn take_due(&mut self) -> Option<(u64, Bytes)> {
+        let order = self.order.as_mut().filter(|order| order.has_moved)?;
+        if let Some(record) = order.ahead.remove(&order.next) {
+            order.next += 1;
+            return Some((order.next - 1, record));
         }
-        waiting.insert(index, record);
-        let mut due = Vec::new();
-        while let Some(record) = waiting.remove(next) {
-            due.push((*next, record));
-            *next += 1;
-        }
-        if self.held.wait_for((!waiting.is_empty()).then_some(*next)) {
+        order.has_moved = false;
+        if self.held.wait_for((!order.ahead.is_empty()).then_some(order.next)) {
             self.pool.wake(&self.record);
         }
-        let mut more = true;
-        for (index, record) in due {
-            more = self.deliver(index, &record, write);
+        None
+    }
+
+    /// A record just received, if it is its turn; else it is kept until then.
+    fn in_turn(&mut self, index: u64, record: Bytes) -> Option<Bytes> {
+        let Some(order) = &mut self.order else { return Some(record) };
+        if index == order.next {
+            order.next += 1;
+            order.has_moved = !order.ahead.is_empty();
+            return Some(record);
         }
-        more
+        order.ahead.insert(index, record);
+        order.has_moved = true;
+        None
     }
 
     fn deliver(&mut self, index: u64, record: &Bytes, write: &mut impl FnMut(u64, &Bytes) -> bool) -> bool {
@@ -251,7 +272,7 @@ impl Service {
             window,
             broken,
             feeding,
-            ahead: (kind == JobKind::Imap).then(|| (0, BTreeMap::new())),
+            order: (kind == JobKind::Imap).then(Order::default),
             done: 0,
             failed: 0,
             taken: 0,

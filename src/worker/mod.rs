@@ -1,4 +1,5 @@
-//! What runs in a zygote and in its workers: loading, forking, the loop, the runtimes.
+//! What runs in a zygote and in its workers: loading, forking, the loop, and the runtimes: [`python`], [`native`]
+//! (Rust), [`command`] (programs).
 //!
 //! Invariant: child only. One thread, blocking I/O, no tokio; of all this the server uses [`python`]'s
 //! embedded source, and of [`Functions`] whether there are any and what is wrong with them.

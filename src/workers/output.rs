@@ -18,11 +18,11 @@ impl OutputOwner {
         Self { job: record.id, function: Arc::clone(&record.new.function), record: Arc::downgrade(record) }
     }
 
-    /// Adds to the job's log, unless that was forgotten.
-    pub fn append_log(&self, output: &[u8], bytes_max: usize) {
-        if let Some(record) = self.record.upgrade() {
-            record.append_log(output, bytes_max);
-        }
+    /// Adds to the job's log, unless that was forgotten. The job and how many bytes more it holds, if it has ended.
+    pub fn append_log(&self, output: &[u8], bytes_max: usize) -> Option<(JobId, usize)> {
+        let record = self.record.upgrade()?;
+        let more = record.append_log(output, bytes_max);
+        (more > 0).then_some((self.job, more))
     }
 }
 

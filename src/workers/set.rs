@@ -10,6 +10,7 @@ use super::options::{BootFailure, PoolOptions};
 use super::reports::WorkerReport;
 use super::sequence::Sequences;
 use super::table::{WorkerKey, WorkerTable};
+use crate::jobs::JobId;
 use crate::object_server::Calls;
 use crate::process::Spawner;
 use crate::runtime::Runtime;
@@ -67,6 +68,8 @@ pub(crate) struct WorkerSet {
     pub(super) next_memory_check: Instant,
     /// Why workers do not become ready, while they don't.
     pub(super) boot_failure: Option<Arc<BootFailure>>,
+    /// Output that came after its job's end: the job, and bytes.
+    pub(super) late_output: Vec<(JobId, usize)>,
     /// Cancelled jobs, and how many workers have yet to report that their pipes were read.
     pub(super) flushing: BTreeMap<u64, usize>,
 }
@@ -87,6 +90,7 @@ impl WorkerSet {
             is_replacing: false,
             next_memory_check: now,
             boot_failure: None,
+            late_output: Vec::new(),
             flushing: BTreeMap::new(),
         }
     }
@@ -94,6 +98,11 @@ impl WorkerSet {
     /// The time that all that follows happens at.
     pub fn set_now(&mut self, now: Instant) {
         self.now = now;
+    }
+
+    /// Output that came after its job's end since this was last asked.
+    pub fn late_output(&mut self) -> impl Iterator<Item = (JobId, usize)> {
+        self.late_output.drain(..)
     }
 
     /// Whether there should be workers at all: a pool that is closed and has ended its work needs none.

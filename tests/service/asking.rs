@@ -1,6 +1,6 @@
 //! A service of its own for a test, and short ways to ask it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +15,9 @@ use forkpool::service::{
 
 /// For what must come soon.
 pub const SOON: Duration = Duration::from_secs(20);
+
+/// One service at a time: its family reaps every child of this process.
+static ALONE: Mutex<()> = Mutex::new(());
 
 #[derive(Parser)]
 struct Flags {
@@ -38,6 +41,7 @@ where
     F: FnOnce(Arc<Service>) -> T,
     T: Future<Output = ()>,
 {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let config = config(arguments);

@@ -81,7 +81,7 @@ fn those_that_match_are_cancelled() {
 #[test]
 fn a_caller_that_leaves_abandons_its_job() {
     with_service(&[], async |service| {
-        let mut asking = Box::pin(ask(&service, Request::Run(call(&service, "nap", "[60]"))));
+        let mut asking = Box::pin(ask(&service, Request::Run(call(&service, "nap", "[0.5]"))));
         let soon = tokio::time::timeout(Duration::from_millis(50), &mut asking).await;
         assert!(soon.is_err() && service.unfinished() == 1);
         drop(asking);
@@ -90,7 +90,7 @@ fn a_caller_that_leaves_abandons_its_job() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(SOON, gone).await.expect("its place is free again");
+        tokio::time::timeout(SOON, gone).await.expect("its place is free once its task has ended");
         let Ok(Answer::Jobs(page)) = ask(&service, all_jobs()).await else { panic!("a list") };
         assert!(page.items.is_empty());
     });

@@ -1,7 +1,8 @@
 //! `Idempotency-Key`: a POST sent again under its key is answered again, and never run again.
 //!
-//! One mechanism before all routes. A request with a key is run by a task of its own, so that a client which
-//! leaves loses its answer alone: it gets that under the same key. Streams aside, a route needs no code for it.
+//! One mechanism before all routes; the keys themselves are in [`crate::jobs`]. A request with a key is run by a
+//! task of its own, so that a client which leaves loses its answer alone: it gets that under the same key. Streams
+//! aside, a route needs no code for it.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -110,7 +111,7 @@ where
     let body = read_body(body, declared, limits.body_bytes_max, limits.body_stall_timeout, &mut room).await;
     let body = body.map_err(|error| Problem::of_body(&error))?;
     let (target, text) = (head.uri.clone(), body.clone());
-    let fingerprint = offload(body.len(), move || fingerprint(&target, &text)).await;
+    let (fingerprint, room) = offload(body.len(), move || (fingerprint(&target, &text), room)).await;
     let stored = match app.keys.begin(&key, fingerprint) {
         Claim::First(claim, pending) => {
             let mut request = Request::from_parts(head, Body::from(body));
@@ -133,6 +134,7 @@ where
             stored
         }
         Claim::Mismatch => return Err(Problem::idempotency_mismatch()),
+        Claim::TooMany => return Err(Problem::too_many_keys(app.keys.bounds())),
         Claim::Full => return Err(Problem::keys_full(app.keys.bounds())),
     };
     match stored {

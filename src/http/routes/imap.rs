@@ -87,7 +87,8 @@ async fn from_body(app: &App, asker: Asker, request: Request, kind: JobKind) -> 
     check_content_type(request.headers())?;
     let (body, room) = body_of(app, request).await?;
     let depth_max = app.limits().depth_max;
-    let wanted = offload(body.len(), move || MapRequest::parse(&body, depth_max)).await?;
+    let (wanted, room) = offload(body.len(), move || (MapRequest::parse(&body, depth_max), room)).await;
+    let wanted = wanted?;
     let items = Splitter::new(wanted.items);
     let stream = ItemStream {
         function: wanted.function,

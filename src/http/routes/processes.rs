@@ -15,6 +15,7 @@ use crate::http::app::{App, Handled};
 use crate::http::edge::extract::{Asker, NoMembers, SmallBody};
 use crate::http::edge::negotiate::{Plain, check_accept, check_accepts};
 use crate::http::edge::path::Segment;
+use crate::http::edge::problem::Problem;
 use crate::offload::offload;
 use crate::processes::ProcessId;
 use crate::service::{ProcessSignal, Request, WantedProcess};
@@ -35,10 +36,12 @@ pub async fn start_process(
 ) -> Handled {
     let (body, room) = body_of_work(&app, request).await?;
     let depth_max = app.limits().depth_max;
-    let ProcessRequest { target, arguments, keywords, name, daemon } =
-        offload(body.len(), move || ProcessRequest::parse(&body, depth_max)).await?;
-    let wanted = WantedProcess { target, arguments, keywords, name, daemon, room };
-    app.answer(asker, Request::StartProcess(Box::new(wanted))).await
+    let wanted = offload(body.len(), move || {
+        let ProcessRequest { target, arguments, keywords, name, daemon } =
+            ProcessRequest::parse(&body, depth_max)?;
+        Ok::<_, Problem>(Box::new(WantedProcess { target, arguments, keywords, name, daemon, room }))
+    });
+    app.answer(asker, Request::StartProcess(wanted.await?)).await
 }
 
 /// The Processes that run, and those that ended not long ago; newest first.

@@ -117,13 +117,6 @@ mod tests {
             size_of::<F>()
         }
         // Each request allocates one: up to 1,032 bytes glibc keeps at hand, larger ones cost it a search.
-        println!(
-            "asker {} request {} answer {} refusal {}",
-            size_of::<Asker>(),
-            size_of::<service::Request>(),
-            size_of::<service::Answer>(),
-            size_of::<service::Refusal>()
-        );
         for bytes in [bytes(apply), bytes(apply_async), bytes(map), bytes(map_async)] {
             assert!(bytes <= 1_000, "{bytes}");
         }

@@ -1,4 +1,5 @@
-//! The scheduler of one pool: takes jobs, hands out their tasks, takes what became of them.
+//! The scheduler of one pool: takes jobs, hands out their tasks, takes what became of them ([`settle`]; where each
+//! item has a record of its own, [`per_item`]).
 
 mod parking;
 mod per_item;

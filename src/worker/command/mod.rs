@@ -5,7 +5,7 @@
 //! process group and goes with it.
 
 mod child;
-mod program;
+mod lookup;
 mod template;
 
 use std::fs::File;
@@ -52,7 +52,7 @@ pub(super) fn add(
     let LoadCommand { name, argv, output, allow_dash } = command;
     let template = Template::parse(&argv, allow_dash)?;
     let named = template.program().to_owned();
-    let program = program::find(&named, std::env::var_os("PATH").as_deref())?;
+    let program = lookup::find(&named, std::env::var_os("PATH").as_deref())?;
     let shown = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy();
     // The whole command line may hold what is none of a client's business.
     let doc = format!("Runs the program {shown}.");

@@ -207,23 +207,23 @@ impl Problem {
         }
     }
 
-    fn too_large(limit: usize, knob: Option<&str>) -> Self {
-        let which = knob.unwrap_or("the most that is taken here");
+    fn too_large(limit: usize, flag: Option<&str>) -> Self {
+        let which = flag.unwrap_or("the most that is taken here");
         let detail = format!("the body is larger than {limit} bytes ({which})");
         let mut problem = Self::new(Code::BodyTooLarge, detail);
         problem.0.limit = Some(limit as u64);
-        problem.0.knob = knob.map(str::to_owned);
+        problem.0.knob = flag.map(str::to_owned);
         problem
     }
 
     /// The queue is full.
     pub fn overloaded(overloaded: &Overloaded) -> Self {
         let detail = format!("{overloaded}; nothing of this was run, try again later");
-        let (limit, knob) = match overloaded {
+        let (limit, flag) = match overloaded {
             Overloaded::Jobs(limit) => (*limit, "--queue-jobs"),
             Overloaded::Bytes(limit) => (*limit, "--queue-bytes"),
         };
-        Self::at_limit("The queue is full", detail, limit, knob)
+        Self::at_limit("The queue is full", detail, limit, flag)
     }
 
     /// The key came with another request before.
@@ -247,16 +247,25 @@ impl Problem {
         Self::new(Code::Interrupted, detail).titled("The answer was lost")
     }
 
-    /// No more keys are taken.
+    /// There are as many idempotency keys as there may be.
+    pub fn too_many_keys(bounds: &KeyBounds) -> Self {
+        Self::no_room_for_keys(bounds, bounds.keys_max, "--idempotency-keys")
+    }
+
+    /// The idempotency keys and their answers have as many bytes as they may.
     pub fn keys_full(bounds: &KeyBounds) -> Self {
+        Self::no_room_for_keys(bounds, bounds.bytes_max, "--idempotency-bytes")
+    }
+
+    fn no_room_for_keys(bounds: &KeyBounds, limit: usize, flag: &str) -> Self {
         let hours = bounds.ttl.as_secs_f64() / 3_600.0;
         let detail = format!(
             "no more idempotency keys are taken: they are kept for {hours} h, {} of them (--idempotency-keys) with \
-             {} bytes of answers (--idempotency-bytes); nothing of this was run, try again later or without a key",
+             {} bytes of keys and answers (--idempotency-bytes); nothing of this was run, try again later or without a \
+             key",
             bounds.keys_max, bounds.bytes_max
         );
-        Self::at_limit("There is no room for more keys", detail, bounds.keys_max, "--idempotency-keys")
-            .retry_after(60)
+        Self::at_limit("There is no room for more keys", detail, limit, flag).retry_after(60)
     }
 
     /// The function kills its workers.

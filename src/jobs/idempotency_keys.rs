@@ -81,7 +81,9 @@ pub enum Claim {
     Answered(StoredAnswer),
     /// The key belongs to another request.
     Mismatch,
-    /// No more keys are taken.
+    /// There are as many keys as there may be.
+    TooMany,
+    /// They and their answers have as many bytes as they may.
     Full,
 }
 
@@ -165,8 +167,10 @@ impl Keys {
             };
         }
         tables.shrink(self.bounds.bytes_max.saturating_sub(key_bytes(key)));
-        let bytes = tables.bytes() + key_bytes(key);
-        if tables.entries.len() >= self.bounds.keys_max || bytes > self.bounds.bytes_max {
+        if tables.entries.len() >= self.bounds.keys_max {
+            return Claim::TooMany;
+        }
+        if tables.bytes() + key_bytes(key) > self.bounds.bytes_max {
             return Claim::Full;
         }
         let key: Arc<str> = key.into();
@@ -176,9 +180,11 @@ impl Keys {
         Claim::First(ClaimGuard { keys: Arc::clone(self), key, sender, settled: false }, Pending(receiver))
     }
 
-    /// Forgets some of what has been kept for its time; `true` if more of it is left.
+    /// Forgets some of what has been kept for its time or is too much; `true` if more of it is left.
     pub fn expire(&self) -> bool {
-        self.tables.lock().expire(Instant::now())
+        let mut tables = self.tables.lock();
+        let is_over = tables.shrink(self.bounds.bytes_max);
+        tables.expire(Instant::now()) || is_over
     }
 
     /// Tells who waits, and keeps the answer for `life` and the key for its time; without a life it was as if
@@ -248,12 +254,15 @@ impl Tables {
         self.shrink(bounds.bytes_max);
     }
 
-    /// Lets large answers go, the oldest first, until no more bytes are held. The keys stay.
-    fn shrink(&mut self, bytes_max: usize) {
+    /// Lets some large answers go, the oldest first, until no more bytes are held; `true` if more of them are too many.
+    /// The keys stay.
+    fn shrink(&mut self, bytes_max: usize) -> bool {
         let answers_max = bytes_max.saturating_sub(self.key_bytes);
-        while let Some(key) = self.answers.pop_excess(usize::MAX, answers_max) {
+        for _ in 0..LET_GO_MAX {
+            let Some(key) = self.answers.pop_excess(usize::MAX, answers_max) else { return false };
             self.let_go(&key);
         }
+        true
     }
 
     fn let_go(&mut self, key: &Arc<str>) {
@@ -363,7 +372,7 @@ mod tests {
                                 claim.settle(answer(5_000), Some(DAY));
                             }
                             Claim::Running(_) | Claim::Answered(_) => {}
-                            other @ (Claim::Mismatch | Claim::Full) => panic!("{other:?}"),
+                            other @ (Claim::Mismatch | Claim::TooMany | Claim::Full) => panic!("{other:?}"),
                         }
                     }
                 });
@@ -386,7 +395,7 @@ mod tests {
         let keys = keys(2, 1 << 20, DAY);
         claim(&keys, "a").settle(answer(1), Some(DAY));
         let running = claim(&keys, "b");
-        assert!(matches!(keys.begin("c", PRINT), Claim::Full));
+        assert!(matches!(keys.begin("c", PRINT), Claim::TooMany));
         assert_eq!(stored_bytes(&keys, "a"), Some(1));
         running.settle(answer(1), None);
         claim(&keys, "c").settle(answer(1), Some(DAY));
