@@ -3,17 +3,16 @@
 mod support;
 
 mod http {
+    mod access;
     mod apply;
     mod bad_json;
     mod bad_requests;
     mod bad_timeouts;
     mod cancel_many;
-    mod doors;
     mod every_operation;
     mod functions;
     mod jobs;
     mod jobs_list;
-    mod knobs;
     mod map;
     mod names;
     mod negotiation;
@@ -23,6 +22,7 @@ mod http {
     mod pools;
     mod public;
     mod result;
+    mod settings;
     mod tokens;
     mod values;
 }

@@ -76,7 +76,7 @@ pub fn narrow(document: &mut Value) {
         json!({"initargs": ["initializer"], "maxtasksperchild_jitter": ["maxtasksperchild"]});
 }
 
-/// Says of each operation behind the door that it takes a token, and what it answers without one.
+/// Says of each operation that it takes a token, unless it is open, and what it answers without one.
 pub fn secure(document: &mut Value) {
     document["components"]["securitySchemes"] = json!({"bearer": {
         "type": "http", "scheme": "bearer",

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::number::Number;
 use super::value::{NoOrder, PART_BYTES, Reader, Value};
 
-/// The order in which checked texts are sorted, as their indexes. `claim` is asked for the bytes that it takes before
+/// The order in which checked texts are sorted, as their indexes. `charge` is asked for the bytes that it takes before
 /// they are.
 pub(in crate::objects) fn sorted<E: From<NoOrder>>(
     texts: &[Bytes],

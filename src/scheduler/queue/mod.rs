@@ -4,7 +4,7 @@
 //! Jobs without a key share one. A job whose task comes back goes to the front of its key.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// A job's place: its priority, and its client's key if it gave one.
@@ -107,7 +107,7 @@ impl Queue {
         }
     }
 
-    /// Removes entries of jobs without work once they are many.
+    /// Removes the entries of jobs without work, and second ones, once they are many.
     pub fn tidy(&mut self, jobs: usize, has_work: impl Fn(u64) -> bool) {
         if self.length <= 2 * jobs + 1024 {
             return;
@@ -185,9 +185,11 @@ impl Level {
         }
     }
 
+    /// Keeps the first entry of each job that has work.
     fn retain(&mut self, has_work: impl Fn(u64) -> bool) {
+        let mut seen = HashSet::new();
         self.lines.retain(|_, line| {
-            line.jobs.retain(|job| has_work(*job));
+            line.jobs.retain(|job| has_work(*job) && seen.insert(*job));
             !line.jobs.is_empty()
         });
         self.turns.retain(|_, key| self.lines.contains_key(key));

@@ -47,6 +47,16 @@ fn priority_first_then_first_come() {
 }
 
 #[test]
+fn streams_of_one_key_that_are_fed_in_turn_do_not_pile_up() {
+    let mut queue = Queue::default();
+    for round in 0..2_000 {
+        (0..3).for_each(|job| queue.push_once(job, &at(0)));
+        queue.tidy(3, |_| true);
+        assert!(queue.length <= 2 * 3 + 1024 + 3, "round {round}: {}", queue.length);
+    }
+}
+
+#[test]
 fn numbers_without_work_do_not_pile_up() {
     let mut queue = Queue::default();
     (0..5_000).for_each(|job| queue.push(job, &keyed(&(job % 7).to_string())));

@@ -1,4 +1,4 @@
-//! Knobs that must reach the running server, one test each.
+//! Settings that must reach the running server, one test each.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ fn failure_ttl() {
     });
     answer.expect("an answer").problem(410, "expired");
     server.get(&format!("/v1/jobs/{failed}")).problem(410, "expired");
-    assert_eq!(server.result(&good, 0.0).value(), 9, "values have a knob of their own");
+    assert_eq!(server.result(&good, 0.0).value(), 9, "values have a limit of their own");
 }
 
 #[test]
