@@ -115,8 +115,8 @@ async fn read_rest(
     stall: Duration,
     mut room: impl FnMut(usize) -> Result<(), BodyError>,
 ) -> Result<Bytes, BodyError> {
-    let pace = Pace { begun: Instant::now(), stall };
-    let Some(second) = pace.next_piece(&mut body, first.len()).await? else {
+    let rate = RateFloor { begun: Instant::now(), stall };
+    let Some(second) = rate.next_piece(&mut body, first.len()).await? else {
         return Ok(first);
     };
 
@@ -133,18 +133,18 @@ async fn read_rest(
         whole.extend_from_slice(&bytes);
         // Freed before the next wait: the connection's buffer can be used again.
         drop(bytes);
-        piece = if body.is_end_stream() { None } else { pace.next_piece(&mut body, whole.len()).await? };
+        piece = if body.is_end_stream() { None } else { rate.next_piece(&mut body, whole.len()).await? };
     }
     Ok(Bytes::from(whole))
 }
 
 /// How fast a body must come: no pause of `stall`, and after twice that its floor on average.
-struct Pace {
+struct RateFloor {
     begun: Instant,
     stall: Duration,
 }
 
-impl Pace {
+impl RateFloor {
     async fn next_piece(&self, body: &mut Body, received: usize) -> Result<Option<Bytes>, BodyError> {
         let allowed = self.stall * 2 + Duration::from_secs(received as u64 / BYTES_PER_SECOND_MIN);
         let left = allowed.saturating_sub(self.begun.elapsed());
