@@ -2,9 +2,13 @@
 
 #[path = "service/asking.rs"]
 mod asking;
+#[path = "service/deferred.rs"]
+mod deferred;
 #[path = "service/jobs.rs"]
 mod jobs;
 #[path = "service/others.rs"]
 mod others;
 #[path = "service/repeated.rs"]
 mod repeated;
+#[path = "service/stored.rs"]
+mod stored;

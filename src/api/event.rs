@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::job::{Progress, timestamp};
-use crate::service::JobEvent;
+use crate::service::JobUpdate;
 
 /// `state`: the job came into this state.
 #[derive(Debug, Serialize)]
@@ -39,17 +39,17 @@ pub enum EventData {
 }
 
 /// An event's name, and its data; `None` of those whose data is the job or a problem.
-pub fn event_of(event: JobEvent) -> (&'static str, Option<EventData>) {
+pub fn event_of(event: JobUpdate) -> (&'static str, Option<EventData>) {
     match event {
-        JobEvent::State { state, at, attempts } => {
+        JobUpdate::State { state, at, attempts } => {
             let event = StateEvent { state: state.as_str(), at: timestamp(at), attempts };
             ("state", Some(EventData::State(event)))
         }
-        JobEvent::Log { text, cut } => ("log", Some(EventData::Log(LogEvent { text, cut }))),
-        JobEvent::Progress { done, total } => {
+        JobUpdate::Log { text, cut } => ("log", Some(EventData::Log(LogEvent { text, cut }))),
+        JobUpdate::Progress { done, total } => {
             ("progress", Some(EventData::Progress(Progress { done, total })))
         }
-        JobEvent::Draining => ("draining", None),
-        JobEvent::End => ("end", None),
+        JobUpdate::Draining => ("draining", None),
+        JobUpdate::End => ("end", None),
     }
 }

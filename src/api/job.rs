@@ -99,7 +99,8 @@ impl Job {
     pub fn of(shown: &JobShown, base: &str) -> Self {
         let JobShown { record, now } = shown;
         let this = format!("/v1/jobs/{}", record.id);
-        let error = match &now.outcome {
+        let state = &now.state;
+        let error = match &state.outcome {
             Some(Outcome::Failure(failure)) => {
                 Some(Problem { instance: Some(this.clone()), ..Problem::of_failure(failure) })
             }
@@ -107,21 +108,21 @@ impl Job {
         };
         Self {
             id: record.id.to_string(),
-            kind: record.new.kind.as_str().into(),
-            function: record.new.function.to_string(),
-            pool: record.new.pool.to_string(),
-            state: now.state.as_str().into(),
-            ready: now.outcome.is_some(),
-            successful: now.outcome.as_ref().map(|outcome| matches!(outcome, Outcome::Value(_))),
-            progress: Progress { done: now.done, total: now.total },
-            attempts: now.attempts,
+            kind: record.kind.as_str().into(),
+            function: record.function.to_string(),
+            pool: record.pool.to_string(),
+            state: state.state().as_str().into(),
+            ready: state.outcome.is_some(),
+            successful: state.outcome.as_ref().map(|outcome| matches!(outcome, Outcome::Value(_))),
+            progress: Progress { done: state.done, total: state.total },
+            attempts: state.attempts,
             durable: false,
-            chunksize: record.new.chunksize,
-            run_timeout: record.new.terms.run_timeout.map(|timeout| timeout.as_secs_f64()),
-            tags: record.new.terms.tags.clone(),
+            chunksize: record.chunksize,
+            run_timeout: record.terms.run_timeout.map(|timeout| timeout.as_secs_f64()),
+            tags: record.terms.tags.clone(),
             created_at: timestamp(record.created_at),
-            started_at: now.started_at.map(timestamp),
-            finished_at: now.finished_at.map(timestamp),
+            started_at: state.started_at.map(timestamp),
+            finished_at: state.finished_at.map(timestamp),
             expires_at: now.expires_at.map(timestamp),
             error,
             links: Links {

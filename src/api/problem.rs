@@ -105,7 +105,7 @@ impl Problem {
         problem.exception = failure.exception.as_ref().map(ExceptionInfo::from);
         problem.index = failure.index;
         problem.path.clone_from(&failure.path);
-        problem.signal = failure.signal.map(str::to_owned);
+        problem.signal = failure.signal.as_deref().map(str::to_owned);
         problem.exit_code = failure.exit_code;
         problem.stderr.clone_from(&failure.stderr);
         problem.oom = failure.oom.then_some(true);
@@ -145,7 +145,8 @@ mod tests {
             args: RawValue::from_string("[1, 2]".into()).ok(),
             traceback: Some("line\n".into()),
         });
-        (failure.index, failure.path, failure.signal) = (Some(7), Some("$[0]".into()), Some("SIGKILL"));
+        (failure.index, failure.path, failure.signal) =
+            (Some(7), Some("$[0]".into()), Some("SIGKILL".into()));
         (failure.exit_code, failure.stderr) = (Some(-3), Some("err".into()));
         (failure.oom, failure.limit) = (true, Some(64));
         check(&failure);

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 
 use crate::config::{Bind, Config, Limits};
 use crate::http::{self, App, Listener, ServerOptions};
-use crate::jobs::{KeyBounds, Keys, MemoryStore, Retention};
+use crate::jobs::{KeyBounds, Keys, MemoryStore, Retention, Store};
 use crate::objects::{ObjectLimits, Objects};
 use crate::pool::{BootFailure, Pool};
 use crate::process::Family;
@@ -114,16 +114,12 @@ async fn run(config: Config) -> io::Result<()> {
         Bind::Unix(path) => Some(SocketFile::of(path)),
         Bind::Tcp(_) => None,
     };
-    let keys = KeyBounds {
-        keys_max: config.limits.idempotency_keys_max,
-        bytes_max: config.limits.idempotency_bytes_max,
-        ttl: config.limits.idempotency_ttl,
-    };
-    let service = service(config.limits.clone());
+    let keys = keys(&config.limits);
+    let service = service(config.limits.clone(), store(&config.limits, Arc::clone(&keys)));
     let app = Arc::new(App {
         service: Arc::clone(&service),
         base_url: config.public_url.as_ref().map(ToString::to_string).unwrap_or_default(),
-        keys: Keys::new(keys),
+        keys,
     });
     let (closing, stage) = watch::channel(http::ConnectionStage::Serving);
     let options = ServerOptions {
@@ -208,14 +204,28 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// A service that keeps everything in memory. Nothing is loaded yet: [`start`] does that.
-pub fn service(limits: Limits) -> Arc<Service> {
+/// The idempotency keys of all requests.
+pub fn keys(limits: &Limits) -> Arc<Keys> {
+    Keys::new(KeyBounds {
+        keys_max: limits.idempotency_keys_max,
+        bytes_max: limits.idempotency_bytes_max,
+        ttl: limits.idempotency_ttl,
+    })
+}
+
+/// A store that keeps everything in memory.
+pub fn store(limits: &Limits, keys: Arc<Keys>) -> Arc<dyn Store> {
     let retention = Retention {
         result_ttl: limits.result_ttl,
         failure_ttl: limits.failure_ttl,
         finished_jobs_max: limits.finished_jobs_max,
         finished_bytes_max: limits.finished_bytes_max,
     };
+    Arc::new(MemoryStore::new(retention, keys))
+}
+
+/// A service of which nothing is loaded yet: [`start`] does that.
+pub fn service(limits: Limits, store: Arc<dyn Store>) -> Arc<Service> {
     let objects = ObjectLimits {
         objects_max: limits.objects_max,
         bytes_max: limits.object_bytes_max,
@@ -223,7 +233,7 @@ pub fn service(limits: Limits) -> Arc<Service> {
         answer_bytes_max: limits.result_bytes_max,
         timeout_max: limits.timeout_max,
     };
-    Service::new(limits, Arc::new(MemoryStore::new(retention)), Objects::new(objects))
+    Service::new(limits, store, Objects::new(objects))
 }
 
 /// Loads the code, makes the pools, and opens the service once every worker takes tasks. The thread that calls this

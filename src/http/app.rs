@@ -12,7 +12,7 @@ use crate::api;
 use crate::config::Limits;
 use crate::http::edge::extract::{Asker, BodyRules};
 use crate::http::edge::problem::Problem;
-use crate::jobs::Keys;
+use crate::jobs::{IdempotencyKey, Keys};
 use crate::service::{Request, Service};
 
 impl FromRef<Arc<App>> for BodyRules {
@@ -57,6 +57,14 @@ impl App {
             response.extensions_mut().insert(replay);
         }
         Ok(response)
+    }
+
+    /// What a submission with this key was answered before, if it was.
+    pub async fn recall(&self, key: &IdempotencyKey) -> Option<Response> {
+        match self.service.recall(key).await {
+            Ok(answer) => answer.map(|answer| render(answer, &self.base_url, false)),
+            Err(refusal) => Some(Problem::from(refusal).into_response()),
+        }
     }
 
     /// The timeout in the body of a join, or the longest that no one has to ask for.

@@ -1,33 +1,21 @@
 //! A job as whoever follows it sees it: moments, compared with what was told before. Nothing is queued for a
-//! follower; the record holds all that there is to tell.
+//! follower; the handle holds all that there is to tell.
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::futures::Notified;
 
-use super::outcome::Outcome;
-use super::record::{Record, State};
+use super::handle::JobHandle;
+use super::state::JobState;
 
-/// A record at one moment, with what its tasks printed from some byte on.
+/// A job at one moment, with what its tasks printed from some byte on.
 #[derive(Debug, Clone)]
 pub struct Moment {
-    /// How far it is.
-    pub state: State,
-    /// When its first task started.
-    pub started_at: Option<SystemTime>,
-    /// When it ended.
-    pub finished_at: Option<SystemTime>,
-    /// How often it was started.
-    pub attempts: u32,
-    /// Items done, those of running chunks that were last looked at included.
-    pub done: u64,
-    /// Items in all; of a stream, so far.
-    pub total: u64,
-    /// How it ended.
-    pub outcome: Option<Outcome>,
+    /// How far it is; of what is done, those of running chunks that were last looked at included.
+    pub state: JobState,
     /// Output from the byte asked for on; not more than asked for.
     pub log: Vec<u8>,
     /// Bytes of output that are kept.
@@ -36,22 +24,22 @@ pub struct Moment {
     pub log_cut: bool,
 }
 
-/// A record that somebody follows; without one, nothing but a job's end wakes anybody.
+/// A job that somebody follows; without one, nothing but a job's end wakes anybody.
 #[derive(Debug)]
-pub struct Following(Arc<Record>);
+pub struct Following(Arc<JobHandle>);
 
 impl Following {
-    /// Follows a record until dropped.
-    pub fn new(record: Arc<Record>) -> Self {
-        record.followers.fetch_add(1, Ordering::Relaxed);
-        Self(record)
+    /// Follows a job until dropped.
+    pub fn new(handle: Arc<JobHandle>) -> Self {
+        handle.followers.fetch_add(1, Ordering::Relaxed);
+        Self(handle)
     }
 }
 
 impl Deref for Following {
-    type Target = Arc<Record>;
+    type Target = Arc<JobHandle>;
 
-    fn deref(&self) -> &Arc<Record> {
+    fn deref(&self) -> &Arc<JobHandle> {
         &self.0
     }
 }
@@ -62,7 +50,7 @@ impl Drop for Following {
     }
 }
 
-impl Record {
+impl JobHandle {
     /// The next change of state or output; to be enabled before the moment is looked at. Without a
     /// [`Following`], its end alone.
     pub fn changed(&self) -> Notified<'_> {
@@ -74,13 +62,7 @@ impl Record {
         let live = self.live.lock();
         let rest = live.output.bytes().get(log_from..).unwrap_or_default();
         Moment {
-            state: live.state(),
-            started_at: live.started_at,
-            finished_at: live.finished_at,
-            attempts: live.attempts,
-            done: live.shown_done(),
-            total: self.new.total + live.expected,
-            outcome: live.outcome.clone(),
+            state: live.shown(),
             log: rest[..rest.len().min(log_bytes_max)].to_vec(),
             log_bytes: live.output.bytes().len(),
             log_cut: live.output.is_cut(),

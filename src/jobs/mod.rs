@@ -1,32 +1,46 @@
-//! Job records: made, awaited, finished once, listed, expired; and the idempotency keys of requests.
+//! Jobs as values, what keeps them, and the idempotency keys of requests.
 //!
-//! [`record`] is a job, [`outcome`] its end, [`terms`] what was asked for. [`store`] says what keeps records,
-//! [`memory`] does; [`admission`] bounds what is accepted, [`retention`] what is kept.
+//! A job is what was asked for ([`spec`], [`terms`]), how far it is ([`state`], [`outcome`]) and, in this process, who
+//! waits for it ([`handle`], [`follow`]). [`store`] says what keeps jobs, [`memory`] does; [`admission`] bounds what is
+//! accepted, [`retention`] what is kept.
 //!
-//! Invariant: nothing here runs anything or speaks HTTP; a record ends exactly once, and whoever waits for it is
-//! told.
+//! Invariant: nothing here runs anything or speaks HTTP; a job ends exactly once, and whoever waits for it is told
+//! then, not before its end is kept.
 
 mod admission;
+#[cfg(test)]
+mod conformance;
 mod expired_ids;
 mod follow;
+mod handle;
 mod id;
 mod idempotency_keys;
 mod memory;
 mod outcome;
 mod output;
-mod record;
 mod retention;
+mod spec;
+mod state;
 mod store;
+mod stored;
 mod terms;
 
 pub use admission::{Admission, Overloaded, Permit, Reservation};
 pub use follow::{Following, Moment};
+pub use handle::{Ending, JobHandle, Snapshot};
 pub use id::JobId;
-pub use idempotency_keys::{Answer, Claim, ClaimGuard, Fingerprint, KeyBounds, Keys, Pending, StoredAnswer};
+pub use idempotency_keys::{
+    Answer, Claim, ClaimGuard, Fingerprint, IdempotencyKey, JobClaim, KeyBounds, Keys, KeysFull, Pending,
+    StoredAnswer,
+};
 pub use memory::{MemoryStore, Retention};
 pub use outcome::{Exception, Failure, FailureCode, Outcome, Value};
 pub use output::KeptOutput;
-pub use record::{JobKind, NewJob, Record, Snapshot, State};
 pub use retention::RetentionTable;
-pub use store::{Filter, Lookup, Page, Store};
+#[cfg(test)]
+pub(crate) use spec::tests::example;
+pub use spec::{JobInfo, JobKind, JobSpec, Work};
+pub use state::{Change, JobEvent, JobState, State};
+pub use store::{Acceptance, Attempt, Filter, Lookup, Page, Recalled, Store};
+pub use stored::Stored;
 pub use terms::Terms;

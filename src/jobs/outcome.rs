@@ -1,16 +1,30 @@
 //! How a job ends: with a value, or with a failure that says why.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::spec::text;
+
 /// How a job ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Outcome {
     /// With a value.
     Value(Value),
     /// Without one.
     Failure(Box<Failure>),
+}
+
+impl Outcome {
+    /// Bytes that it holds, about.
+    pub fn kept_bytes(&self) -> usize {
+        match self {
+            Self::Value(value) => value.len(),
+            Self::Failure(failure) => failure.kept_bytes(),
+        }
+    }
 }
 
 /// A value as JSON text, in pieces that follow one another.
@@ -26,14 +40,36 @@ impl Value {
         self.pieces.iter().map(Bytes::len).sum()
     }
 
+    /// Its text, in one piece.
+    pub fn text(&self) -> Bytes {
+        match self.pieces.as_slice() {
+            [piece] => piece.clone(),
+            pieces => pieces.concat().into(),
+        }
+    }
+
     /// Whether there is no text at all (never so for a real value).
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
+/// As the text that it is.
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        text::serialize(&self.text(), to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Self { pieces: vec![text::deserialize(from)?] })
+    }
+}
+
 /// Why a job ended without a value; the API has a code of the same name for each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FailureCode {
     /// The function raised.
     FunctionRaised,
@@ -107,7 +143,7 @@ impl FailureCode {
 }
 
 /// An ending without a value.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Failure {
     /// Why.
     pub code: FailureCode,
@@ -120,7 +156,7 @@ pub struct Failure {
     /// Where in the arguments or the value (`$.args[0]`).
     pub path: Option<String>,
     /// The signal that ended the worker or the command.
-    pub signal: Option<&'static str>,
+    pub signal: Option<Cow<'static, str>>,
     /// The exit status of the worker or the command.
     pub exit_code: Option<i32>,
     /// The end of what the command wrote to its standard error.
@@ -157,7 +193,7 @@ impl Failure {
             exception: self.exception.as_ref(),
             index: self.index,
             path: self.path.as_deref(),
-            signal: self.signal,
+            signal: self.signal.as_deref(),
             exit_code: self.exit_code,
             stderr: self.stderr.as_deref(),
             oom: self.oom.then_some(true),
@@ -201,7 +237,7 @@ struct FailureJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    signal: Option<&'static str>,
+    signal: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit_code: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -211,7 +247,7 @@ struct FailureJson<'a> {
 }
 
 /// What a function raised.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Exception {
     /// The exception's class.
     #[serde(rename = "type")]

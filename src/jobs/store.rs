@@ -1,10 +1,14 @@
-//! What a store of job records does; the journal will be another.
+//! What keeps jobs: memory, and whatever writes them down besides. [`super::conformance`] tests any of them.
 
 use std::sync::Arc;
 
+use super::handle::{Ending, JobHandle};
 use super::id::JobId;
+use super::idempotency_keys::{IdempotencyKey, KeysFull};
 use super::outcome::Outcome;
-use super::record::{Record, State};
+use super::spec::{JobSpec, Work};
+use super::state::State;
+use super::stored::Stored;
 
 /// Which jobs to list.
 #[derive(Debug, Clone, Default)]
@@ -18,11 +22,11 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether a record is wanted.
-    pub fn matches(&self, record: &Record) -> bool {
-        self.function.as_deref().is_none_or(|function| *record.new.function == *function)
-            && self.tag.as_ref().is_none_or(|tag| record.new.terms.tags.contains(tag))
-            && self.state.is_none_or(|state| record.state() == state)
+    /// Whether a job is wanted.
+    pub fn matches(&self, handle: &JobHandle) -> bool {
+        self.function.as_deref().is_none_or(|function| *handle.function == *function)
+            && self.tag.as_ref().is_none_or(|tag| handle.terms.tags.contains(tag))
+            && self.state.is_none_or(|state| handle.state() == state)
     }
 }
 
@@ -30,7 +34,7 @@ impl Filter {
 #[derive(Debug)]
 pub struct Page {
     /// The jobs.
-    pub items: Vec<Arc<Record>>,
+    pub items: Vec<Arc<JobHandle>>,
     /// Where the next page starts, if there is one.
     pub next: Option<JobId>,
 }
@@ -39,7 +43,7 @@ pub struct Page {
 #[derive(Debug)]
 pub enum Lookup {
     /// It is here.
-    Found(Arc<Record>),
+    Found(Arc<JobHandle>),
     /// It expired.
     Expired,
     /// It is older than this server, which keeps jobs in memory only.
@@ -48,20 +52,82 @@ pub enum Lookup {
     Unknown,
 }
 
-/// Keeps job records.
+/// What an idempotency key has been used for.
+#[derive(Debug)]
+pub enum Recalled {
+    /// For the same request: this is its job.
+    Same(Arc<JobHandle>),
+    /// For the same request, whose job is no longer there.
+    Gone,
+    /// For another request.
+    Mismatch,
+}
+
+/// What becomes of a job that is to be accepted.
+#[derive(Debug)]
+pub enum Acceptance {
+    /// It is accepted: this is its handle, and its work, to be run.
+    New(Arc<JobHandle>, Work),
+    /// Its key was used before: nothing is accepted.
+    Known(Recalled),
+    /// Its key can't be remembered: nothing is accepted.
+    KeysFull(KeysFull),
+}
+
+/// A task that is about to be handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its job.
+    pub job: JobId,
+    /// Which of the job's tasks.
+    pub chunk: u64,
+    /// How often it will have been run then.
+    pub number: u32,
+}
+
+impl dyn Store + '_ {
+    /// Ends a job: its end is kept, and then told to whoever waits.
+    pub fn end_and_tell(&self, handle: &Arc<JobHandle>, outcome: Outcome) -> Stored<()> {
+        match self.end(handle, &outcome) {
+            Stored::Ready(ending) => {
+                handle.end(outcome, &ending);
+                Stored::Ready(())
+            }
+            Stored::Pending(ending) => {
+                let handle = Arc::clone(handle);
+                Stored::pending(async move { handle.end(outcome, &ending.await) })
+            }
+        }
+    }
+}
+
+/// Keeps jobs. Each method returns at once; what it answers may come once it is written down.
 pub trait Store: Send + Sync + std::fmt::Debug {
-    /// Takes up a job that was just accepted.
-    fn insert(&self, record: Arc<Record>);
-    /// Ends a job, once; `false` if it had ended.
-    fn finish(&self, record: &Record, outcome: Outcome) -> bool;
+    /// Takes up a job and the idempotency key that it came under, both or none.
+    fn accept(&self, spec: JobSpec) -> Stored<Acceptance>;
+
+    /// What a key has been used for, if it has.
+    fn recall(&self, key: &IdempotencyKey) -> Stored<Option<Recalled>>;
+
+    /// A task must not be handed out before this is answered: after a crash it may have been run. Asked once for each
+    /// attempt.
+    fn begin(&self, attempt: Attempt) -> Stored<()>;
+
+    /// A job ended so; it does that once. Nobody is told before this is answered: [`JobHandle::end`] does.
+    fn end(&self, handle: &Arc<JobHandle>, outcome: &Outcome) -> Stored<Ending>;
+
     /// A job that has ended holds so many bytes more: output that came late.
     fn grow(&self, id: JobId, bytes: usize);
-    /// Finds a job.
-    fn get(&self, id: JobId) -> Lookup;
-    /// Forgets a job; `false` if it wasn't there.
-    fn forget(&self, id: JobId) -> bool;
+
+    /// Finds a job. Whoever has its handle waits for it and follows it.
+    fn read(&self, id: JobId) -> Stored<Lookup>;
+
     /// Lists at most `limit` jobs, newest first, from `cursor` on (excluded).
-    fn list(&self, filter: &Filter, limit: usize, cursor: Option<JobId>) -> Page;
+    fn list(&self, filter: &Filter, limit: usize, cursor: Option<JobId>) -> Stored<Page>;
+
+    /// Forgets a job; `false` if it wasn't there.
+    fn forget(&self, id: JobId) -> Stored<bool>;
+
     /// Forgets some of what has expired; `true` if more of it is left.
-    fn expire(&self) -> bool;
+    fn expire(&self) -> Stored<bool>;
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::outcome::FailureCode;
 
 /// The longest pause before another attempt.
@@ -14,7 +16,7 @@ const RETRIED: [FailureCode; 3] =
     [FailureCode::WorkerDied, FailureCode::Interrupted, FailureCode::FunctionRaised];
 
 /// The terms of one job.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
     /// How long a task may run.
     pub run_timeout: Option<Duration>,

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use super::events::{Event, WeakInbox};
 use super::handle::{PoolHealth, PoolSpec, PoolView};
 use super::life::{self, Life};
-use crate::jobs::Store;
-use crate::scheduler::{JobEvent, Scheduler, Submission, of_shutdown};
+use crate::jobs::{JobEvent, JobHandle, Outcome, Store, Stored};
+use crate::scheduler::{Scheduler, Submission, of_shutdown};
 use crate::workers::WorkerSet;
 
 /// Events taken at once.
@@ -22,18 +23,21 @@ pub(super) struct Actor {
     scheduler: Scheduler,
     workers: WorkerSet,
     store: Arc<dyn Store>,
+    /// Ends that the store is writing down.
+    ends: JoinSet<()>,
     health: watch::Sender<PoolHealth>,
     now: Instant,
 }
 
 impl Actor {
     pub fn new(spec: PoolSpec, inbox: WeakInbox, health: watch::Sender<PoolHealth>) -> Self {
-        let PoolSpec { workers: spec, store, .. } = spec;
+        let PoolSpec { workers: spec, .. } = spec;
+        let store = Arc::clone(&spec.store);
         let (now, reporter) = (Instant::now(), inbox.reporter());
         let waker = Waker::from(Arc::new(inbox));
         let scheduler = Scheduler::new(Arc::clone(&spec.pool), waker, spec.result_bytes_max);
         let workers = WorkerSet::new(spec, reporter, now);
-        Self { life: Life::Open, scheduler, workers, store, health, now }
+        Self { life: Life::Open, scheduler, workers, store, ends: JoinSet::new(), health, now }
     }
 
     pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Event>) {
@@ -43,7 +47,7 @@ impl Actor {
         let mut armed: Option<Instant> = None;
         loop {
             self.settle();
-            if self.life.is_ending() && self.workers.is_empty() {
+            if self.life.is_ending() && self.workers.is_empty() && self.ends.is_empty() {
                 break;
             }
             // A timer that fires too early costs one wake-up; one that is reset for every task costs more.
@@ -59,6 +63,7 @@ impl Actor {
                     }
                 }
                 () = &mut timer, if armed.is_some() => armed = None,
+                Some(_) = self.ends.join_next(), if !self.ends.is_empty() => {}
             }
             self.set_now();
             let is_slow = batch.iter().any(Event::is_slow);
@@ -76,6 +81,7 @@ impl Actor {
                 self.on_submit(*submission);
             }
         }
+        while self.ends.join_next().await.is_some() {}
         self.life.ended();
     }
 
@@ -127,10 +133,9 @@ impl Actor {
     /// A job is taken, or ends at once.
     fn on_submit(&mut self, submission: Submission) {
         if let Some(outcome) = self.life.refusal() {
-            self.store.finish(&submission.record, outcome);
-            return;
+            return self.end(&submission.record, outcome);
         }
-        self.workers.take_back_below(submission.record.new.terms.priority, &mut self.scheduler);
+        self.workers.take_back_below(submission.record.terms.priority, &mut self.scheduler);
         self.scheduler.submit(submission, self.now);
     }
 
@@ -155,7 +160,7 @@ impl Actor {
             self.store.grow(job, bytes);
         }
         self.publish_health();
-        if self.scheduler.is_empty() {
+        if self.scheduler.is_empty() && self.ends.is_empty() {
             self.life.drained();
         }
     }
@@ -164,20 +169,24 @@ impl Actor {
         self.workers.next_wake().into_iter().chain(self.scheduler.next_wake(self.now)).min()
     }
 
-    /// Writes what happened to jobs into their records.
+    /// Applies what happened to jobs.
     fn apply_events(&mut self) {
-        for (record, event) in self.scheduler.events() {
+        let at = SystemTime::now();
+        let Self { scheduler, store, ends, .. } = self;
+        for (record, event) in scheduler.events() {
             match event {
-                JobEvent::Started => record.start(),
-                JobEvent::Unstarted => record.unstart(),
-                JobEvent::Attempted(attempt) => record.attempt(attempt),
-                JobEvent::Extended(items) => record.expect(items),
-                JobEvent::Advanced(items) => record.advance(items),
-                JobEvent::Ended(outcome) => {
-                    self.store.finish(&record, outcome);
-                }
+                JobEvent::Ended(outcome) => end(&**store, ends, &record, outcome),
+                JobEvent::Started
+                | JobEvent::Unstarted
+                | JobEvent::Attempted(_)
+                | JobEvent::Extended(_)
+                | JobEvent::Advanced(_) => record.apply(event, at),
             }
         }
+    }
+
+    fn end(&mut self, record: &Arc<JobHandle>, outcome: Outcome) {
+        end(&*self.store, &mut self.ends, record, outcome);
     }
 
     /// Items of a job that are done, those of running chunks included.
@@ -195,7 +204,8 @@ impl Actor {
     fn publish_health(&mut self) {
         let ready = self.workers.ready();
         let usable = self.workers.is_usable();
-        let over = self.life.is_closing() && self.scheduler.is_empty() && self.workers.is_empty();
+        let is_idle = self.scheduler.is_empty() && self.ends.is_empty();
+        let over = self.life.is_closing() && is_idle && self.workers.is_empty();
         let failure = self.workers.boot_failure();
         self.health.send_if_modified(|known| {
             let is_same_failure = match (&known.failure, failure) {
@@ -209,5 +219,12 @@ impl Actor {
             }
             !is_same
         });
+    }
+}
+
+/// Ends a job. What its store has yet to write down is waited for.
+fn end(store: &dyn Store, ends: &mut JoinSet<()>, record: &Arc<JobHandle>, outcome: Outcome) {
+    if let Stored::Pending(end) = store.end_and_tell(record, outcome) {
+        ends.spawn(end);
     }
 }

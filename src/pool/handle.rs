@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::actor::Actor;
 use super::events::{Event, WeakInbox};
 use super::life;
-use crate::jobs::{Record, Store};
+use crate::jobs::{JobHandle, Store};
 use crate::runtime::Runtime;
 use crate::scheduler::Submission;
 use crate::workers::{BootFailure, PoolOptions, WorkerSpec, WorkerView};
@@ -21,8 +21,6 @@ use crate::workers::{BootFailure, PoolOptions, WorkerSpec, WorkerView};
 pub struct PoolSpec {
     /// Whether it lasts as long as the server.
     pub permanent: bool,
-    /// Where jobs end.
-    pub store: Arc<dyn Store>,
     /// Its name, and what its workers are made of.
     pub workers: WorkerSpec,
 }
@@ -129,7 +127,7 @@ impl Pool {
             start_timeout: workers.start_timeout,
             options: Arc::clone(&workers.options),
             settings,
-            store: Arc::clone(&spec.store),
+            store: Arc::clone(&workers.store),
             sender,
             health,
         }));
@@ -138,33 +136,33 @@ impl Pool {
         pool
     }
 
-    /// Submits a job. It ends in its record, whatever happens.
+    /// Submits a job. It ends, whatever happens.
     pub fn submit(&self, submission: Submission) {
         let sent = self.sender.send(Event::Submit(Box::new(submission)));
         // The actor has ended.
         if let Err(mpsc::error::SendError(Event::Submit(submission))) = sent {
             let is_terminated = self.state() == PoolState::Terminated;
-            self.store.finish(&submission.record, life::refusal(is_terminated));
+            self.store.end_and_tell(&submission.record, life::refusal(is_terminated)).detach();
         }
     }
 
     /// Cancels a job: what waits is dropped, what runs is killed, what has finished stays.
-    pub fn cancel(&self, record: &Record) {
+    pub fn cancel(&self, record: &JobHandle) {
         self.send(Event::Cancel(record.number));
     }
 
     /// More items of a stream, as a list of elements and their count; `None` is its end.
-    pub fn feed(&self, record: &Record, more: Option<(Bytes, usize)>) {
+    pub fn feed(&self, record: &JobHandle, more: Option<(Bytes, usize)>) {
         self.send(Event::Feed(record.number, more));
     }
 
     /// The client of a stream took records: more may be produced.
-    pub fn wake(&self, record: &Record) {
+    pub fn wake(&self, record: &JobHandle) {
         self.send(Event::Wake(record.number));
     }
 
     /// The job's client has left: what waits is dropped, what runs is run to its end and its value discarded.
-    pub fn abandon(&self, record: &Record) {
+    pub fn abandon(&self, record: &JobHandle) {
         self.send(Event::Abandon(record.number));
     }
 
@@ -176,7 +174,7 @@ impl Pool {
     }
 
     /// Items of a job that are done, those of chunks that run included; `None` once it has ended.
-    pub async fn items_done(&self, record: &Record) -> Option<u64> {
+    pub async fn items_done(&self, record: &JobHandle) -> Option<u64> {
         let (reply, answer) = oneshot::channel();
         self.send(Event::Progress(record.number, reply));
         answer.await.ok().flatten()
@@ -283,8 +281,8 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::{Admission, FailureCode, JobKind, MemoryStore, NewJob, Outcome, Retention, Terms};
-    use crate::scheduler::{Function, Work};
+    use crate::jobs::{Admission, FailureCode, KeyBounds, Keys, MemoryStore, Outcome, Retention, example};
+    use crate::scheduler::Function;
 
     /// A pool whose actor has ended.
     fn without_actor(state: PoolState) -> Pool {
@@ -294,6 +292,7 @@ mod tests {
             finished_jobs_max: 1,
             finished_bytes_max: 1 << 20,
         };
+        let keys = KeyBounds { keys_max: 0, bytes_max: 0, ttl: Duration::ZERO };
         let settings = Settings {
             processes: AtomicUsize::new(1),
             spare_workers: AtomicUsize::new(0),
@@ -306,7 +305,7 @@ mod tests {
             start_timeout: Duration::ZERO,
             options: Arc::default(),
             settings,
-            store: Arc::new(MemoryStore::new(retention)),
+            store: Arc::new(MemoryStore::new(retention, Keys::new(keys))),
             sender: mpsc::unbounded_channel().0,
             health: watch::channel(PoolHealth::default()).1,
         }))
@@ -318,21 +317,14 @@ mod tests {
             (PoolState::Running, FailureCode::NotStarted),
             (PoolState::Terminated, FailureCode::PoolTerminated),
         ] {
-            let record = Arc::new(Record::new(NewJob {
-                kind: JobKind::Apply,
-                function: "f".into(),
-                pool: "p".into(),
-                owner: None,
-                total: 1,
-                chunksize: None,
-                retained: false,
-                terms: Terms::default(),
-            }));
-            let arguments = Bytes::from_static(b"[]");
+            let mut info = example().info;
+            info.retained = false;
+            let record = JobHandle::new(info);
             without_actor(state).submit(Submission {
                 record: Arc::clone(&record),
                 function: Arc::new(Function::new("f", Runtime::Native, None, None)),
-                work: Work::Call { arguments, keywords: None, typed: false },
+                work: example().work,
+                sink: None,
                 permit: Admission::new(1, 1).reserve().into_permit().unwrap(),
             });
             let outcome = record.outcome();

@@ -15,7 +15,7 @@ mod stream;
 
 pub use crate::process::{Initializer, Preload};
 pub use crate::runtime::Runtime;
-pub use crate::scheduler::{Function, Submission, Work};
+pub use crate::scheduler::{Function, ItemSink, Submission};
 pub use crate::workers::{BootFailure, BootReason, PoolOptions, WorkerSpec, WorkerView};
 pub use handle::{Pool, PoolSpec, PoolState, PoolView};
 pub use registry::{

@@ -203,7 +203,6 @@ impl Pools {
             context.start_timeout + loading.unwrap_or_default().saturating_mul(together).min(LOADING_MAX);
         let pool = Pool::start(PoolSpec {
             permanent: new.permanent,
-            store: Arc::clone(&context.store),
             workers: WorkerSpec {
                 pool: Arc::clone(&new.name),
                 runtime: new.runtime,
@@ -212,6 +211,7 @@ impl Pools {
                 options: Arc::new(new.options),
                 spawner,
                 calls: context.calls.clone(),
+                store: Arc::clone(&context.store),
                 start_timeout,
                 result_bytes_max: context.result_bytes_max,
                 log_bytes_max: context.log_bytes_max,

@@ -1,37 +1,21 @@
-//! What happens to a job, as values: the scheduler writes into no record.
+//! What happened to jobs, as values: the scheduler changes the state of none. Of each job, exactly one end comes, and
+//! nothing after it.
 
 use std::sync::Arc;
 
-use crate::jobs::{Outcome, Record};
-
-/// One thing that happened to a job.
-#[derive(Debug)]
-pub(crate) enum JobEvent {
-    /// Its first task is at the head of a worker's flight.
-    Started,
-    /// Nothing of it has been run after all: its only task came back unread.
-    Unstarted,
-    /// A task of it is run for so many times by now.
-    Attempted(u32),
-    /// So many items more belong to it (a stream).
-    Extended(u64),
-    /// So many items are done.
-    Advanced(u64),
-    /// It ended. Exactly one of these comes, and none after it.
-    Ended(Outcome),
-}
+use crate::jobs::{JobEvent, JobHandle};
 
 /// Events in order, each with the job that it happened to.
 #[derive(Debug, Default)]
-pub(super) struct Events(Vec<(Arc<Record>, JobEvent)>);
+pub(super) struct Events(Vec<(Arc<JobHandle>, JobEvent)>);
 
 impl Events {
-    pub fn push(&mut self, record: &Arc<Record>, event: JobEvent) {
+    pub fn push(&mut self, record: &Arc<JobHandle>, event: JobEvent) {
         self.0.push((Arc::clone(record), event));
     }
 
     /// Takes all. The memory is reused.
-    pub fn drain(&mut self) -> impl Iterator<Item = (Arc<Record>, JobEvent)> {
+    pub fn drain(&mut self) -> impl Iterator<Item = (Arc<JobHandle>, JobEvent)> {
         self.0.drain(..)
     }
 }

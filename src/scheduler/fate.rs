@@ -218,7 +218,7 @@ fn command_failed(error: &ErrorPayload, task: &Task) -> Failure {
     let mut failure = Failure::new(FailureCode::CommandFailed, detail);
     failure.exit_code = error.exit_code;
     let signal = error.signal.as_deref().and_then(|name| name.parse::<Signal>().ok());
-    failure.signal = signal.map(Signal::as_str);
+    failure.signal = signal.map(|signal| Signal::as_str(signal).into());
     failure.stderr.clone_from(&error.stderr);
     failure
 }

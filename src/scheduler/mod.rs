@@ -5,7 +5,7 @@
 //! function run at once, [`quarantine`] stops a function that kills its workers; jobs of either are parked meanwhile.
 //! [`fate`] decides what a worker's answer or death means for a task. Arguments and values stay raw bytes.
 //!
-//! What happens to jobs is returned as [`event::JobEvent`]s, for the caller to apply.
+//! What happens to jobs is returned as [`crate::jobs::JobEvent`]s, for the caller to apply.
 //!
 //! Invariants: nothing here reads a clock, waits, or touches a descriptor: the time is an argument. A task is in
 //! exactly one place: its job's queue, the timers, or with the caller. Every accepted job ends exactly once.
@@ -25,8 +25,7 @@ mod task;
 mod timers;
 
 pub(crate) use core::{Cancelling, Scheduler};
-pub(crate) use event::JobEvent;
 pub(crate) use fate::{of_answer, of_boot, of_part, of_shutdown};
 pub use function::Function;
-pub use task::{ItemSink, Submission, Work};
+pub use task::{ItemSink, Submission};
 pub(crate) use task::{TINY_MAX, Task};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::function::Function;
 use super::limit::ConcurrencyPermit;
-use crate::jobs::{Permit, Record};
+use crate::jobs::{Attempt, JobHandle, Permit, Work};
 use crate::json::Splitter;
 use crate::transport::{HEADER_BYTES, Kind, PIPE_PACKET_BYTES};
 
@@ -15,38 +15,6 @@ use crate::transport::{HEADER_BYTES, Kind, PIPE_PACKET_BYTES};
 const DELIVERIES_MAX: u8 = 3;
 /// A task that is expected to take less is done sooner than an idle worker is woken.
 pub(crate) const TINY_MAX: Duration = Duration::from_micros(50);
-
-/// What a client wants run.
-#[derive(Debug)]
-pub enum Work {
-    /// One call: a JSON array of positional arguments and maybe an object of named ones.
-    Call {
-        /// The array.
-        arguments: Bytes,
-        /// The object.
-        keywords: Option<Bytes>,
-        /// Whether the worker converts them to the types of the function's signature.
-        typed: bool,
-    },
-    /// One call per element of a JSON array.
-    Map {
-        /// The array.
-        items: Bytes,
-        /// Elements a task.
-        chunksize: usize,
-        /// Whether each element is an array of arguments.
-        spread: bool,
-        /// A record per item, instead of all values or none.
-        collect: bool,
-    },
-    /// One call per item of a stream of its own.
-    Feed {
-        /// Whether each item is an array of arguments.
-        spread: bool,
-        /// Where the records go, as each is ready.
-        sink: Box<dyn ItemSink>,
-    },
-}
 
 /// Where the records of a stream go, and how much of it is buffered.
 pub trait ItemSink: std::fmt::Debug + Send {
@@ -66,11 +34,13 @@ pub trait ItemSink: std::fmt::Debug + Send {
 #[derive(Debug)]
 pub struct Submission {
     /// Its record.
-    pub record: Arc<Record>,
+    pub record: Arc<JobHandle>,
     /// What to call.
     pub function: Arc<Function>,
     /// With what.
     pub work: Work,
+    /// Where the records of a stream go.
+    pub sink: Option<Box<dyn ItemSink>>,
     /// Its share of the admission limits.
     pub permit: Permit,
 }
@@ -81,7 +51,7 @@ pub(crate) struct Task {
     /// Its number on the wire, given at each hand-out.
     pub sequence: u64,
     pub job: u64,
-    pub record: Arc<Record>,
+    pub record: Arc<JobHandle>,
     pub function: Arc<Function>,
     pub kind: Kind,
     pub payload: Vec<Bytes>,
@@ -94,6 +64,8 @@ pub(crate) struct Task {
     pub deliveries: u8,
     /// How often it failed and was queued again.
     pub retries: u32,
+    /// Whether the store knows of this attempt.
+    pub has_begun: bool,
     /// Items whose record has come.
     pub delivered: u64,
     /// How far its list has been split to cut parts of it.
@@ -111,6 +83,11 @@ pub(crate) struct Cursor {
 }
 
 impl Task {
+    /// This run of it.
+    pub fn attempt(&self) -> Attempt {
+        Attempt { job: self.record.id, chunk: self.chunk as u64, number: self.retries + 1 }
+    }
+
     /// Whether it is a chunk of a map.
     pub fn is_map(&self) -> bool {
         self.is_per_item() || matches!(self.kind, Kind::Map | Kind::Starmap)
@@ -148,6 +125,7 @@ impl Task {
             items: count as u64,
             deliveries: 0,
             retries: self.retries,
+            has_begun: self.has_begun,
             delivered: 0,
             cursor: None,
             permit: None,

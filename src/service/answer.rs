@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::follow::Follower;
 use super::stream::Records;
 use crate::config::Limits;
-use crate::jobs::{FailureCode, JobId, JobKind, Outcome, Record, Snapshot};
+use crate::jobs::{FailureCode, JobHandle, JobId, JobKind, JobState, Outcome, Snapshot};
 use crate::objects::{self, Address, Delivery};
 use crate::pool::{Function, Pool, PoolView, WorkerView};
 use crate::processes::{self, Single};
@@ -73,7 +73,7 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Ended {
     /// The job.
-    pub record: Arc<Record>,
+    pub record: Arc<JobHandle>,
     /// How it ended.
     pub outcome: Outcome,
 }
@@ -82,15 +82,20 @@ pub struct Ended {
 #[derive(Debug)]
 pub struct JobShown {
     /// What was asked for.
-    pub record: Arc<Record>,
+    pub record: Arc<JobHandle>,
     /// How far it is.
     pub now: Snapshot,
 }
 
 impl JobShown {
     /// As it is now.
-    pub fn of(record: Arc<Record>) -> Self {
+    pub fn of(record: Arc<JobHandle>) -> Self {
         Self { now: record.snapshot(), record }
+    }
+
+    /// As it was when it was accepted, whatever has become of it.
+    pub fn as_accepted(record: Arc<JobHandle>) -> Self {
+        Self { now: Snapshot { state: JobState::accepted(record.total), expires_at: None }, record }
     }
 }
 
@@ -130,20 +135,12 @@ pub enum Replay {
     AskAnew,
     /// The same answer, for so long.
     For(Duration),
-    /// The same answer, as long as this job is there.
-    WithJob(JobId),
 }
 
 impl Answer {
     /// What a repetition is to find.
     pub fn replay(&self, limits: &Limits) -> Replay {
-        if let Self::Ended(ended) = self {
-            ended.replay(limits)
-        } else if let Self::Accepted(job) = self {
-            Replay::WithJob(job.record.id)
-        } else {
-            Replay::For(limits.idempotency_ttl)
-        }
+        if let Self::Ended(ended) = self { ended.replay(limits) } else { Replay::For(limits.idempotency_ttl) }
     }
 }
 
@@ -151,7 +148,7 @@ impl Ended {
     /// A value or a failure lives as long as with a job that can be asked for it.
     fn replay(&self, limits: &Limits) -> Replay {
         match &self.outcome {
-            Outcome::Value(_) => Replay::For(self.record.new.terms.result_ttl.unwrap_or(limits.result_ttl)),
+            Outcome::Value(_) => Replay::For(self.record.terms.result_ttl.unwrap_or(limits.result_ttl)),
             Outcome::Failure(failure) if self.has_run(failure.code) => Replay::For(limits.failure_ttl),
             Outcome::Failure(_) => Replay::AskAnew,
         }
@@ -162,8 +159,8 @@ impl Ended {
         // A call's worker refuses an unknown object before it calls; other tasks of the job, and earlier attempts, may
         // have run.
         let refused = code == FailureCode::UnknownRef
-            && self.record.new.kind == JobKind::Apply
-            && self.record.snapshot().attempts <= 1;
+            && self.record.kind == JobKind::Apply
+            && self.record.attempts() <= 1;
         code != FailureCode::NotStarted && !refused
     }
 }

@@ -7,8 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use super::follow::JobEvent;
-use crate::jobs::{Moment, State};
+use super::follow::JobUpdate;
+use crate::jobs::{JobState, Moment, State};
 
 /// Bytes of output in one event.
 pub const LOG_EVENT_BYTES: usize = 8 << 10;
@@ -52,52 +52,55 @@ impl Cursor {
 
     /// The next event, which counts as told; `None` when there is nothing new. Progress is told when `progress`
     /// says that it may be, and at the end.
-    pub fn next(&mut self, created_at: SystemTime, now: &Moment, progress: bool) -> Option<JobEvent> {
-        if self.told == Told::Nothing || (self.told == Told::Running && now.state == State::Queued) {
+    pub fn next(&mut self, created_at: SystemTime, now: &Moment, progress: bool) -> Option<JobUpdate> {
+        let JobState { started_at, finished_at, attempts, done, total, .. } = now.state;
+        let state = now.state.state();
+        if self.told == Told::Nothing || (self.told == Told::Running && state == State::Queued) {
             (self.told, self.attempts) = (Told::Queued, 0);
-            return Some(JobEvent::State { state: State::Queued, at: created_at, attempts: 0 });
+            return Some(JobUpdate::State { state: State::Queued, at: created_at, attempts: 0 });
         }
-        if let Some(started_at) = now.started_at
-            && (self.told == Told::Queued || (self.told == Told::Running && self.attempts != now.attempts))
+        if let Some(started_at) = started_at
+            && (self.told == Told::Queued || (self.told == Told::Running && self.attempts != attempts))
         {
-            (self.told, self.attempts) = (Told::Running, now.attempts);
-            return Some(JobEvent::State { state: State::Running, at: started_at, attempts: now.attempts });
+            (self.told, self.attempts) = (Told::Running, attempts);
+            return Some(JobUpdate::State { state: State::Running, at: started_at, attempts });
         }
         if let Some(log) = self.next_log(now) {
             return Some(log);
         }
-        let ended = now.state.is_final();
-        let moved = self.done != Some(now.done) || self.total != now.total;
+        let ended = state.is_final();
+        let moved = self.done != Some(done) || self.total != total;
         if moved && (progress || ended) {
-            (self.done, self.total) = (Some(now.done), now.total);
-            return Some(JobEvent::Progress { done: now.done, total: now.total });
+            (self.done, self.total) = (Some(done), total);
+            return Some(JobUpdate::Progress { done, total });
         }
         if !ended {
             return None;
         }
         if self.told >= Told::Ended {
             self.told = Told::Over;
-            return Some(JobEvent::End);
+            return Some(JobUpdate::End);
         }
         self.told = Told::Ended;
-        let at = now.finished_at.unwrap_or(created_at);
-        Some(JobEvent::State { state: now.state, at, attempts: now.attempts })
+        let at = finished_at.unwrap_or(created_at);
+        Some(JobUpdate::State { state, at, attempts })
     }
 
-    fn next_log(&mut self, now: &Moment) -> Option<JobEvent> {
+    fn next_log(&mut self, now: &Moment) -> Option<JobUpdate> {
         if self.log < now.log_bytes {
-            let is_last = self.log + now.log.len() == now.log_bytes && (now.state.is_final() || now.log_cut);
+            let is_last =
+                self.log + now.log.len() == now.log_bytes && (now.state.state().is_final() || now.log_cut);
             let held = if is_last { 0 } else { unfinished_bytes(&now.log) };
             let told = &now.log[..now.log.len() - held];
             if told.is_empty() {
                 return None;
             }
             self.log += told.len();
-            return Some(JobEvent::Log { text: String::from_utf8_lossy(told).into_owned(), cut: false });
+            return Some(JobUpdate::Log { text: String::from_utf8_lossy(told).into_owned(), cut: false });
         }
         let cut = now.log_cut && self.log == now.log_bytes;
         self.log += usize::from(cut);
-        cut.then(|| JobEvent::Log { text: String::new(), cut: true })
+        cut.then(|| JobUpdate::Log { text: String::new(), cut: true })
     }
 }
 
@@ -158,21 +161,17 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
+    use crate::jobs::{self, Outcome, Value};
 
     fn moment(state: State, log: &[u8], from: usize) -> Moment {
-        let started = (state != State::Queued).then_some(UNIX_EPOCH);
-        Moment {
-            state,
-            started_at: started,
-            finished_at: state.is_final().then_some(UNIX_EPOCH),
-            attempts: u32::from(started.is_some()),
-            done: u64::from(state == State::Succeeded),
-            total: 1,
-            outcome: None,
-            log: log[from..].to_vec(),
-            log_bytes: log.len(),
-            log_cut: false,
+        let mut now = JobState::accepted(1);
+        if state != State::Queued {
+            now.apply(jobs::JobEvent::Started, UNIX_EPOCH);
         }
+        if state.is_final() {
+            now.apply(jobs::JobEvent::Ended(Outcome::Value(Value::default())), UNIX_EPOCH);
+        }
+        Moment { state: now, log: log[from..].to_vec(), log_bytes: log.len(), log_cut: false }
     }
 
     /// All that is told, in short.
@@ -181,14 +180,14 @@ mod tests {
         loop {
             let now = moment(state, log, cursor.log_bytes().min(log.len()));
             match cursor.next(UNIX_EPOCH, &now, true) {
-                Some(JobEvent::State { state, .. }) => all.push(state.as_str().to_owned()),
-                Some(JobEvent::Log { text, .. }) => all.push(format!("log {text}")),
-                Some(JobEvent::Progress { done, total }) => all.push(format!("{done}/{total}")),
-                Some(JobEvent::End) => {
+                Some(JobUpdate::State { state, .. }) => all.push(state.as_str().to_owned()),
+                Some(JobUpdate::Log { text, .. }) => all.push(format!("log {text}")),
+                Some(JobUpdate::Progress { done, total }) => all.push(format!("{done}/{total}")),
+                Some(JobUpdate::End) => {
                     all.push("end".to_owned());
                     return all;
                 }
-                Some(JobEvent::Draining) | None => return all,
+                Some(JobUpdate::Draining) | None => return all,
             }
         }
     }

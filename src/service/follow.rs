@@ -10,7 +10,7 @@ use super::Service;
 use super::answer::Answer;
 use super::cursor::{Cursor, LOG_EVENT_BYTES};
 use super::refusal::Refusal;
-use crate::jobs::{FailureCode, Following, JobKind, Moment, Outcome, Record, State};
+use crate::jobs::{FailureCode, Following, JobHandle, JobKind, Moment, Outcome, State};
 
 /// From one step of progress to the next.
 const PROGRESS_PERIOD: Duration = Duration::from_millis(50);
@@ -19,7 +19,7 @@ const LOOK_PERIOD: Duration = Duration::from_millis(25);
 
 /// What happened to a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JobEvent {
+pub enum JobUpdate {
     /// It came into this state.
     State {
         /// Which.
@@ -61,8 +61,8 @@ pub struct Follower {
 }
 
 impl Service {
-    pub(super) fn follow_job(self: &Arc<Self>, id: &str, mut from: Cursor) -> Result<Answer, Refusal> {
-        let record = self.find_job(id)?;
+    pub(super) async fn follow_job(self: &Arc<Self>, id: &str, mut from: Cursor) -> Result<Answer, Refusal> {
+        let record = self.find_job(id).await?;
         from.limit_log(&record.moment(0, 0));
         Ok(Answer::Following(Box::new(Follower {
             service: Arc::clone(self),
@@ -76,7 +76,7 @@ impl Service {
 
 impl Follower {
     /// Its job.
-    pub fn record(&self) -> &Arc<Record> {
+    pub fn record(&self) -> &Arc<JobHandle> {
         &self.record
     }
 
@@ -91,7 +91,7 @@ impl Follower {
     }
 
     /// Waits for the next event; `None` if there is none until then, or there will be none any more.
-    pub async fn next(&mut self, until: Instant) -> Option<JobEvent> {
+    pub async fn next(&mut self, until: Instant) -> Option<JobUpdate> {
         while !self.ended {
             let steps = self.has_steps();
             if steps && self.record.claim_look(LOOK_PERIOD) {
@@ -119,34 +119,34 @@ impl Follower {
     }
 
     /// The next event, if there is one.
-    pub fn try_next(&mut self) -> Option<JobEvent> {
+    pub fn try_next(&mut self) -> Option<JobUpdate> {
         if self.ended {
             return None;
         }
         let now = self.record.moment(self.cursor.log_bytes(), LOG_EVENT_BYTES);
         if will_not_start(&now) {
             self.ended = true;
-            return Some(JobEvent::Draining);
+            return Some(JobUpdate::Draining);
         }
         let may_step = Instant::now() >= self.progress_due;
         let event = self.cursor.next(self.record.created_at, &now, may_step)?;
         match &event {
-            JobEvent::Progress { .. } => self.progress_due = Instant::now() + PROGRESS_PERIOD,
-            JobEvent::End => self.ended = true,
-            JobEvent::State { .. } | JobEvent::Log { .. } | JobEvent::Draining => {}
+            JobUpdate::Progress { .. } => self.progress_due = Instant::now() + PROGRESS_PERIOD,
+            JobUpdate::End => self.ended = true,
+            JobUpdate::State { .. } | JobUpdate::Log { .. } | JobUpdate::Draining => {}
         }
         Some(event)
     }
 
     /// Whether its progress has steps that nobody is woken for.
     fn has_steps(&self) -> bool {
-        self.record.new.kind != JobKind::Apply && self.record.state() == State::Running
+        self.record.kind != JobKind::Apply && self.record.state() == State::Running
     }
 }
 
 /// Whether the server went down before it had started this job.
 fn will_not_start(now: &Moment) -> bool {
-    match &now.outcome {
+    match &now.state.outcome {
         Some(Outcome::Failure(failure)) => failure.code == FailureCode::NotStarted,
         Some(Outcome::Value(_)) | None => false,
     }

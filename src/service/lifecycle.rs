@@ -121,7 +121,7 @@ impl Service {
     /// Forgets what has been kept for its time. What expires at once is let go in parts: others have their turn in
     /// between.
     pub async fn expire(&self) {
-        while self.jobs.expire() {
+        while self.jobs.expire().await {
             tokio::task::yield_now().await;
         }
         if let Some(parts) = self.parts.get() {

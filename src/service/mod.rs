@@ -36,7 +36,7 @@ use crate::processes::Processes;
 
 pub use answer::{Answer, Ended, JobPage, JobShown, PoolShown, Printed, Replay};
 pub use cursor::Cursor;
-pub use follow::{Follower, JobEvent};
+pub use follow::{Follower, JobUpdate};
 pub use lifecycle::Stage;
 pub use refusal::Refusal;
 pub use request::{
@@ -102,15 +102,15 @@ impl Service {
         match request {
             Request::Run(submission) => self.run(caller, submission).await,
             Request::Submit(submission) => self.submit(caller, submission).await,
-            Request::Stream(stream) => self.stream(caller, *stream),
+            Request::Stream(stream) => Box::pin(self.stream(caller, *stream)).await,
             Request::Job { id, wait } => Box::pin(self.job(&id, wait)).await,
             Request::Result { id, timeout } => Box::pin(self.result(&id, timeout)).await,
-            Request::Jobs { filter, limit, cursor } => self.list_jobs(&filter, limit, cursor),
+            Request::Jobs { filter, limit, cursor } => Box::pin(self.list_jobs(&filter, limit, cursor)).await,
             Request::CancelJob { id } => Box::pin(self.cancel_job(&id)).await,
             Request::CancelJobs(filter) => Box::pin(self.cancel_jobs(&filter)).await,
-            Request::ForgetJob { id } => self.forget_job(&id),
-            Request::JobOutput { id } => self.job_output(&id),
-            Request::FollowJob { id, from } => self.follow_job(&id, from),
+            Request::ForgetJob { id } => Box::pin(self.forget_job(&id)).await,
+            Request::JobOutput { id } => Box::pin(self.job_output(&id)).await,
+            Request::FollowJob { id, from } => Box::pin(self.follow_job(&id, from)).await,
             Request::Functions => self.list_functions(),
             Request::Function { name } => Ok(Answer::Function(Arc::clone(self.parts()?.function(&name)?))),
             Request::Pools => Box::pin(self.list_pools()).await,

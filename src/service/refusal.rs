@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::answer::Replay;
 use crate::config::Limits;
-use crate::jobs::{Overloaded, Record};
+use crate::jobs::{JobHandle, KeysFull, Overloaded};
 use crate::json::EnvelopeError;
 use crate::objects::{ErrorCode, ObjectError};
 use crate::pool::{BootFailure, BootReason, Function, Pool, TooManyWorkers};
@@ -42,6 +42,12 @@ pub enum Refusal {
     Quarantined(Arc<Function>, Duration),
     /// Too much is accepted and not finished.
     Overloaded(Overloaded),
+    /// The idempotency key was sent with another request before.
+    KeyMismatch,
+    /// The same request was sent under the same idempotency key, and its job is no longer there.
+    KeyExpired,
+    /// There is no room to remember another idempotency key.
+    KeysFull(KeysFull),
     /// The arguments of a typed call are no JSON object.
     NotAnObject(EnvelopeError),
     /// The arguments of a typed call don't fit its function.
@@ -60,9 +66,9 @@ pub enum Refusal {
     /// The job is older than this server, which keeps jobs in memory.
     LostAtRestart,
     /// Only a job that has ended can be forgotten.
-    NotFinished(Arc<Record>),
+    NotFinished(Arc<JobHandle>),
     /// The job was not ready in time (`AsyncResult.get`: `TimeoutError`).
-    ResultTimeout(Arc<Record>, Duration),
+    ResultTimeout(Arc<JobHandle>, Duration),
     /// There is a pool of this name.
     PoolExists(Arc<str>),
     /// All pools together would have too many workers.
@@ -113,6 +119,9 @@ impl Refusal {
             | Self::PoolClosed(_)
             | Self::Quarantined(..)
             | Self::Overloaded(_)
+            | Self::KeyMismatch
+            | Self::KeyExpired
+            | Self::KeysFull(_)
             | Self::NotAnObject(_)
             | Self::Invalid { .. }
             | Self::UnknownJob

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::cursor::Cursor;
 use super::stream::Feeder;
-use crate::jobs::{Filter, JobId, JobKind, Reservation, Terms};
+use crate::jobs::{Filter, IdempotencyKey, JobId, JobKind, Reservation, Terms};
 use crate::objects::{Address, Call, Kind};
 use crate::processes::ProcessId;
 
@@ -195,6 +195,9 @@ pub struct Submission {
     pub body_bytes: usize,
     /// Those bytes, counted as queued.
     pub room: Reservation,
+    /// The idempotency key of a job that is asked for by its id. (That of one whose outcome is waited for is its
+    /// answer's.)
+    pub key: Option<Box<IdempotencyKey>>,
 }
 
 /// What a function is to be called with.

@@ -17,9 +17,9 @@ use super::Service;
 use super::answer::Answer;
 use super::refusal::Refusal;
 use super::request::{Caller, ItemStream};
-use super::submit::JobPlan;
-use crate::jobs::{Admission, JobKind, Outcome, Record, Reservation};
-use crate::pool::{ByteGauge, Pool, Sink, Work};
+use super::submit::{Accepted, JobPlan};
+use crate::jobs::{Admission, JobHandle, JobKind, Outcome, Reservation, Work};
+use crate::pool::{ByteGauge, Pool, Sink};
 
 /// Items that may be between what was fed and what was taken, at least and at most.
 const WINDOW_ITEMS_MIN: usize = 1 << 10;
@@ -34,7 +34,7 @@ type Broken = Arc<Mutex<Option<(u64, Bytes)>>>;
 #[derive(Debug)]
 pub struct Feeder {
     pool: Pool,
-    record: Arc<Record>,
+    record: Arc<JobHandle>,
     window: Arc<Semaphore>,
     /// Bytes of items that were fed and have no record yet.
     fed: Arc<ByteGauge>,
@@ -83,9 +83,7 @@ impl Feeder {
 
 /// The end that records are taken from. Dropped early, it ends the job.
 pub struct Records {
-    service: Arc<Service>,
-    pool: Pool,
-    record: Arc<Record>,
+    job: Accepted,
     records: mpsc::UnboundedReceiver<(u64, Bytes)>,
     held: Arc<ByteGauge>,
     window: Arc<Semaphore>,
@@ -133,14 +131,14 @@ pub enum StreamEnd {
 
 impl fmt::Debug for Records {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Records").field("record", &self.record).finish_non_exhaustive()
+        f.debug_struct("Records").field("job", &self.job).finish_non_exhaustive()
     }
 }
 
 impl Records {
     /// Its job.
-    pub fn record(&self) -> &Arc<Record> {
-        &self.record
+    pub fn record(&self) -> &Arc<JobHandle> {
+        &self.job.record
     }
 
     /// Takes what is ready, with its index, until `write` says that it is enough. Ready when that was so, or with the
@@ -179,7 +177,7 @@ impl Records {
         }
         order.has_moved = false;
         if self.held.wait_for((!order.ahead.is_empty()).then_some(order.next)) {
-            self.pool.wake(&self.record);
+            self.job.pool.wake(&self.job.record);
         }
         None
     }
@@ -203,7 +201,7 @@ impl Records {
         let more = write(index, record);
         self.taken += 1;
         if self.held.sub(record.len()) {
-            self.pool.wake(&self.record);
+            self.job.pool.wake(&self.job.record);
         }
         more
     }
@@ -212,7 +210,7 @@ impl Records {
         if let Some((index, error)) = self.broken.lock().take() {
             return StreamEnd::Broken { index, error };
         }
-        match self.record.outcome() {
+        match self.job.record.outcome() {
             Some(Outcome::Value(_)) => StreamEnd::Whole { done: self.done, failed: self.failed },
             Some(Outcome::Failure(_)) | None => StreamEnd::Cut,
         }
@@ -223,17 +221,23 @@ impl Drop for Records {
     fn drop(&mut self) {
         self.window.close();
         self.feeding.abort();
-        self.service.drop_job(&self.pool, &self.record);
     }
 }
 
 impl Service {
     /// Starts the job and its feeder; whoever takes the records does the rest.
-    pub(super) fn stream(self: &Arc<Self>, caller: &Caller, stream: ItemStream) -> Result<Answer, Refusal> {
+    pub(super) async fn stream(
+        self: &Arc<Self>,
+        caller: &Caller,
+        stream: ItemStream,
+    ) -> Result<Answer, Refusal> {
         let ItemStream { function, kind, chunksize, terms, room, feed } = stream;
         let parts = self.parts_for_work()?;
         let function = parts.function(&function)?;
         let pool = parts.pool_for(function, terms.pool.as_deref())?;
+        let (sender, records) = mpsc::unbounded_channel();
+        let (fed, held) = (ByteGauge::new(), ByteGauge::new());
+        let sink = Sink { records: sender, fed: Arc::clone(&fed), held: Arc::clone(&held) };
         let plan = JobPlan {
             kind,
             function,
@@ -241,13 +245,13 @@ impl Service {
             total: 0,
             chunksize: Some(chunksize),
             retained: false,
+            work: Work::Stream,
+            sink: Some(Box::new(sink)),
+            terms,
+            room,
+            key: None,
         };
-        let job = self.accept(caller, plan, terms, room)?;
-        let record = Arc::clone(&job.record);
-        let (sender, records) = mpsc::unbounded_channel();
-        let (fed, held) = (ByteGauge::new(), ByteGauge::new());
-        let sink = Sink { records: sender, fed: Arc::clone(&fed), held: Arc::clone(&held) };
-        job.start(Work::Feed { spread: false, sink: Box::new(sink) });
+        let job = self.accept(caller, plan).await?.into_new()?;
 
         let items = chunksize.saturating_mul(pool.processes() * WINDOW_TASKS_PER_WORKER);
         let items = items.clamp(WINDOW_ITEMS_MIN, WINDOW_ITEMS_MAX).max(chunksize);
@@ -255,7 +259,7 @@ impl Service {
         let broken = Broken::default();
         let feeder = Feeder {
             pool: pool.clone(),
-            record: Arc::clone(&record),
+            record: Arc::clone(&job.record),
             window: Arc::clone(&window),
             fed,
             broken: Arc::clone(&broken),
@@ -264,9 +268,7 @@ impl Service {
         };
         let feeding = tokio::spawn(feed(feeder)).abort_handle();
         Ok(Answer::Records(Box::new(Records {
-            service: Arc::clone(self),
-            pool,
-            record,
+            job,
             records,
             held,
             window,

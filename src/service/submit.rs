@@ -1,6 +1,7 @@
 //! From what a caller wants run to a job of a pool: its function, its pool, its tasks, its terms, its room.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 
@@ -8,31 +9,39 @@ use super::answer::{Answer, Ended, JobShown};
 use super::refusal::Refusal;
 use super::request::{Caller, Submission, TermsAsked, WantedWork};
 use super::{Service, typed_call};
-use crate::jobs::{JobKind, NewJob, Permit, Record, Reservation};
-use crate::pool::{self, Function, Pool, Work};
+use crate::jobs::{
+    Acceptance, IdempotencyKey, JobHandle, JobId, JobInfo, JobKind, JobSpec, Recalled, Reservation, Store,
+    Stored, Work,
+};
+use crate::pool::{self, Function, ItemSink, Pool};
 
 /// Tasks that each worker gets of a map whose chunksize is not given, as `multiprocessing.Pool.map`.
 const CHUNKS_PER_WORKER: usize = 4;
 /// Arguments that wait must not hold a larger buffer for a few bytes: what is less than half of it is copied.
 const BUFFER_BYTES: usize = 16 << 10;
 
-/// A job that is about to be its pool's.
+/// A job that its pool has. One that is nobody's but its caller's is forgotten with this, and abandoned if it has not
+/// ended by then.
+#[derive(Debug)]
 pub(super) struct Accepted {
-    pub record: Arc<Record>,
+    pub record: Arc<JobHandle>,
     pub pool: Pool,
-    function: Arc<Function>,
-    permit: Permit,
+    jobs: Arc<dyn Store>,
 }
 
-impl Accepted {
-    /// Hands it to its pool.
-    pub fn start(self, work: Work) {
-        let Self { record, pool, function, permit } = self;
-        pool.submit(pool::Submission { record, function, work, permit });
+impl Drop for Accepted {
+    fn drop(&mut self) {
+        if self.record.retained {
+            return;
+        }
+        if !self.record.has_ended() {
+            self.pool.abandon(&self.record);
+        }
+        self.jobs.forget(self.record.id).detach();
     }
 }
 
-/// What a job is, besides its work.
+/// A job that is to be accepted.
 pub(super) struct JobPlan<'a> {
     pub kind: JobKind,
     pub function: &'a Arc<Function>,
@@ -43,17 +52,48 @@ pub(super) struct JobPlan<'a> {
     pub chunksize: Option<usize>,
     /// Whether it is kept once it has ended.
     pub retained: bool,
+    pub work: Work,
+    /// Where the records of a stream go.
+    pub sink: Option<Box<dyn ItemSink>>,
+    pub terms: TermsAsked,
+    pub room: Reservation,
+    pub key: Option<Box<IdempotencyKey>>,
+}
+
+/// What becomes of a job that is to be accepted.
+pub(super) enum Admitted {
+    New(Accepted),
+    /// The same was accepted before.
+    Same(Arc<JobHandle>),
+}
+
+impl Admitted {
+    /// One that came without a key is always new.
+    pub fn into_new(self) -> Result<Accepted, Refusal> {
+        match self {
+            Self::New(job) => Ok(job),
+            Self::Same(_) => Err(Refusal::KeyMismatch),
+        }
+    }
 }
 
 impl Service {
     /// Runs a job that is nobody's but its caller's: forgotten once answered, abandoned when its caller leaves.
     pub(super) async fn run(&self, caller: &Caller, submission: Box<Submission>) -> Result<Answer, Refusal> {
         let submission = self.arranged(submission).await?;
-        let (job, work) = self.accept_work(caller, *submission, false)?;
-        let guard = AbandonOnDrop { service: self, pool: job.pool.clone(), record: Arc::clone(&job.record) };
-        job.start(work);
-        let outcome = guard.record.ended().await;
-        Ok(Answer::Ended(Ended { record: Arc::clone(&guard.record), outcome }))
+        let job = self.accept_work(caller, submission, false).await?.into_new()?;
+        let outcome = job.record.ended().await;
+        Ok(Answer::Ended(Ended { record: Arc::clone(&job.record), outcome }))
+    }
+
+    /// What the same submission under its key was answered, if it came before: the same job, whatever else would refuse
+    /// it by now.
+    ///
+    /// # Errors
+    /// The key came with another request, or its job is no longer there.
+    pub async fn recall(&self, key: &IdempotencyKey) -> Result<Option<Answer>, Refusal> {
+        let recalled = self.jobs.recall(key).await;
+        Ok(recalled.map(same_job).transpose()?.map(accepted))
     }
 
     /// Accepts a job that is kept once it has ended.
@@ -63,11 +103,10 @@ impl Service {
         submission: Box<Submission>,
     ) -> Result<Answer, Refusal> {
         let submission = self.arranged(submission).await?;
-        let (job, work) = self.accept_work(caller, *submission, true)?;
-        // As it is before its pool can start it.
-        let shown = JobShown::of(Arc::clone(&job.record));
-        job.start(work);
-        Ok(Answer::Accepted(Box::new(shown)))
+        match self.accept_work(caller, submission, true).await? {
+            Admitted::New(job) => Ok(accepted(Arc::clone(&job.record))),
+            Admitted::Same(record) => Ok(accepted(record)),
+        }
     }
 
     /// With the arguments by name of a typed call laid out as its function takes them.
@@ -81,13 +120,22 @@ impl Service {
         Ok(submission)
     }
 
+    /// No future: those of handlers hold nothing of a plan.
     fn accept_work(
         &self,
         caller: &Caller,
-        submission: Submission,
+        submission: Box<Submission>,
         retained: bool,
-    ) -> Result<(Accepted, Work), Refusal> {
-        let Submission { function, work, terms, body_bytes, room } = submission;
+    ) -> Stored<Result<Admitted, Refusal>> {
+        match self.plan(*submission, retained) {
+            Ok(plan) => self.accept(caller, plan),
+            Err(refusal) => Stored::Ready(Err(refusal)),
+        }
+    }
+
+    /// Which pool runs it, in which tasks.
+    fn plan(&self, submission: Submission, retained: bool) -> Result<JobPlan<'_>, Refusal> {
+        let Submission { function, work, terms, body_bytes, room, key } = submission;
         let parts = self.parts_for_work()?;
         let function = parts.function(&function)?;
         let pool = parts.pool_for(function, terms.pool.as_deref())?;
@@ -101,24 +149,22 @@ impl Service {
             WantedWork::Map { items, count, chunksize, spread, collect } => {
                 let chunksize = chunksize.unwrap_or_else(|| default_chunksize(count, pool.processes()));
                 let kind = if spread { JobKind::Starmap } else { JobKind::Map };
-                (kind, count, Some(chunksize), Work::Map { items: kept(items), chunksize, spread, collect })
+                (kind, count, Some(chunksize), Work::Map { items: kept(items), collect })
             }
         };
-        let plan = JobPlan { kind, function, pool, total, chunksize, retained };
-        Ok((self.accept(caller, plan, terms, room)?, work))
+        Ok(JobPlan { kind, function, pool, total, chunksize, retained, work, sink: None, terms, room, key })
     }
 
-    /// Takes a place in the queue and a record in the store.
-    pub(super) fn accept(
-        &self,
-        caller: &Caller,
-        plan: JobPlan<'_>,
-        asked: TermsAsked,
-        room: Reservation,
-    ) -> Result<Accepted, Refusal> {
-        let JobPlan { kind, function, pool, total, chunksize, retained } = plan;
-        let permit = room.into_permit()?;
-        let record = Arc::new(Record::new(NewJob {
+    /// Takes a place in the queue, has the store take the job, and hands it to its pool.
+    pub(super) fn accept(&self, caller: &Caller, plan: JobPlan<'_>) -> Stored<Result<Admitted, Refusal>> {
+        let JobPlan { kind, function, pool, total, chunksize, retained, work, sink, terms, room, key } = plan;
+        let permit = match room.into_permit() {
+            Ok(permit) => permit,
+            Err(overloaded) => return Stored::Ready(Err(overloaded.into())),
+        };
+        let info = JobInfo {
+            id: JobId::new(),
+            created_at: SystemTime::now(),
             kind,
             function: Arc::clone(&function.name),
             pool: Arc::clone(&pool.name),
@@ -126,23 +172,39 @@ impl Service {
             total: total as u64,
             chunksize: chunksize.map(|chunksize| chunksize as u64),
             retained,
-            terms: asked.into_terms(function.run_timeout, function.retries),
-        }));
-        self.jobs.insert(Arc::clone(&record));
-        Ok(Accepted { record, pool, function: Arc::clone(function), permit })
+            terms: terms.into_terms(function.run_timeout, function.retries),
+        };
+        let (function, jobs) = (Arc::clone(function), Arc::clone(&self.jobs));
+        let start = move |acceptance| match acceptance {
+            Acceptance::New(record, work) => {
+                let job = Accepted { record: Arc::clone(&record), pool, jobs };
+                job.pool.submit(pool::Submission { record, function, work, sink, permit });
+                Ok(Admitted::New(job))
+            }
+            Acceptance::Known(recalled) => same_job(recalled).map(Admitted::Same),
+            Acceptance::KeysFull(full) => Err(Refusal::KeysFull(full)),
+        };
+        match self.jobs.accept(JobSpec { info, work, key }) {
+            Stored::Ready(acceptance) => Stored::Ready(start(acceptance)),
+            // Whoever leaves meanwhile leaves no job behind that was accepted and is never run.
+            Stored::Pending(acceptance) => {
+                let accepting = tokio::spawn(async move { start(acceptance.await) });
+                Stored::pending(async move { accepting.await.unwrap_or(Err(Refusal::Draining)) })
+            }
+        }
     }
 }
 
-/// A job whose outcome one caller waits for: forgotten once that is there, abandoned if the caller leaves before.
-struct AbandonOnDrop<'a> {
-    service: &'a Service,
-    pool: Pool,
-    record: Arc<Record>,
+fn accepted(record: Arc<JobHandle>) -> Answer {
+    Answer::Accepted(Box::new(JobShown::as_accepted(record)))
 }
 
-impl Drop for AbandonOnDrop<'_> {
-    fn drop(&mut self) {
-        self.service.drop_job(&self.pool, &self.record);
+/// The job of a key that was used before.
+fn same_job(recalled: Recalled) -> Result<Arc<JobHandle>, Refusal> {
+    match recalled {
+        Recalled::Same(record) => Ok(record),
+        Recalled::Gone => Err(Refusal::KeyExpired),
+        Recalled::Mismatch => Err(Refusal::KeyMismatch),
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
             Failure::new(FailureCode::Cancelled, "the job was cancelled while it ran")
         }
         Some(KillCause::RunTimeout) => {
-            let most = task.record.new.terms.run_timeout.unwrap_or_default().as_secs_f64();
+            let most = task.record.terms.run_timeout.unwrap_or_default().as_secs_f64();
             let detail = format!("{} ran for longer than {most} s (run_timeout)", task.function.name);
             let mut failure = Failure::new(FailureCode::RunTimeout, detail);
             failure.index = task.is_map().then(|| task.first_item + items_done.min(task.items - 1));
@@ -102,7 +102,7 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
         match exit {
             Exit::Code(code) => failure.exit_code = Some(code),
             Exit::Signal { signal, oom } => {
-                failure.signal = Some(Signal::as_str(signal));
+                failure.signal = Some(Signal::as_str(signal).into());
                 failure.oom = oom || (by_kill && matches!(killed, Some(KillCause::Memory(_))));
             }
             Exit::RealTime(_) | Exit::Unknown => {}

@@ -13,18 +13,22 @@ use crate::transport::{Codec, Header, WriteOutcome};
 impl WorkerSet {
     /// Hands out tasks while a worker takes one.
     pub fn hand_out(&mut self, scheduler: &mut Scheduler) {
+        self.queue_begun(scheduler);
         if scheduler.has_parked() && self.table.has_room(self.now) {
             scheduler.unpark(self.now);
         }
         while scheduler.has_queued()
             && self.table.has_room(self.now)
+            && self.may_begin()
             && let Some((task, key)) = scheduler.next_task(self.now, |task| self.table.choose(task, self.now))
             && self.hand(key, task, scheduler)
         {}
     }
 
-    /// Hands a task to a worker. `false`: its pipe has no room, and the task is the scheduler's again.
-    fn hand(&mut self, key: WorkerKey, mut task: Task, scheduler: &mut Scheduler) -> bool {
+    /// Hands a task to a worker, once its attempt has begun. `false`: its pipe has no room, and the task is the
+    /// scheduler's again.
+    fn hand(&mut self, key: WorkerKey, task: Task, scheduler: &mut Scheduler) -> bool {
+        let Some(mut task) = self.begun(key, task) else { return true };
         task.sequence = self.sequences.next();
         let is_packet = task.fits_packet();
         self.table.place(key, task, self.now);

@@ -9,6 +9,7 @@
 //! say.
 
 mod backoff;
+mod beginning;
 mod cancel;
 mod deaths;
 mod hand_out;

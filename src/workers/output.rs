@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::jobs::{JobId, Record};
+use crate::jobs::{JobHandle, JobId};
 use crate::process::Lines as LineSplitter;
 
 /// The job whose output it is. Its record may be forgotten meanwhile.
@@ -10,12 +10,12 @@ use crate::process::Lines as LineSplitter;
 pub(super) struct OutputOwner {
     job: JobId,
     function: Arc<str>,
-    record: Weak<Record>,
+    record: Weak<JobHandle>,
 }
 
 impl OutputOwner {
-    pub fn of(record: &Arc<Record>) -> Self {
-        Self { job: record.id, function: Arc::clone(&record.new.function), record: Arc::downgrade(record) }
+    pub fn of(record: &Arc<JobHandle>) -> Self {
+        Self { job: record.id, function: Arc::clone(&record.function), record: Arc::downgrade(record) }
     }
 
     /// Adds to the job's log, unless that was forgotten. The job and how many bytes more it holds, if it has ended.

@@ -24,6 +24,8 @@ pub(crate) enum WorkerReport {
     Event(WorkerEvent),
     /// A task too large for a packet was written, or not.
     Streamed(io::Result<()>),
+    /// The store knows of the attempt that this wait is for.
+    Begun(u64),
 }
 
 /// An answer of this size takes a while to check.
@@ -43,6 +45,7 @@ impl WorkerSet {
             WorkerReport::Born(process, generation) => self.on_born(key, process, generation),
             WorkerReport::NotBorn(error) => self.on_not_born(key, &error),
             WorkerReport::Streamed(result) => self.on_streamed(key, result),
+            WorkerReport::Begun(wait) => self.on_begun(wait),
             WorkerReport::Event(WorkerEvent::Frame(frame)) => self.on_frame(key, frame, scheduler),
             WorkerReport::Event(WorkerEvent::Output(output)) => self.on_output(key, &output),
             WorkerReport::Event(WorkerEvent::Broken(error)) => {

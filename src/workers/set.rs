@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backoff::RespawnBackoff;
+use super::beginning::Beginning;
 use super::handle::WorkerHandle;
 use super::options::{BootFailure, PoolOptions};
 use super::reports::WorkerReport;
 use super::sequence::Sequences;
 use super::table::{WorkerKey, WorkerTable};
-use crate::jobs::JobId;
+use crate::jobs::{JobId, Store};
 use crate::object_server::Calls;
 use crate::process::Spawner;
 use crate::runtime::Runtime;
@@ -34,6 +35,8 @@ pub struct WorkerSpec {
     pub spawner: Spawner,
     /// Serves them the shared objects.
     pub calls: Calls,
+    /// Is told of each attempt before it is handed out, and of each end.
+    pub store: Arc<dyn Store>,
     /// From the fork until one must be ready.
     pub start_timeout: Duration,
     /// Largest value in bytes.
@@ -70,6 +73,8 @@ pub(crate) struct WorkerSet {
     pub(super) boot_failure: Option<Arc<BootFailure>>,
     /// Output that came after its job's end: the job, and bytes.
     pub(super) late_output: Vec<(JobId, usize)>,
+    /// Tasks that wait until the store knows of their attempt.
+    pub(super) beginning: Beginning,
     /// Cancelled jobs, and how many workers have yet to report that their pipes were read.
     pub(super) flushing: BTreeMap<u64, usize>,
 }
@@ -91,6 +96,7 @@ impl WorkerSet {
             next_memory_check: now,
             boot_failure: None,
             late_output: Vec::new(),
+            beginning: Beginning::default(),
             flushing: BTreeMap::new(),
         }
     }

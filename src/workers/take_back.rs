@@ -35,6 +35,7 @@ impl WorkerSet {
 
     /// Takes back what workers have not read of one job.
     pub fn take_back_job(&mut self, job: u64, scheduler: &mut Scheduler) {
+        self.take_back_beginning(Some(job), scheduler);
         for key in self.table.holders(job) {
             self.take_back(key, scheduler);
         }
@@ -49,6 +50,7 @@ impl WorkerSet {
 
     /// Takes back all that workers have not read.
     pub fn take_back_all(&mut self, scheduler: &mut Scheduler) {
+        self.take_back_beginning(None, scheduler);
         for key in self.table.keys().collect::<Vec<_>>() {
             // The ping that a silent worker is to answer stays in its pipe.
             if !matches!(self.table.phase(key), Some(Phase::Silent(_))) {

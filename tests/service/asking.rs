@@ -7,7 +7,7 @@ use bytes::Bytes;
 use clap::Parser;
 use forkpool::app;
 use forkpool::config::{Config, ServeFlags};
-use forkpool::jobs::Outcome;
+use forkpool::jobs::{Outcome, Store};
 use forkpool::process::Family;
 use forkpool::service::{
     Answer, Caller, Ended, JobShown, Refusal, Request, Service, Submission, TermsAsked, WantedWork,
@@ -41,12 +41,23 @@ where
     F: FnOnce(Arc<Service>) -> T,
     T: Future<Output = ()>,
 {
+    with_store(arguments, |memory| memory, test);
+}
+
+/// The same, with what `store` makes of the store in memory.
+pub fn with_store<S, F, T>(arguments: &[&str], store: S, test: F)
+where
+    S: FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+    F: FnOnce(Arc<Service>) -> T,
+    T: Future<Output = ()>,
+{
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let config = config(arguments);
         let family = Family::found().expect("a family of processes");
-        let service = app::service(config.limits.clone());
+        let service =
+            app::service(config.limits.clone(), store(app::store(&config.limits, app::keys(&config.limits))));
         assert!(matches!(ask(&service, Request::Functions).await, Err(Refusal::Starting)));
         app::start(&config, &family, &service).await.expect("it starts");
         test(Arc::clone(&service)).await;
@@ -81,7 +92,7 @@ pub fn map(service: &Service, function: &str, items: String, count: usize) -> Bo
 fn submission(service: &Service, function: &str, work: WantedWork, body_bytes: usize) -> Box<Submission> {
     let (function, terms) = (format!("faults.{function}"), TermsAsked::default());
     let room = service.admit().expect("work is taken");
-    Box::new(Submission { function, work, terms, body_bytes, room })
+    Box::new(Submission { function, work, terms, body_bytes, room, key: None })
 }
 
 pub async fn submitted(service: &Arc<Service>, submission: Box<Submission>) -> JobShown {

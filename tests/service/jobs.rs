@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use forkpool::jobs::{Filter, JobId, JobKind, State};
 use forkpool::service::{
-    Answer, Caller, Cursor, ItemStream, JobEvent, Refusal, Request, StreamEnd, TermsAsked,
+    Answer, Caller, Cursor, ItemStream, JobUpdate, Refusal, Request, StreamEnd, TermsAsked,
 };
 
 use super::asking::{SOON, ask, call, ended, map, submitted, told, with_service};
@@ -34,13 +34,13 @@ fn all_jobs() -> Request {
 fn a_job_is_asked_for_by_its_id_and_forgotten() {
     with_service(&[], async |service| {
         let job = submitted(&service, call(&service, "square", "[3]")).await;
-        assert_eq!(job.now.state, State::Queued, "as it was before its pool could start it");
+        assert_eq!(job.now.state.state(), State::Queued, "as it was before its pool could start it");
         let id = job.record.id.to_string();
         let result = || Request::Result { id: id.clone(), timeout: SOON };
         assert_eq!(told(&ended(&service, result()).await), "9");
         assert_eq!(told(&ended(&service, result()).await), "9", "as often as wanted");
         let shown = ask(&service, Request::Job { id: id.clone(), wait: Duration::ZERO }).await;
-        assert!(matches!(shown, Ok(Answer::Job(job)) if job.now.state == State::Succeeded));
+        assert!(matches!(shown, Ok(Answer::Job(job)) if job.now.state.state() == State::Succeeded));
         assert!(matches!(ask(&service, Request::ForgetJob { id: id.clone() }).await, Ok(Answer::Done)));
         assert!(matches!(ask(&service, result()).await, Err(Refusal::UnknownJob)));
         for id in ["", "x", &JobId::new().to_string()] {
@@ -60,7 +60,7 @@ fn what_runs_is_not_ready_and_is_cancelled() {
         let forget = ask(&service, Request::ForgetJob { id: id.clone() }).await;
         assert!(matches!(forget, Err(Refusal::NotFinished(_))));
         let cancelled = ask(&service, Request::CancelJob { id }).await;
-        assert!(matches!(cancelled, Ok(Answer::Job(job)) if job.now.state == State::Cancelled));
+        assert!(matches!(cancelled, Ok(Answer::Job(job)) if job.now.state.state() == State::Cancelled));
     });
 }
 
@@ -121,7 +121,7 @@ fn who_asks_is_kept_with_the_job() {
         let caller = Caller { name: Some("ann".into()) };
         let request = Request::Submit(call(&service, "square", "[1]"));
         let Ok(Answer::Accepted(job)) = service.ask(&caller, request).await else { panic!("it is accepted") };
-        assert_eq!(job.record.new.owner.as_deref(), Some("ann"));
+        assert_eq!(job.record.owner.as_deref(), Some("ann"));
     });
 }
 
@@ -186,9 +186,9 @@ fn a_follower_is_told_a_life() {
         let until = std::time::Instant::now() + SOON;
         while let Some(event) = follower.next(until).await {
             match event {
-                JobEvent::State { state, .. } => told.push(state.as_str()),
-                JobEvent::End => told.push("end"),
-                JobEvent::Log { .. } | JobEvent::Progress { .. } | JobEvent::Draining => {}
+                JobUpdate::State { state, .. } => told.push(state.as_str()),
+                JobUpdate::End => told.push("end"),
+                JobUpdate::Log { .. } | JobUpdate::Progress { .. } | JobUpdate::Draining => {}
             }
         }
         assert_eq!(told, ["queued", "running", "succeeded", "end"]);

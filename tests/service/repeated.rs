@@ -1,8 +1,9 @@
 //! What a request that is sent again under its key is to find, and what a server that goes down says.
 
-use forkpool::service::{Refusal, Replay, Request};
+use forkpool::jobs::{IdempotencyKey, State};
+use forkpool::service::{Answer, Refusal, Replay, Request, Service};
 
-use super::asking::{ask, call, ended, submitted, told, with_service};
+use super::asking::{SOON, ask, call, ended, submitted, told, with_service};
 
 #[test]
 fn what_was_run_is_never_run_again() {
@@ -17,14 +18,44 @@ fn what_was_run_is_never_run_again() {
             let answer = ask(&service, Request::Run(call(&service, function, arguments))).await;
             assert_eq!(answer.expect("it ends").replay(limits), replay, "{function} {arguments}");
         }
-        let job = submitted(&service, call(&service, "square", "[2]")).await;
-        let id = job.record.id;
-        let answer = ask(&service, Request::Submit(call(&service, "square", "[2]"))).await.expect("accepted");
-        assert!(
-            matches!(answer.replay(limits), Replay::WithJob(other) if other != id && service.has_job(other))
-        );
         let refusal = ask(&service, Request::Run(call(&service, "no_such", "[]"))).await;
         assert_eq!(refusal.expect_err("refused").replay(limits), Replay::AskAnew);
+    });
+}
+
+fn key(fingerprint: u8) -> IdempotencyKey {
+    IdempotencyKey { text: "k".into(), fingerprint: [fingerprint; 32] }
+}
+
+fn keyed(service: &Service, fingerprint: u8) -> Request {
+    let mut submission = call(service, "square", "[2]");
+    submission.key = Some(Box::new(key(fingerprint)));
+    Request::Submit(submission)
+}
+
+#[test]
+fn the_same_submission_under_its_key_is_the_same_job() {
+    with_service(&[], async |service| {
+        assert!(matches!(service.recall(&key(1)).await, Ok(None)));
+        let Ok(Answer::Accepted(first)) = ask(&service, keyed(&service, 1)).await else {
+            panic!("it is new")
+        };
+        let id = first.record.id.to_string();
+        let result = Request::Result { id: id.clone(), timeout: SOON };
+        assert_eq!(told(&ended(&service, result).await), "4");
+        // As it was answered first.
+        let is_first = |answer: &Answer| {
+            matches!(answer, Answer::Accepted(job)
+                if job.record.id == first.record.id && job.now.state.state() == State::Queued)
+        };
+        // Of two that come at once, the second comes to the store.
+        assert!(is_first(&ask(&service, keyed(&service, 1)).await.expect("the same")));
+        assert!(matches!(ask(&service, keyed(&service, 2)).await, Err(Refusal::KeyMismatch)));
+        service.refuse_work();
+        assert!(matches!(service.recall(&key(1)).await, Ok(Some(answer)) if is_first(&answer)));
+        assert!(matches!(service.recall(&key(2)).await, Err(Refusal::KeyMismatch)));
+        assert!(matches!(ask(&service, Request::ForgetJob { id }).await, Ok(Answer::Done)));
+        assert!(matches!(service.recall(&key(1)).await, Err(Refusal::KeyExpired)));
     });
 }
 

@@ -13,6 +13,7 @@ use super::negotiate::{check_content_type, check_plain};
 use super::problem::Problem;
 use super::value_body::wants_raw;
 use crate::api::no_arguments;
+use crate::jobs::IdempotencyKey;
 use crate::service::Caller;
 
 /// Who asks, and how it wants to be answered.
@@ -41,6 +42,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
         })
     }
 }
+
+/// In a submission's extensions: its idempotency key.
+#[derive(Debug, Clone)]
+pub struct SentKey(pub IdempotencyKey);
 
 /// How bodies are read; part of the handlers' state.
 #[derive(Debug, Clone, Copy)]

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::problem::Problem;
 use crate::api::{Job, event_of};
-use crate::service::{Follower, JobEvent, JobShown};
+use crate::service::{Follower, JobShown, JobUpdate};
 
 /// Their media type.
 pub const EVENT_STREAM: &str = "text/event-stream";
@@ -44,8 +44,8 @@ async fn next_frame(mut follower: Follower, base_url: String) -> Option<(Bytes, 
     Some((frame.into(), follower, base_url))
 }
 
-fn write_event(frame: &mut Vec<u8>, follower: &Follower, event: JobEvent, base_url: &str) {
-    let ends = event == JobEvent::End;
+fn write_event(frame: &mut Vec<u8>, follower: &Follower, event: JobUpdate, base_url: &str) {
+    let ends = event == JobUpdate::End;
     let (name, data) = event_of(event);
     let data = match data {
         Some(data) => json(&data),

@@ -1,8 +1,8 @@
 //! `Idempotency-Key`: a POST sent again under its key is answered again, and never run again.
 //!
-//! One mechanism before all routes; the keys themselves are in [`crate::jobs`]. A request with a key is run by a
-//! task of its own, so that a client which leaves loses its answer alone: it gets that under the same key. Streams
-//! aside, a route needs no code for it.
+//! One mechanism before all routes; the keys themselves are in [`crate::jobs`]. What is answered once it has been done
+//! is run by a task of its own, so that a client which leaves loses its answer alone: it gets that under the same key.
+//! A submission's key goes with it, and is remembered with its job.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -20,9 +20,9 @@ use tower::Service;
 use crate::api::Invalid;
 use crate::http::app::App;
 use crate::http::edge::body::{declared_length, read_body};
-use crate::http::edge::extract::HasKey;
+use crate::http::edge::extract::{HasKey, SentKey};
 use crate::http::edge::problem::Problem;
-use crate::jobs::{Answer, Claim, ClaimGuard, Fingerprint, StoredAnswer};
+use crate::jobs::{Answer, Claim, ClaimGuard, Fingerprint, IdempotencyKey, StoredAnswer};
 use crate::offload::offload;
 use crate::service::Replay;
 
@@ -32,6 +32,11 @@ const KEY_NAME: &str = "Idempotency-Key";
 const KEY_BYTES_MAX: usize = 255;
 /// What is answered while it is made can't be answered twice.
 const STREAMS: [&str; 4] = ["/v1/imap", "/v1/imap_unordered", "/v1/imap/stream", "/v1/imap_unordered/stream"];
+/// Submissions: they are answered before their work is done. [`TYPED_CALLS`] has the others.
+const SUBMISSIONS: [&str; 3] = ["/v1/apply_async", "/v1/map_async", "/v1/starmap_async"];
+/// How the path of a submission with arguments by name begins and ends.
+const TYPED_CALLS: (&str, &str) = ("/v1/functions/", "/call_async");
+
 /// Runs each keyed POST once; hands on everything else.
 #[derive(Debug, Clone)]
 pub struct Keyed<S> {
@@ -112,36 +117,44 @@ where
     let body = body.map_err(|error| Problem::of_body(&error))?;
     let (target, text) = (head.uri.clone(), body.clone());
     let (fingerprint, room) = offload(body.len(), move || (fingerprint(&target, &text), room)).await;
+    let is_submission = is_submission(head.uri.path());
+    let mut request = Request::from_parts(head, Body::from(body));
+    if is_submission {
+        let key = IdempotencyKey { text: key.into(), fingerprint };
+        if let Some(response) = app.recall(&key).await {
+            return Ok(response);
+        }
+        request.extensions_mut().insert(SentKey(key));
+        // The handler counts the same bytes.
+        drop(room);
+        let mut inner = inner;
+        let Ok(response) = inner.call(request).await;
+        return Ok(response);
+    }
     let stored = match app.keys.begin(&key, fingerprint) {
         Claim::First(claim, pending) => {
-            let mut request = Request::from_parts(head, Body::from(body));
             request.extensions_mut().insert(HasKey);
-            // The handler counts the same bytes.
             drop(room);
-            tokio::spawn(run(inner, Arc::clone(app), request, claim));
+            tokio::spawn(run(inner, request, claim));
             pending.answer().await
         }
         Claim::Running(pending) => {
-            drop((room, body));
+            drop((room, request));
             pending.answer().await
         }
-        Claim::Answered(stored) => {
-            if let StoredAnswer::Answer(answer) = &stored
-                && !is_alive(app, answer)
-            {
-                return Err(Problem::answer_expired());
-            }
-            stored
-        }
+        Claim::Answered(stored) => stored,
         Claim::Mismatch => return Err(Problem::idempotency_mismatch()),
-        Claim::TooMany => return Err(Problem::too_many_keys(app.keys.bounds())),
-        Claim::Full => return Err(Problem::keys_full(app.keys.bounds())),
+        Claim::Full(full) => return Err(Problem::keys_full(full)),
     };
     match stored {
         StoredAnswer::Answer(answer) => Ok(response_of(&answer)),
         StoredAnswer::Expired => Err(Problem::answer_expired()),
         StoredAnswer::Lost => Err(Problem::answer_lost()),
     }
+}
+
+fn is_submission(path: &str) -> bool {
+    SUBMISSIONS.contains(&path) || (path.starts_with(TYPED_CALLS.0) && path.ends_with(TYPED_CALLS.1))
 }
 
 /// The key: 1 to 255 visible ASCII characters, given once.
@@ -171,7 +184,7 @@ fn fingerprint(target: &Uri, body: &[u8]) -> Fingerprint {
 }
 
 /// Runs the request to its end, whoever waits for it.
-async fn run<S>(mut inner: S, app: Arc<App>, request: Request<Body>, claim: ClaimGuard)
+async fn run<S>(mut inner: S, request: Request<Body>, claim: ClaimGuard)
 where
     S: Service<Request<Body>, Response = Response, Error = Infallible>,
 {
@@ -183,18 +196,12 @@ where
         head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
     // What says nothing never came to the service: it was refused before.
     let replay = head.extensions.get::<Replay>().copied().unwrap_or(Replay::AskAnew);
-    let (life, lives_with) = match replay {
-        Replay::AskAnew => (None, None),
-        Replay::For(life) => (Some(life), None),
-        Replay::WithJob(id) => (Some(app.limits().idempotency_ttl), Some(id)),
+    let life = match replay {
+        Replay::AskAnew => None,
+        Replay::For(life) => Some(life),
     };
     let (status, body) = (head.status.as_u16(), body.to_bytes());
-    claim.settle(Answer { status, headers: headers.collect(), body, lives_with }, life);
-}
-
-/// A job's acceptance lives as long as the job.
-fn is_alive(app: &App, answer: &Answer) -> bool {
-    answer.lives_with.is_none_or(|id| app.service.has_job(id))
+    claim.settle(Answer { status, headers: headers.collect(), body }, life);
 }
 
 fn response_of(answer: &Answer) -> Response {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, Request, State};
 use axum::http::HeaderMap;
 
-use super::work_body::body_of;
+use super::work_body::{WorkBody, body_of};
 use crate::api::{CallOptions, Invalid, MapBody, MapRequest, OPTIONS, Query, ReadProblems, SubmitProblems};
 use crate::http::app::{App, Handled};
 use crate::http::edge::extract::Asker;
@@ -85,7 +85,7 @@ async fn from_body(app: &App, asker: Asker, request: Request, kind: JobKind) -> 
     Query::parse(request.uri().query(), &[])?;
     check_takes_lines(request.headers())?;
     check_content_type(request.headers())?;
-    let (body, room) = body_of(app, request).await?;
+    let WorkBody { bytes: body, room, .. } = body_of(app, request).await?;
     let depth_max = app.limits().depth_max;
     let (wanted, room) = offload(body.len(), move || (MapRequest::parse(&body, depth_max), room)).await;
     let wanted = wanted?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 
-use super::work_body::body_of_work;
+use super::work_body::{WorkBody, body_of_work};
 use crate::api::{
     EmptyBodyProblems, Invalid, JoinBody, ProcessBody, ProcessInfo, ProcessList, ProcessProblems,
     ProcessRequest, Query, ReadProblems, StartProblems,
@@ -34,7 +34,7 @@ pub async fn start_process(
     asker: Asker,
     request: axum::extract::Request,
 ) -> Handled {
-    let (body, room) = body_of_work(&app, request).await?;
+    let WorkBody { bytes: body, room, .. } = body_of_work(&app, request).await?;
     let depth_max = app.limits().depth_max;
     let wanted = offload(body.len(), move || {
         let ProcessRequest { target, arguments, keywords, name, daemon } =

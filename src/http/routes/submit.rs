@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 
-use super::work_body::body_of_work;
+use super::work_body::{WorkBody, body_of_work};
 use crate::api::{
     ApplyBody, ApplyRequest, Job, MapBody, MapRequest, OutcomeProblems, ReadProblems, SubmitProblems,
 };
@@ -85,24 +85,24 @@ pub async fn starmap_async(State(app): State<Arc<App>>, asker: Asker, request: R
 }
 
 async fn apply_of(app: &App, request: Request) -> Result<Box<Submission>, Problem> {
-    let (body, room) = body_of_work(app, request).await?;
+    let WorkBody { bytes: body, room, key } = body_of_work(app, request).await?;
     let (body_bytes, depth_max) = (body.len(), app.limits().depth_max);
     offload(body_bytes, move || {
         let ApplyRequest { function, options, arguments, keywords } = ApplyRequest::parse(&body, depth_max)?;
         let work = WantedWork::Call { arguments, keywords, typed: false };
-        Ok(Box::new(Submission { function, work, terms: options, body_bytes, room }))
+        Ok(Box::new(Submission { function, work, terms: options, body_bytes, room, key }))
     })
     .await
 }
 
 async fn map_of(app: &App, request: Request, spread: bool) -> Result<Box<Submission>, Problem> {
-    let (body, room) = body_of_work(app, request).await?;
+    let WorkBody { bytes: body, room, key } = body_of_work(app, request).await?;
     let (body_bytes, depth_max) = (body.len(), app.limits().depth_max);
     offload(body_bytes, move || {
         let MapRequest { function, items, count, chunksize, collect, options } =
             MapRequest::parse(&body, depth_max)?;
         let work = WantedWork::Map { items, count, chunksize, spread, collect };
-        Ok(Box::new(Submission { function, work, terms: options, body_bytes, room }))
+        Ok(Box::new(Submission { function, work, terms: options, body_bytes, room, key }))
     })
     .await
 }

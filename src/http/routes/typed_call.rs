@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 
-use super::work_body::body_of;
+use super::work_body::{WorkBody, body_of};
 use crate::api::{CallOptions, Job, OPTIONS, OutcomeProblems, ReadProblems, SubmitProblems};
 use crate::http::app::{App, Handled};
 use crate::http::edge::extract::Asker;
@@ -59,8 +59,8 @@ pub async fn call_function_async(
 
 async fn typed_call(app: &App, function: String, request: Request) -> Result<Box<Submission>, Problem> {
     let terms = TermsAsked::from_query(&check_work(&request, OPTIONS)?)?;
-    let (body, room) = body_of(app, request).await?;
+    let WorkBody { bytes: body, room, key } = body_of(app, request).await?;
     let body_bytes = body.len();
     let work = WantedWork::Call { arguments: body, keywords: None, typed: true };
-    Ok(Box::new(Submission { function, work, terms, body_bytes, room }))
+    Ok(Box::new(Submission { function, work, terms, body_bytes, room, key }))
 }

@@ -8,13 +8,22 @@ use axum::extract::Request;
 
 use crate::http::app::App;
 use crate::http::edge::body::{declared_length, read_body};
+use crate::http::edge::extract::SentKey;
 use crate::http::edge::negotiate::check_work;
 use crate::http::edge::problem::Problem;
-use crate::jobs::Reservation;
+use crate::jobs::{IdempotencyKey, Reservation};
+
+/// A body of work.
+pub(super) struct WorkBody {
+    pub bytes: Bytes,
+    /// They count as queued.
+    pub room: Reservation,
+    /// The idempotency key of a submission.
+    pub key: Option<Box<IdempotencyKey>>,
+}
 
 /// A body that is being read. Boxed: the futures of handlers stay so small that the allocator has them at hand.
-pub(super) type Reading<'a> =
-    Pin<Box<dyn Future<Output = Result<(Bytes, Reservation), Problem>> + Send + 'a>>;
+pub(super) type Reading<'a> = Pin<Box<dyn Future<Output = Result<WorkBody, Problem>> + Send + 'a>>;
 
 /// The body of a request for work that has no query, as [`body_of`] reads it.
 pub(super) fn body_of_work(app: &App, request: Request) -> Reading<'_> {
@@ -26,13 +35,14 @@ pub(super) fn body_of_work(app: &App, request: Request) -> Reading<'_> {
 
 /// The body of a request for work, its bytes counted as queued.
 pub(super) fn body_of(app: &App, request: Request) -> Reading<'_> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let declared = declared_length(&body, &head.headers);
+    let key = head.extensions.remove::<SentKey>().map(|SentKey(key)| Box::new(key));
     Box::pin(async move {
         let mut room = app.service.admit()?;
         let limits = app.limits();
         let (limit, stall) = (limits.body_bytes_max, limits.body_stall_timeout);
         let read = read_body(body, declared, limit, stall, &mut room).await;
-        read.map(|body| (body, room)).map_err(|error| Problem::of_body(&error))
+        read.map(|bytes| WorkBody { bytes, room, key }).map_err(|error| Problem::of_body(&error))
     })
 }

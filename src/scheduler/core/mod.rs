@@ -16,13 +16,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::event::{Events, JobEvent};
+use super::event::Events;
 use super::fate;
 use super::job::ActiveJob;
 use super::queue::Queue;
 use super::task::Submission;
 use super::timers::Timers;
-use crate::jobs::{Failure, FailureCode, Outcome, Permit, Record};
+use crate::jobs::{Failure, FailureCode, JobEvent, JobHandle, Outcome, Permit};
 use parking::Parked;
 
 /// The jobs of one pool, until each has ended.
@@ -94,7 +94,7 @@ impl Scheduler {
             return self.events.push(&job.record, JobEvent::Ended(outcome));
         }
         let number = job.record.number;
-        if let Some(max) = job.record.new.terms.queue_timeout {
+        if let Some(max) = job.record.terms.queue_timeout {
             self.timers.add_wait(now + max, number);
         }
         self.queue.push(number, &job.place());
@@ -192,7 +192,7 @@ impl Scheduler {
         if job.has_started() || job.open() > 0 {
             return;
         }
-        let max = job.record.new.terms.queue_timeout.unwrap_or_default().as_secs_f64();
+        let max = job.record.terms.queue_timeout.unwrap_or_default().as_secs_f64();
         let detail = format!("no worker was free for it within {max} s (queue_timeout)");
         self.end(number, failed(FailureCode::QueueTimeout, detail));
     }
@@ -210,7 +210,7 @@ impl Scheduler {
     }
 
     /// What happened to jobs since the last call, in order.
-    pub fn events(&mut self) -> impl Iterator<Item = (Arc<Record>, JobEvent)> {
+    pub fn events(&mut self) -> impl Iterator<Item = (Arc<JobHandle>, JobEvent)> {
         self.events.drain()
     }
 
@@ -220,7 +220,7 @@ impl Scheduler {
     }
 
     /// A job's record, until it has ended.
-    pub fn record(&self, number: u64) -> Option<&Arc<Record>> {
+    pub fn record(&self, number: u64) -> Option<&Arc<JobHandle>> {
         self.jobs.get(&number).map(|job| &job.record)
     }
 

@@ -5,12 +5,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::event::JobEvent;
 use super::super::function::Function;
 use super::super::job::ActiveJob;
 use super::super::queue::Queue;
 use super::super::task::Task;
 use super::Scheduler;
+use crate::jobs::JobEvent;
 
 /// Jobs of one function that wait until it may run.
 #[derive(Debug)]

@@ -4,13 +4,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::super::event::JobEvent;
 use super::super::fate::{self, Part};
 use super::super::job::ActiveJob;
 use super::super::task::Task;
 use super::super::timers::Timers;
 use super::Scheduler;
-use crate::jobs::Failure;
+use crate::jobs::{Failure, JobEvent};
 use crate::json;
 
 impl Scheduler {

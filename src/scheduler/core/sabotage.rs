@@ -7,10 +7,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::super::event::JobEvent;
 use super::super::task::{Submission, Task};
 use super::{Cancelling, Scheduler};
-use crate::jobs::{Failure, Record};
+use crate::jobs::{Failure, JobEvent, JobHandle};
 
 /// A planted bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +52,8 @@ impl Sabotaged {
     }
 
     pub fn submit(&mut self, mut submission: Submission, now: Instant) {
-        if let Some(record) = Arc::get_mut(&mut submission.record) {
-            let terms = &mut record.new.terms;
+        if let Some(handle) = Arc::get_mut(&mut submission.record) {
+            let terms = &mut handle.info_mut().terms;
             match self.bug {
                 Some(Bug::IgnoresPriority) => terms.priority = 0,
                 Some(Bug::IgnoresKeys) => terms.key = None,
@@ -149,7 +148,7 @@ impl Sabotaged {
         }
     }
 
-    pub fn events(&mut self) -> Vec<(Arc<Record>, JobEvent)> {
+    pub fn events(&mut self) -> Vec<(Arc<JobHandle>, JobEvent)> {
         let mut events: Vec<_> = self.scheduler.events().collect();
         let end = events.iter().position(|(_, event)| matches!(event, JobEvent::Ended(_)));
         if let Some(at) = end {
@@ -250,6 +249,7 @@ fn same(task: &Task) -> Option<Task> {
         items: task.items,
         deliveries: task.deliveries,
         retries: task.retries,
+        has_begun: task.has_begun,
         delivered: task.delivered,
         cursor: None,
         permit,

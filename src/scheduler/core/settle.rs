@@ -4,10 +4,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::super::event::JobEvent;
 use super::super::task::Task;
 use super::Scheduler;
-use crate::jobs::Failure;
+use crate::jobs::{Failure, JobEvent};
 
 impl Scheduler {
     /// A task is at the head of a flight: its worker may run it from now on.

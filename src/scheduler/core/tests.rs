@@ -7,11 +7,10 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::super::function::Function;
-use super::super::task::{ItemSink, Submission, Task, Work};
+use super::super::task::{ItemSink, Submission, Task};
 use super::{Cancelling, Scheduler};
-use crate::jobs::{Admission, Failure, FailureCode, JobKind, NewJob, Outcome, Record, Terms};
+use crate::jobs::{Admission, Failure, FailureCode, JobEvent, JobHandle, Outcome, Work, example};
 use crate::runtime::Runtime;
-use crate::scheduler::JobEvent;
 
 /// A client that takes everything.
 #[derive(Debug)]
@@ -39,20 +38,14 @@ fn scheduler() -> Scheduler {
 
 /// Submits a job; its number.
 fn submit(scheduler: &mut Scheduler, function: &Arc<Function>, total: u64, work: Work) -> u64 {
-    let record = Arc::new(Record::new(NewJob {
-        kind: JobKind::Map,
-        function: Arc::clone(&function.name),
-        pool: "p".into(),
-        owner: None,
-        total,
-        chunksize: None,
-        retained: false,
-        terms: Terms::default(),
-    }));
+    let mut info = example().info;
+    info.total = total;
+    let record = JobHandle::new(info);
+    let sink = matches!(work, Work::Stream).then(|| Box::new(Eager) as Box<dyn ItemSink>);
     let number = record.number;
     let permit = Admission::new(1, 1).reserve().into_permit().unwrap();
     let function = Arc::clone(function);
-    scheduler.submit(Submission { record, function, work, permit }, Instant::now());
+    scheduler.submit(Submission { record, function, work, sink, permit }, Instant::now());
     number
 }
 
@@ -75,7 +68,7 @@ fn call() -> Work {
 fn a_parked_stream_without_items_keeps_no_permit_from_others() {
     let (mut scheduler, function) =
         (scheduler(), Arc::new(Function::new("f", Runtime::Native, None, None).at_most(Some(1))));
-    let stream = submit(&mut scheduler, &function, 0, Work::Feed { spread: false, sink: Box::new(Eager) });
+    let stream = submit(&mut scheduler, &function, 0, Work::Stream);
     scheduler.feed(stream, Some((Bytes::from_static(b"1"), 1)));
     let mut running = hand_out(&mut scheduler);
     let apply = submit(&mut scheduler, &function, 1, call());

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use super::function::Function;
 use super::queue::Place;
 use super::results::ResultBuffer;
-use super::task::{Submission, Task, Work};
-use crate::jobs::{Failure, FailureCode, Outcome, Permit, Record, Value};
+use super::task::{Submission, Task};
+use crate::jobs::{Failure, FailureCode, JobHandle, JobKind, Outcome, Permit, Value, Work};
 use crate::json::Splitter;
 use crate::transport::{Kind, LIST_SEPARATOR};
 
@@ -25,7 +25,7 @@ enum Input {
 /// A job from its submission to its end.
 #[derive(Debug)]
 pub(super) struct ActiveJob {
-    pub record: Arc<Record>,
+    pub record: Arc<JobHandle>,
     function: Arc<Function>,
     input: Input,
     /// Tasks that came back, or are to be run again.
@@ -53,25 +53,28 @@ pub(super) struct ActiveJob {
 
 impl ActiveJob {
     pub fn new(submission: Submission) -> Self {
-        let Submission { record, function, work, permit } = submission;
-        let exhausted = record.new.total == 0 && !matches!(work, Work::Feed { .. });
+        let Submission { record, function, work, sink, permit } = submission;
+        let exhausted = record.total == 0 && !matches!(work, Work::Stream);
+        let is_starmap = record.kind == JobKind::Starmap;
         let (input, results) = match work {
             Work::Call { arguments, keywords, typed } => {
                 (Input::Call(Some((arguments, keywords)), typed), ResultBuffer::one())
             }
-            Work::Map { items, chunksize, spread, collect } => {
-                let kind = match (spread, collect) {
+            Work::Map { items, collect } => {
+                let kind = match (is_starmap, collect) {
                     (false, false) => Kind::Map,
                     (true, false) => Kind::Starmap,
                     (false, true) => Kind::MapEach,
                     (true, true) => Kind::StarmapEach,
                 };
-                let input = Input::Map { items: Splitter::new(items), chunksize: chunksize.max(1), kind };
+                let chunksize = record.chunksize.and_then(|items| usize::try_from(items).ok());
+                let chunksize = chunksize.unwrap_or(1).max(1);
+                let input = Input::Map { items: Splitter::new(items), chunksize, kind };
                 (input, if collect { ResultBuffer::collect() } else { ResultBuffer::all() })
             }
-            Work::Feed { spread, sink } => {
-                let kind = if spread { Kind::StarmapEach } else { Kind::MapEach };
-                (Input::Feed { chunks: VecDeque::new(), ended: false, kind }, ResultBuffer::stream(sink))
+            Work::Stream => {
+                let input = Input::Feed { chunks: VecDeque::new(), ended: false, kind: Kind::MapEach };
+                (input, ResultBuffer::stream(sink))
             }
         };
         Self {
@@ -176,13 +179,14 @@ impl ActiveJob {
             items,
             deliveries: 0,
             retries: 0,
+            has_begun: false,
             delivered: 0,
             cursor: None,
             permit: None,
         };
         self.next_chunk += 1;
         self.next_item += items;
-        if matches!(self.input, Input::Map { .. }) && self.next_item >= self.record.new.total {
+        if matches!(self.input, Input::Map { .. }) && self.next_item >= self.record.total {
             self.exhausted = true;
         }
         Some(task)
@@ -191,14 +195,14 @@ impl ActiveJob {
     /// The delay before a task that failed so is retried; `None` if it isn't.
     pub fn retry_after(&self, task: &Task, code: FailureCode) -> Option<Duration> {
         let again = !self.cancelled && self.failure.is_none();
-        again.then(|| self.record.new.terms.retry_after(code, task.retries + 1)).flatten()
+        again.then(|| self.record.terms.retry_after(code, task.retries + 1)).flatten()
     }
 
     /// A task that failed waits for its retry; it counts as in flight meanwhile.
     pub fn await_retry(&mut self, task: &mut Task) {
         self.has_retried = true;
         task.retries += 1;
-        task.permit = None;
+        (task.has_begun, task.permit) = (false, None);
         debug_assert!(self.open > 0, "it was in flight");
     }
 
@@ -234,7 +238,7 @@ impl ActiveJob {
 
     /// Its place in the queue.
     pub fn place(&self) -> Place {
-        let terms = &self.record.new.terms;
+        let terms = &self.record.terms;
         Place { priority: terms.priority, key: terms.key.clone() }
     }
 

@@ -6,29 +6,22 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::super::function::Function;
-use super::super::task::{Submission, Task, Work};
+use super::super::task::{Submission, Task};
 use super::ActiveJob;
-use crate::jobs::{Admission, Failure, FailureCode, JobKind, NewJob, Outcome, Record, Terms};
+use crate::jobs::{Admission, Failure, FailureCode, JobHandle, Outcome, Terms, Work, example};
 use crate::runtime::Runtime;
 
 /// A map of so many tasks, each to be retried without end; all of them in flight.
 fn running(tasks: u64) -> (ActiveJob, Vec<Task>) {
-    let terms = Terms { retries: u32::MAX, ..Terms::default() };
     let function = Arc::new(Function::new("f", Runtime::Native, None, None));
-    let new = NewJob {
-        kind: JobKind::Map,
-        function: Arc::clone(&function.name),
-        pool: "native".into(),
-        owner: None,
-        total: tasks,
-        chunksize: Some(1),
-        retained: true,
-        terms,
-    };
+    let mut info = example().info;
+    (info.total, info.chunksize) = (tasks, Some(1));
+    info.terms = Terms { retries: u32::MAX, ..Terms::default() };
     let items = Bytes::from(format!("[{}]", vec!["1"; usize::try_from(tasks).unwrap()].join(",")));
-    let work = Work::Map { items, chunksize: 1, spread: false, collect: false };
+    let work = Work::Map { items, collect: false };
     let permit = Admission::new(1, 1).reserve().into_permit().unwrap();
-    let mut job = ActiveJob::new(Submission { record: Arc::new(Record::new(new)), function, work, permit });
+    let record = JobHandle::new(info);
+    let mut job = ActiveJob::new(Submission { record, function, work, sink: None, permit });
     let tasks = std::iter::from_fn(|| job.next_task()).collect();
     (job, tasks)
 }

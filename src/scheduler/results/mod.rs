@@ -45,8 +45,8 @@ impl ResultBuffer {
         Self { bytes: 0, to: To::Collect(ItemResults::default()) }
     }
 
-    pub fn stream(sink: Box<dyn ItemSink>) -> Self {
-        Self { bytes: 0, to: To::Stream(sink) }
+    pub fn stream(sink: Option<Box<dyn ItemSink>>) -> Self {
+        Self { bytes: 0, to: sink.map_or(To::Nothing, To::Stream) }
     }
 
     /// Whether nothing has come.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::checks::{HEAD_QUICK, HEAD_UNREAD};
 use super::flights::FLIGHT_MAX;
 use super::{Phase, WorkerKey, WorkerTable};
-use crate::jobs::{JobKind, NewJob, Record};
+use crate::jobs::{JobHandle, example};
 use crate::runtime::Runtime;
 use crate::scheduler::{Function, Task};
 use crate::transport::Kind;
@@ -33,17 +33,7 @@ impl Bench {
 
     fn task(&mut self, function: &Arc<Function>, payload_bytes: usize) -> Task {
         self.sequence += 1;
-        let new = NewJob {
-            kind: JobKind::Apply,
-            function: Arc::clone(&function.name),
-            pool: "native".into(),
-            owner: None,
-            total: 1,
-            chunksize: None,
-            retained: false,
-            terms: crate::jobs::Terms::default(),
-        };
-        let record = Arc::new(Record::new(new));
+        let record = JobHandle::new(example().info);
         Task {
             sequence: self.sequence,
             job: record.number,
@@ -57,6 +47,7 @@ impl Bench {
             items: 1,
             deliveries: 0,
             retries: 0,
+            has_begun: false,
             delivered: 0,
             cursor: None,
             permit: None,

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::api::{self, BodyProblem, Code, Invalid};
 use crate::http::edge::body::{BodyError, SMALL_BYTES_MAX};
-use crate::jobs::{Failure, KeyBounds, Overloaded, Record};
+use crate::jobs::{Failure, JobHandle, KeysFull, Overloaded};
 use crate::pool::{BootFailure, BootReason, Function, Pool};
 use crate::schema::Misfit;
 
@@ -57,7 +57,7 @@ impl Problem {
 
     /// The job that it is about.
     #[must_use]
-    pub fn about(mut self, record: &Record) -> Self {
+    pub fn about(mut self, record: &JobHandle) -> Self {
         self.0.instance = Some(format!("/v1/jobs/{}", record.id));
         self
     }
@@ -131,20 +131,20 @@ impl Problem {
     }
 
     /// The job hasn't ended.
-    pub fn not_finished(record: &Record) -> Self {
+    pub fn not_finished(record: &JobHandle) -> Self {
         let detail = "only a job that has ended can be forgotten; cancel it first (POST …/cancel)";
         Self::new(Code::NotFinished, detail).about(record)
     }
 
     /// `AsyncResult.get` ran out of time.
-    pub fn result_timeout(record: &Record, waited: std::time::Duration) -> Self {
+    pub fn result_timeout(record: &JobHandle, waited: std::time::Duration) -> Self {
         let seconds = waited.as_secs_f64();
         let detail = format!("the job was not ready within {seconds} s; it goes on, ask again");
         Self::new(Code::ResultTimeout, detail).about(record)
     }
 
     /// A job's ending without a value.
-    pub fn outcome(failure: &Failure, record: &Record) -> Self {
+    pub fn outcome(failure: &Failure, record: &JobHandle) -> Self {
         Self(Box::new(api::Problem::of_failure(failure))).about(record)
     }
 
@@ -247,17 +247,12 @@ impl Problem {
         Self::new(Code::Interrupted, detail).titled("The answer was lost")
     }
 
-    /// There are as many idempotency keys as there may be.
-    pub fn too_many_keys(bounds: &KeyBounds) -> Self {
-        Self::no_room_for_keys(bounds, bounds.keys_max, "--idempotency-keys")
-    }
-
-    /// The idempotency keys and their answers have as many bytes as they may.
-    pub fn keys_full(bounds: &KeyBounds) -> Self {
-        Self::no_room_for_keys(bounds, bounds.bytes_max, "--idempotency-bytes")
-    }
-
-    fn no_room_for_keys(bounds: &KeyBounds, limit: usize, flag: &str) -> Self {
+    /// No more idempotency keys can be remembered.
+    pub fn keys_full(full: KeysFull) -> Self {
+        let (bounds, limit, flag) = match full {
+            KeysFull::Keys(bounds) => (bounds, bounds.keys_max, "--idempotency-keys"),
+            KeysFull::Bytes(bounds) => (bounds, bounds.bytes_max, "--idempotency-bytes"),
+        };
         let hours = bounds.ttl.as_secs_f64() / 3_600.0;
         let detail = format!(
             "no more idempotency keys are taken: they are kept for {hours} h, {} of them (--idempotency-keys) with \

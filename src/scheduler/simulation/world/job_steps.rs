@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::super::super::core::sabotage::Sabotaged;
-use super::super::super::task::{Submission, Work};
+use super::super::super::task::{ItemSink, Submission};
 use super::super::model::{Client, Item, Job, Kind, Place, ToClient};
 use super::World;
-use crate::jobs::{FailureCode, JobKind, NewJob, Record, Terms};
+use crate::jobs::{FailureCode, JobHandle, Terms, Work, example};
 use crate::scheduler::Cancelling;
 
 /// The numbers of some items, with commas between.
@@ -44,20 +44,15 @@ impl World {
         let items = Bytes::from([&b"["[..], &numbers(0, total), b"]"].concat());
         let work = match kind {
             Kind::Apply => Work::Call { arguments: items, keywords: None, typed: false },
-            Kind::Map => Work::Map { items, chunksize, spread: false, collect: false },
-            Kind::Items => Work::Map { items, chunksize, spread: false, collect: true },
-            Kind::Stream => Work::Feed { spread: false, sink: Box::new(ToClient(Arc::clone(&client))) },
+            Kind::Map => Work::Map { items, collect: false },
+            Kind::Items => Work::Map { items, collect: true },
+            Kind::Stream => Work::Stream,
         };
-        let record = Arc::new(Record::new(NewJob {
-            kind: JobKind::Map,
-            function: Arc::clone(&self.functions[function].name),
-            pool: "p".into(),
-            owner: None,
-            total: total as u64,
-            chunksize: None,
-            retained: false,
-            terms,
-        }));
+        let sink = matches!(work, Work::Stream)
+            .then(|| Box::new(ToClient(Arc::clone(&client))) as Box<dyn ItemSink>);
+        let mut info = example().info;
+        (info.total, info.chunksize, info.terms) = (total as u64, Some(chunksize as u64), terms);
+        let record = JobHandle::new(info);
         let permit = self.admission.reserve().into_permit().expect("without a limit");
         let number = record.number;
         let job = Job {
@@ -84,7 +79,7 @@ impl World {
         self.jobs.insert(number, job);
         self.lines.come((priority, key), number);
         let function = Arc::clone(&self.functions[function]);
-        self.scheduler.submit(Submission { record, function, work, permit }, self.now);
+        self.scheduler.submit(Submission { record, function, work, sink, permit }, self.now);
     }
 
     /// The job that a number stands for.

@@ -11,12 +11,11 @@ use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
 use super::super::core::sabotage::{Bug, Sabotaged};
-use super::super::event::JobEvent;
 use super::super::function::Function;
 use super::super::limit::ConcurrencyPermit;
 use super::super::task::Task;
 use super::model::{Checked, Job, Kind, Lines, Place, Rule, Turns, check, with_codes};
-use crate::jobs::{Admission, Failure, FailureCode, Outcome};
+use crate::jobs::{Admission, Failure, FailureCode, JobEvent, Outcome};
 use crate::runtime::Runtime;
 
 /// Tasks in one flight.

@@ -1,8 +1,8 @@
-//! Idempotency keys: which request each belongs to, and the answer that it got.
+//! Idempotency keys: which request each belongs to, and the job or the answer that it got.
 //!
-//! Answers are opaque here. A key is taken before its request is run and kept for its time, whatever becomes of
-//! the answer: what was run under it is never run again. A journal will write a key where it is taken and an
-//! answer where it is settled; both are one call.
+//! The key of a job belongs to it: the store that accepts the job takes the key ([`Keys::claim_for`]). The key of a
+//! request that is answered when it has been done is taken before it is run ([`Keys::begin`]), and kept for its time
+//! whatever becomes of the answer: what was run under it is never run again. Answers are opaque here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::id::JobId;
@@ -26,7 +27,7 @@ const HEADER_BYTES: usize = 80;
 const LET_GO_MAX: usize = 1_000;
 
 /// How many keys and how much of their answers is kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyBounds {
     /// Keys; one more is refused.
     pub keys_max: usize,
@@ -39,6 +40,41 @@ pub struct KeyBounds {
 /// What a request tells apart from another under the same key: a digest.
 pub type Fingerprint = [u8; 32];
 
+/// A key and the request that it came with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdempotencyKey {
+    /// As the client wrote it.
+    pub text: Arc<str>,
+    /// Of which request.
+    pub fingerprint: Fingerprint,
+}
+
+/// Why a key can't be remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeysFull {
+    /// There are as many keys as there may be.
+    Keys(KeyBounds),
+    /// They and their answers have as many bytes as they may.
+    Bytes(KeyBounds),
+}
+
+/// What a key means for the job that came with it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum JobClaim {
+    /// It is the first: the key is this job's now.
+    New,
+    /// The same request made this job.
+    Same(JobId),
+    /// The key belongs to another request.
+    Mismatch,
+    /// It can't be remembered.
+    Full(KeysFull),
+}
+
+/// The key belongs to another request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Mismatch;
+
 /// An answer as it was given.
 #[derive(Debug, Default)]
 pub struct Answer {
@@ -48,8 +84,6 @@ pub struct Answer {
     pub headers: Vec<(String, Vec<u8>)>,
     /// All of it.
     pub body: Bytes,
-    /// The job that it is about, without which it means nothing.
-    pub lives_with: Option<JobId>,
 }
 
 impl Answer {
@@ -81,10 +115,8 @@ pub enum Claim {
     Answered(StoredAnswer),
     /// The key belongs to another request.
     Mismatch,
-    /// There are as many keys as there may be.
-    TooMany,
-    /// They and their answers have as many bytes as they may.
-    Full,
+    /// It can't be remembered.
+    Full(KeysFull),
 }
 
 /// The answer of a request that is being run.
@@ -136,6 +168,7 @@ struct Entry {
 enum State {
     Running(watch::Receiver<Option<StoredAnswer>>),
     Settled(StoredAnswer),
+    Job(JobId),
 }
 
 impl Keys {
@@ -144,40 +177,56 @@ impl Keys {
         Arc::new(Self { bounds, tables: Mutex::default() })
     }
 
-    /// How many there may be.
-    pub fn bounds(&self) -> &KeyBounds {
-        &self.bounds
-    }
-
     /// A request came with a key.
     pub fn begin(self: &Arc<Self>, key: &str, fingerprint: Fingerprint) -> Claim {
         let now = Instant::now();
         let mut tables = self.tables.lock();
-        tables.expire(now);
-        let known = tables.entries.get_key_value(key).map(|(key, _)| Arc::clone(key));
-        if let Some(over) = known.filter(|key| tables.settled.is_over(key, now)) {
-            tables.remove(&over);
-        }
+        tables.expire_at(key, now);
         if let Some((key, entry)) = tables.entries.get_key_value(key) {
             return match &entry.state {
                 _ if entry.fingerprint != fingerprint => Claim::Mismatch,
+                // What is answered at its end is no submission: their paths differ.
+                State::Job(_) => Claim::Mismatch,
                 State::Running(receiver) => Claim::Running(Pending(receiver.clone())),
                 State::Settled(_) if tables.is_over(key, now) => Claim::Answered(StoredAnswer::Expired),
                 State::Settled(stored) => Claim::Answered(stored.clone()),
             };
         }
-        tables.shrink(self.bounds.bytes_max.saturating_sub(key_bytes(key)));
-        if tables.entries.len() >= self.bounds.keys_max {
-            return Claim::TooMany;
-        }
-        if tables.bytes() + key_bytes(key) > self.bounds.bytes_max {
-            return Claim::Full;
+        if let Some(full) = tables.make_room(key, &self.bounds) {
+            return Claim::Full(full);
         }
         let key: Arc<str> = key.into();
         let (sender, receiver) = watch::channel(None);
         let state = State::Running(receiver.clone());
         tables.insert(Arc::clone(&key), Entry { fingerprint, state });
         Claim::First(ClaimGuard { keys: Arc::clone(self), key, sender, settled: false }, Pending(receiver))
+    }
+
+    /// A job came with a key: it is the key's from now on, and for its time, if no request had it before.
+    pub fn claim_for(&self, key: &IdempotencyKey, job: JobId) -> JobClaim {
+        let now = Instant::now();
+        let mut tables = self.tables.lock();
+        tables.expire_at(&key.text, now);
+        if let Some(entry) = tables.entries.get(&key.text) {
+            return entry.job(key).map_or(JobClaim::Mismatch, JobClaim::Same);
+        }
+        if let Some(full) = tables.make_room(&key.text, &self.bounds) {
+            return JobClaim::Full(full);
+        }
+        let entry = Entry { fingerprint: key.fingerprint, state: State::Job(job) };
+        tables.insert(Arc::clone(&key.text), entry);
+        tables.settled.keep(Arc::clone(&key.text), now + self.bounds.ttl, 0, false);
+        JobClaim::New
+    }
+
+    /// The job of a key that was used before.
+    ///
+    /// # Errors
+    /// It was used for another request.
+    pub fn job_of(&self, key: &IdempotencyKey) -> Option<Result<JobId, Mismatch>> {
+        let mut tables = self.tables.lock();
+        tables.expire_at(&key.text, Instant::now());
+        tables.entries.get(&key.text).map(|entry| entry.job(key).ok_or(Mismatch))
     }
 
     /// Forgets some of what has been kept for its time or is too much; `true` if more of it is left.
@@ -222,7 +271,35 @@ impl Drop for ClaimGuard {
     }
 }
 
+impl Entry {
+    /// The job of this key, if it is the same request's.
+    fn job(&self, key: &IdempotencyKey) -> Option<JobId> {
+        match self.state {
+            State::Job(job) if self.fingerprint == key.fingerprint => Some(job),
+            State::Job(_) | State::Running(_) | State::Settled(_) => None,
+        }
+    }
+}
+
 impl Tables {
+    /// Forgets some of what has been kept for its time, and this key if it is among it.
+    fn expire_at(&mut self, key: &str, now: Instant) {
+        self.expire(now);
+        let known = self.entries.get_key_value(key).map(|(key, _)| Arc::clone(key));
+        if let Some(over) = known.filter(|key| self.settled.is_over(key, now)) {
+            self.remove(&over);
+        }
+    }
+
+    /// Lets answers go for a new key; why there is no room for it, if there is none.
+    fn make_room(&mut self, key: &str, bounds: &KeyBounds) -> Option<KeysFull> {
+        self.shrink(bounds.bytes_max.saturating_sub(key_bytes(key)));
+        if self.entries.len() >= bounds.keys_max {
+            return Some(KeysFull::Keys(*bounds));
+        }
+        (self.bytes() + key_bytes(key) > bounds.bytes_max).then_some(KeysFull::Bytes(*bounds))
+    }
+
     fn bytes(&self) -> usize {
         self.key_bytes + self.answers.bytes()
     }
@@ -297,137 +374,4 @@ fn key_bytes(key: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY: Duration = Duration::from_secs(86_400);
-    const PRINT: Fingerprint = [7; 32];
-
-    fn keys(keys_max: usize, bytes_max: usize, ttl: Duration) -> Arc<Keys> {
-        Keys::new(KeyBounds { keys_max, bytes_max, ttl })
-    }
-
-    fn answer(bytes: usize) -> Answer {
-        Answer { status: 200, headers: Vec::new(), body: Bytes::from(vec![b'1'; bytes]), lives_with: None }
-    }
-
-    fn claim(keys: &Arc<Keys>, key: &str) -> ClaimGuard {
-        let Claim::First(claim, _) = keys.begin(key, PRINT) else { panic!("{key} is new") };
-        claim
-    }
-
-    fn stored_bytes(keys: &Arc<Keys>, key: &str) -> Option<usize> {
-        let Claim::Answered(stored) = keys.begin(key, PRINT) else { panic!("{key} was answered") };
-        match stored {
-            StoredAnswer::Answer(answer) => Some(answer.body.len()),
-            StoredAnswer::Expired => None,
-            StoredAnswer::Lost => panic!("{key} is lost"),
-        }
-    }
-
-    #[tokio::test]
-    async fn the_second_waits_for_the_first_and_another_request_is_told() {
-        let keys = keys(10, 1 << 20, DAY);
-        let first = claim(&keys, "k");
-        assert!(matches!(keys.begin("k", [8; 32]), Claim::Mismatch));
-        let Claim::Running(pending) = keys.begin("k", PRINT) else { panic!("it runs") };
-        let (_, stored) = tokio::join!(async { first.settle(answer(3), Some(DAY)) }, pending.answer());
-        assert!(matches!(stored, StoredAnswer::Answer(answer) if answer.body.len() == 3));
-        assert_eq!(stored_bytes(&keys, "k"), Some(3));
-        assert!(matches!(keys.begin("k", [8; 32]), Claim::Mismatch), "answered or not");
-    }
-
-    #[tokio::test]
-    async fn what_ran_nothing_leaves_the_key_free() {
-        let keys = keys(10, 1 << 20, DAY);
-        let first = claim(&keys, "k");
-        let Claim::Running(pending) = keys.begin("k", PRINT) else { panic!("it runs") };
-        first.settle(answer(3), None);
-        assert!(matches!(pending.answer().await, StoredAnswer::Answer(_)), "who waited is told the same");
-        assert!(matches!(keys.begin("k", [8; 32]), Claim::First(..)));
-    }
-
-    #[tokio::test]
-    async fn a_lost_answer_is_never_run_again() {
-        let keys = keys(10, 1 << 20, DAY);
-        let first = claim(&keys, "k");
-        let Claim::Running(pending) = keys.begin("k", PRINT) else { panic!("it runs") };
-        drop(first);
-        assert!(matches!(pending.answer().await, StoredAnswer::Lost));
-        assert!(matches!(keys.begin("k", PRINT), Claim::Answered(StoredAnswer::Lost)));
-    }
-
-    #[test]
-    fn of_several_threads_one_is_the_first() {
-        let keys = keys(1_000, 1 << 20, DAY);
-        let (begin, firsts) = (std::sync::Barrier::new(4), std::sync::atomic::AtomicUsize::new(0));
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    begin.wait();
-                    for number in 0..500 {
-                        match keys.begin(&number.to_string(), PRINT) {
-                            Claim::First(claim, _) => {
-                                firsts.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                                claim.settle(answer(5_000), Some(DAY));
-                            }
-                            Claim::Running(_) | Claim::Answered(_) => {}
-                            other @ (Claim::Mismatch | Claim::TooMany | Claim::Full) => panic!("{other:?}"),
-                        }
-                    }
-                });
-            }
-        });
-        assert_eq!(firsts.into_inner(), 500);
-        let tables = keys.tables.lock();
-        let answer_bytes = |entry: &Entry| match &entry.state {
-            State::Settled(StoredAnswer::Answer(answer)) => answer.bytes(),
-            State::Settled(StoredAnswer::Expired | StoredAnswer::Lost) | State::Running(_) => 0,
-        };
-        let kept = tables.entries.values().map(answer_bytes).sum::<usize>();
-        let key_bytes = tables.entries.keys().map(|key| key_bytes(key)).sum::<usize>();
-        assert_eq!((tables.answers.bytes(), tables.key_bytes), (kept, key_bytes));
-        assert_eq!(tables.settled.len(), 500);
-    }
-
-    #[test]
-    fn a_full_table_takes_no_more_and_forgets_nothing() {
-        let keys = keys(2, 1 << 20, DAY);
-        claim(&keys, "a").settle(answer(1), Some(DAY));
-        let running = claim(&keys, "b");
-        assert!(matches!(keys.begin("c", PRINT), Claim::TooMany));
-        assert_eq!(stored_bytes(&keys, "a"), Some(1));
-        running.settle(answer(1), None);
-        claim(&keys, "c").settle(answer(1), Some(DAY));
-    }
-
-    #[test]
-    fn large_answers_go_first_and_small_ones_never() {
-        let keys = keys(100, 25_000, DAY);
-        claim(&keys, "small").settle(answer(100), Some(DAY));
-        claim(&keys, "old").settle(answer(9_000), Some(DAY));
-        claim(&keys, "new").settle(answer(9_000), Some(DAY));
-        claim(&keys, "newest").settle(answer(9_000), Some(DAY));
-        let kept = ["small", "old", "new", "newest"].map(|key| stored_bytes(&keys, key));
-        assert_eq!(kept, [Some(100), None, Some(9_000), Some(9_000)]);
-        for number in 0..5 {
-            claim(&keys, &number.to_string()).settle(answer(4_000), Some(DAY));
-        }
-        assert!(matches!(keys.begin("more", PRINT), Claim::Full), "small ones fill it for good");
-        assert_eq!(stored_bytes(&keys, "newest"), None);
-        assert_eq!(stored_bytes(&keys, "small"), Some(100));
-    }
-
-    #[test]
-    fn a_key_outlives_its_answer_and_ends_with_its_time() {
-        let keys = keys(10, 1 << 20, Duration::from_secs(1));
-        claim(&keys, "k").settle(answer(10), Some(Duration::ZERO));
-        assert_eq!(stored_bytes(&keys, "k"), None);
-        std::thread::sleep(Duration::from_millis(1_100));
-        keys.expire();
-        let tables = keys.tables.lock();
-        assert_eq!((tables.bytes(), tables.settled.len(), tables.answers.len()), (0, 0, 0));
-        drop(tables);
-        assert!(matches!(keys.begin("k", [8; 32]), Claim::First(..)));
-    }
-}
+mod tests;
