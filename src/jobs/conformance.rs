@@ -159,7 +159,7 @@ async fn a_job_ends_once(store: &dyn Store) {
 async fn an_attempt_may_begin(store: &dyn Store) {
     let handle = accepted(store, example()).await;
     for number in 1..3 {
-        store.begin(Attempt { job: handle.id, chunk: 0, number }).await;
+        store.begin(Attempt { job: handle.id, first_item: 0, number }).await;
     }
     handle.apply(JobEvent::Started, SystemTime::now());
     assert!(matches!(store.read(handle.id).await, Lookup::Found(handle) if handle.state() == State::Running));

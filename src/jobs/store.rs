@@ -79,8 +79,8 @@ pub enum Acceptance {
 pub struct Attempt {
     /// Its job.
     pub job: JobId,
-    /// Which of the job's tasks.
-    pub chunk: u64,
+    /// Which of the job's tasks: by its first item.
+    pub first_item: u64,
     /// How often it will have been run then.
     pub number: u32,
 }

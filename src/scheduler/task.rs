@@ -56,8 +56,6 @@ pub(crate) struct Task {
     pub kind: Kind,
     pub payload: Vec<Bytes>,
     pub payload_bytes: usize,
-    /// Which chunk of its job.
-    pub chunk: usize,
     /// Its first item, from 0.
     pub first_item: u64,
     pub items: u64,
@@ -85,7 +83,7 @@ pub(crate) struct Cursor {
 impl Task {
     /// This run of it.
     pub fn attempt(&self) -> Attempt {
-        Attempt { job: self.record.id, chunk: self.chunk as u64, number: self.retries + 1 }
+        Attempt { job: self.record.id, first_item: self.first_item, number: self.retries + 1 }
     }
 
     /// Whether it is a chunk of a map.
@@ -120,7 +118,6 @@ impl Task {
             kind: self.kind,
             payload_bytes: payload.iter().map(Bytes::len).sum(),
             payload,
-            chunk: self.chunk,
             first_item: self.first_item + first,
             items: count as u64,
             deliveries: 0,

@@ -244,7 +244,6 @@ fn same(task: &Task) -> Option<Task> {
         kind: task.kind,
         payload: task.payload.clone(),
         payload_bytes: task.payload_bytes,
-        chunk: task.chunk,
         first_item: task.first_item,
         items: task.items,
         deliveries: task.deliveries,

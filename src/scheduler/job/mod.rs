@@ -174,7 +174,6 @@ impl ActiveJob {
             kind,
             payload_bytes: payload.iter().map(Bytes::len).sum(),
             payload,
-            chunk: self.next_chunk,
             first_item: self.next_item,
             items,
             deliveries: 0,

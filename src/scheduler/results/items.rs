@@ -38,34 +38,42 @@ impl ItemResults {
 
     /// Takes the record of an item; of two for one item the first counts.
     pub fn put(&mut self, index: u64, record: &Bytes) {
+        self.put_list(index, 1, record);
+    }
+
+    /// Takes the records of `count` items from the `index`th on, with commas between; of two for one item the first
+    /// counts.
+    pub fn put_list(&mut self, index: u64, count: u64, records: &Bytes) {
         let before = self.spans.range_mut(..=index).next_back();
         let start = match before {
             Some((_, span)) if span.end > index => return,
             Some((start, span)) if span.end == index => {
-                span.push(record);
-                self.bytes += record.len() + 1;
+                span.push(count, records);
+                self.bytes += records.len() + 1;
                 *start
             }
             Some(_) | None => {
-                self.spans.insert(index, Span::of(index, record));
-                self.bytes += record.len() + SPAN_BYTES;
+                self.spans.insert(index, Span::of(index, count, records));
+                self.bytes += records.len() + SPAN_BYTES;
                 index
             }
         };
         self.close_gap(start);
     }
 
-    /// Merges a span with the one that follows, unless that is larger: so no text is copied often.
+    /// Merges a span with those that follow, until one is larger: so no text is copied often, and few spans are left
+    /// at the end.
     fn close_gap(&mut self, start: u64) {
-        let Some((end, bytes)) = self.spans.get(&start).map(|own| (own.end, own.bytes)) else { return };
-        if self.spans.get(&end).is_none_or(|next| next.bytes > bytes) {
-            return;
-        }
-        if let Some(next) = self.spans.remove(&end)
-            && let Some(own) = self.spans.get_mut(&start)
-        {
-            own.append(next);
-            self.bytes = (self.bytes + 1).saturating_sub(SPAN_BYTES);
+        while let Some((end, bytes)) = self.spans.get(&start).map(|own| (own.end, own.bytes)) {
+            if self.spans.get(&end).is_none_or(|next| next.bytes > bytes) {
+                return;
+            }
+            if let Some(next) = self.spans.remove(&end)
+                && let Some(own) = self.spans.get_mut(&start)
+            {
+                own.append(next);
+                self.bytes = (self.bytes + 1).saturating_sub(SPAN_BYTES);
+            }
         }
     }
 
@@ -82,26 +90,26 @@ impl ItemResults {
 }
 
 impl Span {
-    fn of(index: u64, record: &Bytes) -> Self {
+    fn of(index: u64, count: u64, records: &Bytes) -> Self {
         let mut span = Self { end: index, bytes: 0, pieces: Vec::new(), text: BytesMut::new() };
-        span.add(record);
+        span.add(count, records);
         span
     }
 
-    fn push(&mut self, record: &Bytes) {
+    fn push(&mut self, count: u64, records: &Bytes) {
         self.text.extend_from_slice(b",");
         self.bytes += 1;
-        self.add(record);
+        self.add(count, records);
     }
 
-    fn add(&mut self, record: &Bytes) {
-        self.end += 1;
-        self.bytes += record.len();
-        if record.len() >= PIECE_BYTES_MIN {
+    fn add(&mut self, count: u64, records: &Bytes) {
+        self.end += count;
+        self.bytes += records.len();
+        if records.len() >= PIECE_BYTES_MIN {
             self.close_text();
-            self.pieces.push(record.clone());
+            self.pieces.push(records.clone());
         } else {
-            self.text.extend_from_slice(record);
+            self.text.extend_from_slice(records);
             if self.text.len() >= PIECE_BYTES_MIN {
                 self.close_text();
             }
@@ -179,6 +187,35 @@ mod tests {
         }
         let strays = of((0..100).map(|index| index * 2), number);
         assert_eq!(strays.bytes(), 100 * (1 + SPAN_BYTES));
+    }
+
+    #[test]
+    fn lists_of_any_length_stand_in_the_order_of_their_items() {
+        let list = |first: u64, count: u64| {
+            let texts: Vec<String> = (first..first + count).map(|index| index.to_string()).collect();
+            Bytes::from(texts.join(","))
+        };
+        let wanted = format!("[{}]", String::from_utf8_lossy(&list(0, 1_000)));
+        for step in [1, 7, 13] {
+            let mut results = ItemResults::default();
+            for nth in (0..100).map(|nth| nth * step % 100) {
+                results.put_list(nth * 10, 10, &list(nth * 10, 10));
+            }
+            assert_eq!(text_of(results), wanted);
+        }
+    }
+
+    #[test]
+    fn whatever_the_order_few_spans_are_left_to_join() {
+        const RECORDS: u64 = 1 << 14;
+        let number = |_: u64| "1".to_owned();
+        let backwards = of((0..RECORDS).rev(), number);
+        let scattered = of((0..RECORDS).map(|index| index * 7_919 % RECORDS), number);
+        // Each is larger than the one before it, or they would have been merged.
+        let most = 2 * RECORDS.isqrt();
+        for results in [backwards, scattered] {
+            assert!((results.spans.len() as u64) < most, "{} spans", results.spans.len());
+        }
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub(super) struct ResultBuffer {
 #[derive(Debug)]
 enum To {
     One(Option<Bytes>),
-    /// By chunk, each a JSON array.
-    All(Vec<Option<Bytes>>),
+    /// The values of a map, gathered as they come.
+    All(ItemResults),
     /// By item, each a record.
     Collect(ItemResults),
     Stream(Box<dyn ItemSink>),
@@ -38,7 +38,7 @@ impl ResultBuffer {
     }
 
     pub fn all() -> Self {
-        Self { bytes: 0, to: To::All(Vec::new()) }
+        Self { bytes: 0, to: To::All(ItemResults::default()) }
     }
 
     pub fn collect() -> Self {
@@ -68,7 +68,7 @@ impl ResultBuffer {
     pub fn take(&mut self, task: &Task, value: &Bytes) -> usize {
         match &mut self.to {
             To::One(one) => *one = Some(kept(value)),
-            To::All(chunks) => put_at(chunks, task.chunk, kept(value)),
+            To::All(values) => values.put_list(task.first_item, task.items, &inside(value)),
             To::Collect(_) | To::Stream(_) | To::Nothing => return 0,
         }
         self.bytes += value.len();
@@ -126,25 +126,16 @@ impl ResultBuffer {
     pub fn finish(&mut self) -> Vec<Bytes> {
         match std::mem::replace(&mut self.to, To::Nothing) {
             To::One(value) => value.into_iter().collect(),
-            To::All(chunks) => {
-                let mut joined = Joined::new();
-                for chunk in chunks.into_iter().flatten() {
-                    joined.comma();
-                    joined.add(chunk.slice(1..chunk.len() - 1));
-                }
-                joined.finish()
-            }
+            To::All(values) => values.finish(),
             To::Collect(records) => records.finish(),
             To::Stream(_) | To::Nothing => Vec::new(),
         }
     }
 }
 
-fn put_at(parts: &mut Vec<Option<Bytes>>, at: usize, part: Bytes) {
-    if parts.len() <= at {
-        parts.resize(at + 1, None);
-    }
-    parts[at] = Some(part);
+/// A JSON array without its brackets, which stand at its ends.
+fn inside(array: &Bytes) -> Bytes {
+    array.slice(1..array.len() - 1)
 }
 
 fn kept(value: &Bytes) -> Bytes {

@@ -42,7 +42,6 @@ impl Bench {
             kind: Kind::Call,
             payload: vec![Bytes::from(vec![b'1'; payload_bytes])],
             payload_bytes,
-            chunk: 0,
             first_item: 0,
             items: 1,
             deliveries: 0,
