@@ -10,7 +10,7 @@ use super::options::{OPTIONS, with_options};
 use super::query::Invalid;
 use super::schemas;
 use crate::jobs::State;
-use crate::json::{self, EnvelopeError, Kind, Member};
+use crate::json::{self, EnvelopeError, Kind, Member, Splitter};
 use crate::service::TermsAsked;
 
 /// Items a task, at most.
@@ -91,7 +91,7 @@ pub struct MapRequest {
     /// Public name.
     pub function: String,
     /// A JSON array.
-    pub items: Bytes,
+    pub items: Splitter,
     /// How many they are.
     pub count: usize,
     /// Items a task.
@@ -301,7 +301,7 @@ impl MapRequest {
         Ok(Self {
             function,
             count: member.elements,
-            items,
+            items: Splitter::indexed(items),
             chunksize,
             collect,
             options: TermsAsked::from_body(&members)?,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::id::JobId;
 use super::idempotency_keys::IdempotencyKey;
 use super::terms::Terms;
+use crate::json::Splitter;
 
 /// Which call made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,9 +81,9 @@ pub enum Work {
     },
     /// One call per element of a JSON array.
     Map {
-        /// The array.
-        #[serde(with = "text")]
-        items: Bytes,
+        /// The array; indexed, if it is large.
+        #[serde(with = "array")]
+        items: Splitter,
         /// A record per item, instead of all values or none.
         collect: bool,
     },
@@ -112,6 +113,22 @@ pub(super) mod text {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
         String::deserialize(from).map(Bytes::from)
+    }
+}
+
+/// An array as the text that it is.
+mod array {
+    use serde::{Deserializer, Serializer, ser};
+
+    use crate::json::Splitter;
+
+    pub fn serialize<S: Serializer>(array: &Splitter, to: S) -> Result<S::Ok, S::Error> {
+        let list = std::str::from_utf8(array.list()).map_err(ser::Error::custom)?;
+        to.collect_str(&format_args!("[{list}]"))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Splitter, D::Error> {
+        super::text::deserialize(from).map(Splitter::indexed)
     }
 }
 
@@ -179,7 +196,7 @@ pub(crate) mod tests {
         let keywords = Some(Bytes::from_static(b"{\"a\": [\"\xc3\xa9\\u0000\"]}"));
         all[0].work =
             Work::Call { arguments: Bytes::from_static(b"[ 1e3,\n\"\\\\\" ]"), keywords, typed: true };
-        all[1].work = Work::Map { items: Bytes::from_static(b"[1, 2]"), collect: true };
+        all[1].work = Work::Map { items: Splitter::new(Bytes::from_static(b"[1, 2]")), collect: true };
         all[1].info.kind = JobKind::Starmap;
         (all[1].info.total, all[1].info.chunksize) = (2, Some(1));
         all[2].work = Work::Stream;

@@ -20,4 +20,4 @@ pub use envelope::{EnvelopeError, MEMBERS_MAX, Member, envelope};
 pub use error::{Reason, ScanError};
 pub use number::whole;
 pub use scan::{Kind, Shape, check, check_grammar};
-pub use split::{Elements, Splitter, elements};
+pub use split::{Elements, INDEXED_BYTES_MAX, Splitter, elements};

@@ -80,6 +80,13 @@ pub(crate) struct Cursor {
     rest: Splitter,
 }
 
+impl Cursor {
+    /// At the first element of what is left of a list.
+    pub fn at(rest: Splitter) -> Box<Self> {
+        Box::new(Self { at: 0, rest })
+    }
+}
+
 impl Task {
     /// This run of it.
     pub fn attempt(&self) -> Attempt {
@@ -101,11 +108,11 @@ impl Task {
     pub fn part(&mut self, first: u64, items: u64) -> Option<Self> {
         let list = self.payload.get(1)?;
         let known = self.cursor.take().filter(|cursor| cursor.at <= first);
-        let mut cursor =
-            known.unwrap_or_else(|| Box::new(Cursor { at: 0, rest: Splitter::of_list(list.clone()) }));
+        let mut cursor = known.unwrap_or_else(|| Cursor::at(Splitter::of_list(list.clone())));
         if cursor.at < first {
             cursor.rest.next_chunk(usize::try_from(first - cursor.at).ok()?)?;
         }
+        let own = (items > 1 && cursor.rest.is_indexed()).then(|| Cursor::at(cursor.rest.clone()));
         let (chunk, count) = cursor.rest.next_chunk(usize::try_from(items).ok()?)?;
         cursor.at = first + count as u64;
         self.cursor = Some(cursor);
@@ -124,7 +131,7 @@ impl Task {
             retries: self.retries,
             has_begun: self.has_begun,
             delivered: 0,
-            cursor: None,
+            cursor: own,
             permit: None,
         })
     }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::cursor::Cursor;
 use super::stream::Feeder;
 use crate::jobs::{Filter, IdempotencyKey, JobId, JobKind, Reservation, Terms};
+use crate::json::Splitter;
 use crate::objects::{Address, Call, Kind};
 use crate::processes::ProcessId;
 
@@ -214,8 +215,8 @@ pub enum WantedWork {
     },
     /// One call per item.
     Map {
-        /// A JSON array.
-        items: Bytes,
+        /// A JSON array; indexed, if it is large.
+        items: Splitter,
         /// How many they are.
         count: usize,
         /// Items a task; as `multiprocessing.Pool.map` if left out.
@@ -234,7 +235,7 @@ impl WantedWork {
             Self::Call { arguments, keywords, .. } => {
                 arguments.len() + keywords.as_ref().map_or(0, Bytes::len)
             }
-            Self::Map { items, .. } => items.len(),
+            Self::Map { items, .. } => items.bytes(),
         }
     }
 }

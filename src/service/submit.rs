@@ -149,7 +149,8 @@ impl Service {
             WantedWork::Map { items, count, chunksize, spread, collect } => {
                 let chunksize = chunksize.unwrap_or_else(|| default_chunksize(count, pool.processes()));
                 let kind = if spread { JobKind::Starmap } else { JobKind::Map };
-                (kind, count, Some(chunksize), Work::Map { items: kept(items), collect })
+                let items = if is_small { items.compact() } else { items };
+                (kind, count, Some(chunksize), Work::Map { items, collect })
             }
         };
         Ok(JobPlan { kind, function, pool, total, chunksize, retained, work, sink: None, terms, room, key })

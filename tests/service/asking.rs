@@ -8,6 +8,7 @@ use clap::Parser;
 use forkpool::app;
 use forkpool::config::{Config, ServeFlags};
 use forkpool::jobs::{Outcome, Store};
+use forkpool::json::Splitter;
 use forkpool::process::Family;
 use forkpool::service::{
     Answer, Caller, Ended, JobShown, Refusal, Request, Service, Submission, TermsAsked, WantedWork,
@@ -85,7 +86,8 @@ pub fn call(service: &Service, function: &str, arguments: &'static str) -> Box<S
 /// A map of a function of `faults.py`.
 pub fn map(service: &Service, function: &str, items: String, count: usize) -> Box<Submission> {
     let body_bytes = items.len();
-    let work = WantedWork::Map { items: items.into(), count, chunksize: None, spread: false, collect: false };
+    let items = Splitter::new(items.into());
+    let work = WantedWork::Map { items, count, chunksize: None, spread: false, collect: false };
     submission(service, function, work, body_bytes)
 }
 

@@ -55,7 +55,7 @@ const ROOMS: Floors = &[
     ("scheduler", &["jobs", "transport", "schema", "json", "runtime"]),
     ("object_server", &["objects", "transport", "sys"]),
     ("objects", &["json", "names", "sys"]),
-    ("jobs", &[]),
+    ("jobs", &["json"]),
     ("process", &["transport", "runtime", "sys"]),
     ("worker", &["transport", "json", "counters", "sys"]),
     ("transport", &["sys"]),

@@ -13,7 +13,6 @@ use crate::http::edge::ndjson::{NDJSON, feed_items, feed_lines};
 use crate::http::edge::negotiate::{check_accept, check_accepts, check_content_type, check_content_type_is};
 use crate::http::edge::problem::Problem;
 use crate::jobs::JobKind;
-use crate::json::Splitter;
 use crate::offload::offload;
 use crate::service::{self, ItemStream, TermsAsked};
 
@@ -89,7 +88,7 @@ async fn from_body(app: &App, asker: Asker, request: Request, kind: JobKind) -> 
     let depth_max = app.limits().depth_max;
     let (wanted, room) = offload(body.len(), move || (MapRequest::parse(&body, depth_max), room)).await;
     let wanted = wanted?;
-    let items = Splitter::new(wanted.items);
+    let items = wanted.items;
     let stream = ItemStream {
         function: wanted.function,
         kind,

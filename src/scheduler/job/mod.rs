@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::function::Function;
 use super::queue::Place;
 use super::results::ResultBuffer;
-use super::task::{Submission, Task};
+use super::task::{Cursor, Submission, Task};
 use crate::jobs::{Failure, FailureCode, JobHandle, JobKind, Outcome, Permit, Value, Work};
 use crate::json::Splitter;
 use crate::transport::{Kind, LIST_SEPARATOR};
@@ -68,8 +68,7 @@ impl ActiveJob {
                     (true, true) => Kind::StarmapEach,
                 };
                 let chunksize = record.chunksize.and_then(|items| usize::try_from(items).ok());
-                let chunksize = chunksize.unwrap_or(1).max(1);
-                let input = Input::Map { items: Splitter::new(items), chunksize, kind };
+                let input = Input::Map { items, chunksize: chunksize.unwrap_or(1).max(1), kind };
                 (input, if collect { ResultBuffer::collect() } else { ResultBuffer::all() })
             }
             Work::Stream => {
@@ -138,6 +137,7 @@ impl ActiveJob {
         if self.exhausted {
             return None;
         }
+        let mut cursor = None;
         let (kind, payload, items) = match &mut self.input {
             Input::Call(call, typed) => {
                 self.exhausted = true;
@@ -151,9 +151,13 @@ impl ActiveJob {
                 }
             }
             Input::Map { items, chunksize, kind } => {
-                let whole = matches!(kind, Kind::MapEach | Kind::StarmapEach);
-                let list_max = if whole { *chunksize } else { LIST_ITEMS_MAX };
-                let (payload, count) = lists(items, *chunksize, list_max);
+                let is_each = matches!(kind, Kind::MapEach | Kind::StarmapEach);
+                cursor = (is_each && items.is_indexed()).then(|| Cursor::at(items.clone()));
+                let (payload, count) = if is_each {
+                    items.next_chunk(*chunksize).map_or_else(Default::default, |(list, n)| (listed(list), n))
+                } else {
+                    lists(items, *chunksize)
+                };
                 if count == 0 {
                     self.exhausted = true;
                     return None;
@@ -180,7 +184,7 @@ impl ActiveJob {
             retries: 0,
             has_begun: false,
             delivered: 0,
-            cursor: None,
+            cursor,
             permit: None,
         };
         self.next_chunk += 1;
@@ -369,11 +373,11 @@ impl ActiveJob {
 /// Items of a MAP in one list at most: the objects that a worker makes of them fit its processor's cache.
 const LIST_ITEMS_MAX: usize = 4_096;
 
-/// The payload of a task over the next `n` elements, in lists of at most `list_max`, and how many they are.
-fn lists(items: &mut Splitter, n: usize, list_max: usize) -> (Vec<Bytes>, usize) {
+/// The payload of a task over the next `n` elements, in lists, and how many they are.
+fn lists(items: &mut Splitter, n: usize) -> (Vec<Bytes>, usize) {
     let (mut payload, mut total) = (Vec::new(), 0);
     while total < n
-        && let Some((chunk, count)) = items.next_chunk(list_max.min(n - total))
+        && let Some((chunk, count)) = items.next_list(LIST_ITEMS_MAX.min(n - total))
     {
         payload.push(Bytes::from_static(if total == 0 { b"[" } else { BETWEEN_LISTS }));
         payload.push(chunk);

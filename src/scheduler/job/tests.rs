@@ -9,6 +9,7 @@ use super::super::function::Function;
 use super::super::task::{Submission, Task};
 use super::ActiveJob;
 use crate::jobs::{Admission, Failure, FailureCode, JobHandle, Outcome, Terms, Work, example};
+use crate::json::Splitter;
 use crate::runtime::Runtime;
 
 /// A map of so many tasks, each to be retried without end; all of them in flight.
@@ -18,7 +19,7 @@ fn running(tasks: u64) -> (ActiveJob, Vec<Task>) {
     (info.total, info.chunksize) = (tasks, Some(1));
     info.terms = Terms { retries: u32::MAX, ..Terms::default() };
     let items = Bytes::from(format!("[{}]", vec!["1"; usize::try_from(tasks).unwrap()].join(",")));
-    let work = Work::Map { items, collect: false };
+    let work = Work::Map { items: Splitter::new(items), collect: false };
     let permit = Admission::new(1, 1).reserve().into_permit().unwrap();
     let record = JobHandle::new(info);
     let mut job = ActiveJob::new(Submission { record, function, work, sink: None, permit });

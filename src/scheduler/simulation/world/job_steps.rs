@@ -11,6 +11,7 @@ use super::super::super::task::{ItemSink, Submission};
 use super::super::model::{Client, Item, Job, Kind, Place, ToClient};
 use super::World;
 use crate::jobs::{FailureCode, JobHandle, Terms, Work, example};
+use crate::json::Splitter;
 use crate::scheduler::Cancelling;
 
 /// The numbers of some items, with commas between.
@@ -44,8 +45,8 @@ impl World {
         let items = Bytes::from([&b"["[..], &numbers(0, total), b"]"].concat());
         let work = match kind {
             Kind::Apply => Work::Call { arguments: items, keywords: None, typed: false },
-            Kind::Map => Work::Map { items, collect: false },
-            Kind::Items => Work::Map { items, collect: true },
+            Kind::Map => Work::Map { items: Splitter::new(items), collect: false },
+            Kind::Items => Work::Map { items: Splitter::new(items), collect: true },
             Kind::Stream => Work::Stream,
         };
         let sink = matches!(work, Work::Stream)
