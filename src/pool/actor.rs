@@ -5,7 +5,7 @@ use std::task::Waker;
 use std::time::{Instant, SystemTime};
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 
 use super::events::{Event, WeakInbox};
 use super::handle::{PoolHealth, PoolSpec, PoolView};
@@ -16,6 +16,8 @@ use crate::workers::WorkerSet;
 
 /// Events taken at once.
 const BATCH: usize = 256;
+/// Bytes of answers that are judged in one turn of the thread, about.
+const TURN_BYTES_MAX: usize = 1 << 20;
 
 /// One pool.
 pub(super) struct Actor {
@@ -67,8 +69,19 @@ impl Actor {
             }
             self.set_now();
             let is_slow = batch.iter().any(Event::is_slow);
+            let mut bytes = 0;
             for event in batch.drain(..) {
+                bytes += event.bytes();
                 self.on_event(event);
+                // Others have their turn; nothing else happens to this pool meanwhile.
+                while self.workers.go_on(&mut self.scheduler) {
+                    self.apply_events();
+                    yield_now().await;
+                }
+                if bytes > TURN_BYTES_MAX {
+                    bytes = 0;
+                    yield_now().await;
+                }
             }
             // New heads must not look old.
             if is_slow {

@@ -44,6 +44,11 @@ pub(super) enum Event {
 }
 
 impl Event {
+    /// Bytes that are looked at to handle it.
+    pub fn bytes(&self) -> usize {
+        if let Self::Worker(_, report) = self { report.bytes() } else { 0 }
+    }
+
     /// Whether it takes so long to handle that the clock must be read again.
     pub fn is_slow(&self) -> bool {
         matches!(self, Self::Worker(_, report) if report.is_slow())

@@ -4,7 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -20,8 +20,9 @@ use tokio::time::Instant;
 use super::exit::Exit;
 use super::family::Family;
 use super::spawner::ForkError;
+use crate::offload::offload;
 use crate::sys::{self, PidFd};
-use crate::transport::{Frame, HEADER_BYTES, ProtocolError};
+use crate::transport::{CheckedFrame, Frame, HEADER_BYTES, Kind, ProtocolError};
 
 const READ_BYTES: usize = 64 << 10;
 /// More frames in one read than workers send.
@@ -42,6 +43,8 @@ pub struct WorkerProcess {
     /// Its exit once reaped; until then its number can't be anyone else's.
     reaped: Mutex<Option<Exit>>,
     flushes: Flushes,
+    /// The task whose large value has come and is being checked; 0: none.
+    answering: AtomicU64,
 }
 
 /// Requests to read all that is in the pipes by now.
@@ -57,7 +60,7 @@ struct Flushes {
 #[derive(Debug)]
 pub enum WorkerEvent {
     /// It wrote a frame.
-    Frame(Frame),
+    Frame(CheckedFrame),
     /// Its tasks printed something.
     Output(Bytes),
     /// It wrote what is no frame; nothing more is read from it.
@@ -79,7 +82,7 @@ impl WorkerProcess {
             requested: Notify::new(),
             is_requested: AtomicBool::new(false),
         };
-        Ok(Self { pid, pidfd, family, reaped: Mutex::new(None), flushes })
+        Ok(Self { pid, pidfd, family, reaped: Mutex::new(None), flushes, answering: AtomicU64::new(0) })
     }
 
     /// Has all that it has written by now read and reported, and then [`WorkerEvent::Flushed`] with this number.
@@ -91,6 +94,11 @@ impl WorkerProcess {
         self.flushes.is_requested.store(true, Ordering::Release);
         self.flushes.requested.notify_one();
         true
+    }
+
+    /// The task that it has answered with a large value, while that is being checked: the answer is reported soon.
+    pub fn answering(&self) -> Option<u64> {
+        Some(self.answering.load(Ordering::Relaxed)).filter(|sequence| *sequence != 0)
     }
 
     /// Its process id.
@@ -155,6 +163,7 @@ pub async fn attend(
 ) {
     let buffer = BytesMut::with_capacity(READ_BYTES);
     let mut attendant = Attendant {
+        process: Arc::clone(&process),
         results,
         log,
         payload_bytes_max,
@@ -170,7 +179,7 @@ pub async fn attend(
         // Asked in each round: a worker that writes without end must not delay it.
         if process.flushes.is_requested.swap(false, Ordering::Acquire) {
             let numbers = process.flushes.pending.lock().as_mut().map(std::mem::take).unwrap_or_default();
-            attendant.read_now(&mut report);
+            attendant.read_now(&mut report).await;
             numbers.into_iter().for_each(|number| report(WorkerEvent::Flushed(number)));
         }
         let Attendant { results, log, buffer, results_open, log_open, closed_at, .. } = &mut attendant;
@@ -179,7 +188,7 @@ pub async fn attend(
             biased;
             read = results.read_buf(buffer), if *results_open => {
                 // Whoever takes the frames has its turn before more is read, likewise.
-                if attendant.on_read(&read, &mut report) > FRAMES_AT_ONCE {
+                if attendant.on_read(&read, &mut report).await > FRAMES_AT_ONCE {
                     tokio::task::yield_now().await;
                 }
             }
@@ -198,7 +207,7 @@ pub async fn attend(
     }
     // Its group first, so that no grandchild writes on; then what it still said.
     process.kill();
-    attendant.read_rest(&mut report);
+    attendant.read_rest(&mut report).await;
     let numbers = process.flushes.pending.lock().take().unwrap_or_default();
     numbers.into_iter().for_each(|number| report(WorkerEvent::Flushed(number)));
     report(WorkerEvent::Died(process.reap()));
@@ -211,6 +220,7 @@ async fn past(closed_at: Option<Instant>) {
 }
 
 struct Attendant {
+    process: Arc<WorkerProcess>,
     results: pipe::Receiver,
     log: pipe::Receiver,
     payload_bytes_max: usize,
@@ -223,7 +233,11 @@ struct Attendant {
 
 impl Attendant {
     /// Takes what was read; gives the number of frames.
-    fn on_read(&mut self, read: &io::Result<usize>, report: &mut impl FnMut(WorkerEvent)) -> usize {
+    async fn on_read(
+        &mut self,
+        read: &io::Result<usize>,
+        report: &mut (impl FnMut(WorkerEvent) + Send),
+    ) -> usize {
         match read {
             Ok(0) | Err(_) => {
                 self.results_open = false;
@@ -233,7 +247,7 @@ impl Attendant {
             Ok(_) => {
                 // The log first: a worker flushes before it answers.
                 self.read_log(report);
-                let frames = self.take_frames(report);
+                let frames = self.take_frames(report).await;
                 self.make_room();
                 frames
             }
@@ -253,13 +267,13 @@ impl Attendant {
     }
 
     /// What a dead worker left in its pipes.
-    fn read_rest(&mut self, report: &mut impl FnMut(WorkerEvent)) {
+    async fn read_rest(&mut self, report: &mut (impl FnMut(WorkerEvent) + Send)) {
         self.read_log(report);
         while self.results_open {
             self.make_room();
             match self.results.try_read_buf(&mut self.buffer) {
                 Ok(1..) => {
-                    self.take_frames(report);
+                    self.take_frames(report).await;
                 }
                 Ok(0) | Err(_) => return,
             }
@@ -267,7 +281,7 @@ impl Attendant {
     }
 
     /// Reads what lies in the result pipe, without asking the runtime, which may not have looked at it yet.
-    fn read_now(&mut self, report: &mut impl FnMut(WorkerEvent)) {
+    async fn read_now(&mut self, report: &mut (impl FnMut(WorkerEvent) + Send)) {
         self.read_log(report);
         let mut bytes = vec![0; READ_BYTES];
         for _ in 0..FLUSH_READS {
@@ -277,16 +291,17 @@ impl Attendant {
             // An end of file is found again by the next regular read.
             let Ok(read @ 1..) = nix::unistd::read(&self.results, &mut bytes) else { return };
             self.buffer.extend_from_slice(&bytes[..read]);
-            self.take_frames(report);
+            self.take_frames(report).await;
             self.make_room();
         }
     }
 
-    fn take_frames(&mut self, report: &mut impl FnMut(WorkerEvent)) -> usize {
+    /// Reports the frames that are whole, in their order: what comes behind a large one waits for its check.
+    async fn take_frames(&mut self, report: &mut (impl FnMut(WorkerEvent) + Send)) -> usize {
         let mut taken = 0;
         loop {
             match Frame::take(&mut self.buffer, self.payload_bytes_max) {
-                Ok(Some(frame)) => report(WorkerEvent::Frame(frame)),
+                Ok(Some(frame)) => report(WorkerEvent::Frame(self.checked(frame).await)),
                 Ok(None) => return taken,
                 Err(error) => {
                     self.results_open = false;
@@ -296,6 +311,18 @@ impl Attendant {
             }
             taken += 1;
         }
+    }
+
+    async fn checked(&self, frame: Frame) -> CheckedFrame {
+        if !CheckedFrame::is_large(&frame) {
+            return CheckedFrame::of(frame);
+        }
+        if frame.header.kind == Kind::Value {
+            self.process.answering.store(frame.header.sequence, Ordering::Relaxed);
+        }
+        let checked = offload(frame.payload.len(), move || CheckedFrame::of(frame)).await;
+        self.process.answering.store(0, Ordering::Relaxed);
+        checked
     }
 
     /// What lies in the log pipe: one pipe's worth, so that a worker which prints without end can't hold the

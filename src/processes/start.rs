@@ -13,7 +13,9 @@ use super::single::{Born, Single};
 use crate::jobs::Reservation;
 use crate::process::{ForkError, Newborn, Purpose, Spawner, WorkerEvent, attend};
 use crate::runtime::Runtime;
-use crate::transport::{Codec, Frame, HEADER_BYTES, Header, Kind, Link, PIPE_PACKET_BYTES, ParentEnds};
+use crate::transport::{
+    CheckedFrame, Codec, HEADER_BYTES, Header, Kind, Link, PIPE_PACKET_BYTES, ParentEnds,
+};
 
 /// Largest first word of a process.
 const WORD_BYTES_MAX: usize = 128 << 10;
@@ -183,7 +185,7 @@ async fn give(link: &Link, function: u32, new: &NewProcess) -> std::io::Result<(
     link.try_send(&[&header.encode()[..], &payload.concat()].concat()).map(drop)
 }
 
-type Word = Result<Frame, String>;
+type Word = Result<CheckedFrame, String>;
 
 fn judged(word: Word) -> Result<(), NotStarted> {
     let frame = word.map_err(NotStarted::Failed)?;

@@ -10,10 +10,10 @@ use serde_json::value::RawValue;
 use super::task::Task;
 use crate::jobs::{Exception, Failure, FailureCode};
 use crate::json;
-use crate::transport::Kind;
+use crate::transport::{self, CheckedFrame, Kind, Records, VALUE_DEPTH_MAX, is_grammatical};
 
-/// Deepest value: clients' readers have limits too.
-const VALUE_DEPTH_MAX: usize = 1_000;
+/// Largest record of an item that failed: an exception with its traceback.
+const ERROR_BYTES_MAX: usize = 256 << 10;
 
 /// The record of an item that failed.
 #[derive(Debug, Deserialize)]
@@ -31,54 +31,38 @@ struct ItemError<'a> {
     payload: &'a RawValue,
 }
 
-/// A part is an array of records, each with its value inside: so much deeper than a value.
-const PART_DEPTH: usize = 2;
-
-/// Records of the next items of a task.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Part {
-    /// How many they are.
-    pub count: u64,
-    /// Whether every value among them is known to be valid.
-    pub valid: bool,
-}
-
-/// What a part of an answer means as a whole; `None`: it is malformed, or does not fit this task.
-///
-/// An invalid value fails its own item alone, as long as it is clear where its record ends.
-pub(crate) fn of_part(payload: &[u8], task: &Task) -> Option<Part> {
-    let (shape, valid) = match json::check(payload, VALUE_DEPTH_MAX + PART_DEPTH) {
-        Ok(shape) => (shape, true),
-        Err(error) if is_grammatical(error) => (json::check_grammar(payload).ok()?, false),
-        Err(_) => return None,
-    };
-    let count = u64::try_from(shape.elements).ok()?;
-    let fits = shape.kind == json::Kind::Array && count <= task.items.saturating_sub(task.delivered);
-    fits.then_some(Part { count, valid })
+/// The records that a part of an answer brings; `None`: it is malformed, or does not fit this task.
+pub(crate) fn of_part(frame: &mut CheckedFrame, task: &Task) -> Option<Records> {
+    let records = frame.records()?;
+    let count = u64::try_from(records.left()).ok()?;
+    (count <= task.items.saturating_sub(task.delivered)).then_some(records)
 }
 
 /// What an item's record means: a value, which is passed on unchanged (`None`), or a failure.
+///
+/// `valid`, `fault`: what is known of the value.
 pub(super) fn of_record(
     record: &[u8],
-    valid: bool,
+    (valid, fault): (bool, Option<json::ScanError>),
     task: &Task,
     index: u64,
     result_bytes_max: usize,
 ) -> Option<Failure> {
     let malformed = || Failure::new(FailureCode::WorkerProtocolError, "its worker's record makes no sense");
-    let value = record.strip_prefix(b"{\"value\":").and_then(|rest| rest.strip_suffix(b"}"));
-    let mut failure = if let Some(value) = value {
+    let mut failure = if let Some(value) = transport::value_of(record) {
         if value.len() > result_bytes_max {
             too_large(Some(value.len() as u64), result_bytes_max)
         } else if valid {
             return None;
         } else {
-            match json::check(value, VALUE_DEPTH_MAX) {
-                Ok(_) => return None,
+            match fault.map_or_else(|| json::check(value, VALUE_DEPTH_MAX).map(|_| ()), Err) {
+                Ok(()) => return None,
                 Err(error) if is_grammatical(error) => invalid_value(error),
                 Err(_) => malformed(),
             }
         }
+    } else if record.len() > ERROR_BYTES_MAX {
+        malformed()
     } else {
         let reported = serde_json::from_slice::<FailedRecord<'_>>(record).ok().and_then(|record| {
             let kind = Kind::parse(record.error.kind)?;
@@ -88,11 +72,6 @@ pub(super) fn of_record(
     };
     failure.index = Some(index);
     Some(failure)
-}
-
-/// Whether a text has JSON's grammar and is invalid for its values: Python's integers have no upper bound.
-fn is_grammatical(error: json::ScanError) -> bool {
-    matches!(error.reason, json::Reason::NumberOutOfRange | json::Reason::TooDeep { .. })
 }
 
 fn invalid_value(error: json::ScanError) -> Failure {
@@ -129,28 +108,27 @@ struct ErrorPayload {
 /// What a worker's answer means for its task. `None`: it is malformed or does not fit the task, and the worker is
 /// to be killed.
 pub(crate) fn of_answer(
-    kind: Kind,
-    payload: Bytes,
+    frame: CheckedFrame,
     task: &Task,
     result_bytes_max: usize,
 ) -> Option<Result<Bytes, Failure>> {
-    if kind == Kind::Value {
-        return of_value(payload, task, result_bytes_max);
+    if frame.header.kind == Kind::Value {
+        return of_value(frame, task, result_bytes_max);
     }
-    of_error(kind, &payload, task, result_bytes_max).map(Err)
+    of_error(frame.header.kind, &frame.payload, task, result_bytes_max).map(Err)
 }
 
 /// A value is checked, not deserialised: a worker's output is not trusted, as a client's input isn't.
-fn of_value(value: Bytes, task: &Task, result_bytes_max: usize) -> Option<Result<Bytes, Failure>> {
-    if value.len() > result_bytes_max {
-        return Some(Err(too_large(Some(value.len() as u64), result_bytes_max)));
+fn of_value(frame: CheckedFrame, task: &Task, result_bytes_max: usize) -> Option<Result<Bytes, Failure>> {
+    if frame.payload.len() > result_bytes_max {
+        return Some(Err(too_large(Some(frame.payload.len() as u64), result_bytes_max)));
     }
-    match json::check(&value, VALUE_DEPTH_MAX) {
+    match frame.value() {
         Ok(shape) => {
-            let whole = shape.start == 0 && shape.end == value.len();
+            let whole = shape.start == 0 && shape.end == frame.payload.len();
             let count = u64::try_from(shape.elements).unwrap_or(u64::MAX);
             let fits = !task.is_map() || (shape.kind == json::Kind::Array && count == task.items);
-            (whole && fits).then_some(Ok(value))
+            (whole && fits).then_some(Ok(frame.payload))
         }
         Err(error) if is_grammatical(error) => Some(Err(invalid_value(error))),
         Err(_) => None,

@@ -3,12 +3,14 @@
 #![doc = include_str!("PROTOCOL.md")]
 
 mod calls;
+mod checked;
 mod child;
 mod control;
 mod frame;
 mod parent;
 
 pub use calls::{Asked, CallFrame, CallKind};
+pub use checked::{CheckedFrame, RecordRun, Records, VALUE_DEPTH_MAX, is_grammatical, value_of};
 pub use child::{AnswerWriter, TaskReader};
 pub use control::{
     CommandOutput, ForkInitializer, ForkPurpose, FromZygote, FunctionTypes, LoadCommand, LoadFile,

@@ -4,14 +4,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::deaths::{self, KillCause};
 use super::handle::WorkerHandle;
 use super::output::OutputOwner;
 use super::set::WorkerSet;
 use super::table::{Phase, WorkerKey};
+use crate::jobs::Failure;
 use crate::process::{Exit, ForkError, Generation, WorkerEvent, WorkerProcess};
 use crate::scheduler::{self, Function, Scheduler};
-use crate::transport::{Codec, Frame, Header, Kind};
+use crate::transport::{CheckedFrame, Codec, Header, Kind, Records};
 
 /// One thing that happened at a worker.
 #[derive(Debug)]
@@ -28,13 +31,28 @@ pub(crate) enum WorkerReport {
     Begun(u64),
 }
 
+/// Records of a worker's head that are still to be judged, and the frame that brought them.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    header: Header,
+    records: Records,
+}
+
 /// An answer of this size takes a while to check.
 const SLOW_BYTES: usize = 64 << 10;
 
 impl WorkerReport {
+    /// Bytes that are looked at to handle it.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Event(WorkerEvent::Frame(frame)) => frame.payload.len(),
+            Self::Event(_) | Self::Born(..) | Self::NotBorn(_) | Self::Streamed(_) | Self::Begun(_) => 0,
+        }
+    }
+
     /// Whether it takes so long to handle that the clock must be read again.
     pub fn is_slow(&self) -> bool {
-        matches!(self, Self::Event(WorkerEvent::Frame(frame)) if frame.payload.len() > SLOW_BYTES)
+        self.bytes() > SLOW_BYTES
     }
 }
 
@@ -98,7 +116,7 @@ impl WorkerSet {
         self.kill(key, KillCause::Boot);
     }
 
-    fn on_frame(&mut self, key: WorkerKey, frame: Frame, scheduler: &mut Scheduler) {
+    fn on_frame(&mut self, key: WorkerKey, mut frame: CheckedFrame, scheduler: &mut Scheduler) {
         let Some(phase) = self.table.phase(key) else { return };
         if phase == Phase::Ending && self.was_killed_for_its_fault(key) {
             return;
@@ -146,7 +164,7 @@ impl WorkerSet {
             Kind::Part => {
                 // An empty part brings nothing, and could come for ever.
                 let is_empty = frame.payload.len() <= "[]".len();
-                if !is_empty && self.on_part(key, &frame, scheduler).is_some() {
+                if !is_empty && self.on_part(key, &mut frame, scheduler).is_some() {
                     return;
                 }
             }
@@ -159,6 +177,10 @@ impl WorkerSet {
             | Kind::StarmapEach
             | Kind::Ping => {}
         }
+        self.kill_for_its_answer(key);
+    }
+
+    fn kill_for_its_answer(&mut self, key: WorkerKey) {
         tracing::warn!(pool = %self.spec.pool, "a worker's answer does not fit its task");
         self.kill(key, KillCause::WrongAnswer);
     }
@@ -182,30 +204,71 @@ impl WorkerSet {
     }
 
     /// The records of the next items of a worker's head. `None` if they don't fit it.
-    fn on_part(&mut self, key: WorkerKey, frame: &Frame, scheduler: &mut Scheduler) -> Option<()> {
+    fn on_part(&mut self, key: WorkerKey, frame: &mut CheckedFrame, scheduler: &mut Scheduler) -> Option<()> {
         let sequence = frame.header.sequence;
-        let head = self.table.head_mut(key).filter(|head| head.sequence == sequence && head.is_per_item())?;
-        let part = scheduler::of_part(&frame.payload, head)?;
-        scheduler.deliver(head, part, &frame.payload, self.now);
-        Some(())
+        let head = self.table.head(key).filter(|head| head.sequence == sequence && head.is_per_item())?;
+        let records = scheduler::of_part(frame, head)?;
+        self.deliver(key, Delivery { header: frame.header, records }, scheduler)
+    }
+
+    /// As many records as are judged at once; the rest waits for [`WorkerSet::go_on`]. `None` if they were an answer
+    /// and some are missing.
+    fn deliver(&mut self, key: WorkerKey, mut delivery: Delivery, scheduler: &mut Scheduler) -> Option<()> {
+        if let Some(run) = delivery.records.next_run() {
+            scheduler.deliver(self.table.head_mut(key)?, run, self.now);
+        }
+        if delivery.records.left() > 0 {
+            self.unfinished = Some((key, delivery));
+            return Some(());
+        }
+        if delivery.header.kind == Kind::Part {
+            return Some(());
+        }
+        self.table.head(key).filter(|head| head.delivered == head.items)?;
+        self.conclude(key, delivery.header, None, scheduler)
+    }
+
+    /// Goes on with an answer that brought more than is judged at once; `false` if there is none. Nothing else may be
+    /// done in between.
+    pub fn go_on(&mut self, scheduler: &mut Scheduler) -> bool {
+        let Some((key, delivery)) = self.unfinished.take() else { return false };
+        if self.deliver(key, delivery, scheduler).is_none() {
+            self.kill_for_its_answer(key);
+        }
+        true
     }
 
     /// Takes an answer; `None` if it does not fit the worker's head.
-    fn on_answer(&mut self, key: WorkerKey, frame: Frame, scheduler: &mut Scheduler) -> Option<()> {
-        let Header { kind, codec, sequence, detail: nanoseconds, .. } = frame.header;
+    fn on_answer(
+        &mut self,
+        key: WorkerKey,
+        mut frame: CheckedFrame,
+        scheduler: &mut Scheduler,
+    ) -> Option<()> {
+        let Header { kind, codec, sequence, .. } = frame.header;
         let head = self.table.head(key).filter(|head| head.sequence == sequence)?;
         // Answered before it was written whole: the worker invented the answer.
         let is_written = self.table.handle(key).is_some_and(|handle| handle.stream.is_none());
         if !is_written || codec != Codec::Json {
             return None;
         }
-        let verdict = if head.is_per_item() && kind == Kind::Value {
-            self.on_part(key, &frame, scheduler)?;
-            self.table.head(key).filter(|head| head.delivered == head.items)?;
-            None
-        } else {
-            Some(scheduler::of_answer(kind, frame.payload, head, self.spec.result_bytes_max)?)
-        };
+        if head.is_per_item() && kind == Kind::Value {
+            return self.on_part(key, &mut frame, scheduler);
+        }
+        let header = frame.header;
+        let verdict = scheduler::of_answer(frame, head, self.spec.result_bytes_max)?;
+        self.conclude(key, header, Some(verdict), scheduler)
+    }
+
+    /// A worker's head is answered. Without a verdict each of its items has one.
+    fn conclude(
+        &mut self,
+        key: WorkerKey,
+        header: Header,
+        verdict: Option<Result<Bytes, Failure>>,
+        scheduler: &mut Scheduler,
+    ) -> Option<()> {
+        let Header { sequence, detail: nanoseconds, .. } = header;
         let task = self.table.answered(key, sequence, self.now)?;
         task.function.measured(Duration::from_nanos(nanoseconds.into()), task.items);
         if let Some(handle) = self.table.handle_mut(key) {

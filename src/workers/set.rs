@@ -8,7 +8,7 @@ use super::backoff::RespawnBackoff;
 use super::beginning::Beginning;
 use super::handle::WorkerHandle;
 use super::options::{BootFailure, PoolOptions};
-use super::reports::WorkerReport;
+use super::reports::{Delivery, WorkerReport};
 use super::sequence::Sequences;
 use super::table::{WorkerKey, WorkerTable};
 use crate::jobs::{JobId, Store};
@@ -77,6 +77,8 @@ pub(crate) struct WorkerSet {
     pub(super) beginning: Beginning,
     /// Cancelled jobs, and how many workers have yet to report that their pipes were read.
     pub(super) flushing: BTreeMap<u64, usize>,
+    /// An answer that brought more than is judged at once.
+    pub(super) unfinished: Option<(WorkerKey, Delivery)>,
 }
 
 impl WorkerSet {
@@ -98,6 +100,7 @@ impl WorkerSet {
             late_output: Vec::new(),
             beginning: Beginning::default(),
             flushing: BTreeMap::new(),
+            unfinished: None,
         }
     }
 

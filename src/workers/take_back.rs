@@ -64,6 +64,8 @@ impl WorkerSet {
     pub(super) fn check_worker(&mut self, key: WorkerKey, scheduler: &mut Scheduler) {
         if self.table.take_leftovers_check(key) {
             self.ping(key);
+        } else if self.is_answering(key) {
+            // It runs nothing that is old.
         } else if self.table.handle(key).is_some_and(|handle| handle.streamed_head) {
             self.check_stream(key);
         } else {
@@ -77,6 +79,9 @@ impl WorkerSet {
     /// Kills the worker of a head that ran for longer than it may, unless that was never read. Once the pipe is empty,
     /// only the last task of a flight can be running.
     pub(super) fn end_overrun(&mut self, key: WorkerKey, scheduler: &mut Scheduler) {
+        if self.is_answering(key) {
+            return self.table.check_overrun_at(key, self.now + ANSWER_UNDER_WAY);
+        }
         if self.take_back_from_silent(key, scheduler) {
             return;
         }
@@ -85,6 +90,13 @@ impl WorkerSet {
         } else {
             self.table.check_overrun_at(key, self.now + ANSWER_UNDER_WAY);
         }
+    }
+
+    /// Whether the answer to its head has come and is only being checked.
+    fn is_answering(&self, key: WorkerKey) -> bool {
+        let process = self.table.handle(key).and_then(|handle| handle.process.as_ref());
+        let answering = process.and_then(|process| process.answering());
+        answering.is_some() && answering == self.table.head(key).map(|head| head.sequence)
     }
 
     /// Finds a worker that does not run its head. A worker reads a ping only between two tasks: if it answers while

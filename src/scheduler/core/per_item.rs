@@ -2,29 +2,27 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
-
-use super::super::fate::{self, Part};
+use super::super::fate;
 use super::super::job::ActiveJob;
 use super::super::task::Task;
 use super::super::timers::Timers;
 use super::Scheduler;
 use crate::jobs::{Failure, JobEvent};
-use crate::json;
+use crate::transport::RecordRun;
 
 impl Scheduler {
-    /// The records of a task's next items came; its worker still has it.
-    pub fn deliver(&mut self, task: &mut Task, part: Part, payload: &Bytes, now: Instant) {
+    /// Records of a task's next items came; its worker still has it.
+    pub fn deliver(&mut self, task: &mut Task, records: RecordRun, now: Instant) {
         let first = task.delivered;
-        task.delivered += part.count;
+        task.delivered += records.count as u64;
         let Some(job) = self.jobs.get_mut(&task.job) else { return };
         let limit = self.result_bytes_max;
-        let mut done = 0;
-        for (offset, record) in (first..).zip(json::elements(payload)) {
+        let (known, mut done) = ((records.valid, records.fault), 0);
+        for (offset, record) in (first..).zip(records) {
             let index = task.first_item + offset;
-            done += match fate::of_record(record, part.valid, task, index, limit) {
+            done += match fate::of_record(&record, known, task, index, limit) {
                 None => {
-                    job.record_value(index, payload.slice_ref(record), limit);
+                    job.record_value(index, record, limit);
                     1
                 }
                 Some(failure) => end_item(job, &mut self.timers, now, task, offset, &failure, limit),

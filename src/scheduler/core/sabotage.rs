@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::super::task::{Submission, Task};
 use super::{Cancelling, Scheduler};
 use crate::jobs::{Failure, JobEvent, JobHandle};
+use crate::transport::RecordRun;
 
 /// A planted bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,14 +213,8 @@ impl Sabotaged {
         self.scheduler.fail(task, failure, now);
     }
 
-    pub fn deliver(
-        &mut self,
-        task: &mut Task,
-        part: super::super::fate::Part,
-        payload: &Bytes,
-        now: Instant,
-    ) {
-        self.scheduler.deliver(task, part, payload, now);
+    pub fn deliver(&mut self, task: &mut Task, records: RecordRun, now: Instant) {
+        self.scheduler.deliver(task, records, now);
     }
 
     pub fn finish_items(&mut self, task: &Task) {

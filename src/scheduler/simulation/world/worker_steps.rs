@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::super::super::fate::Part;
+use super::super::super::fate;
 use super::super::super::task::Task;
 use super::super::model::{Item, Place};
 use super::{Worker, World, count, indexes};
 use crate::jobs::FailureCode;
-use crate::transport::Kind;
+use crate::transport::{CheckedFrame, Codec, Frame, Header, Kind};
 
 impl World {
     pub(super) fn read(&mut self, worker: usize) {
@@ -148,7 +148,18 @@ impl World {
             }
         }
         let payload = Bytes::from(format!("[{}]", records.join(",")));
-        self.scheduler.deliver(task, Part { count: part, valid: true }, &payload, now);
+        let header = Header {
+            kind: Kind::Part,
+            codec: Codec::Json,
+            detail: 0,
+            sequence: task.sequence,
+            length: payload.len() as u64,
+        };
+        let mut frame = CheckedFrame::of(Frame { header, payload });
+        let mut records = fate::of_part(&mut frame, task).expect("it fits the task");
+        while let Some(run) = records.next_run() {
+            self.scheduler.deliver(task, run, now);
+        }
     }
 
     /// A worker dies: what it had read it has answered, all but the last, which it may have begun.
