@@ -19,6 +19,17 @@ const BATCH: usize = 256;
 /// Bytes of answers that are judged in one turn of the thread, about.
 const TURN_BYTES_MAX: usize = 1 << 20;
 
+/// Jobs or timers that are looked at in one turn of the thread: some milliseconds' work.
+const JOBS_AT_ONCE: usize = 500;
+
+/// Jobs that are to end, in several turns.
+enum Ending {
+    /// Those that have not started, from this number on.
+    Drain(u64),
+    Stop,
+    Terminate,
+}
+
 /// One pool.
 pub(super) struct Actor {
     life: Life,
@@ -29,6 +40,7 @@ pub(super) struct Actor {
     ends: JoinSet<()>,
     health: watch::Sender<PoolHealth>,
     now: Instant,
+    ending: Option<Ending>,
 }
 
 impl Actor {
@@ -39,7 +51,8 @@ impl Actor {
         let waker = Waker::from(Arc::new(inbox));
         let scheduler = Scheduler::new(Arc::clone(&spec.pool), waker, spec.result_bytes_max);
         let workers = WorkerSet::new(spec, reporter, now);
-        Self { life: Life::Open, scheduler, workers, store, ends: JoinSet::new(), health, now }
+        let ends = JoinSet::new();
+        Self { life: Life::Open, scheduler, workers, store, ends, health, now, ending: None }
     }
 
     pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Event>) {
@@ -51,6 +64,10 @@ impl Actor {
             self.settle();
             if self.life.is_ending() && self.workers.is_empty() && self.ends.is_empty() {
                 break;
+            }
+            // Some of what is due was left: others have their turn.
+            if self.next_wake().is_some_and(|at| at <= self.now) {
+                yield_now().await;
             }
             // A timer that fires too early costs one wake-up; one that is reset for every task costs more.
             if let Some(at) = self.next_wake().filter(|at| armed.is_none_or(|armed| *at < armed)) {
@@ -68,14 +85,15 @@ impl Actor {
                 Some(_) = self.ends.join_next(), if !self.ends.is_empty() => {}
             }
             self.set_now();
-            let is_slow = batch.iter().any(Event::is_slow);
+            let mut is_slow = batch.iter().any(Event::is_slow);
             let mut bytes = 0;
             for event in batch.drain(..) {
                 bytes += event.bytes();
                 self.on_event(event);
                 // Others have their turn; nothing else happens to this pool meanwhile.
-                while self.workers.go_on(&mut self.scheduler) {
+                while self.workers.go_on(&mut self.scheduler) || self.end_some() {
                     self.apply_events();
+                    is_slow = true;
                     yield_now().await;
                 }
                 if bytes > TURN_BYTES_MAX {
@@ -89,9 +107,14 @@ impl Actor {
             }
         }
         inbox.close();
+        let mut refused = 0_usize;
         while let Ok(event) = inbox.try_recv() {
             if let Event::Submit(submission) = event {
                 self.on_submit(*submission);
+                refused += 1;
+                if refused.is_multiple_of(JOBS_AT_ONCE) {
+                    yield_now().await;
+                }
             }
         }
         while self.ends.join_next().await.is_some() {}
@@ -124,23 +147,40 @@ impl Actor {
             }
             Event::Drain(reply) => {
                 workers.take_back_all(scheduler);
-                scheduler.drain();
+                self.ending = Some(Ending::Drain(0));
                 life.drain(reply);
             }
             Event::Stop(reply) => {
-                scheduler.end_all(of_shutdown);
+                self.ending = Some(Ending::Stop);
                 workers.stop();
                 life.stop(reply);
             }
             Event::Resize(processes, spare_workers) => workers.resize(processes, spare_workers),
             Event::Close => life.close(),
             Event::Terminate(reply) => {
-                scheduler.end_all(|_| life::pool_terminated());
+                self.ending = Some(Ending::Terminate);
                 workers.kill_all();
                 life.terminate(reply);
             }
             Event::Worker(key, report) => workers.on_report(key, report, scheduler),
         }
+    }
+
+    /// Ends some of the jobs that are to end; `false` if there are none. Nothing else happens in between.
+    fn end_some(&mut self) -> bool {
+        let Self { scheduler, ending, .. } = self;
+        let has_more = match ending {
+            None => return false,
+            Some(Ending::Drain(from)) => {
+                scheduler.drain(*from, JOBS_AT_ONCE).map(|next| *from = next).is_some()
+            }
+            Some(Ending::Stop) => scheduler.end_some(JOBS_AT_ONCE, of_shutdown),
+            Some(Ending::Terminate) => scheduler.end_some(JOBS_AT_ONCE, |_| life::pool_terminated()),
+        };
+        if !has_more {
+            *ending = None;
+        }
+        true
     }
 
     /// A job is taken, or ends at once.
@@ -158,8 +198,10 @@ impl Actor {
         workers.set_wanted(life.wants_workers(!scheduler.is_empty()));
         workers.shed_surplus(scheduler);
         workers.check_memory(scheduler);
-        scheduler.queue_retries(*now);
-        while let Some(job) = scheduler.overdue(*now) {
+        scheduler.free(JOBS_AT_ONCE);
+        scheduler.queue_retries(*now, JOBS_AT_ONCE);
+        let mut timers = JOBS_AT_ONCE;
+        while let Some(job) = scheduler.overdue(*now, &mut timers) {
             workers.take_back_job(job, scheduler);
             scheduler.end_overdue(job);
         }

@@ -9,7 +9,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
@@ -20,10 +20,13 @@ use super::event::Events;
 use super::fate;
 use super::job::ActiveJob;
 use super::queue::Queue;
-use super::task::Submission;
-use super::timers::Timers;
+use super::task::{Submission, Task};
+use super::timers::{Due, Timers};
 use crate::jobs::{Failure, FailureCode, JobEvent, JobHandle, Outcome, Permit};
 use parking::Parked;
+
+/// Tasks that are dropped at once, at most.
+const DROPPED_AT_ONCE_MAX: usize = 100;
 
 /// The jobs of one pool, until each has ended.
 #[derive(Debug)]
@@ -42,6 +45,10 @@ pub(crate) struct Scheduler {
     timers: Timers,
     /// Abandoned jobs with tasks in flight.
     abandoned: AbandonedJobs,
+    /// Jobs of which something has started.
+    running: usize,
+    /// Tasks of jobs that have ended, still to be freed.
+    discarded: Vec<VecDeque<Task>>,
     events: Events,
 }
 
@@ -83,6 +90,8 @@ impl Scheduler {
             parked: BTreeMap::new(),
             timers: Timers::default(),
             abandoned: AbandonedJobs::default(),
+            running: 0,
+            discarded: Vec::new(),
             events: Events::default(),
         }
     }
@@ -125,7 +134,8 @@ impl Scheduler {
     pub fn cancel(&mut self, number: u64) -> Cancelling {
         let Some(job) = self.jobs.get_mut(&number) else { return Cancelling::Ended };
         let retries = self.timers.drop_retries(number);
-        job.cancel(retries);
+        let returned = job.cancel(retries);
+        discard(&mut self.discarded, returned);
         if job.open() > 0 {
             return Cancelling::InFlight;
         }
@@ -158,28 +168,37 @@ impl Scheduler {
         }
     }
 
-    /// Ends every job of which nothing has started; unread tasks have been given back.
-    pub fn drain(&mut self) {
-        let waiting: Vec<u64> =
-            self.jobs.iter().filter(|(_, job)| !job.has_started()).map(|(number, _)| *number).collect();
-        for number in waiting {
-            self.end(number, Outcome::Failure(Box::new(fate::of_shutdown(false))));
+    /// Of `most` jobs from a number on, ends those of which nothing has started; unread tasks have been given back.
+    /// Returns the number to go on from; `None` after the last.
+    pub fn drain(&mut self, from: u64, most: usize) -> Option<u64> {
+        let some = self.jobs.range(from..).take(most).map(|(number, job)| (*number, job.has_started()));
+        let some: Vec<(u64, bool)> = some.collect();
+        for (number, _) in some.iter().filter(|(_, has_started)| !has_started) {
+            self.end(*number, Outcome::Failure(Box::new(fate::of_shutdown(false))));
         }
+        some.last().map(|(number, _)| number + 1)
     }
 
-    /// Ends every job with the failure for one that has started, or has not.
-    pub fn end_all(&mut self, failure: impl Fn(bool) -> Failure) {
-        while let Some((number, job)) = self.jobs.first_key_value() {
+    /// Ends `most` jobs with the failure for one that has started, or has not. `true`: there are more.
+    pub fn end_some(&mut self, most: usize, failure: impl Fn(bool) -> Failure) -> bool {
+        for _ in 0..most {
+            let Some((number, job)) = self.jobs.first_key_value() else { return false };
             let (number, failure) = (*number, failure(job.has_started()));
             self.end(number, Outcome::Failure(Box::new(failure)));
         }
+        !self.jobs.is_empty()
     }
 
-    /// A job that waited for longer than it may, unless something of it has started. The caller gives back its unread
-    /// tasks and then asks [`Scheduler::end_overdue`].
-    pub fn overdue(&mut self, now: Instant) -> Option<u64> {
-        while let Some(number) = self.timers.due_wait(now) {
-            if self.jobs.get(&number).is_some_and(|job| !job.has_started()) {
+    /// A job that waited for longer than it may, unless something of it has started; looks at `most` timers, and counts
+    /// them. The caller gives back its unread tasks and then asks [`Scheduler::end_overdue`].
+    pub fn overdue(&mut self, now: Instant, most: &mut usize) -> Option<u64> {
+        while *most > 0
+            && let Some(due) = self.timers.due_wait(now)
+        {
+            *most -= 1;
+            if let Due::Entry(number) = due
+                && self.jobs.get(&number).is_some_and(|job| !job.has_started())
+            {
                 return Some(number);
             }
         }
@@ -197,16 +216,36 @@ impl Scheduler {
         self.end(number, failed(FailureCode::QueueTimeout, detail));
     }
 
-    /// Queues the tasks whose retry is due.
-    pub fn queue_retries(&mut self, now: Instant) {
-        while let Some(task) = self.timers.due_retry(now) {
-            self.queue_retry(task);
+    /// Queues tasks whose retry is due, at most so many.
+    pub fn queue_retries(&mut self, now: Instant, most: usize) {
+        for _ in 0..most {
+            match self.timers.due_retry(now) {
+                Some(Due::Entry(task)) => self.queue_retry(task),
+                Some(Due::Dropped) => {}
+                None => return,
+            }
         }
     }
 
-    /// When a timer is due or a quarantine ends: the caller should come back then.
+    /// Frees tasks of jobs that have ended, at most so many.
+    pub fn free(&mut self, most: usize) {
+        if self.timers.has_dropped() {
+            self.timers.free_dropped(most);
+        }
+        if let Some(tasks) = self.discarded.last_mut() {
+            tasks.truncate(tasks.len().saturating_sub(most));
+            if tasks.is_empty() {
+                self.discarded.pop();
+            }
+        }
+    }
+
+    /// When a timer is due or a quarantine ends: the caller should come back then. Now, if some of what is due, or is
+    /// to be freed, was left.
     pub fn next_wake(&self, now: Instant) -> Option<Instant> {
-        self.timers.next().into_iter().chain(self.next_unpark(now)).min()
+        let has_garbage = self.timers.has_dropped() || !self.discarded.is_empty();
+        let garbage = has_garbage.then_some(now);
+        self.timers.next().into_iter().chain(self.next_unpark(now)).chain(garbage).min()
     }
 
     /// What happened to jobs since the last call, in order.
@@ -226,8 +265,7 @@ impl Scheduler {
 
     /// Jobs of which nothing has started, and those of which something has.
     pub fn counts(&self) -> (usize, usize) {
-        let running = self.jobs.values().filter(|job| job.has_started()).count();
-        (self.jobs.len() - running, running)
+        (self.jobs.len() - self.running, self.running)
     }
 
     /// Ends a job if nothing of it is left to do.
@@ -238,7 +276,9 @@ impl Scheduler {
 
     /// Ends a job, whatever is left of it: returns it, and how many of its tasks are in flight.
     fn end(&mut self, number: u64, outcome: Outcome) -> Option<(usize, Box<ActiveJob>)> {
-        let job = self.jobs.remove(&number)?;
+        let mut job = self.jobs.remove(&number)?;
+        self.running -= usize::from(job.has_started());
+        discard(&mut self.discarded, job.take_returned());
         let in_flight = job.open() - self.timers.remove(number);
         self.events.push(&job.record, JobEvent::Ended(outcome));
         self.tidy_queues();
@@ -252,6 +292,13 @@ impl Scheduler {
         for queue in queues.chain([&mut self.queue]) {
             queue.tidy(jobs.len(), |number| jobs.contains_key(&number));
         }
+    }
+}
+
+/// Tasks of a job that is over are dropped: bit by bit, if they are many.
+fn discard(discarded: &mut Vec<VecDeque<Task>>, tasks: VecDeque<Task>) {
+    if tasks.len() > DROPPED_AT_ONCE_MAX {
+        discarded.push(tasks);
     }
 }
 

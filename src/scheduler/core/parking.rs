@@ -210,6 +210,7 @@ impl Scheduler {
             return None;
         };
         if job.give_back(task) {
+            self.running -= 1;
             self.events.push(&job.record, JobEvent::Unstarted);
         }
         if job.is_cancelled() {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::super::task::{Submission, Task};
+use super::super::timers::Due;
 use super::{Cancelling, Scheduler};
 use crate::jobs::{Failure, JobEvent, JobHandle};
 use crate::transport::RecordRun;
@@ -32,6 +33,7 @@ pub(in crate::scheduler) enum Bug {
     CancelLeavesWork,
     RetryTakesTurn,
     AbandonReleasesAdmission,
+    DrainsOnce,
 }
 
 /// The scheduler, or one that makes a mistake.
@@ -128,15 +130,17 @@ impl Sabotaged {
         }
     }
 
-    pub fn queue_retries(&mut self, now: Instant) {
+    pub fn queue_retries(&mut self, now: Instant, most: usize) {
         match self.bug {
             Some(Bug::ForgetsRetry) => {}
             Some(Bug::RetryTakesTurn) => {
-                while let Some(task) = self.scheduler.timers.due_retry(now) {
-                    self.scheduler.give_back(task);
+                while let Some(due) = self.scheduler.timers.due_retry(now) {
+                    if let Due::Entry(task) = due {
+                        self.scheduler.give_back(task);
+                    }
                 }
             }
-            Some(_) | None => self.scheduler.queue_retries(now),
+            Some(_) | None => self.scheduler.queue_retries(now, most),
         }
     }
 
@@ -181,16 +185,21 @@ impl Sabotaged {
         self.scheduler.finish_cancel(number, is_running);
     }
 
-    pub fn drain(&mut self) {
-        self.scheduler.drain();
+    pub fn drain(&mut self, from: u64, most: usize) -> Option<u64> {
+        let next = self.scheduler.drain(from, most);
+        if self.makes(Bug::DrainsOnce) { None } else { next }
     }
 
-    pub fn end_all(&mut self, failure: impl Fn(bool) -> Failure) {
-        self.scheduler.end_all(failure);
+    pub fn end_some(&mut self, most: usize, failure: impl Fn(bool) -> Failure) -> bool {
+        self.scheduler.end_some(most, failure)
     }
 
-    pub fn overdue(&mut self, now: Instant) -> Option<u64> {
-        self.scheduler.overdue(now)
+    pub fn overdue(&mut self, now: Instant, most: &mut usize) -> Option<u64> {
+        self.scheduler.overdue(now, most)
+    }
+
+    pub fn free(&mut self, most: usize) {
+        self.scheduler.free(most);
     }
 
     pub fn end_overdue(&mut self, number: u64) {

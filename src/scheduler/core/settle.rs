@@ -13,6 +13,7 @@ impl Scheduler {
     pub fn begin(&mut self, task: &Task) {
         let Some(job) = self.jobs.get_mut(&task.job) else { return };
         if job.start() {
+            self.running += 1;
             self.events.push(&job.record, JobEvent::Started);
         }
         if task.retries > 0 {

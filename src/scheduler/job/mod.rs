@@ -260,13 +260,19 @@ impl ActiveJob {
         self.open
     }
 
-    /// Nothing more of it is handed out or retried. `retries`: tasks of it that waited for their retry.
-    pub fn cancel(&mut self, retries: usize) {
+    /// Nothing more of it is handed out or retried. `retries`: tasks of it that waited for their retry. Returns tasks
+    /// that had come back.
+    pub fn cancel(&mut self, retries: usize) -> VecDeque<Task> {
         self.cancelled = true;
         self.open -= retries;
         self.lost_work |= retries > 0 || self.has_waiting();
-        self.returned.clear();
         self.exhausted = true;
+        self.take_returned()
+    }
+
+    /// Tasks that came back, and will not be run again.
+    pub fn take_returned(&mut self) -> VecDeque<Task> {
+        std::mem::take(&mut self.returned)
     }
 
     /// Whether work of it was dropped, so that it can have no value any more.

@@ -19,7 +19,22 @@ pub(super) struct Place {
 pub(super) struct Queue {
     levels: BTreeMap<Reverse<i8>, Level>,
     length: usize,
+    sweep: Option<Sweep>,
 }
+
+/// The removal of entries of jobs without work, and of second ones, a few at a time.
+#[derive(Debug)]
+struct Sweep {
+    /// The lines that are left; the last is being swept.
+    lines: Vec<(Reverse<i8>, Option<Arc<str>>)>,
+    /// Jobs that stand in its swept part.
+    seen: HashSet<u64>,
+}
+
+/// So many entries more than there are jobs are few. (Tests are small and must meet a sweep.)
+const SPARE_ENTRIES: usize = if cfg!(test) { 8 } else { 1_024 };
+/// Entries that are swept when a job ends.
+const SWEPT_AT_ONCE: usize = if cfg!(test) { 4 } else { 64 };
 
 /// The jobs of one priority. Each key in `lines` has one turn and at least one job.
 #[derive(Debug, Default)]
@@ -31,46 +46,71 @@ struct Level {
 #[derive(Debug)]
 struct Line {
     turn: i64,
+    /// The front of the line while it is being swept: what was kept.
+    swept: VecDeque<u64>,
     jobs: VecDeque<u64>,
+}
+
+impl Line {
+    fn front(&self) -> Option<u64> {
+        self.swept.front().or(self.jobs.front()).copied()
+    }
+
+    fn back(&self) -> Option<u64> {
+        self.jobs.back().or(self.swept.back()).copied()
+    }
+
+    fn push_front(&mut self, job: u64) {
+        let part = if self.swept.is_empty() { &mut self.jobs } else { &mut self.swept };
+        part.push_front(job);
+    }
+
+    fn pop_front(&mut self) -> Option<u64> {
+        self.swept.pop_front().or_else(|| self.jobs.pop_front())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.swept.is_empty() && self.jobs.is_empty()
+    }
 }
 
 impl Queue {
     /// Queues a new job.
     pub fn push(&mut self, job: u64, place: &Place) {
-        self.line(place, false).push_back(job);
+        self.line(place, false).jobs.push_back(job);
         self.length += 1;
     }
 
     /// Queues a job that has work again, unless it is first or last of its key already.
     pub fn push_once(&mut self, job: u64, place: &Place) {
-        let jobs = self.line(place, false);
-        if jobs.back() != Some(&job) && jobs.front() != Some(&job) {
-            jobs.push_back(job);
+        let line = self.line(place, false);
+        if line.back() != Some(job) && line.front() != Some(job) {
+            line.jobs.push_back(job);
             self.length += 1;
         }
     }
 
     /// Puts a job whose task came back unread first of its priority: its key's turn was not used.
     pub fn push_front(&mut self, job: u64, place: &Place) {
-        let jobs = self.line(place, true);
-        if jobs.front() != Some(&job) {
-            jobs.push_front(job);
+        let line = self.line(place, true);
+        if line.front() != Some(job) {
+            line.push_front(job);
             self.length += 1;
         }
     }
 
     /// Puts a job first of its key; the key's turn stays where it is.
     pub fn push_next(&mut self, job: u64, place: &Place) {
-        let jobs = self.line(place, false);
-        if jobs.front() != Some(&job) {
-            jobs.push_front(job);
+        let line = self.line(place, false);
+        if line.front() != Some(job) {
+            line.push_front(job);
             self.length += 1;
         }
     }
 
-    fn line(&mut self, place: &Place, first: bool) -> &mut VecDeque<u64> {
+    fn line(&mut self, place: &Place, first: bool) -> &mut Line {
         let level = self.levels.entry(Reverse(place.priority)).or_default();
-        &mut level.line(&place.key, first).jobs
+        level.line(&place.key, first)
     }
 
     /// The job whose turn it is.
@@ -81,8 +121,9 @@ impl Queue {
     /// Removes the job in front, which has no work left; its key keeps the turn.
     pub fn pop(&mut self) {
         let Some(mut level) = self.levels.first_entry() else { return };
-        if level.get_mut().pop() {
+        if let Some(job) = level.get_mut().pop() {
             self.length -= 1;
+            forget(&mut self.sweep, job);
         }
         if level.get().turns.is_empty() {
             level.remove();
@@ -96,7 +137,10 @@ impl Queue {
         if level.get().turns.is_empty() {
             level.remove();
         }
-        self.length -= usize::from(job.is_some());
+        if let Some(job) = job {
+            self.length -= 1;
+            forget(&mut self.sweep, job);
+        }
         job
     }
 
@@ -107,17 +151,49 @@ impl Queue {
         }
     }
 
-    /// Removes the entries of jobs without work, and second ones, once they are many.
+    /// Removes some of the entries of jobs without work, and of second ones, once they are many.
     pub fn tidy(&mut self, jobs: usize, has_work: impl Fn(u64) -> bool) {
-        if self.length <= 2 * jobs + 1024 {
-            return;
+        if self.sweep.is_none() {
+            if self.length <= 2 * jobs + SPARE_ENTRIES {
+                return;
+            }
+            let keys = |(priority, level): (&Reverse<i8>, &Level)| {
+                level.lines.keys().map(|key| (*priority, key.clone())).collect::<Vec<_>>()
+            };
+            let lines = self.levels.iter().flat_map(keys).collect();
+            self.sweep = Some(Sweep { lines, seen: HashSet::new() });
         }
-        self.levels.retain(|_, level| {
-            level.retain(&has_work);
-            !level.turns.is_empty()
-        });
-        let lines = self.levels.values().flat_map(|level| level.lines.values());
-        self.length = lines.map(|line| line.jobs.len()).sum();
+        let mut left = SWEPT_AT_ONCE;
+        while left > 0
+            && let Some(sweep) = &mut self.sweep
+        {
+            let Some((priority, key)) = sweep.lines.last() else {
+                self.sweep = None;
+                return;
+            };
+            let seen = &mut sweep.seen;
+            let keeps = |job| has_work(job) && seen.insert(job);
+            let level = self.levels.get_mut(priority);
+            // A line that has gone meanwhile counts, too.
+            let (examined, removed, is_done) =
+                level.map_or((1, 0, true), |level| level.sweep(key, left, keeps));
+            left -= examined;
+            self.length -= removed;
+            if is_done {
+                if self.levels.get(priority).is_some_and(|level| level.turns.is_empty()) {
+                    self.levels.remove(priority);
+                }
+                sweep.lines.pop();
+                sweep.seen = HashSet::new();
+            }
+        }
+    }
+}
+
+/// An entry has gone: a later one of its job is no second one any more.
+fn forget(sweep: &mut Option<Sweep>, job: u64) {
+    if let Some(sweep) = sweep {
+        sweep.seen.remove(&job);
     }
 }
 
@@ -134,7 +210,11 @@ impl Level {
             None => self.behind_all(),
         };
         self.turns.entry(turn).or_insert_with(|| key.clone());
-        let line = self.lines.entry(key.clone()).or_insert_with(|| Line { turn, jobs: VecDeque::new() });
+        let line = self.lines.entry(key.clone()).or_insert_with(|| Line {
+            turn,
+            swept: VecDeque::new(),
+            jobs: VecDeque::new(),
+        });
         line.turn = turn;
         line
     }
@@ -149,14 +229,14 @@ impl Level {
 
     fn front(&self) -> Option<u64> {
         let (_, key) = self.turns.first_key_value()?;
-        self.lines.get(key)?.jobs.front().copied()
+        self.lines.get(key)?.front()
     }
 
-    fn pop(&mut self) -> bool {
-        let Some(first) = self.turns.first_entry() else { return false };
-        let Some(line) = self.lines.get_mut(first.get()) else { return false };
-        let popped = line.jobs.pop_front().is_some();
-        if line.jobs.is_empty() {
+    fn pop(&mut self) -> Option<u64> {
+        let first = self.turns.first_entry()?;
+        let line = self.lines.get_mut(first.get())?;
+        let popped = line.pop_front();
+        if line.is_empty() {
             let key = first.remove();
             self.lines.remove(&key);
         }
@@ -185,14 +265,35 @@ impl Level {
         }
     }
 
-    /// Keeps the first entry of each job that has work.
-    fn retain(&mut self, has_work: impl Fn(u64) -> bool) {
-        let mut seen = HashSet::new();
-        self.lines.retain(|_, line| {
-            line.jobs.retain(|job| has_work(*job) && seen.insert(*job));
-            !line.jobs.is_empty()
-        });
-        self.turns.retain(|_, key| self.lines.contains_key(key));
+    /// Keeps of the next `most` entries of a line those that are to be kept: how many it looked at (1 at least) and
+    /// removed, and whether those were the last.
+    fn sweep(
+        &mut self,
+        key: &Option<Arc<str>>,
+        most: usize,
+        mut keeps: impl FnMut(u64) -> bool,
+    ) -> (usize, usize, bool) {
+        let Some(line) = self.lines.get_mut(key) else { return (1, 0, true) };
+        let (mut examined, mut removed) = (0, 0);
+        while examined < most
+            && let Some(job) = line.jobs.pop_front()
+        {
+            examined += 1;
+            if keeps(job) {
+                line.swept.push_back(job);
+            } else {
+                removed += 1;
+            }
+        }
+        let is_done = line.jobs.is_empty();
+        if is_done {
+            line.jobs = std::mem::take(&mut line.swept);
+        }
+        if line.is_empty() {
+            self.turns.remove(&line.turn);
+            self.lines.remove(key);
+        }
+        (examined.max(1), removed, is_done)
     }
 }
 

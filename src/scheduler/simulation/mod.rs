@@ -137,6 +137,11 @@ fn finds_a_retry_loop_that_starves_other_keys() {
 }
 
 #[test]
+fn finds_a_drain_that_ends_some_alone() {
+    finds(Bug::DrainsOnce, &[Rule::EndsOnce, Rule::NothingTwice]);
+}
+
+#[test]
 fn finds_that_abandoned_jobs_are_not_counted() {
     finds(Bug::AbandonReleasesAdmission, &[Rule::Limits]);
 }

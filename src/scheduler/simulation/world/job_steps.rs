@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::super::super::core::sabotage::Sabotaged;
 use super::super::super::task::{ItemSink, Submission};
 use super::super::model::{Client, Item, Job, Kind, Place, ToClient};
-use super::World;
+use super::{AT_ONCE, World};
 use crate::jobs::{FailureCode, JobHandle, Terms, Work, example};
 use crate::json::Splitter;
 use crate::scheduler::Cancelling;
@@ -143,14 +143,18 @@ impl World {
         for job in self.jobs.values_mut().filter(|job| !job.is_started && job.is_live()) {
             job.must_end = Some(FailureCode::NotStarted);
         }
-        self.scheduler.drain();
+        let mut from = 0;
+        while let Some(next) = self.scheduler.drain(from, AT_ONCE) {
+            from = next;
+        }
     }
 
     pub(super) fn end_all(&mut self) {
         for job in self.jobs.values_mut().filter(|job| job.is_live()) {
             job.must_end = Some(FailureCode::PoolTerminated);
         }
-        self.scheduler.end_all(|_| super::failure(FailureCode::PoolTerminated));
+        let failure = |_| super::failure(FailureCode::PoolTerminated);
+        while self.scheduler.end_some(AT_ONCE, failure) {}
     }
 
     pub(super) fn feed(&mut self, number: u8, what: u8) {

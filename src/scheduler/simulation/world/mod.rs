@@ -20,6 +20,10 @@ use crate::runtime::Runtime;
 
 /// Tasks in one flight.
 const FLIGHT_MAX: usize = 3;
+/// Jobs or timers that are looked at in one turn: few, so that most work takes several.
+const AT_ONCE: usize = 2;
+/// More timers than there are.
+const TIMERS: usize = 1_000;
 /// Tasks of the limited function that may run at once, over both pools.
 const RUNNING_MAX: usize = 2;
 /// Functions: two plain ones, one with a limit, one that kills its workers, one with both.
@@ -186,22 +190,25 @@ impl World {
 
     /// What the actor does after each event.
     fn settle(&mut self) -> Checked {
-        self.retries_due();
-        self.scheduler.queue_retries(self.now);
+        self.scheduler.free(AT_ONCE);
+        for _ in 0..self.retries_due().div_ceil(AT_ONCE) {
+            self.scheduler.queue_retries(self.now, AT_ONCE);
+        }
         self.timeouts_due()?;
         self.hand_out()?;
         self.check_rules()
     }
 
-    /// Items whose retry is due wait again, in the order of their times.
-    fn retries_due(&mut self) {
-        let mut due = BTreeSet::new();
+    /// Items whose retry is due wait again, in the order of their times. Returns how many they are.
+    fn retries_due(&mut self) -> usize {
+        let (mut due, mut count) = (BTreeSet::new(), 0);
         for (number, job) in self.jobs.iter_mut().filter(|(_, job)| job.is_live()) {
             for item in &mut job.items {
                 if let Place::Paused(at) = item.place
                     && at <= self.now
                 {
                     item.place = Place::Waiting;
+                    count += 1;
                     due.insert((at, *number));
                 }
             }
@@ -210,6 +217,7 @@ impl World {
             let job = &self.jobs[&number];
             self.lines.come_back((job.priority, job.key), number);
         }
+        count
     }
 
     /// Jobs that have waited for too long end, in the order of their deadlines. What is taken back for one may be
@@ -228,7 +236,7 @@ impl World {
             if job.is_started {
                 continue;
             }
-            let overdue = self.scheduler.overdue(now);
+            let overdue = self.scheduler.overdue(now, &mut TIMERS.clone());
             check(overdue == Some(number), Rule::Timers, || format!("{overdue:?} is overdue, not {number}"))?;
             (0..4).for_each(|worker| self.take_back(worker, Some(number)));
             // A task that was read, and is not a head yet, stays.
@@ -237,7 +245,7 @@ impl World {
             }
             self.scheduler.end_overdue(number);
         }
-        let overdue = self.scheduler.overdue(self.now);
+        let overdue = self.scheduler.overdue(self.now, &mut TIMERS.clone());
         check(overdue.is_none(), Rule::Timers, || format!("{overdue:?} is not overdue"))
     }
 
