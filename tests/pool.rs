@@ -6,6 +6,7 @@ mod pool {
     mod environment;
     mod hand_out;
     mod large_maps;
+    mod live;
     mod logs;
     mod pages;
     mod waiting_in_pipes;

@@ -12,8 +12,10 @@ use crate::api;
 use crate::config::Limits;
 use crate::http::edge::extract::{Asker, BodyRules};
 use crate::http::edge::problem::Problem;
-use crate::jobs::{IdempotencyKey, Keys};
-use crate::service::{Request, Service};
+use crate::http::edge::value_body::{Raw, raw_bytes};
+use crate::jobs::{IdempotencyKey, Keys, Outcome, Value};
+use crate::offload::offload;
+use crate::service::{Answer, Ended, Refusal, Request, Service};
 
 impl FromRef<Arc<App>> for BodyRules {
     fn from_ref(app: &Arc<App>) -> Self {
@@ -43,20 +45,37 @@ impl App {
 
     /// Asks the service and writes its answer, or its refusal.
     pub async fn answer(&self, asker: Asker, request: Request) -> Handled {
+        // Boxed: few are wanted so, and the futures of handlers stay small.
+        if asker.wants_raw {
+            return Box::pin(self.answer_raw(asker, request)).await;
+        }
         let answer = self.service.ask(&asker.caller, request).await;
+        Ok(self.written(&asker, answer, Raw::No))
+    }
+
+    async fn answer_raw(&self, asker: Asker, request: Request) -> Handled {
+        let answer = self.service.ask(&asker.caller, request).await;
+        let raw = match &answer {
+            Ok(answer) => decoded(answer).await,
+            Err(_) => Raw::No,
+        };
+        Ok(self.written(&asker, answer, raw))
+    }
+
+    fn written(&self, asker: &Asker, answer: Result<Answer, Refusal>, raw: Raw) -> Response {
         let limits = self.limits();
         let replay = asker.has_key.then(|| match &answer {
             Ok(answer) => answer.replay(limits),
             Err(refusal) => refusal.replay(limits),
         });
         let mut response = match answer {
-            Ok(answer) => render(answer, &self.base_url, asker.wants_raw),
+            Ok(answer) => render(answer, &self.base_url, raw),
             Err(refusal) => Problem::from(refusal).into_response(),
         };
         if let Some(replay) = replay {
             response.extensions_mut().insert(replay);
         }
-        Ok(response)
+        response
     }
 
     /// What a submission with this key was answered before, if it was.
@@ -73,4 +92,18 @@ impl App {
         let asked = api::join_timeout(body, limits.depth_max, limits.timeout_max)?;
         Ok(asked.unwrap_or(limits.max_wait))
     }
+}
+
+/// The bytes of an answer that is wanted as they are.
+async fn decoded(answer: &Answer) -> Raw {
+    let text = if let Answer::Ended(Ended { outcome: Outcome::Value(Value { pieces }), .. }) = answer
+        && let [text] = pieces.as_slice()
+    {
+        text.clone()
+    } else if let Answer::Delivered(delivery) = answer {
+        delivery.text().clone()
+    } else {
+        return Raw::Wanted;
+    };
+    Raw::Decoded(offload(text.len(), move || raw_bytes(&text)).await)
 }

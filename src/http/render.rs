@@ -13,7 +13,7 @@ use super::edge::ndjson::{Lines, NDJSON};
 use super::edge::object_body::{delivered, json_text, page_text};
 use super::edge::problem::Problem;
 use super::edge::sse::{EVENT_STREAM, events_body};
-use super::edge::value_body::value_response;
+use super::edge::value_body::{Raw, value_response};
 use crate::api::{
     Cancelled, FunctionInfo, FunctionList, Job, JobList, PoolInfo, PoolList, ProcessInfo, ProcessList,
     WorkerInfo, WorkerList,
@@ -22,8 +22,9 @@ use crate::jobs::{FailureCode, Outcome};
 use crate::schema::with_large_integers;
 use crate::service::{Answer, Ended, JobPage, Printed};
 
-/// An answer as its client reads it. `base_url`: what links begin with; `raw`: a bytes value is wanted as it is.
-pub(super) fn render(answer: Answer, base_url: &str, raw: bool) -> Response {
+/// An answer as its client reads it. `base_url`: what links begin with; `raw`: whether a bytes value is
+/// wanted as it is.
+pub(super) fn render(answer: Answer, base_url: &str, raw: Raw) -> Response {
     match answer {
         Answer::Ended(ended) => outcome(ended, raw),
         Answer::Accepted(job) => {
@@ -118,7 +119,7 @@ fn with_schemas(shown: &impl Serialize) -> Response {
 }
 
 /// A job's outcome: the bare value, or a problem.
-fn outcome(ended: Ended, raw: bool) -> Response {
+fn outcome(ended: Ended, raw: Raw) -> Response {
     let Ended { record, outcome } = ended;
     match outcome {
         Outcome::Value(value) => {

@@ -14,6 +14,7 @@ impl WorkerSet {
     /// Hands out tasks while a worker takes one.
     pub fn hand_out(&mut self, scheduler: &mut Scheduler) {
         self.queue_begun(scheduler);
+        scheduler.start_round();
         if scheduler.has_parked() && self.table.has_room(self.now) {
             scheduler.unpark(self.now);
         }

@@ -1,12 +1,12 @@
 //! Operations that take long hold up nobody but those who want the same object.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{call, make, server, value};
-use crate::support::{Server, on_time, promised, scaled};
+use crate::support::{Looks, Server, on_time, promised, scaled};
 
 /// Of 99 in 100 looks at `/livez` meanwhile.
 const LIVE: Duration = Duration::from_millis(50);
@@ -14,22 +14,9 @@ const LIVE: Duration = Duration::from_millis(50);
 /// Looks at `/livez` until `work` is over. On a machine with other work both are slow: a server that is held up lets a
 /// look wait for as long as the work takes.
 fn live_meanwhile(server: &Server, what: &str, work: impl FnOnce(&Server) + Send) {
-    let client = server.keeping();
-    let start = Instant::now();
-    let mut looks: Vec<Duration> = thread::scope(|scope| {
-        let work = scope.spawn(|| work(server));
-        let mut looks = Vec::new();
-        while !work.is_finished() {
-            let look = client.get("/livez");
-            assert_eq!(look.status, 200);
-            looks.push(look.took);
-        }
-        work.join().expect("it ends well");
-        looks
-    });
-    looks.sort();
-    let bound = LIVE.max(start.elapsed() / 4);
-    promised(looks[looks.len() * 99 / 100], bound, &format!("{} looks at /livez beside {what}", looks.len()));
+    let looks = Looks::during(server, work);
+    let bound = LIVE.max(looks.elapsed / 4);
+    promised(looks.percentile(99), bound, &format!("{} looks at /livez beside {what}", looks.count()));
 }
 
 #[test]

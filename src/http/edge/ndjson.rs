@@ -1,5 +1,6 @@
 //! Lines in and lines out: NDJSON at the two ends of a stream.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,13 +13,16 @@ use hyper::body::Frame;
 use super::body::{BodyError, next_piece};
 use super::problem::Problem;
 use crate::api::BodyProblem;
-use crate::json::{self, Splitter};
+use crate::json::{self, ScanError, Splitter};
+use crate::offload::offload;
 use crate::service::{Feeder, Records, StreamEnd};
 
 /// Their media type.
 pub const NDJSON: &str = "application/x-ndjson";
 /// Bytes of a frame of lines, about.
 const FRAME_BYTES: usize = 64 << 10;
+/// A longer line is checked on the blocking pool, and a longer record is a frame of its own.
+const SHORT_BYTES_MAX: usize = 256 << 10;
 /// Bytes of a buffer that a stream keeps from one line to the next.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
@@ -119,19 +123,35 @@ impl LineBuffer {
                 }
                 None => break,
             };
-            let line = &self.buffer[..length];
-            match json::check(line, depth_max) {
-                Ok(shape) => {
+            let taken = if length > SHORT_BYTES_MAX {
+                let line = self.buffer.split_to(length).freeze();
+                // What is fed of it is a copy: it must not hold on to the buffer.
+                offload(length, move || {
+                    item_of(&line, depth_max).map(|item| item.map(Bytes::copy_from_slice))
+                })
+                .await
+                .map(Item::of_long)
+            } else {
+                let item = item_of(&self.buffer[..length], depth_max);
+                let added = item.map(|item| item.map_or(Item::None, |item| group.add(item)));
+                self.buffer.advance(length);
+                added
+            };
+            match taken {
+                Ok(Item::None) => {}
+                Ok(Item::Added) => self.index += 1,
+                Ok(Item::Long(item)) => {
                     self.index += 1;
-                    group.add(&line[shape.start..shape.end]);
+                    // In its turn, without another copy.
+                    if !feed_group(feeder, group).await || !feeder.feed(item, 1).await {
+                        return Taken::Left;
+                    }
                 }
-                Err(_) if line.iter().all(u8::is_ascii_whitespace) => {}
                 Err(error) => {
                     let _ = feed_group(feeder, group).await;
                     return Taken::Bad(BodyProblem::NotJson(error.to_string()).into());
                 }
             }
-            self.buffer.advance(length);
             if group.count >= feeder.chunksize() && !feed_group(feeder, group).await {
                 return Taken::Left;
             }
@@ -144,13 +164,39 @@ impl LineBuffer {
     }
 }
 
+/// What a line brought.
+enum Item {
+    /// It is blank.
+    None,
+    /// An item, which is in its group.
+    Added,
+    /// An item that goes alone.
+    Long(Bytes),
+}
+
+impl Item {
+    fn of_long(item: Option<Bytes>) -> Self {
+        item.map_or(Self::None, Self::Long)
+    }
+}
+
+/// The item in a line; `None` in a blank one.
+fn item_of(line: &[u8], depth_max: usize) -> Result<Option<&[u8]>, ScanError> {
+    match json::check(line, depth_max) {
+        Ok(shape) => Ok(Some(&line[shape.start..shape.end])),
+        Err(_) if line.iter().all(u8::is_ascii_whitespace) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 impl Group {
-    fn add(&mut self, item: &[u8]) {
+    fn add(&mut self, item: &[u8]) -> Item {
         if self.count > 0 {
             self.list.extend_from_slice(b",");
         }
         self.list.extend_from_slice(item);
         self.count += 1;
+        Item::Added
     }
 }
 
@@ -169,12 +215,14 @@ async fn feed_group(feeder: &Feeder, group: &mut Group) -> bool {
 pub struct Lines {
     records: Records,
     ended: bool,
+    /// Frames that are to be sent before anything else.
+    ready: VecDeque<Bytes>,
 }
 
 impl Lines {
     /// The lines of these records.
     pub fn of(records: Records) -> Self {
-        Self { records, ended: false }
+        Self { records, ended: false, ready: VecDeque::new() }
     }
 }
 
@@ -186,34 +234,42 @@ impl hyper::body::Body for Lines {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let this = self.get_mut();
-        if this.ended {
-            return Poll::Ready(None);
+        let Self { records, ended, ready } = self.get_mut();
+        if ready.is_empty() && !*ended {
+            let mut frame = BytesMut::new();
+            let polled = records.poll_write(cx, |index, record| {
+                if record.len() > SHORT_BYTES_MAX {
+                    start_line(index, &mut frame);
+                    ready.extend([frame.split().freeze(), record.slice(1..)]);
+                    frame.extend_from_slice(b"\n");
+                    return false;
+                }
+                line_of(index, record, &mut frame);
+                frame.len() < FRAME_BYTES
+            });
+            if let Poll::Ready(Some(end)) = polled {
+                *ended = true;
+                last_line(&end, &mut frame);
+            }
+            ready.extend((!frame.is_empty()).then(|| frame.freeze()));
         }
-        let mut frame = BytesMut::new();
-        let polled = this.records.poll_write(cx, |index, record| {
-            line_of(index, record, &mut frame);
-            frame.len() < FRAME_BYTES
-        });
-        if let Poll::Ready(Some(end)) = polled {
-            this.ended = true;
-            last_line(&end, &mut frame);
-        }
-        if !frame.is_empty() {
-            Poll::Ready(Some(Ok(Frame::data(frame.freeze()))))
-        } else if this.ended {
-            Poll::Ready(None)
-        } else {
-            Poll::Pending
+        match ready.pop_front() {
+            Some(frame) => Poll::Ready(Some(Ok(Frame::data(frame)))),
+            None if *ended => Poll::Ready(None),
+            None => Poll::Pending,
         }
     }
 }
 
-/// A record as its line.
-fn line_of(index: u64, record: &Bytes, into: &mut BytesMut) {
+fn start_line(index: u64, into: &mut BytesMut) {
     into.extend_from_slice(b"{\"index\":");
     into.extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
     into.extend_from_slice(b",");
+}
+
+/// A record as its line.
+fn line_of(index: u64, record: &Bytes, into: &mut BytesMut) {
+    start_line(index, into);
     into.extend_from_slice(record.get(1..).unwrap_or_default());
     into.extend_from_slice(b"\n");
 }

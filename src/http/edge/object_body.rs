@@ -11,7 +11,7 @@ use axum::response::Response;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Frame, SizeHint};
 
-use super::value_body::value_response;
+use super::value_body::{Raw, value_response};
 use crate::jobs::Value;
 use crate::objects::{Delivery, Page};
 
@@ -36,9 +36,9 @@ pub fn json_text(text: Bytes) -> Response {
 }
 
 /// 200 with what was handed over. `raw`: a bytes value is wanted as it is.
-pub fn delivered(delivery: Delivery, raw: bool) -> Response {
-    if raw {
-        return value_response(Value { pieces: vec![delivery.taken()] }, true);
+pub fn delivered(delivery: Delivery, raw: Raw) -> Response {
+    if !matches!(raw, Raw::No) {
+        return value_response(Value { pieces: vec![delivery.taken()] }, raw);
     }
     let left = delivery.text().len() as u64;
     let mut response = Response::new(Body::new(UnsyncBoxBody::new(Once { delivery: Some(delivery), left })));

@@ -21,9 +21,19 @@ pub fn wants_raw(headers: &HeaderMap) -> bool {
     headers.get_all(header::ACCEPT).iter().any(asks)
 }
 
+/// Whether a bytes value is wanted as it is.
+#[derive(Debug)]
+pub enum Raw {
+    /// No.
+    No,
+    /// Yes.
+    Wanted,
+    /// Yes, and these are its bytes, if it is one.
+    Decoded(Option<Vec<u8>>),
+}
+
 /// The bytes of `{"$bytes":"<base64>"}`, as workers write it.
-fn raw_bytes(value: &Value) -> Option<Vec<u8>> {
-    let [text] = value.pieces.as_slice() else { return None };
+pub fn raw_bytes(text: &[u8]) -> Option<Vec<u8>> {
     let encoded = text.strip_prefix(b"{\"$bytes\":\"")?.strip_suffix(b"\"}")?;
     base64::engine::general_purpose::STANDARD.decode(encoded).ok()
 }
@@ -52,8 +62,13 @@ impl hyper::body::Body for Pieces {
 }
 
 /// 200 with the bare value. A bytes value goes raw to whoever asks for `application/octet-stream`.
-pub fn value_response(value: Value, raw_wanted: bool) -> Response {
-    if raw_wanted && let Some(raw) = raw_bytes(&value) {
+pub fn value_response(value: Value, raw: Raw) -> Response {
+    let raw = match (raw, value.pieces.as_slice()) {
+        (Raw::Wanted, [text]) => raw_bytes(text),
+        (Raw::Decoded(bytes), _) => bytes,
+        (Raw::No | Raw::Wanted, _) => None,
+    };
+    if let Some(raw) = raw {
         let mut response = Response::new(Body::from(raw));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(OCTET_STREAM));
         return response;

@@ -191,7 +191,9 @@ where
     let Ok(response) = inner.call(request).await;
     let (head, body) = response.into_parts();
     // Answers are whole by now; a claim that is dropped says that its answer was lost.
+    let bytes = usize::try_from(hyper::body::Body::size_hint(&body).lower()).unwrap_or(usize::MAX);
     let Ok(body) = body.collect().await else { return };
+    let body = offload(bytes, move || body.to_bytes()).await;
     let headers =
         head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
     // What says nothing never came to the service: it was refused before.
@@ -200,7 +202,7 @@ where
         Replay::AskAnew => None,
         Replay::For(life) => Some(life),
     };
-    let (status, body) = (head.status.as_u16(), body.to_bytes());
+    let status = head.status.as_u16();
     claim.settle(Answer { status, headers: headers.collect(), body }, life);
 }
 

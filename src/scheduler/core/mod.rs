@@ -23,7 +23,7 @@ use super::queue::Queue;
 use super::task::{Submission, Task};
 use super::timers::{Due, Timers};
 use crate::jobs::{Failure, FailureCode, JobEvent, JobHandle, Outcome, Permit};
-use parking::Parked;
+use parking::{Parked, Round};
 
 /// Tasks that are dropped at once, at most.
 const DROPPED_AT_ONCE_MAX: usize = 100;
@@ -45,6 +45,7 @@ pub(crate) struct Scheduler {
     timers: Timers,
     /// Abandoned jobs with tasks in flight.
     abandoned: AbandonedJobs,
+    round: Round,
     /// Jobs of which something has started.
     running: usize,
     /// Tasks of jobs that have ended, still to be freed.
@@ -90,6 +91,7 @@ impl Scheduler {
             parked: BTreeMap::new(),
             timers: Timers::default(),
             abandoned: AbandonedJobs::default(),
+            round: Round::default(),
             running: 0,
             discarded: Vec::new(),
             events: Events::default(),
@@ -244,8 +246,8 @@ impl Scheduler {
     /// to be freed, was left.
     pub fn next_wake(&self, now: Instant) -> Option<Instant> {
         let has_garbage = self.timers.has_dropped() || !self.discarded.is_empty();
-        let garbage = has_garbage.then_some(now);
-        self.timers.next().into_iter().chain(self.next_unpark(now)).chain(garbage).min()
+        let at_once = (has_garbage || self.is_cut_short()).then_some(now);
+        self.timers.next().into_iter().chain(self.next_unpark(now)).chain(at_once).min()
     }
 
     /// What happened to jobs since the last call, in order.

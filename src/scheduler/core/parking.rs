@@ -12,6 +12,21 @@ use super::super::task::Task;
 use super::Scheduler;
 use crate::jobs::JobEvent;
 
+/// Jobs that are parked, or have no work, in one round.
+const SKIPPED_AT_ONCE_MAX: usize = if cfg!(test) { 4 } else { 1_000 };
+
+/// What was done in a round of hand-out besides handing out.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    /// Jobs in front that were parked, or had no work.
+    skipped: usize,
+    /// More parked jobs may run.
+    has_more_parked: bool,
+}
+
+/// Jobs of one function that are unparked at once. (Tests are small and must meet it.)
+const UNPARKED_AT_ONCE_MAX: usize = if cfg!(test) { 2 } else { 500 };
+
 /// Jobs of one function that wait until it may run.
 #[derive(Debug)]
 pub(super) struct Parked {
@@ -52,18 +67,22 @@ impl Scheduler {
     }
 
     /// The next task, and where it goes. `choose` says which worker would take it; `None` if none would: then nothing
-    /// is handed out. Called until it returns `None`, after one [`Scheduler::unpark`].
+    /// is handed out. Called until it returns `None`, after [`Scheduler::start_round`] and [`Scheduler::unpark`].
     pub fn next_task<W>(
         &mut self,
         now: Instant,
         mut choose: impl FnMut(&Task) -> Option<W>,
     ) -> Option<(Task, W)> {
-        while let Some(number) = self.queue.front() {
+        while self.round.skipped < SKIPPED_AT_ONCE_MAX
+            && let Some(number) = self.queue.front()
+        {
             if self.park(number, now) {
+                self.round.skipped += 1;
                 continue;
             }
             let Some(mut task) = self.jobs.get_mut(&number).and_then(|job| job.next_task()) else {
                 self.queue.pop();
+                self.round.skipped += 1;
                 continue;
             };
             let Some(worker) = choose(&task) else {
@@ -124,12 +143,23 @@ impl Scheduler {
         true
     }
 
-    /// Queues as many parked jobs as may run now. Called before each round of hand-out in which a worker is free.
+    /// A round of hand-out begins.
+    pub fn start_round(&mut self) {
+        self.round = Round::default();
+    }
+
+    /// Whether the last round was cut short: another should follow at once.
+    pub fn is_cut_short(&self) -> bool {
+        self.round.skipped >= SKIPPED_AT_ONCE_MAX || self.round.has_more_parked
+    }
+
+    /// Queues as many parked jobs as may run now, some of them if they are many. Called in each round of hand-out in
+    /// which a worker is free.
     pub fn unpark(&mut self, now: Instant) {
         for parked in self.parked.values_mut() {
             let mut unparked = Vec::new();
             loop {
-                while unparked.len() < parked.free(now)
+                while unparked.len() < parked.free(now).min(UNPARKED_AT_ONCE_MAX)
                     && let Some(number) = parked.queue.take()
                 {
                     let Some(job) = self.jobs.get_mut(&number) else { continue };
@@ -152,12 +182,14 @@ impl Scheduler {
                 if let Some(limit) = parked.function.limit() {
                     limit.wait(&self.pool, &self.waker);
                 }
-                if unparked.len() >= parked.free(now) {
+                if unparked.len() >= parked.free(now).min(UNPARKED_AT_ONCE_MAX) {
                     break;
                 }
             }
+            let is_cut = unparked.len() < parked.free(now) && parked.queue.front().is_some();
+            self.round.has_more_parked |= is_cut;
             let was_quarantined = parked.was_quarantined;
-            parked.was_quarantined &= parked.function.quarantined_until(now).is_some();
+            parked.was_quarantined &= is_cut || parked.function.quarantined_until(now).is_some();
             if was_quarantined {
                 unparked.iter().for_each(|(number, place)| self.queue.push(*number, place));
             } else {

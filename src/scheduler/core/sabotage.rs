@@ -173,6 +173,14 @@ impl Sabotaged {
 
 /// What goes through unchanged.
 impl Sabotaged {
+    pub fn start_round(&mut self) {
+        self.scheduler.start_round();
+    }
+
+    pub fn is_cut_short(&self) -> bool {
+        self.scheduler.is_cut_short()
+    }
+
     pub fn feed(&mut self, number: u64, more: Option<(Bytes, usize)>) {
         self.scheduler.feed(number, more);
     }

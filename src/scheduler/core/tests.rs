@@ -51,6 +51,7 @@ fn submit(scheduler: &mut Scheduler, function: &Arc<Function>, total: u64, work:
 
 /// What is handed out to a worker that takes everything.
 fn hand_out(scheduler: &mut Scheduler) -> Vec<Task> {
+    scheduler.start_round();
     scheduler.unpark(Instant::now());
     let mut next = || scheduler.next_task(Instant::now(), |_| Some(()));
     std::iter::from_fn(|| next().map(|(task, ())| task)).collect()
