@@ -1,15 +1,16 @@
-//! Histories that went wrong once.
+//! Histories that went wrong once, and how much is done in one turn.
 
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::super::function::Function;
 use super::super::task::{ItemSink, Submission, Task};
 use super::{Cancelling, Scheduler};
-use crate::jobs::{Admission, Failure, FailureCode, JobEvent, JobHandle, Outcome, Work, example};
+use crate::jobs::{Admission, Failure, FailureCode, JobEvent, JobHandle, Outcome, Terms, Work, example};
+use crate::json;
 use crate::runtime::Runtime;
 
 /// A client that takes everything.
@@ -38,8 +39,18 @@ fn scheduler() -> Scheduler {
 
 /// Submits a job; its number.
 fn submit(scheduler: &mut Scheduler, function: &Arc<Function>, total: u64, work: Work) -> u64 {
+    submit_with(scheduler, function, total, work, Terms::default())
+}
+
+fn submit_with(
+    scheduler: &mut Scheduler,
+    function: &Arc<Function>,
+    total: u64,
+    work: Work,
+    terms: Terms,
+) -> u64 {
     let mut info = example().info;
-    info.total = total;
+    (info.total, info.terms) = (total, terms);
     let record = JobHandle::new(info);
     let sink = matches!(work, Work::Stream).then(|| Box::new(Eager) as Box<dyn ItemSink>);
     let number = record.number;
@@ -51,9 +62,13 @@ fn submit(scheduler: &mut Scheduler, function: &Arc<Function>, total: u64, work:
 
 /// What is handed out to a worker that takes everything.
 fn hand_out(scheduler: &mut Scheduler) -> Vec<Task> {
+    hand_out_at(scheduler, Instant::now())
+}
+
+fn hand_out_at(scheduler: &mut Scheduler, now: Instant) -> Vec<Task> {
     scheduler.start_round();
-    scheduler.unpark(Instant::now());
-    let mut next = || scheduler.next_task(Instant::now(), |_| Some(()));
+    scheduler.unpark(now);
+    let mut next = || scheduler.next_task(now, |_| Some(()));
     std::iter::from_fn(|| next().map(|(task, ())| task)).collect()
 }
 
@@ -96,4 +111,115 @@ fn a_cancelled_job_whose_task_comes_back_late_ends() {
     let cancelled = |failure: &Failure| failure.code == FailureCode::Cancelled;
     assert!(matches!(&events[..], [JobEvent::Ended(Outcome::Failure(failure))] if cancelled(failure)));
     assert!(scheduler.is_empty());
+}
+
+fn plain() -> Arc<Function> {
+    Arc::new(Function::new("f", Runtime::Native, None, None))
+}
+
+/// Jobs that have ended since this was last asked.
+fn ended(scheduler: &mut Scheduler) -> usize {
+    scheduler.events().filter(|(_, event)| matches!(event, JobEvent::Ended(_))).count()
+}
+
+#[test]
+fn many_jobs_end_a_few_in_a_turn() {
+    let (mut scheduler, function) = (scheduler(), plain());
+    for _ in 0..10 {
+        submit(&mut scheduler, &function, 1, call());
+    }
+    let started = scheduler.next_task(Instant::now(), |_| Some(())).unwrap().0;
+    scheduler.begin(&started);
+    assert_eq!(scheduler.counts(), (9, 1));
+    let (mut from, mut turns) = (0, Vec::new());
+    while let Some(next) = scheduler.drain(from, 4) {
+        from = next;
+        turns.push(ended(&mut scheduler));
+    }
+    assert_eq!((turns, scheduler.counts()), (vec![3, 4, 2], (0, 1)), "the first has started");
+    for _ in 0..5 {
+        submit(&mut scheduler, &function, 1, call());
+    }
+    let mut turns = Vec::new();
+    while {
+        let has_more = scheduler.end_some(4, |_| Failure::new(FailureCode::PoolTerminated, ""));
+        turns.push(ended(&mut scheduler));
+        has_more
+    } {}
+    assert_eq!((turns, scheduler.counts()), (vec![4, 2], (0, 0)));
+}
+
+#[test]
+fn what_is_due_and_was_left_is_due_at_once() {
+    let (mut scheduler, function) = (scheduler(), plain());
+    let items = json::Splitter::new(Bytes::from_static(b"[1,2,3,4,5]"));
+    let work = Work::Map { items, collect: false };
+    let terms = Terms { retries: 1, ..Terms::default() };
+    let job = submit_with(&mut scheduler, &function, 5, work, terms);
+    let now = Instant::now();
+    for task in hand_out(&mut scheduler) {
+        scheduler.fail(task, Failure::new(FailureCode::FunctionRaised, ""), now);
+    }
+    let mut turns = Vec::new();
+    while scheduler.next_wake(now).is_some_and(|at| at <= now) {
+        scheduler.queue_retries(now, 2);
+        turns.push(hand_out(&mut scheduler).len());
+    }
+    assert_eq!(turns, [2, 2, 1]);
+    assert_eq!(scheduler.cancel(job), Cancelling::InFlight);
+}
+
+#[test]
+fn jobs_are_parked_and_unparked_a_few_in_a_round() {
+    let now = Instant::now();
+    let (mut scheduler, function) = (scheduler(), plain());
+    while function.quarantined_until(now).is_none() {
+        function.killed_its_worker(now);
+    }
+    for _ in 0..10 {
+        submit(&mut scheduler, &function, 1, call());
+    }
+    let mut rounds = 0;
+    while {
+        assert!(hand_out_at(&mut scheduler, now).is_empty());
+        rounds += 1;
+        scheduler.is_cut_short()
+    } {
+        assert_eq!(scheduler.next_wake(now), Some(now));
+    }
+    assert!(rounds > 2, "all were parked in {rounds} rounds");
+    let over = function.quarantined_until(now).unwrap();
+    assert_eq!(scheduler.next_wake(now), Some(over));
+    let (mut rounds, mut handed) = (0, Vec::new());
+    while {
+        handed.extend(jobs(&hand_out_at(&mut scheduler, over)));
+        rounds += 1;
+        scheduler.is_cut_short()
+    } {}
+    assert!(rounds > 2 && handed.len() == 10 && handed.is_sorted(), "{handed:?} in {rounds} rounds");
+}
+
+#[test]
+fn the_many_tasks_of_a_cancelled_job_are_freed_in_turns() {
+    let (mut scheduler, function) = (scheduler(), plain());
+    let items = json::Splitter::new(Bytes::from(format!("[{}]", vec!["1"; 1_000].join(","))));
+    let work = Work::Map { items, collect: false };
+    let terms = Terms { retries: 1, retry_delay: Duration::from_secs(60), ..Terms::default() };
+    let job = submit_with(&mut scheduler, &function, 1_000, work, terms);
+    let now = Instant::now();
+    let tasks = hand_out(&mut scheduler);
+    for (nth, task) in tasks.into_iter().enumerate() {
+        if nth < 500 {
+            scheduler.fail(task, Failure::new(FailureCode::FunctionRaised, ""), now);
+        } else {
+            scheduler.take_back(task);
+        }
+    }
+    assert_eq!((scheduler.cancel(job), ended(&mut scheduler)), (Cancelling::Ended, 1));
+    let mut turns = 0;
+    while scheduler.next_wake(now) == Some(now) {
+        scheduler.free(100);
+        turns += 1;
+    }
+    assert!(turns >= 5 && scheduler.next_wake(now).is_none(), "{turns}");
 }
