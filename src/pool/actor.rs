@@ -66,11 +66,13 @@ impl Actor {
                 break;
             }
             // Some of what is due was left: others have their turn.
-            if self.next_wake().is_some_and(|at| at <= self.now) {
+            let wake = self.scheduler.next_wake(self.now);
+            if wake.is_some_and(|at| at <= self.now) {
                 yield_now().await;
             }
+            let wake = self.workers.next_wake().into_iter().chain(wake).min();
             // A timer that fires too early costs one wake-up; one that is reset for every task costs more.
-            if let Some(at) = self.next_wake().filter(|at| armed.is_none_or(|armed| *at < armed)) {
+            if let Some(at) = wake.filter(|at| armed.is_none_or(|armed| *at < armed)) {
                 timer.as_mut().reset(at.into());
                 armed = Some(at);
             }
@@ -90,15 +92,14 @@ impl Actor {
             for event in batch.drain(..) {
                 bytes += event.bytes();
                 self.on_event(event);
-                // Others have their turn; nothing else happens to this pool meanwhile.
+                // Nothing else happens to this pool meanwhile.
                 while self.workers.go_on(&mut self.scheduler) || self.end_some() {
-                    self.apply_events();
                     is_slow = true;
-                    yield_now().await;
+                    self.give_way().await;
                 }
                 if bytes > TURN_BYTES_MAX {
                     bytes = 0;
-                    yield_now().await;
+                    self.give_way().await;
                 }
             }
             // New heads must not look old.
@@ -119,6 +120,13 @@ impl Actor {
         }
         while self.ends.join_next().await.is_some() {}
         self.life.ended();
+    }
+
+    /// Lets others have their turn. What happened is told before: a stream has its outcome when its client finds no
+    /// more records.
+    async fn give_way(&mut self) {
+        self.apply_events();
+        yield_now().await;
     }
 
     fn set_now(&mut self) {
@@ -218,10 +226,6 @@ impl Actor {
         if self.scheduler.is_empty() && self.ends.is_empty() {
             self.life.drained();
         }
-    }
-
-    fn next_wake(&self) -> Option<Instant> {
-        self.workers.next_wake().into_iter().chain(self.scheduler.next_wake(self.now)).min()
     }
 
     /// Applies what happened to jobs.
