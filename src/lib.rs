@@ -83,6 +83,7 @@
 //! | [`pool`] | the pools: each an actor that drives a scheduler and its workers | a wait for a worker |
 //! | [`workers`] | a pool's worker processes: started, handed tasks, read, replaced | a choice of what runs next |
 //! | [`scheduler`] | what runs next: jobs, queue, limits, timers, results; simulated in tests | I/O, a clock, tokio |
+//! | [`catalog`] | functions as they are described, replaced as a whole | what was learned of their runs |
 //! | [`object_server`] | serves workers the objects | a wait for a worker; unbounded memory for one |
 //! | [`objects`] | queues, locks, values, dicts, …, shared by clients and workers | HTTP, a pipe, a held thread |
 //! | [`jobs`] | records: awaited, finished once, expired; the store; idempotency keys | running anything |
@@ -105,6 +106,7 @@
 
 pub mod api;
 pub mod app;
+pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod counters;

@@ -2,6 +2,8 @@
 
 #[path = "service/asking.rs"]
 mod asking;
+#[path = "service/catalog.rs"]
+mod catalog;
 #[path = "service/deferred.rs"]
 mod deferred;
 #[path = "service/jobs.rs"]

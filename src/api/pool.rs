@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::job::timestamp;
-use crate::pool::{Function, PoolState, Runtime, WorkerView};
+use crate::catalog::Function;
+use crate::pool::{PoolState, Runtime, WorkerView};
 use crate::service::PoolShown;
 
 /// A function that is offered.

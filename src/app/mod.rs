@@ -24,6 +24,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, soc
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
+use crate::catalog::Function;
 use crate::config::{Bind, Config, Limits};
 use crate::http::{self, App, Listener, ServerOptions};
 use crate::jobs::{KeyBounds, Keys, MemoryStore, Retention, Store};
@@ -36,7 +37,6 @@ use crate::telemetry;
 use crate::worker::{KEEPER_ARGUMENT, ZYGOTE_ARGUMENT};
 
 pub use crate::runtime::Runtime;
-pub use runtimes::Offered;
 
 /// The lock of a Unix socket's folder is tried so often, a second in all.
 const FOLDER_LOCK_TRIES: u32 = 200;
@@ -67,8 +67,8 @@ pub fn serve(config: Config) -> ExitCode {
 /// What would be served.
 #[derive(Debug)]
 pub struct Checked {
-    /// The functions.
-    pub offered: Vec<Offered>,
+    /// The functions, by runtime, in the order of their announcement.
+    pub functions: Vec<Function>,
     /// What each worker would load itself, and at what cost, in words.
     pub late: Vec<String>,
 }
@@ -80,7 +80,7 @@ pub fn check(config: &Config) -> Result<Checked, String> {
             let family = Family::found()?;
             let loaded = runtimes::load(config, &family).await.map_err(io::Error::other)?;
             let late = loaded.late().iter().map(ToString::to_string).collect();
-            let checked = Checked { offered: loaded.offered(), late };
+            let checked = Checked { functions: loaded.functions(config), late };
             let planned = loaded.plan(config).map(drop).map_err(io::Error::other);
             drop(loaded);
             stop::last_deaths(&family).await;
@@ -242,7 +242,7 @@ pub async fn start(config: &Config, family: &Family, service: &Service) -> Resul
     let loaded = runtimes::load(config, family).await?;
     let parts = loaded.into_parts(config, service).await?;
     let ready = async {
-        for pool in parts.pools.all() {
+        for pool in parts.pools().all() {
             pool.made().await.map_err(|failure| why_not_made(&pool, failure.as_deref()))?;
             pool.open();
         }
@@ -251,7 +251,7 @@ pub async fn start(config: &Config, family: &Family, service: &Service) -> Resul
     // Each pool's clock has what its workers load in it; they load side by side.
     let clock = config.limits.start_timeout;
     let beyond = |pool: &Pool| pool.start_timeout.saturating_sub(clock);
-    let patience = clock + parts.pools.all().iter().map(beyond).sum::<Duration>();
+    let patience = clock + parts.pools().all().iter().map(beyond).sum::<Duration>();
     match tokio::time::timeout(patience, ready).await {
         Ok(made) => made?,
         Err(_) => {

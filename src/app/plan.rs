@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use crate::catalog::Catalog;
 use crate::config::{self, Config, PoolConfig};
 use crate::names::{NAME_RULE, is_name};
-use crate::pool::{Functions, NewPool, PoolOptions, Preload, Runtime, pick_initializer, pick_runtime};
+use crate::pool::{NewPool, PoolOptions, Preload, Runtime, pick_initializer, pick_runtime};
 
 /// What is made at start.
 pub(super) struct Plan {
-    pub functions: Functions,
+    pub catalog: Catalog,
     pub pools: Vec<NewPool>,
 }
 
@@ -93,18 +94,18 @@ fn new_pool(
 
 impl Plan {
     /// Adds the initializers and checks what is said of functions.
-    pub fn new(config: &Config, functions: Functions, mut pools: Vec<NewPool>) -> Result<Self, String> {
+    pub fn new(config: &Config, catalog: Catalog, mut pools: Vec<NewPool>) -> Result<Self, String> {
         for pool in &mut pools {
             let Some(said) = config.pools.get(&*pool.name) else { continue };
             let Some(name) = said.initializer.as_deref() else { continue };
             let arguments = said.initargs.as_ref().map(|arguments| arguments.0.as_str());
-            let initializer = pick_initializer(pool.runtime, &functions, name, arguments);
+            let initializer = pick_initializer(pool.runtime, &catalog, name, arguments);
             let initializer =
                 initializer.map_err(|misfit| format!("[pools.{}]: initializer: {misfit}", pool.name))?;
             pool.options.initializer = Some(initializer);
         }
         for (name, said) in &config.functions {
-            let Some(function) = functions.get(name.as_str()) else {
+            let Some(function) = catalog.get(name.as_str()) else {
                 return Err(format!("[functions.{name:?}]: no such function is offered"));
             };
             let Some(asked) = said.pool.as_deref() else { continue };
@@ -120,6 +121,6 @@ impl Plan {
                 ));
             }
         }
-        Ok(Self { functions, pools })
+        Ok(Self { catalog, pools })
     }
 }

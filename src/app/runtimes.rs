@@ -4,33 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::plan::{self, Plan};
+use crate::catalog::Function;
 use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::object_server::Calls;
-use crate::pool::{Function, Functions, PoolContext, Pools, SpawnerKey};
+use crate::pool::{PoolContext, Pools, SpawnerKey};
 use crate::process::{
-    CommandOutput, Family, FunctionTypes, Generation, Late, LoadCommand, LoadList, Preload, RuntimeSpec,
-    Spawner,
+    AnnouncedFunction, CommandOutput, Family, FunctionTypes, Generation, Late, LoadCommand, LoadList,
+    Preload, RuntimeSpec, Spawner,
 };
 use crate::processes::{Processes, Rules};
 use crate::runtime::Runtime;
 use crate::schema::Types;
 use crate::service::{Parts, Service};
 use crate::worker::{BUILTIN, ZYGOTE_ARGUMENT, python};
-
-/// A function that would be served.
-#[derive(Debug)]
-pub struct Offered {
-    /// Public name.
-    pub name: String,
-    /// Its runtime.
-    pub runtime: Runtime,
-    /// How it is called.
-    pub signature: Option<String>,
-    /// Its documentation.
-    pub doc: Option<String>,
-    /// What its arguments and its value must be.
-    pub types: Types,
-}
 
 /// The runtimes that have functions, loaded.
 pub(super) struct Loaded(Vec<LoadedRuntime>);
@@ -147,24 +133,30 @@ fn python_spec(config: &Config, python: &PythonConfig) -> RuntimeSpec {
     }
 }
 
-fn types_of(types: FunctionTypes) -> Types {
+/// What the code announces, and the configuration says, of a function.
+fn described(announced: AnnouncedFunction, runtime: Runtime, config: &Config) -> Function {
+    let AnnouncedFunction { name, doc, signature, types } = announced;
     let FunctionTypes { parameters, returns, positional, rest } = types;
-    Types::new(parameters, returns, positional, rest)
+    let types = Types::new(parameters, returns, positional, rest);
+    let mut function = Function { doc, signature, types, ..Function::new(&name, runtime) };
+    if let Some(said) = config.functions.get(&name) {
+        function.run_timeout = said.run_timeout.map(|timeout| timeout.0);
+        function.retries = said.retries.and_then(|n| u32::try_from(n.0).ok()).unwrap_or(0);
+        function.max_running = said.max_running.map(|most| most.get());
+        if let Some(pool) = said.pool.as_deref() {
+            function.pool = pool.into();
+        }
+    }
+    function
 }
 
 impl Loaded {
     /// What is offered, by runtime, in the order of its announcement.
-    pub fn offered(&self) -> Vec<Offered> {
+    pub fn functions(&self, config: &Config) -> Vec<Function> {
         let of = |loaded: &LoadedRuntime| {
             let runtime = loaded.runtime;
-            let functions = loaded.generation.functions.clone().into_iter();
-            functions.map(move |function| Offered {
-                name: function.name,
-                runtime,
-                signature: function.signature,
-                doc: function.doc,
-                types: types_of(function.types),
-            })
+            let announced = loaded.generation.functions.clone().into_iter();
+            announced.map(move |announced| described(announced, runtime, config))
         };
         self.0.iter().flat_map(of).collect()
     }
@@ -182,31 +174,12 @@ impl Loaded {
     /// The functions and pools that are made at start, or what of the configuration does not fit the code.
     pub fn plan(&self, config: &Config) -> Result<Plan, String> {
         let pools = plan::pools(config, &self.runtimes())?;
-        let mut functions = Functions::new();
-        for loaded in &self.0 {
-            for announced in &loaded.generation.functions {
-                let (doc, signature) = (announced.doc.clone(), announced.signature.clone());
-                let function = Function::new(&announced.name, loaded.runtime, doc, signature);
-                let mut function = function.with_types(types_of(announced.types.clone()));
-                let said = config.functions.get(&announced.name);
-                if let Some(said) = said {
-                    function.run_timeout = said.run_timeout.map(|timeout| timeout.0);
-                    function.retries = said.retries.and_then(|n| u32::try_from(n.0).ok()).unwrap_or(0);
-                    function = function.at_most(said.max_running.map(|most| most.get()));
-                }
-                if let Some(pool) = said.and_then(|said| said.pool.as_deref()) {
-                    function = function.in_pool(pool);
-                }
-                let function = Arc::new(function);
-                functions.insert(Arc::clone(&function.name), function);
-            }
-        }
-        Plan::new(config, functions, pools)
+        Plan::new(config, self.functions(config).into_iter().collect(), pools)
     }
 
     /// Starts the pools.
     pub async fn into_parts(self, config: &Config, service: &Service) -> Result<Parts, String> {
-        let Plan { functions, pools: planned } = self.plan(config)?;
+        let Plan { catalog, pools: planned } = self.plan(config)?;
         let limits = &config.limits;
         let rules = Rules {
             alive_max: limits.processes_max,
@@ -241,7 +214,7 @@ impl Loaded {
             loaded.map_err(|failure| format!("the pool {name}: {}", failure.detail))?;
             pools.make(new).map_err(|error| format!("the pool {name}: {error}"))?;
         }
-        Ok(Parts { functions, pools, processes })
+        Ok(Parts::new(catalog, pools, processes))
     }
 }
 

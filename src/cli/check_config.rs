@@ -4,7 +4,8 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use crate::app::{Checked, Offered};
+use crate::app::Checked;
+use crate::catalog::Function;
 use crate::config::{Bind, Config, ServeFlags};
 
 #[derive(Debug, clap::Args)]
@@ -38,17 +39,17 @@ pub fn run(check: CheckConfig) -> ExitCode {
 }
 
 fn report(config: &Config, checked: &Checked, all: bool) -> String {
-    let offered = &checked.offered;
+    let functions = &checked.functions;
     let address = match &config.bind {
         Bind::Tcp(address) => format!("http://{address}"),
         Bind::Unix(path) => format!("unix:{}", path.display()),
     };
-    let (functions, workers) = (counted(offered.len(), "function"), counted(config.workers, "worker"));
-    let mut text = format!("{address} would offer {functions}, with {workers} for each runtime:\n");
-    let calls: Vec<String> = offered.iter().map(call).collect();
+    let (count, workers) = (counted(functions.len(), "function"), counted(config.workers, "worker"));
+    let mut text = format!("{address} would offer {count}, with {workers} for each runtime:\n");
+    let calls: Vec<String> = functions.iter().map(call).collect();
     // One long signature must not push all documentation off the screen.
     let width = calls.iter().map(|call| call.chars().count()).filter(|&width| width <= 40).max().unwrap_or(0);
-    for (function, call) in offered.iter().zip(&calls) {
+    for (function, call) in functions.iter().zip(&calls) {
         let doc =
             function.doc.as_deref().and_then(|doc| doc.lines().map(str::trim).find(|line| !line.is_empty()));
         let line = format!("  {:<8}{call:<width$}  {}", function.runtime.name(), doc.unwrap_or_default());
@@ -84,7 +85,7 @@ fn report(config: &Config, checked: &Checked, all: bool) -> String {
 }
 
 /// As it is written in Python: `tasks.greet(name, greeting='Hello')`.
-fn call(function: &Offered) -> String {
+fn call(function: &Function) -> String {
     format!("{}{}", function.name, function.signature.as_deref().unwrap_or_default())
 }
 
@@ -115,24 +116,22 @@ mod tests {
         Cli::try_parse_from(args).expect("parsed").flags.resolve().expect("good")
     }
 
-    fn offered(name: &str, signature: Option<&str>, doc: Option<&str>) -> Offered {
-        Offered {
-            name: name.to_owned(),
-            runtime: Runtime::Python,
+    fn function(name: &str, signature: Option<&str>, doc: Option<&str>) -> Function {
+        Function {
             signature: signature.map(str::to_owned),
             doc: doc.map(str::to_owned),
-            types: Default::default(),
+            ..Function::new(name, Runtime::Python)
         }
     }
 
     #[test]
     fn the_report_says_what_and_how() {
-        let offered = vec![
-            offered("tasks.f", Some("(x)"), Some("\n  Squares.\n\nMore.")),
-            offered("os.getpid", None, None),
+        let functions = vec![
+            function("tasks.f", Some("(x)"), Some("\n  Squares.\n\nMore.")),
+            function("os.getpid", None, None),
         ];
         let late = vec!["tasks starts threads".to_owned()];
-        let checked = Checked { offered, late };
+        let checked = Checked { functions, late };
         let text = report(&config(&["--workers", "77", "--max-wait", "5"]), &checked, false);
         assert_eq!(
             text,
@@ -149,7 +148,7 @@ mod tests {
 
     #[test]
     fn all_settings_are_listed_on_request() {
-        let nothing = Checked { offered: Vec::new(), late: Vec::new() };
+        let nothing = Checked { functions: Vec::new(), late: Vec::new() };
         let text = report(&config(&[]), &nothing, true);
         assert!(
             text.contains("\n  --depth              128\n") && text.contains("\n  --drain-delay        0s\n"),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::config::ServeFlags;
-use crate::http::{self, FunctionShown};
+use crate::http;
 
 #[derive(Debug, clap::Args)]
 pub struct Openapi {
@@ -23,7 +23,7 @@ pub fn run(openapi: Openapi) -> ExitCode {
         || flags.command.is_some()
         || flags.builtin.is_some()
         || flags.config.is_some();
-    let mut offered = Vec::new();
+    let mut functions = Vec::new();
     let mut base_url = String::new();
     if serves {
         let config = match super::resolve(openapi.flags) {
@@ -32,22 +32,15 @@ pub fn run(openapi: Openapi) -> ExitCode {
         };
         base_url = config.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
         match crate::app::check(&config) {
-            Ok(checked) => offered = checked.offered,
+            Ok(checked) => functions = checked.functions,
             Err(reason) => {
                 super::tell(&reason);
                 return ExitCode::from(super::EXIT_USAGE);
             }
         }
     }
-    offered.sort_by(|one, other| one.name.cmp(&other.name));
-    let shown = offered.iter().map(|function| FunctionShown {
-        name: &function.name,
-        runtime: function.runtime.name(),
-        doc: function.doc.as_deref(),
-        signature: function.signature.as_deref(),
-        types: &function.types,
-    });
-    let document = http::document(shown, &base_url);
+    functions.sort_by(|one, other| one.name.cmp(&other.name));
+    let document = http::document(functions.iter(), &base_url);
     let document = if openapi.v3_0 { http::document_30(&document) } else { document };
     super::print(&http::text_of(&document));
     ExitCode::SUCCESS

@@ -17,7 +17,7 @@ mod routes;
 mod server;
 
 pub use app::App;
-pub use document::{FunctionShown, document, document_30, text_of};
+pub use document::{document, document_30, text_of};
 pub use layers::guard::AccessPolicy;
 pub use router::{asks_after, guarded, router};
 pub use server::{Listener, ServerOptions, Stage as ConnectionStage, serve};

@@ -281,8 +281,9 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Function;
     use crate::jobs::{Admission, FailureCode, KeyBounds, Keys, MemoryStore, Outcome, Retention, example};
-    use crate::scheduler::Function;
+    use crate::scheduler::Callable;
 
     /// A pool whose actor has ended.
     fn without_actor(state: PoolState) -> Pool {
@@ -322,7 +323,7 @@ mod tests {
             let record = JobHandle::new(info);
             without_actor(state).submit(Submission {
                 record: Arc::clone(&record),
-                function: Arc::new(Function::new("f", Runtime::Native, None, None)),
+                function: Callable::new(Function::new("f", Runtime::Native)),
                 work: example().work,
                 sink: None,
                 permit: Admission::new(1, 1).reserve().into_permit().unwrap(),

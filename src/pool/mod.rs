@@ -15,11 +15,11 @@ mod stream;
 
 pub use crate::process::{Initializer, Preload};
 pub use crate::runtime::Runtime;
-pub use crate::scheduler::{Function, ItemSink, Submission};
+pub use crate::scheduler::{Callable, Callables, ItemSink, Submission};
 pub use crate::workers::{BootFailure, BootReason, PoolOptions, WorkerSpec, WorkerView};
 pub use handle::{Pool, PoolSpec, PoolState, PoolView};
 pub use registry::{
-    Functions, NewPool, NotMade, PlanError, PoolContext, Pools, SpawnerKey, TooManyWorkers, pick_initializer,
+    NewPool, NotMade, PlanError, PoolContext, Pools, SpawnerKey, TooManyWorkers, pick_initializer,
     pick_runtime,
 };
 pub use stream::{ByteGauge, Sink};

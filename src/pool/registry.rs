@@ -7,11 +7,11 @@ use std::time::Duration;
 use parking_lot::RwLock;
 
 use super::handle::{Pool, PoolSpec};
+use crate::catalog::Catalog;
 use crate::jobs::Store;
 use crate::object_server::Calls;
 use crate::process::{Initializer, Preload, Spawner};
 use crate::runtime::Runtime;
-use crate::scheduler::Function;
 use crate::workers::{BootFailure, BootReason, PoolOptions, WorkerSpec};
 
 /// What is added to the start timeout, at most, where workers load code at the same time.
@@ -105,9 +105,6 @@ pub enum PlanError {
         runtime: Runtime,
     },
 }
-
-/// The functions that are offered, by name.
-pub type Functions = BTreeMap<Arc<str>, Arc<Function>>;
 
 /// Where a worker comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -299,11 +296,11 @@ pub fn pick_runtime(known: &[Runtime], asked: Option<&str>) -> Result<Runtime, P
 /// What workers of a runtime are to run first.
 pub fn pick_initializer(
     runtime: Runtime,
-    functions: &Functions,
+    catalog: &Catalog,
     name: &str,
     arguments: Option<&str>,
 ) -> Result<Initializer, PlanError> {
-    let Some(function) = functions.get(name) else {
+    let Some(function) = catalog.get(name) else {
         return Err(PlanError::InitializerUnknown(name.chars().take(200).collect()));
     };
     if function.runtime != runtime {

@@ -14,11 +14,11 @@ mod spawner;
 mod worker;
 mod zygote;
 
-pub use crate::transport::{CommandOutput, FunctionTypes, LoadCommand};
+pub use crate::transport::{AnnouncedFunction, CommandOutput, FunctionTypes, LoadCommand};
 pub use exit::Exit;
 pub use family::Family;
 pub use late::{Late, Preload};
 pub use lines::Lines;
 pub use spawner::{ForkError, Initializer, Newborn, Purpose, Spawner};
 pub use worker::{WorkerEvent, WorkerProcess, attend};
-pub use zygote::{Announced, Generation, LoadError, LoadList, RuntimeSpec};
+pub use zygote::{Generation, LoadError, LoadList, RuntimeSpec};

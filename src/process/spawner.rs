@@ -249,7 +249,7 @@ impl Keeper {
                 (worker, Err(ForkError::Failed { reason, message }))
             }
             FromZygote::Loading { .. }
-            | FromZygote::Function { .. }
+            | FromZygote::Function(_)
             | FromZygote::Late { .. }
             | FromZygote::Ready
             | FromZygote::Refused { .. } => return,

@@ -23,7 +23,7 @@ use super::late::{Late, Preload};
 use crate::runtime::Runtime;
 use crate::sys::{self, PidFd};
 use crate::transport::{
-    ChildDescriptors, ForkPurpose, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX, ToZygote,
+    AnnouncedFunction, ChildDescriptors, ForkPurpose, FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote,
 };
 
 /// How the zygotes of one runtime are made.
@@ -66,26 +66,13 @@ pub struct LoadList {
     pub commands: Vec<LoadCommand>,
 }
 
-/// A function as its zygote announced it.
-#[derive(Debug, Clone)]
-pub struct Announced {
-    /// Public name.
-    pub name: String,
-    /// Its documentation.
-    pub doc: Option<String>,
-    /// Its signature.
-    pub signature: Option<String>,
-    /// What its arguments and its value must be.
-    pub types: FunctionTypes,
-}
-
 /// One loading of the code: which functions it has, by the index that tasks name.
 #[derive(Debug)]
 pub struct Generation {
     /// Counts from 1.
     pub number: u64,
     /// In the order of their indexes.
-    pub functions: Vec<Announced>,
+    pub functions: Vec<AnnouncedFunction>,
     /// What each worker loads itself.
     pub late: Vec<Late>,
     indexes: HashMap<String, u32>,
@@ -218,7 +205,7 @@ impl Zygote {
         self.send(&packet, None).await
     }
 
-    async fn loaded(&self, spec: &RuntimeSpec) -> Result<(Vec<Announced>, Vec<Late>), LoadError> {
+    async fn loaded(&self, spec: &RuntimeSpec) -> Result<(Vec<AnnouncedFunction>, Vec<Late>), LoadError> {
         let deadline = Instant::now() + spec.start_timeout;
         let mut loading = format!("the {} runtime", spec.runtime);
         let (mut functions, mut all_late) = (Vec::new(), Vec::new());
@@ -242,9 +229,7 @@ impl Zygote {
             };
             match packet {
                 FromZygote::Loading { what } => loading = what,
-                FromZygote::Function { name, doc, signature, types } => {
-                    functions.push(Announced { name, doc, signature, types });
-                }
+                FromZygote::Function(function) => functions.push(function),
                 FromZygote::Late { what, seconds, bytes } => {
                     let found = spec.late.iter().find(|late| late.what == what);
                     let threads = found.map(|late| late.threads.clone()).unwrap_or_default();

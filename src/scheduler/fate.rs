@@ -149,7 +149,7 @@ fn of_error(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) ->
     let error: ErrorPayload = serde_json::from_slice(payload).ok()?;
     let mut failure = match kind {
         Kind::Raised => {
-            let detail = format!("{} raised {}: {}", task.function.name, error.kind, error.message);
+            let detail = format!("{} raised {}: {}", task.function.name(), error.kind, error.message);
             let mut failure = Failure::new(FailureCode::FunctionRaised, detail);
             failure.exception = Some(Exception {
                 kind: error.kind,
@@ -182,7 +182,7 @@ fn of_error(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) ->
         }
     };
     failure.path = error.path.map(|path| match (kind, task.kind) {
-        (Kind::InvalidArguments, Kind::CallTyped) => task.function.types.path_by_name(&path),
+        (Kind::InvalidArguments, Kind::CallTyped) => task.function.description.types.path_by_name(&path),
         _ => path,
     });
     // Without an index the whole chunk failed, and no single item.
@@ -192,7 +192,7 @@ fn of_error(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) ->
 }
 
 fn command_failed(error: &ErrorPayload, task: &Task) -> Failure {
-    let detail = format!("the command {} {}", task.function.name, error.message);
+    let detail = format!("the command {} {}", task.function.name(), error.message);
     let mut failure = Failure::new(FailureCode::CommandFailed, detail);
     failure.exit_code = error.exit_code;
     let signal = error.signal.as_deref().and_then(|name| name.parse::<Signal>().ok());

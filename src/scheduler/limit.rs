@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 /// The permits of one function.
 #[derive(Debug)]
 pub(crate) struct ConcurrencyLimit {
-    max: usize,
+    max: AtomicUsize,
     taken: AtomicUsize,
     /// Pools with parked jobs, by name.
     waiting: Mutex<Vec<(Arc<str>, Waker)>>,
@@ -28,19 +28,29 @@ pub(crate) struct ConcurrencyPermit {
 
 impl ConcurrencyLimit {
     pub fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { max, taken: AtomicUsize::new(0), waiting: Mutex::default() })
+        Arc::new(Self { max: AtomicUsize::new(max), taken: AtomicUsize::new(0), waiting: Mutex::default() })
     }
 
     /// How many permits are free at this moment.
     pub fn free(&self) -> usize {
-        self.max.saturating_sub(self.taken.load(Ordering::SeqCst))
+        self.max.load(Ordering::SeqCst).saturating_sub(self.taken.load(Ordering::SeqCst))
     }
 
     /// Takes one, for a task of this pool.
     pub fn acquire(self: &Arc<Self>, pool: &Arc<str>) -> Option<ConcurrencyPermit> {
-        let more = |taken: usize| (taken < self.max).then_some(taken + 1);
+        let max = self.max.load(Ordering::SeqCst);
+        let more = |taken: usize| (taken < max).then_some(taken + 1);
         self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).ok()?;
         Some(ConcurrencyPermit { limit: Arc::clone(self), pool: Arc::clone(pool) })
+    }
+
+    /// Another number of permits. Those that are out stay so; where there are more now, the pools with parked jobs are
+    /// woken.
+    pub fn set_max(&self, max: usize) {
+        if self.max.swap(max, Ordering::SeqCst) < max {
+            let waiting = std::mem::take(&mut *self.waiting.lock());
+            waiting.into_iter().for_each(|(_, waker)| waker.wake());
+        }
     }
 
     /// Registers a pool with parked jobs: it is woken once, by the next permit that another pool releases.
@@ -102,5 +112,20 @@ mod tests {
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
         drop(limit.acquire(&one));
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn more_permits_wake_all_that_wait_and_fewer_none() {
+        let woken = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let (limit, pool) = (ConcurrencyLimit::new(2), Arc::from("p"));
+        let _permits = (limit.acquire(&pool), limit.acquire(&pool));
+        limit.wait(&pool, &waker);
+        limit.wait(&Arc::from("other"), &waker);
+        limit.set_max(1);
+        limit.set_max(1);
+        assert_eq!((limit.free(), woken.0.load(Ordering::SeqCst)), (0, 0));
+        limit.set_max(3);
+        assert_eq!((limit.free(), woken.0.load(Ordering::SeqCst)), (1, 2));
     }
 }

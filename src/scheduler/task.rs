@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::function::Function;
+use super::callable::Callable;
 use super::limit::ConcurrencyPermit;
 use crate::jobs::{Attempt, JobHandle, Permit, Work};
 use crate::json::Splitter;
@@ -36,7 +36,7 @@ pub struct Submission {
     /// Its record.
     pub record: Arc<JobHandle>,
     /// What to call.
-    pub function: Arc<Function>,
+    pub function: Arc<Callable>,
     /// With what.
     pub work: Work,
     /// Where the records of a stream go.
@@ -52,7 +52,7 @@ pub(crate) struct Task {
     pub sequence: u64,
     pub job: u64,
     pub record: Arc<JobHandle>,
-    pub function: Arc<Function>,
+    pub function: Arc<Callable>,
     pub kind: Kind,
     pub payload: Vec<Bytes>,
     pub payload_bytes: usize,
@@ -158,11 +158,13 @@ impl Task {
 
     /// How long it is expected to take, if that is known.
     pub fn expected(&self) -> Option<Duration> {
-        self.function.expected(self.items)
+        self.function.state.expected(self.items)
     }
 
     /// Whether it is done sooner than an idle worker is woken, and its function has not been slow of late.
     pub fn is_tiny(&self) -> bool {
-        self.items == 1 && self.fits_packet() && self.function.peak().is_some_and(|peak| peak < TINY_MAX)
+        self.items == 1
+            && self.fits_packet()
+            && self.function.state.peak().is_some_and(|peak| peak < TINY_MAX)
     }
 }

@@ -15,7 +15,7 @@ pub use large::with_large_integers;
 pub use misfit::Misfit;
 
 /// What is known of a function's arguments and value.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Types {
     parameters: Option<Value>,
     returns: Option<Value>,

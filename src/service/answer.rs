@@ -7,10 +7,11 @@ use bytes::Bytes;
 
 use super::follow::Follower;
 use super::stream::Records;
+use crate::catalog::Function;
 use crate::config::Limits;
 use crate::jobs::{FailureCode, JobHandle, JobId, JobKind, JobState, Outcome, Snapshot};
 use crate::objects::{self, Address, Delivery};
-use crate::pool::{Function, Pool, PoolView, WorkerView};
+use crate::pool::{Pool, PoolView, WorkerView};
 use crate::processes::{self, Single};
 
 /// What was asked for.

@@ -6,7 +6,8 @@ use std::time::Instant;
 use super::answer::Answer;
 use super::refusal::Refusal;
 use super::{Parts, Service};
-use crate::pool::{Function, Functions, Pool, PoolState};
+use crate::catalog::Catalog;
+use crate::pool::{Callable, Pool, PoolState};
 
 /// Names near one that is unknown, at most.
 const NEAR_MAX: usize = 5;
@@ -17,21 +18,39 @@ const NAME_CHARS_MAX: usize = 200;
 
 impl Service {
     pub(super) fn list_functions(&self) -> Result<Answer, Refusal> {
-        Ok(Answer::Functions(self.parts()?.functions.values().cloned().collect()))
+        Ok(Answer::Functions(self.parts()?.catalog().functions().cloned().collect()))
     }
 
-    /// The functions that are offered; none before all code is loaded.
-    pub fn functions(&self) -> Option<&Functions> {
-        self.parts.get().map(|parts| &parts.functions)
+    pub(super) fn show_function(&self, name: &str) -> Result<Answer, Refusal> {
+        Ok(Answer::Function(Arc::clone(&self.parts()?.function(name)?.description)))
+    }
+
+    /// The functions that are offered now; none before all code is loaded.
+    pub fn catalog(&self) -> Option<Arc<Catalog>> {
+        self.parts.get().map(Parts::catalog)
+    }
+
+    /// Offers these functions from now on, and no others. Requests that have found their function keep it as it was;
+    /// what was learned of functions of the same names stays. `false`: no code is loaded yet.
+    pub fn replace_catalog(&self, catalog: Catalog) -> bool {
+        let Some(parts) = self.parts.get() else { return false };
+        let mut functions = parts.functions.write();
+        *functions = functions.next(catalog);
+        true
     }
 }
 
 impl Parts {
-    /// A function by its public name.
-    pub(super) fn function(&self, name: &str) -> Result<&Arc<Function>, Refusal> {
+    pub(super) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(self.functions.read().catalog())
+    }
+
+    /// A function by its public name. A request asks once: the next time it may be another catalog's.
+    pub(super) fn function(&self, name: &str) -> Result<Arc<Callable>, Refusal> {
+        let functions = self.functions.read();
         let unknown =
-            || Refusal::UnknownFunction { name: name.to_owned(), near: near(&self.functions, name) };
-        self.functions.get(name).ok_or_else(unknown)
+            || Refusal::UnknownFunction { name: name.to_owned(), near: near(functions.catalog(), name) };
+        functions.get(name).cloned().ok_or_else(unknown)
     }
 
     /// A pool by its name.
@@ -41,7 +60,8 @@ impl Parts {
     }
 
     /// The pool that is to run a function: its own, or the one asked for.
-    pub(super) fn pool_for(&self, function: &Arc<Function>, asked: Option<&str>) -> Result<Pool, Refusal> {
+    pub(super) fn pool_for(&self, callable: &Callable, asked: Option<&str>) -> Result<Pool, Refusal> {
+        let function = &callable.description;
         let pool = self.pool(asked.unwrap_or(&function.pool))?;
         if pool.runtime != function.runtime {
             return Err(Refusal::WrongPool(Arc::clone(function), pool));
@@ -49,14 +69,14 @@ impl Parts {
         if pool.state() == PoolState::Closed {
             return Err(Refusal::PoolClosed(pool));
         }
-        match function.quarantined_for(Instant::now()) {
+        match callable.state.quarantined_for(Instant::now()) {
             Some(rest) => Err(Refusal::Quarantined(Arc::clone(function), rest)),
             None => Ok(pool),
         }
     }
 }
 
-fn near(functions: &Functions, name: &str) -> Vec<String> {
+fn near(catalog: &Catalog, name: &str) -> Vec<String> {
     let name: String = name.chars().take(NAME_CHARS_MAX).collect();
     // The module forgotten is the commonest mistake.
     let last = |name: &str| name.rsplit('.').next().map(str::to_owned);
@@ -64,10 +84,11 @@ fn near(functions: &Functions, name: &str) -> Vec<String> {
         let same_end = last(other) == last(&name) || other.ends_with(&format!(".{name}"));
         if same_end { 1.0 } else { strsim::jaro_winkler(&name, other) }
     };
-    let mut scored: Vec<(f64, &str)> = functions.keys().map(|other| (score(other), &**other)).collect();
+    let names = catalog.functions().map(|function| &*function.name);
+    let mut scored: Vec<(f64, &str)> = names.map(|other| (score(other), other)).collect();
     scored.sort_by(|one, other| other.0.total_cmp(&one.0));
     // Where so few are offered, all of them are near.
-    let all_fit = functions.len() <= NEAR_MAX;
+    let all_fit = scored.len() <= NEAR_MAX;
     let near = scored.iter().filter(|(score, _)| all_fit || *score >= NEAR_SCORE_MIN);
     near.take(NEAR_MAX).map(|(_, name)| (*name).to_owned()).collect()
 }

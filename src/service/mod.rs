@@ -28,10 +28,13 @@ mod typed_call;
 
 use std::sync::{Arc, OnceLock};
 
+use parking_lot::RwLock;
+
+use crate::catalog::Catalog;
 use crate::config::Limits;
 use crate::jobs::{Admission, Store};
 use crate::objects::Objects;
-use crate::pool::{Functions, Pools};
+use crate::pool::{Callables, Pools};
 use crate::processes::Processes;
 
 pub use answer::{Answer, Ended, JobPage, JobShown, PoolShown, Printed, Replay};
@@ -48,12 +51,22 @@ pub use stream::{Feeder, Records, StreamEnd};
 /// What is there once all code is loaded.
 #[derive(Debug)]
 pub struct Parts {
-    /// By public name.
-    pub functions: Functions,
-    /// By name.
-    pub pools: Pools,
-    /// Those of `Process`.
-    pub processes: Processes,
+    /// Replaced as a whole.
+    functions: RwLock<Callables>,
+    pools: Pools,
+    processes: Processes,
+}
+
+impl Parts {
+    /// These functions, pools, and what is to be of `Process`.
+    pub fn new(catalog: Catalog, pools: Pools, processes: Processes) -> Self {
+        Self { functions: RwLock::new(Callables::new(catalog)), pools, processes }
+    }
+
+    /// The pools.
+    pub fn pools(&self) -> &Pools {
+        &self.pools
+    }
 }
 
 /// All that is served.
@@ -112,7 +125,7 @@ impl Service {
             Request::JobOutput { id } => Box::pin(self.job_output(&id)).await,
             Request::FollowJob { id, from } => Box::pin(self.follow_job(&id, from)).await,
             Request::Functions => self.list_functions(),
-            Request::Function { name } => Ok(Answer::Function(Arc::clone(self.parts()?.function(&name)?))),
+            Request::Function { name } => self.show_function(&name),
             Request::Pools => Box::pin(self.list_pools()).await,
             Request::Pool { name } => Box::pin(self.show_pool(&name)).await,
             Request::Workers { pool } => Box::pin(self.list_workers(&pool)).await,

@@ -155,7 +155,7 @@ impl Parts {
             return Err(invalid("keep_threads", detail));
         }
         let initializer = wanted.initializer.as_deref().map(|name| {
-            pick_initializer(runtime, &self.functions, name, wanted.initargs.as_deref())
+            pick_initializer(runtime, &self.catalog(), name, wanted.initargs.as_deref())
                 .map_err(|error| self.of_plan_error(&error))
         });
         Ok(NewPool {

@@ -13,7 +13,7 @@ impl Service {
     /// Returns once it is about to call its function.
     pub(super) async fn start_process(&self, wanted: WantedProcess) -> Result<Answer, Refusal> {
         let parts = self.parts_for_work()?;
-        let function = parts.function(&wanted.target)?;
+        let function = Arc::clone(&parts.function(&wanted.target)?.description);
         let new = NewProcess {
             target: Arc::clone(&function.name),
             runtime: function.runtime,

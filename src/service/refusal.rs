@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::Replay;
+use crate::catalog::Function;
 use crate::config::Limits;
 use crate::jobs::{JobHandle, KeysFull, Overloaded};
 use crate::json::EnvelopeError;
 use crate::objects::{ErrorCode, ObjectError};
-use crate::pool::{BootFailure, BootReason, Function, Pool, TooManyWorkers};
+use crate::pool::{BootFailure, BootReason, Pool, TooManyWorkers};
 use crate::processes::NotStarted;
 use crate::schema::Misfit;
 

@@ -234,7 +234,7 @@ impl Service {
         let ItemStream { function, kind, chunksize, terms, room, feed } = stream;
         let parts = self.parts_for_work()?;
         let function = parts.function(&function)?;
-        let pool = parts.pool_for(function, terms.pool.as_deref())?;
+        let pool = parts.pool_for(&function, terms.pool.as_deref())?;
         let (sender, records) = mpsc::unbounded_channel();
         let (fed, held) = (ByteGauge::new(), ByteGauge::new());
         let sink = Sink { records: sender, fed: Arc::clone(&fed), held: Arc::clone(&held) };

@@ -13,7 +13,7 @@ use crate::jobs::{
     Acceptance, IdempotencyKey, JobHandle, JobId, JobInfo, JobKind, JobSpec, Recalled, Reservation, Store,
     Stored, Work,
 };
-use crate::pool::{self, Function, ItemSink, Pool};
+use crate::pool::{self, Callable, ItemSink, Pool};
 
 /// Tasks that each worker gets of a map whose chunksize is not given, as `multiprocessing.Pool.map`.
 const CHUNKS_PER_WORKER: usize = 4;
@@ -42,9 +42,9 @@ impl Drop for Accepted {
 }
 
 /// A job that is to be accepted.
-pub(super) struct JobPlan<'a> {
+pub(super) struct JobPlan {
     pub kind: JobKind,
-    pub function: &'a Arc<Function>,
+    pub function: Arc<Callable>,
     pub pool: Pool,
     /// Items to do; 1 for a call, 0 for a stream, whose items come one by one.
     pub total: usize,
@@ -80,8 +80,8 @@ impl Admitted {
 impl Service {
     /// Runs a job that is nobody's but its caller's: forgotten once answered, abandoned when its caller leaves.
     pub(super) async fn run(&self, caller: &Caller, submission: Box<Submission>) -> Result<Answer, Refusal> {
-        let submission = self.arranged(submission).await?;
-        let job = self.accept_work(caller, submission, false).await?.into_new()?;
+        let (submission, function) = self.arranged(submission).await?;
+        let job = self.accept_work(caller, submission, function, false).await?.into_new()?;
         let outcome = job.record.ended().await;
         Ok(Answer::Ended(Ended { record: Arc::clone(&job.record), outcome }))
     }
@@ -102,22 +102,25 @@ impl Service {
         caller: &Caller,
         submission: Box<Submission>,
     ) -> Result<Answer, Refusal> {
-        let submission = self.arranged(submission).await?;
-        match self.accept_work(caller, submission, true).await? {
+        let (submission, function) = self.arranged(submission).await?;
+        match self.accept_work(caller, submission, function, true).await? {
             Admitted::New(job) => Ok(accepted(Arc::clone(&job.record))),
             Admitted::Same(record) => Ok(accepted(record)),
         }
     }
 
-    /// With the arguments by name of a typed call laid out as its function takes them.
-    async fn arranged(&self, mut submission: Box<Submission>) -> Result<Box<Submission>, Refusal> {
+    /// With its function, and the arguments by name of a typed call laid out as that takes them.
+    async fn arranged(
+        &self,
+        mut submission: Box<Submission>,
+    ) -> Result<(Box<Submission>, Arc<Callable>), Refusal> {
+        let function = self.parts_for_work()?.function(&submission.function)?;
         if let WantedWork::Call { arguments, keywords, typed: true } = &mut submission.work {
-            let function = self.parts_for_work()?.function(&submission.function)?;
             let by_name = std::mem::take(arguments);
-            let arranged = typed_call::arrange(function, by_name, self.limits.depth_max).await?;
+            let arranged = typed_call::arrange(&function.description, by_name, self.limits.depth_max).await?;
             (*arguments, *keywords) = (arranged.positional, arranged.keywords);
         }
-        Ok(submission)
+        Ok((submission, function))
     }
 
     /// No future: those of handlers hold nothing of a plan.
@@ -125,20 +128,24 @@ impl Service {
         &self,
         caller: &Caller,
         submission: Box<Submission>,
+        function: Arc<Callable>,
         retained: bool,
     ) -> Stored<Result<Admitted, Refusal>> {
-        match self.plan(*submission, retained) {
+        match self.plan(*submission, function, retained) {
             Ok(plan) => self.accept(caller, plan),
             Err(refusal) => Stored::Ready(Err(refusal)),
         }
     }
 
     /// Which pool runs it, in which tasks.
-    fn plan(&self, submission: Submission, retained: bool) -> Result<JobPlan<'_>, Refusal> {
-        let Submission { function, work, terms, body_bytes, room, key } = submission;
-        let parts = self.parts_for_work()?;
-        let function = parts.function(&function)?;
-        let pool = parts.pool_for(function, terms.pool.as_deref())?;
+    fn plan(
+        &self,
+        submission: Submission,
+        function: Arc<Callable>,
+        retained: bool,
+    ) -> Result<JobPlan, Refusal> {
+        let Submission { function: _, work, terms, body_bytes, room, key } = submission;
+        let pool = self.parts_for_work()?.pool_for(&function, terms.pool.as_deref())?;
         let is_small = retained && work.bytes() < body_bytes.max(BUFFER_BYTES) / 2;
         let kept = |part: Bytes| if is_small { Bytes::copy_from_slice(&part) } else { part };
         let (kind, total, chunksize, work) = match work {
@@ -157,7 +164,7 @@ impl Service {
     }
 
     /// Takes a place in the queue, has the store take the job, and hands it to its pool.
-    pub(super) fn accept(&self, caller: &Caller, plan: JobPlan<'_>) -> Stored<Result<Admitted, Refusal>> {
+    pub(super) fn accept(&self, caller: &Caller, plan: JobPlan) -> Stored<Result<Admitted, Refusal>> {
         let JobPlan { kind, function, pool, total, chunksize, retained, work, sink, terms, room, key } = plan;
         let permit = match room.into_permit() {
             Ok(permit) => permit,
@@ -167,15 +174,15 @@ impl Service {
             id: JobId::new(),
             created_at: SystemTime::now(),
             kind,
-            function: Arc::clone(&function.name),
+            function: Arc::clone(function.name()),
             pool: Arc::clone(&pool.name),
             owner: caller.name.clone(),
             total: total as u64,
             chunksize: chunksize.map(|chunksize| chunksize as u64),
             retained,
-            terms: terms.into_terms(function.run_timeout, function.retries),
+            terms: terms.into_terms(function.description.run_timeout, function.description.retries),
         };
-        let (function, jobs) = (Arc::clone(function), Arc::clone(&self.jobs));
+        let jobs = Arc::clone(&self.jobs);
         let start = move |acceptance| match acceptance {
             Acceptance::New(record, work) => {
                 let job = Accepted { record: Arc::clone(&record), pool, jobs };

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::refusal::Refusal;
+use crate::catalog::Function;
 use crate::json;
 use crate::offload::offload;
-use crate::pool::Function;
 use crate::schema::Arranged;
 
 /// The arguments of the call, as the function takes them; an empty text is `{}`.

@@ -150,6 +150,22 @@ pub struct FunctionTypes {
     pub rest: Option<String>,
 }
 
+/// A function as its zygote announces it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AnnouncedFunction {
+    /// Public name.
+    pub name: String,
+    /// Its documentation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doc: Option<String>,
+    /// Its signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+    /// What its arguments and its value must be.
+    #[serde(default)]
+    pub types: FunctionTypes,
+}
+
 /// From a zygote or the parent of a new worker.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
@@ -160,19 +176,7 @@ pub enum FromZygote {
         what: String,
     },
     /// A function offered; the first has index 0.
-    Function {
-        /// Public name.
-        name: String,
-        /// Its documentation.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        doc: Option<String>,
-        /// Its signature.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        signature: Option<String>,
-        /// What its arguments and its value must be.
-        #[serde(default)]
-        types: FunctionTypes,
-    },
+    Function(AnnouncedFunction),
     /// Everything is loaded.
     Ready,
     /// Loading failed.

@@ -14,7 +14,9 @@ use super::run;
 use super::sanitize::{self, Descriptors};
 use super::single;
 use crate::sys::{self, Forked, PidFd};
-use crate::transport::{ForkPurpose, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX, ToZygote};
+use crate::transport::{
+    AnnouncedFunction, ForkPurpose, FromZygote, FunctionTypes, LoadCommand, PACKET_BYTES_MAX, ToZygote,
+};
 
 /// The hidden argument that makes this binary a zygote.
 pub const ZYGOTE_ARGUMENT: &str = "__zygote";
@@ -139,12 +141,12 @@ impl Zygote {
 
     fn announce(&self, functions: &Functions) -> io::Result<()> {
         for function in functions.iter() {
-            self.say(&FromZygote::Function {
+            self.say(&FromZygote::Function(AnnouncedFunction {
                 name: function.name.clone(),
                 doc: function.doc.clone(),
                 signature: function.signature.clone(),
                 types: bounded(&function.types),
-            })?;
+            }))?;
         }
         self.say(&FromZygote::Ready)
     }

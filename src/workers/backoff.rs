@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::scheduler::Function;
+use crate::scheduler::Callable;
 
 const DEATHS_FREE: usize = 10;
 const DEATHS_WINDOW: Duration = Duration::from_secs(10);
@@ -20,7 +20,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct RespawnBackoff {
     /// When, and under which function.
-    deaths: VecDeque<(Instant, Option<Arc<Function>>)>,
+    deaths: VecDeque<(Instant, Option<Arc<Callable>>)>,
     boot_failures: u32,
     /// When a zygote was last found lost.
     lost: Option<Instant>,
@@ -29,11 +29,11 @@ pub(super) struct RespawnBackoff {
 
 impl RespawnBackoff {
     /// A worker died, under a task or idle, and was not killed by the server.
-    pub fn died(&mut self, now: Instant, function: Option<Arc<Function>>) {
+    pub fn died(&mut self, now: Instant, function: Option<Arc<Callable>>) {
         self.deaths.push_back((now, function));
         self.deaths.retain(|(at, function)| {
             let is_quarantined =
-                function.as_ref().is_some_and(|function| function.quarantined_until(now).is_some());
+                function.as_ref().is_some_and(|function| function.state.quarantined_until(now).is_some());
             now.duration_since(*at) <= DEATHS_WINDOW && !is_quarantined
         });
         if self.deaths.len() > DEATHS_FREE {
@@ -75,6 +75,7 @@ impl RespawnBackoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Function;
     use crate::runtime::Runtime;
 
     #[test]
@@ -106,9 +107,9 @@ mod tests {
     fn deaths_that_a_function_is_quarantined_for_do_not_count() {
         let mut backoff = RespawnBackoff::default();
         let now = Instant::now();
-        let function = Arc::new(Function::new("f", Runtime::Python, None, None));
+        let function = Callable::new(Function::new("f", Runtime::Python));
         for _ in 0..40 {
-            function.killed_its_worker(now);
+            function.state.killed_its_worker(now);
             backoff.died(now, Some(Arc::clone(&function)));
             assert_eq!(backoff.wait_until(now), None);
         }

@@ -65,7 +65,7 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
         }
         Some(KillCause::RunTimeout) => {
             let most = task.record.terms.run_timeout.unwrap_or_default().as_secs_f64();
-            let detail = format!("{} ran for longer than {most} s (run_timeout)", task.function.name);
+            let detail = format!("{} ran for longer than {most} s (run_timeout)", task.function.name());
             let mut failure = Failure::new(FailureCode::RunTimeout, detail);
             failure.index = task.is_map().then(|| task.first_item + items_done.min(task.items - 1));
             failure
@@ -88,13 +88,13 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
             FailureCode::WorkerDied,
             format!(
                 "the worker that ran {} was killed: it held {bytes} bytes, more than its pool's max_rss",
-                task.function.name
+                task.function.name()
             ),
         ),
         Some(KillCause::Silent | KillCause::Boot | KillCause::Recycled | KillCause::Surplus) | None => {
             Failure::new(
                 FailureCode::WorkerDied,
-                format!("the worker that ran {} ended by {exit}", task.function.name),
+                format!("the worker that ran {} ended by {exit}", task.function.name()),
             )
         }
     };

@@ -39,7 +39,7 @@ impl WorkerSet {
             scheduler.begin(task);
         }
         let generation = handle.generation.as_ref();
-        let Some(function) = generation.and_then(|generation| generation.index(&task.function.name)) else {
+        let Some(function) = generation.and_then(|generation| generation.index(task.function.name())) else {
             self.refuse(key, scheduler);
             return true;
         };
@@ -71,7 +71,7 @@ impl WorkerSet {
     /// The newest task of a flight calls a function that the worker's code does not have.
     fn refuse(&mut self, key: WorkerKey, scheduler: &mut Scheduler) {
         let Some(task) = self.table.unplace(key) else { return };
-        let detail = format!("{} is not in the code that is loaded now", task.function.name);
+        let detail = format!("{} is not in the code that is loaded now", task.function.name());
         scheduler.fail(task, Failure::new(FailureCode::FunctionRaised, detail), self.now);
     }
 

@@ -9,7 +9,7 @@ use super::deaths::KillCause;
 use super::output::{OutputLines, OutputOwner};
 use crate::counters;
 use crate::process::{Generation, WorkerProcess};
-use crate::scheduler::{Function, Task};
+use crate::scheduler::{Callable, Task};
 use crate::transport::Link;
 
 /// A worker's pipes and process, and what is known of it besides its tasks.
@@ -39,7 +39,7 @@ pub(super) struct WorkerHandle {
     /// Whose task it answered last.
     pub last_owner: Option<OutputOwner>,
     /// The function that it ran last.
-    pub last_function: Option<Arc<Function>>,
+    pub last_function: Option<Arc<Callable>>,
     /// A task behind its head that it answered.
     pub out_of_turn: Option<u64>,
     /// A ping that it was sent while it had a head.

@@ -13,7 +13,7 @@ use super::set::WorkerSet;
 use super::table::{Phase, WorkerKey};
 use crate::jobs::Failure;
 use crate::process::{Exit, ForkError, Generation, WorkerEvent, WorkerProcess};
-use crate::scheduler::{self, Function, Scheduler};
+use crate::scheduler::{self, Callable, Scheduler};
 use crate::transport::{CheckedFrame, Codec, Header, Kind, Records};
 
 /// One thing that happened at a worker.
@@ -270,7 +270,7 @@ impl WorkerSet {
     ) -> Option<()> {
         let Header { sequence, detail: nanoseconds, .. } = header;
         let task = self.table.answered(key, sequence, self.now)?;
-        task.function.measured(Duration::from_nanos(nanoseconds.into()), task.items);
+        task.function.state.measured(Duration::from_nanos(nanoseconds.into()), task.items);
         if let Some(handle) = self.table.handle_mut(key) {
             handle.streamed_head = false;
             handle.answered = sequence;
@@ -294,7 +294,7 @@ impl WorkerSet {
     fn on_output(&mut self, key: WorkerKey, output: &[u8]) {
         let head = self.table.head(key);
         if let Some(head) = head {
-            head.function.printed();
+            head.function.state.printed();
         }
         let owner = head.map(|head| OutputOwner::of(&head.record));
         let Some(handle) = self.table.handle_mut(key) else { return };
@@ -344,13 +344,13 @@ impl WorkerSet {
 
     /// A worker died that was not killed by the server. What it ran is to blame, and the pool only for deaths that no
     /// function is quarantined for.
-    fn on_true_death(&mut self, exit: Exit, function: Option<Arc<Function>>) {
+    fn on_true_death(&mut self, exit: Exit, function: Option<Arc<Callable>>) {
         self.is_replacing = false;
         tracing::warn!(pool = %self.spec.pool, %exit, "a worker died");
         if let Some(function) = &function
-            && function.killed_its_worker(self.now)
+            && function.state.killed_its_worker(self.now)
         {
-            tracing::error!(function = %function.name, "quarantined: it keeps killing its workers");
+            tracing::error!(function = %function.name(), "quarantined: it keeps killing its workers");
         }
         self.backoff.died(self.now, function);
     }

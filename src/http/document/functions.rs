@@ -5,56 +5,28 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::pool::Function;
-use crate::schema::Types;
+use crate::catalog::Function;
+use crate::runtime::Runtime;
 
 /// The operations that those of a function are made from.
 const OF_ANY: [(&str, &str); 2] =
     [("/v1/functions/{name}/call", ""), ("/v1/functions/{name}/call_async", "_async")];
 
-/// What the document says of a function.
-#[derive(Debug)]
-pub struct FunctionShown<'a> {
-    /// Public name.
-    pub name: &'a str,
-    /// Its runtime.
-    pub runtime: &'a str,
-    /// Its documentation.
-    pub doc: Option<&'a str>,
-    /// How it is called.
-    pub signature: Option<&'a str>,
-    /// What its arguments and its value must be.
-    pub types: &'a Types,
-}
-
-impl<'a> FunctionShown<'a> {
-    /// As it is offered.
-    pub fn of(function: &'a Function) -> Self {
-        Self {
-            name: &function.name,
-            runtime: function.runtime.name(),
-            doc: function.doc.as_deref(),
-            signature: function.signature.as_deref(),
-            types: &function.types,
-        }
-    }
-}
-
 /// Adds two operations for each function.
-pub fn add<'a>(document: &mut Value, functions: impl Iterator<Item = FunctionShown<'a>>) {
+pub fn add<'a>(document: &mut Value, functions: impl Iterator<Item = &'a Function>) {
     let mut taken: BTreeSet<String> = ids(document).collect();
     let generic = OF_ANY.map(|(path, suffix)| (path, suffix, document["paths"][path]["post"].clone()));
-    let mut runtimes: BTreeSet<String> = BTreeSet::new();
+    let mut runtimes: BTreeSet<Runtime> = BTreeSet::new();
     for function in functions {
-        runtimes.insert(function.runtime.to_owned());
-        let mut definitions = Definitions::of(&function, document);
+        runtimes.insert(function.runtime);
+        let mut definitions = Definitions::of(function, document);
         let body = definitions.moved(function.types.body());
         let value = definitions.moved(function.types.returns().cloned().unwrap_or_else(|| json!({})));
-        let id = free_id(function.name, &taken);
+        let id = free_id(&function.name, &taken);
         for (path, suffix, operation) in &generic {
             let id = format!("{id}{suffix}");
-            let path = path.replace("{name}", &escaped(function.name));
-            let operation = operation_of(operation.clone(), &function, &id, &body, &value);
+            let path = path.replace("{name}", &escaped(&function.name));
+            let operation = operation_of(operation.clone(), function, &id, &body, &value);
             taken.insert(id);
             document["paths"][path.as_str()] = json!({"post": operation});
         }
@@ -65,7 +37,7 @@ pub fn add<'a>(document: &mut Value, functions: impl Iterator<Item = FunctionSho
     // A pool is of a runtime that is served, which goes without saying where there is one.
     let new_pool = &mut document["components"]["schemas"]["NewPoolBody"];
     if !runtimes.is_empty() {
-        new_pool["properties"]["runtime"]["enum"] = json!(runtimes);
+        new_pool["properties"]["runtime"]["enum"] = runtimes.iter().map(|runtime| runtime.name()).collect();
     }
     if runtimes.len() > 1
         && let Some(required) = new_pool["required"].as_array_mut()
@@ -110,17 +82,11 @@ fn escaped(name: &str) -> String {
         .collect()
 }
 
-fn operation_of(
-    mut operation: Value,
-    function: &FunctionShown<'_>,
-    id: &str,
-    body: &Value,
-    value: &Value,
-) -> Value {
+fn operation_of(mut operation: Value, function: &Function, id: &str, body: &Value, value: &Value) -> Value {
     operation["operationId"] = id.into();
-    let doc = function.doc.unwrap_or_default();
+    let doc = function.doc.as_deref().unwrap_or_default();
     let summary = doc.lines().next().filter(|line| !line.is_empty());
-    let call = format!("`{}{}`", function.name, function.signature.unwrap_or("(…)"));
+    let call = format!("`{}{}`", function.name, function.signature.as_deref().unwrap_or("(…)"));
     operation["summary"] = summary.map_or_else(|| format!("Calls {}.", function.name), str::to_owned).into();
     operation["description"] = format!("{call}\n\n{doc}").trim_end().into();
     if let Some(parameters) = operation["parameters"].as_array_mut() {
@@ -151,8 +117,8 @@ struct Definitions {
 }
 
 impl Definitions {
-    fn of(function: &FunctionShown<'_>, document: &Value) -> Self {
-        let module = function.name.rsplit_once('.').map_or(function.name, |(module, _)| module);
+    fn of(function: &Function, document: &Value) -> Self {
+        let module = function.name.rsplit_once('.').map_or(&*function.name, |(module, _)| module);
         let known = document["components"]["schemas"].as_object().cloned().unwrap_or_default();
         Self { prefix: format!("{}_", identifier(module)), schemas: Map::new(), known }
     }

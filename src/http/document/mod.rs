@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use parking_lot::Mutex;
 use serde_json::Value;
 use utoipa::OpenApi;
 
@@ -21,8 +22,8 @@ use super::routes::{
     docs, events, functions as function_routes, imap, jobs, operations, pools, processes, submit, typed_call,
 };
 use crate::api::{self, ReadProblems};
+use crate::catalog::{Catalog, Function};
 use crate::schema::with_large_integers;
-pub use functions::FunctionShown;
 
 const DESCRIPTION: &str = "Python's `multiprocessing` as an HTTP service.
 
@@ -70,7 +71,7 @@ struct Documents {
 }
 
 impl Documents {
-    fn of<'a>(functions: impl Iterator<Item = FunctionShown<'a>>, base_url: &str) -> Self {
+    fn of<'a>(functions: impl Iterator<Item = &'a Function>, base_url: &str) -> Self {
         let document = document(functions, base_url);
         Self { openapi_30: text_of(&document_30(&document)), openapi: text_of(&document) }
     }
@@ -78,7 +79,7 @@ impl Documents {
 
 /// OpenAPI 3.1: the API, and an operation for each of these functions; `base_url` is what its paths follow where
 /// that isn't the document's own server.
-pub fn document<'a>(functions: impl Iterator<Item = FunctionShown<'a>>, base_url: &str) -> Value {
+pub fn document<'a>(functions: impl Iterator<Item = &'a Function>, base_url: &str) -> Value {
     static API: OnceLock<Value> = OnceLock::new();
     let api = API.get_or_init(|| {
         // Types that derive their schema always have a JSON text.
@@ -110,11 +111,12 @@ pub fn text_of(document: &Value) -> String {
     with_large_integers(format!("{document:#}\n"))
 }
 
-/// The documents of a server, written once all code is loaded.
+/// The documents of a server, written once for each catalog of functions.
 #[derive(Debug)]
 pub struct DocumentCache {
     app: Arc<App>,
-    whole: OnceLock<Arc<Documents>>,
+    /// With the catalog that they are of.
+    whole: Mutex<Option<(Arc<Catalog>, Arc<Documents>)>>,
     /// Of the API itself: what is known before all code is loaded.
     bare: OnceLock<Arc<Documents>>,
 }
@@ -122,19 +124,25 @@ pub struct DocumentCache {
 impl DocumentCache {
     /// Nothing is written yet.
     pub fn new(app: Arc<App>) -> Arc<Self> {
-        Arc::new(Self { app, whole: OnceLock::new(), bare: OnceLock::new() })
+        Arc::new(Self { app, whole: Mutex::default(), bare: OnceLock::new() })
     }
 
     fn served(&self) -> Arc<Documents> {
         let base_url = &self.app.base_url;
-        let documents = match self.app.service.functions() {
-            Some(functions) => self.whole.get_or_init(|| {
-                let shown = functions.values().map(|function| FunctionShown::of(function));
-                Arc::new(Documents::of(shown, base_url))
-            }),
-            None => self.bare.get_or_init(|| Arc::new(Documents::of(std::iter::empty(), base_url))),
+        let Some(catalog) = self.app.service.catalog() else {
+            let bare = || Arc::new(Documents::of(std::iter::empty(), base_url));
+            return Arc::clone(self.bare.get_or_init(bare));
         };
-        Arc::clone(documents)
+        let mut whole = self.whole.lock();
+        match &*whole {
+            Some((known, documents)) if Arc::ptr_eq(known, &catalog) => Arc::clone(documents),
+            _ => {
+                let functions = catalog.functions().map(|function| &**function);
+                let documents = Arc::new(Documents::of(functions, base_url));
+                *whole = Some((catalog, Arc::clone(&documents)));
+                documents
+            }
+        }
     }
 }
 

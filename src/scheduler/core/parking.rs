@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::function::Function;
+use super::super::callable::Callable;
 use super::super::job::ActiveJob;
 use super::super::queue::Queue;
 use super::super::task::Task;
@@ -30,21 +30,21 @@ const UNPARKED_AT_ONCE_MAX: usize = if cfg!(test) { 2 } else { 500 };
 /// Jobs of one function that wait until it may run.
 #[derive(Debug)]
 pub(super) struct Parked {
-    function: Arc<Function>,
+    function: Arc<Callable>,
     queue: Queue,
     /// It was quarantined: afterwards all of them are queued again in their order, behind those that came meanwhile.
     was_quarantined: bool,
 }
 
 impl Parked {
-    fn of(function: &Arc<Function>) -> Self {
+    fn of(function: &Arc<Callable>) -> Self {
         Self { function: Arc::clone(function), queue: Queue::default(), was_quarantined: false }
     }
 
     /// How many tasks of the function may be handed out now.
     fn free(&self, now: Instant) -> usize {
-        match self.function.limit() {
-            _ if self.function.quarantined_until(now).is_some() => 0,
+        match self.function.state.limit() {
+            _ if self.function.state.quarantined_until(now).is_some() => 0,
             Some(limit) => limit.free(),
             None => usize::MAX,
         }
@@ -89,7 +89,7 @@ impl Scheduler {
                 self.give_back(task);
                 return None;
             };
-            if let Some(limit) = task.function.limit() {
+            if let Some(limit) = task.function.state.limit() {
                 task.permit = limit.acquire(&self.pool);
                 if task.permit.is_none() {
                     // Another pool took the last one just now.
@@ -115,8 +115,8 @@ impl Scheduler {
     /// Parks the job in front if its function may not run now. `true`: it did, and another job is in front.
     fn park(&mut self, number: u64, now: Instant) -> bool {
         let Some(job) = self.jobs.get_mut(&number) else { return false };
-        let is_quarantined = job.function().quarantined_until(now).is_some();
-        let is_full = job.function().limit().is_some_and(|limit| limit.free() == 0);
+        let is_quarantined = job.function().state.quarantined_until(now).is_some();
+        let is_full = job.function().state.limit().is_some_and(|limit| limit.free() == 0);
         if !is_quarantined && !is_full {
             return false;
         }
@@ -124,7 +124,7 @@ impl Scheduler {
         let (again, already) = (job.was_parked, job.is_parked);
         (job.was_parked, job.is_parked) = (true, true);
         self.queue.pop();
-        let parked = self.parked.entry(Arc::clone(&function.name)).or_insert_with(|| Parked::of(&function));
+        let parked = self.parked.entry(Arc::clone(function.name())).or_insert_with(|| Parked::of(&function));
         parked.was_quarantined |= is_quarantined;
         if already {
             return true;
@@ -134,7 +134,7 @@ impl Scheduler {
         } else {
             parked.queue.push(number, &place);
         }
-        if let Some(limit) = function.limit().filter(|_| is_full) {
+        if let Some(limit) = function.state.limit().filter(|_| is_full) {
             limit.wait(&self.pool, &self.waker);
             if limit.free() > 0 {
                 self.waker.wake_by_ref();
@@ -179,7 +179,7 @@ impl Scheduler {
                     break;
                 }
                 // The rest wait for the next permit; one that was released meanwhile is taken now.
-                if let Some(limit) = parked.function.limit() {
+                if let Some(limit) = parked.function.state.limit() {
                     limit.wait(&self.pool, &self.waker);
                 }
                 if unparked.len() >= parked.free(now).min(UNPARKED_AT_ONCE_MAX) {
@@ -189,7 +189,7 @@ impl Scheduler {
             let is_cut = unparked.len() < parked.free(now) && parked.queue.front().is_some();
             self.round.has_more_parked |= is_cut;
             let was_quarantined = parked.was_quarantined;
-            parked.was_quarantined &= is_cut || parked.function.quarantined_until(now).is_some();
+            parked.was_quarantined &= is_cut || parked.function.state.quarantined_until(now).is_some();
             if was_quarantined {
                 unparked.iter().for_each(|(number, place)| self.queue.push(*number, place));
             } else {
@@ -201,7 +201,7 @@ impl Scheduler {
 
     /// When the first quarantine with parked jobs ends.
     pub(super) fn next_unpark(&self, now: Instant) -> Option<Instant> {
-        self.parked.values().filter_map(|parked| parked.function.quarantined_until(now)).min()
+        self.parked.values().filter_map(|parked| parked.function.state.quarantined_until(now)).min()
     }
 
     /// A task that could not be written goes back to the front of the queue.
@@ -214,14 +214,14 @@ impl Scheduler {
 
     /// A task that its worker had not read goes back, before those of its function that are parked.
     pub fn take_back(&mut self, task: Task) {
-        if !self.parked.contains_key(&task.function.name) {
+        if !self.parked.contains_key(task.function.name()) {
             return self.give_back(task);
         }
         let function = Arc::clone(&task.function);
         let Some(job) = self.return_task(task) else { return };
         (job.was_parked, job.is_parked) = (true, true);
         let (number, place) = (job.record.number, job.place());
-        if let Some(parked) = self.parked.get_mut(&function.name) {
+        if let Some(parked) = self.parked.get_mut(function.name()) {
             parked.queue.push_front(number, &place);
         }
     }

@@ -244,7 +244,7 @@ impl Sabotaged {
 }
 
 fn same(task: &Task) -> Option<Task> {
-    let permit = match task.function.limit() {
+    let permit = match task.function.state.limit() {
         Some(limit) => Some(limit.acquire(&Arc::from("p"))?),
         None => None,
     };

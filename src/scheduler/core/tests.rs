@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::super::function::Function;
+use super::super::callable::Callable;
 use super::super::task::{ItemSink, Submission, Task};
 use super::{Cancelling, Scheduler};
+use crate::catalog::Function;
 use crate::jobs::{Admission, Failure, FailureCode, JobEvent, JobHandle, Outcome, Terms, Work, example};
 use crate::json;
 use crate::runtime::Runtime;
@@ -38,13 +39,13 @@ fn scheduler() -> Scheduler {
 }
 
 /// Submits a job; its number.
-fn submit(scheduler: &mut Scheduler, function: &Arc<Function>, total: u64, work: Work) -> u64 {
+fn submit(scheduler: &mut Scheduler, function: &Arc<Callable>, total: u64, work: Work) -> u64 {
     submit_with(scheduler, function, total, work, Terms::default())
 }
 
 fn submit_with(
     scheduler: &mut Scheduler,
-    function: &Arc<Function>,
+    function: &Arc<Callable>,
     total: u64,
     work: Work,
     terms: Terms,
@@ -82,8 +83,10 @@ fn call() -> Work {
 
 #[test]
 fn a_parked_stream_without_items_keeps_no_permit_from_others() {
-    let (mut scheduler, function) =
-        (scheduler(), Arc::new(Function::new("f", Runtime::Native, None, None).at_most(Some(1))));
+    let (mut scheduler, function) = (
+        scheduler(),
+        Callable::new(Function { max_running: Some(1), ..Function::new("f", Runtime::Native) }),
+    );
     let stream = submit(&mut scheduler, &function, 0, Work::Stream);
     scheduler.feed(stream, Some((Bytes::from_static(b"1"), 1)));
     let mut running = hand_out(&mut scheduler);
@@ -99,7 +102,7 @@ fn a_parked_stream_without_items_keeps_no_permit_from_others() {
 
 #[test]
 fn a_cancelled_job_whose_task_comes_back_late_ends() {
-    let (mut scheduler, function) = (scheduler(), Arc::new(Function::new("f", Runtime::Native, None, None)));
+    let (mut scheduler, function) = (scheduler(), Callable::new(Function::new("f", Runtime::Native)));
     let job = submit(&mut scheduler, &function, 1, call());
     let task = hand_out(&mut scheduler).pop().unwrap();
     assert_eq!(scheduler.cancel(job), Cancelling::InFlight);
@@ -113,8 +116,8 @@ fn a_cancelled_job_whose_task_comes_back_late_ends() {
     assert!(scheduler.is_empty());
 }
 
-fn plain() -> Arc<Function> {
-    Arc::new(Function::new("f", Runtime::Native, None, None))
+fn plain() -> Arc<Callable> {
+    Callable::new(Function::new("f", Runtime::Native))
 }
 
 /// Jobs that have ended since this was last asked.
@@ -173,8 +176,8 @@ fn what_is_due_and_was_left_is_due_at_once() {
 fn jobs_are_parked_and_unparked_a_few_in_a_round() {
     let now = Instant::now();
     let (mut scheduler, function) = (scheduler(), plain());
-    while function.quarantined_until(now).is_none() {
-        function.killed_its_worker(now);
+    while function.state.quarantined_until(now).is_none() {
+        function.state.killed_its_worker(now);
     }
     for _ in 0..10 {
         submit(&mut scheduler, &function, 1, call());
@@ -188,7 +191,7 @@ fn jobs_are_parked_and_unparked_a_few_in_a_round() {
         assert_eq!(scheduler.next_wake(now), Some(now));
     }
     assert!(rounds > 2, "all were parked in {rounds} rounds");
-    let over = function.quarantined_until(now).unwrap();
+    let over = function.state.quarantined_until(now).unwrap();
     assert_eq!(scheduler.next_wake(now), Some(over));
     let (mut rounds, mut handed) = (0, Vec::new());
     while {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::function::Function;
+use super::callable::Callable;
 use super::queue::Place;
 use super::results::ResultBuffer;
 use super::task::{Cursor, Submission, Task};
@@ -26,7 +26,7 @@ enum Input {
 #[derive(Debug)]
 pub(super) struct ActiveJob {
     pub record: Arc<JobHandle>,
-    function: Arc<Function>,
+    function: Arc<Callable>,
     input: Input,
     /// Tasks that came back, or are to be run again.
     returned: VecDeque<Task>,
@@ -246,7 +246,7 @@ impl ActiveJob {
     }
 
     /// What it calls.
-    pub fn function(&self) -> &Arc<Function> {
+    pub fn function(&self) -> &Arc<Callable> {
         &self.function
     }
 

@@ -1,20 +1,20 @@
 //! What a cancel does to a job with tasks in flight.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::function::Function;
+use super::super::callable::Callable;
 use super::super::task::{Submission, Task};
 use super::ActiveJob;
+use crate::catalog::Function;
 use crate::jobs::{Admission, Failure, FailureCode, JobHandle, Outcome, Terms, Work, example};
 use crate::json::Splitter;
 use crate::runtime::Runtime;
 
 /// A map of so many tasks, each to be retried without end; all of them in flight.
 fn running(tasks: u64) -> (ActiveJob, Vec<Task>) {
-    let function = Arc::new(Function::new("f", Runtime::Native, None, None));
+    let function = Callable::new(Function::new("f", Runtime::Native));
     let mut info = example().info;
     (info.total, info.chunksize) = (tasks, Some(1));
     info.terms = Terms { retries: u32::MAX, ..Terms::default() };

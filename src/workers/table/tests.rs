@@ -8,9 +8,10 @@ use bytes::Bytes;
 use super::checks::{HEAD_QUICK, HEAD_UNREAD};
 use super::flights::FLIGHT_MAX;
 use super::{Phase, WorkerKey, WorkerTable};
+use crate::catalog::Function;
 use crate::jobs::{JobHandle, example};
 use crate::runtime::Runtime;
-use crate::scheduler::{Function, Task};
+use crate::scheduler::{Callable, Task};
 use crate::transport::Kind;
 
 const QUICK: Duration = Duration::from_micros(20);
@@ -31,7 +32,7 @@ impl Bench {
         (Self { table, now, sequence: 0 }, ids)
     }
 
-    fn task(&mut self, function: &Arc<Function>, payload_bytes: usize) -> Task {
+    fn task(&mut self, function: &Arc<Callable>, payload_bytes: usize) -> Task {
         self.sequence += 1;
         let record = JobHandle::new(example().info);
         Task {
@@ -62,7 +63,7 @@ impl Bench {
     }
 
     /// Places tasks until none is taken; their workers in order.
-    fn fill(&mut self, function: &Arc<Function>) -> Vec<WorkerKey> {
+    fn fill(&mut self, function: &Arc<Callable>) -> Vec<WorkerKey> {
         let mut keys = Vec::new();
         loop {
             let task = self.task(function, 8);
@@ -74,12 +75,12 @@ impl Bench {
     }
 }
 
-fn function(measured: Option<Duration>) -> Arc<Function> {
-    let function = Function::new("f", Runtime::Native, None, None);
+fn function(measured: Option<Duration>) -> Arc<Callable> {
+    let function = Callable::new(Function::new("f", Runtime::Native));
     if let Some(took) = measured {
-        function.measured(took, 1);
+        function.state.measured(took, 1);
     }
-    Arc::new(function)
+    function
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn quick_tasks_queue_behind_heads_evenly() {
 #[test]
 fn slow_large_and_printing_ones_do_not() {
     let printing = function(Some(QUICK));
-    printing.printed();
+    printing.state.printed();
     for function in [function(Some(Duration::from_millis(3))), printing] {
         let (mut bench, _) = Bench::with_workers(2);
         assert_eq!(bench.fill(&function).len(), 2);
@@ -189,8 +190,8 @@ fn tiny_tasks_share_a_worker_that_is_awake() {
     assert_eq!(ids.iter().filter(|id| bench.table.flight(**id).next().is_some()).count(), 1);
 
     // Once it has been slow, it is not tiny for a while.
-    tiny.measured(Duration::from_millis(1), 1);
-    (0..20).for_each(|_| tiny.measured(Duration::from_micros(2), 1));
+    tiny.state.measured(Duration::from_millis(1), 1);
+    (0..20).for_each(|_| tiny.state.measured(Duration::from_micros(2), 1));
     let (mut bench, ids) = Bench::with_workers(2);
     for _ in 0..2 {
         let task = bench.task(&tiny, 8);
@@ -205,7 +206,7 @@ fn a_spare_gets_nothing_before_it_takes_a_place() {
     let spare = bench.table.add(bench.now, bench.now + Duration::from_secs(9), None, ());
     bench.table.set_spare(spare);
     assert_eq!((bench.table.alive(), bench.table.serving(), bench.table.ready()), (3, 2, 2));
-    let long = Arc::new(Function::new("long", Runtime::Native, None, None));
+    let long = Callable::new(Function::new("long", Runtime::Native));
     let mut placed = Vec::new();
     for _ in 0..2 {
         let task = bench.task(&long, 10);

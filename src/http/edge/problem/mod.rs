@@ -9,9 +9,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::api::{self, BodyProblem, Code, Invalid};
+use crate::catalog::Function;
 use crate::http::edge::body::{BodyError, SMALL_BYTES_MAX};
 use crate::jobs::{Failure, JobHandle, KeysFull, Overloaded};
-use crate::pool::{BootFailure, BootReason, Function, Pool};
+use crate::pool::{BootFailure, BootReason, Pool};
 use crate::schema::Misfit;
 
 /// An answer that is no success.

@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
+use super::super::callable::Callable;
 use super::super::core::sabotage::{Bug, Sabotaged};
-use super::super::function::Function;
 use super::super::limit::ConcurrencyPermit;
 use super::super::task::Task;
 use super::model::{Checked, Job, Kind, Lines, Place, Rule, Turns, check, with_codes};
+use crate::catalog::Function;
 use crate::jobs::{Admission, Failure, FailureCode, JobEvent, Outcome};
 use crate::runtime::Runtime;
 
@@ -100,7 +101,7 @@ impl Wake for Woken {
 
 pub struct World {
     scheduler: Sabotaged,
-    functions: Vec<Arc<Function>>,
+    functions: Vec<Arc<Callable>>,
     jobs: BTreeMap<u64, Job>,
     lines: Lines,
     turns: Turns,
@@ -124,7 +125,8 @@ impl World {
         let woken = Arc::new(Woken::default());
         let limit = |index: usize| (index == 2 || index == 4).then_some(RUNNING_MAX);
         let function = |index: usize| {
-            Arc::new(Function::new(&format!("f{index}"), Runtime::Native, None, None).at_most(limit(index)))
+            let plain = Function::new(&format!("f{index}"), Runtime::Native);
+            Callable::new(Function { max_running: limit(index), ..plain })
         };
         Self {
             scheduler: Sabotaged::new(bug, "p".into(), Waker::from(Arc::clone(&woken))),
@@ -173,7 +175,7 @@ impl World {
             Step::Time(a) if a < 200 => self.now += Duration::from_millis(a.into()),
             Step::Time(a) => self.now += Duration::from_secs(u64::from(a - 200)),
             Step::OtherPool(takes) => {
-                let limit = self.functions[2].limit().map(Arc::clone);
+                let limit = self.functions[2].state.limit().map(Arc::clone);
                 if takes {
                     self.other_pool.extend(limit.and_then(|limit| limit.acquire(&"other".into())));
                 } else {
@@ -252,16 +254,17 @@ impl World {
 
     /// Whether a function may run now.
     fn may_run(&self, function: usize) -> bool {
-        let is_full = self.functions[function].limit().is_some() && self.running(function) >= RUNNING_MAX;
-        !is_full && self.functions[function].quarantined_until(self.now).is_none()
+        let state = &self.functions[function].state;
+        let is_full = state.limit().is_some() && self.running(function) >= RUNNING_MAX;
+        !is_full && state.quarantined_until(self.now).is_none()
     }
 
     /// Tasks of a limited function that run in both pools.
     fn running(&self, function: usize) -> usize {
-        let name = &self.functions[function].name;
+        let name = self.functions[function].name();
         let flights = self.workers.iter().flat_map(|worker| &worker.flight);
         let others = if function == 2 { self.other_pool.len() } else { 0 };
-        flights.filter(|task| task.function.name == *name).count() + others
+        flights.filter(|task| task.function.name() == name).count() + others
     }
 
     fn free_worker(&self) -> Option<usize> {
@@ -305,7 +308,7 @@ impl World {
         let admitted = self.admission.jobs();
         check(admitted == accepted, Rule::Limits, || format!("{admitted} jobs count, not {accepted}"))?;
         for function in [2, 4] {
-            let free = self.functions[function].limit().map_or(0, |limit| limit.free());
+            let free = self.functions[function].state.limit().map_or(0, |limit| limit.free());
             let expected = RUNNING_MAX.saturating_sub(self.running(function));
             check(free == expected, Rule::Limits, || {
                 format!("{free} permits of f{function} are free, not {expected}")

@@ -170,9 +170,9 @@ impl World {
             self.answer(worker, 0);
         }
         let Some(mut task) = self.take_head(worker) else { return };
-        if !is_killed && task.function.name.as_bytes() >= b"f3".as_slice() {
+        if !is_killed && task.function.name().as_bytes() >= b"f3".as_slice() {
             (0..4).for_each(|_| {
-                task.function.killed_its_worker(self.now);
+                task.function.state.killed_its_worker(self.now);
             });
         }
         let has_begun = !how.is_multiple_of(4) || task.delivered > 0;

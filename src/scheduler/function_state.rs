@@ -1,31 +1,18 @@
-//! A function that is offered, and what was measured of its runs.
+//! What was learned of a function's runs: how long they take, whether they print, whether they kill their workers, how
+//! many there are now. It stays with the function's name when another catalog describes it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::limit::ConcurrencyLimit;
 use super::quarantine::Quarantine;
-use crate::runtime::Runtime;
-use crate::schema::Types;
 
-/// A function that is offered.
-#[derive(Debug)]
-pub struct Function {
-    /// Public name.
-    pub name: Arc<str>,
-    /// The runtime that has it.
-    pub runtime: Runtime,
-    /// The pool that runs it unless a request names another.
-    pub pool: Arc<str>,
-    /// Its documentation.
-    pub doc: Option<String>,
-    /// How it is called, `(x)`.
-    pub signature: Option<String>,
-    /// What its arguments and its value must be.
-    pub types: Types,
+/// What is known of a function's runs, in all pools.
+#[derive(Debug, Default)]
+pub struct FunctionState {
     /// Mean nanoseconds an item, plus one; 0 while it is not measured.
     mean_nanoseconds: AtomicU64,
     /// The recent maximum, nanoseconds an item: it halves in about 44 runs.
@@ -35,52 +22,23 @@ pub struct Function {
     /// Whether a worker ever died under it: until then the quarantine's lock is not taken.
     suspect: AtomicBool,
     quarantine: Mutex<Quarantine>,
-    /// How long a task of it may run unless a request says.
-    pub run_timeout: Option<Duration>,
-    /// How often a task of it is retried unless a request says.
-    pub retries: u32,
-    /// How many tasks of it may run at once, if that is limited.
-    limit: Option<Arc<ConcurrencyLimit>>,
+    /// There once a catalog has limited how many of its tasks run at once.
+    limit: OnceLock<Arc<ConcurrencyLimit>>,
 }
 
-impl Function {
-    /// A function not yet measured.
-    pub fn new(name: &str, runtime: Runtime, doc: Option<String>, signature: Option<String>) -> Self {
-        Self {
-            name: name.into(),
-            runtime,
-            pool: runtime.name().into(),
-            doc,
-            signature,
-            types: Types::default(),
-            mean_nanoseconds: AtomicU64::new(0),
-            peak_nanoseconds: AtomicU64::new(0),
-            prints: AtomicBool::new(false),
-            suspect: AtomicBool::new(false),
-            quarantine: Mutex::default(),
-            run_timeout: None,
-            retries: 0,
-            limit: None,
+impl FunctionState {
+    /// From now on at most so many of its tasks run at once. Those that run go on, and count if they were limited.
+    pub(super) fn set_max_running(&self, max_running: Option<usize>) {
+        match (self.limit.get(), max_running) {
+            (None, None) => {}
+            (None, Some(max)) => drop(self.limit.set(ConcurrencyLimit::new(max))),
+            (Some(limit), max) => limit.set_max(max.unwrap_or(usize::MAX)),
         }
-    }
-
-    /// The same, of which this is known.
-    #[must_use]
-    pub fn with_types(mut self, types: Types) -> Self {
-        self.types = types;
-        self
-    }
-
-    /// The same, of which at most so many tasks run at once.
-    #[must_use]
-    pub fn at_most(mut self, max_running: Option<usize>) -> Self {
-        self.limit = max_running.map(ConcurrencyLimit::new);
-        self
     }
 
     /// The limit of its tasks that run at once.
     pub(crate) fn limit(&self) -> Option<&Arc<ConcurrencyLimit>> {
-        self.limit.as_ref()
+        self.limit.get()
     }
 
     /// Until when it is quarantined for having killed its workers, if it is.
@@ -97,13 +55,6 @@ impl Function {
     pub(crate) fn killed_its_worker(&self, now: Instant) -> bool {
         self.suspect.store(true, Ordering::Relaxed);
         self.quarantine.lock().died(now)
-    }
-
-    /// The same, run by this pool unless a request names another.
-    #[must_use]
-    pub fn in_pool(mut self, pool: &str) -> Self {
-        self.pool = pool.into();
-        self
     }
 
     /// How long so many items are expected to take; `None` if that is not known or it must go alone.
