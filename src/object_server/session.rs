@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::outbox::Outbox;
 use crate::objects::{
-    Address, Call, Caller, Calling, Delivery, ErrorCode, HolderId, Kind, Limit, ObjectError, Objects,
+    Address, Call, Caller, Calling, Delivery, ErrorCode, HolderId, Kind, ObjectError, Objects,
 };
 use crate::transport::{CallEnd, CallFrame, CallKind, ProtocolError};
 
@@ -288,7 +288,7 @@ impl Session {
             message: &exception.message,
             args: &exception.args,
         });
-        let flag = error.limit.map_or(String::new(), |(limit, _)| format!(" ({})", flag_of(limit)));
+        let flag = error.limit.map_or(String::new(), |(limit, _)| format!(" ({})", limit.flag()));
         let told = Told {
             code: error.code.as_str(),
             detail: &format!("{}{flag}", error.detail),
@@ -344,15 +344,6 @@ async fn opened(objects: Objects, at: Address) -> Opened {
     let memory = objects.memory(&at).await?;
     let length = (at.kind == Kind::Arrays).then_some(memory.length);
     Ok((json(&MemoryTold { typecode: memory.typecode, length }), Some(memory.fd)))
-}
-
-/// What sets a limit.
-fn flag_of(limit: Limit) -> &'static str {
-    match limit {
-        Limit::Objects => "--objects",
-        Limit::Bytes => "--object-bytes",
-        Limit::AnswerBytes => "--result-limit",
-    }
 }
 
 fn no_object(request: &CallFrame) -> ObjectError {

@@ -114,6 +114,17 @@ pub enum Limit {
     AnswerBytes,
 }
 
+impl Limit {
+    /// The flag that sets it.
+    pub const fn flag(self) -> &'static str {
+        match self {
+            Self::Objects => "--objects",
+            Self::Bytes => "--object-bytes",
+            Self::AnswerBytes => "--result-limit",
+        }
+    }
+}
+
 impl ObjectError {
     /// An error with nothing but a code and a sentence.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {

@@ -2,16 +2,7 @@
 
 use super::Problem;
 use crate::api::{Code, ExceptionInfo};
-use crate::objects::{Address, ErrorCode, Limit, ObjectError};
-
-/// What sets a limit.
-fn flag_of(limit: Limit) -> &'static str {
-    match limit {
-        Limit::Objects => "--objects",
-        Limit::Bytes => "--object-bytes",
-        Limit::AnswerBytes => "--result-limit",
-    }
-}
+use crate::objects::{Address, ErrorCode, ObjectError};
 
 impl From<ObjectError> for Problem {
     fn from(error: ObjectError) -> Self {
@@ -22,7 +13,7 @@ impl From<ObjectError> for Problem {
         if let Some(member) = member.as_deref().filter(|member| !detail.contains(member)) {
             detail = format!("{member}: {detail}");
         }
-        let limit = limit.map(|(limit, most)| (flag_of(limit), most));
+        let limit = limit.map(|(limit, most)| (limit.flag(), most));
         if let Some((flag, _)) = limit {
             detail = format!("{detail} ({flag})");
         }
