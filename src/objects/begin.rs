@@ -28,6 +28,8 @@ struct Prepared {
     caller: Caller,
     end: usize,
     max_wait: Option<Duration>,
+    /// What the arguments take until the method runs.
+    kept: Option<Reservation>,
 }
 
 /// What becomes of a call.
@@ -44,7 +46,7 @@ impl Objects {
         if call.arguments.len() >= LARGE_FROM {
             return Beginning::Later(elsewhere.drive(begin_large(self.clone(), call)));
         }
-        let prepared = match Prepared::new(self.clone(), call) {
+        let mut prepared = match Prepared::new(self.clone(), call, None) {
             Ok(prepared) => prepared,
             Err(error) => return Beginning::Now(Err(error)),
         };
@@ -54,8 +56,8 @@ impl Objects {
                 Beginning::Now(prepared.run(guard))
             }
             guard => Beginning::Later(elsewhere.drive(async move {
-                let kept = prepared.objects.keep_arguments(prepared.arguments.len())?;
-                begin_later(prepared, guard, kept).await
+                prepared.kept = prepared.objects.keep_arguments(prepared.arguments.len())?;
+                begin_later(prepared, guard).await
             })),
         }
     }
@@ -71,35 +73,26 @@ impl Objects {
 async fn begin_large(objects: Objects, call: Call) -> Result<Begun, ObjectError> {
     let kept = objects.keep_arguments(call.arguments.len())?;
     let common = objects.common();
-    let prepared = common.elsewhere.read(move || Prepared::new(objects, call)).await??;
+    let prepared = common.elsewhere.read(move || Prepared::new(objects, call, kept)).await??;
     let guard = prepared.entry.try_lock();
-    begin_later(prepared, guard, kept).await
+    begin_later(prepared, guard).await
 }
 
-async fn begin_later(
-    prepared: Prepared,
-    guard: Option<ObjectGuard>,
-    kept: Option<Reservation>,
-) -> Result<Begun, ObjectError> {
+async fn begin_later(prepared: Prepared, guard: Option<ObjectGuard>) -> Result<Begun, ObjectError> {
     let guard = match guard {
         Some(guard) => guard,
         None => prepared.entry.lock().await,
     };
     prepared.note_holder(&guard);
-    let work = move |prepared: Prepared, guard| {
-        // What the object keeps of them is counted there.
-        drop(kept);
-        prepared.run(guard)
-    };
     if prepared.is_long(&guard) {
         let common = prepared.objects.common();
-        return common.elsewhere.run(move || work(prepared, guard)).await?;
+        return common.elsewhere.run(move || prepared.run(guard)).await?;
     }
-    work(prepared, guard)
+    prepared.run(guard)
 }
 
 impl Prepared {
-    fn new(objects: Objects, call: Call) -> Result<Self, ObjectError> {
+    fn new(objects: Objects, call: Call, kept: Option<Reservation>) -> Result<Self, ObjectError> {
         let Call { at, method, arguments, mut caller, max_wait } = call;
         let entry = objects.find(&at)?;
         let method = at.kind.spec().method(&method).ok_or_else(|| unknown_method(at.kind, &method))?;
@@ -115,7 +108,7 @@ impl Prepared {
             }
             caller.owner = Some(owner.into());
         }
-        Ok(Self { objects, entry, method, arguments, caller, end, max_wait })
+        Ok(Self { objects, entry, method, arguments, caller, end, max_wait, kept })
     }
 
     fn is_long(&self, guard: &ObjectGuard) -> bool {
@@ -132,7 +125,9 @@ impl Prepared {
         }
     }
 
-    fn run(self, mut guard: ObjectGuard) -> Result<Begun, ObjectError> {
+    fn run(mut self, mut guard: ObjectGuard) -> Result<Begun, ObjectError> {
+        // What the object keeps of the arguments is counted there.
+        drop(self.kept.take());
         let common = self.objects.common();
         let cost = if self.method.allocates { self.arguments.cost() } else { 0 };
         let over_http = self.caller.holder.is_none();

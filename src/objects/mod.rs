@@ -15,6 +15,7 @@ mod elsewhere;
 mod entry;
 mod error;
 mod event;
+mod held;
 mod list;
 mod lock;
 mod namespace;

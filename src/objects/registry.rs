@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use super::call::{Calling, Delivery};
 use super::elsewhere::{Elsewhere, LONG_FROM};
 use super::entry::{Common, ObjectEntry, ObjectGuard, made};
 use super::error::{ErrorCode, ObjectError};
+use super::held::Held;
 use super::quota::{OBJECT_BYTES, Quota};
 use super::shared_object::{Members, Numbers, Operation, SharedObject};
 use super::{Kind, ObjectLimits, SharedMemory};
@@ -30,7 +31,7 @@ struct Inner {
     common: Arc<Common>,
     named: Mutex<[BTreeMap<Arc<str>, Arc<ObjectEntry>>; Kind::ALL.len()]>,
     /// What each process may hold something of.
-    held: Mutex<HashMap<HolderId, HashMap<u64, Weak<ObjectEntry>>>>,
+    held: Mutex<HashMap<HolderId, Held<ObjectEntry>>>,
     hashers: [RandomState; 2],
     closed: AtomicBool,
 }
@@ -98,9 +99,15 @@ impl Objects {
             let made = if arguments.len() < LONG_FROM {
                 self.made_or_found(at, arguments.clone())
             } else {
-                let _kept = self.0.common.quota.reserve(arguments.len())?;
+                let kept = self.0.common.quota.reserve(arguments.len())?;
                 let (objects, at, arguments) = (self.clone(), at.clone(), arguments.clone());
-                self.0.common.elsewhere.run(move || objects.made_or_found(&at, arguments)).await?
+                let work = move || {
+                    let made = objects.made_or_found(&at, arguments);
+                    // Not before: the work goes on when its caller has left.
+                    drop(kept);
+                    made
+                };
+                self.0.common.elsewhere.run(work).await?
             };
             match made? {
                 Ok(shown) => return Ok(shown),
@@ -260,20 +267,14 @@ impl Objects {
 
     /// This process may hold something of the object from now on. Nothing of one that has died may be noted.
     pub(super) fn note_holder(&self, holder: HolderId, entry: &Arc<ObjectEntry>) {
-        let mut held = self.0.held.lock();
-        let held = held.entry(holder).or_default();
-        held.entry(entry.id).or_insert_with(|| Arc::downgrade(entry));
-        // A process that lives long may see many objects come and go.
-        if held.len() >= HELD_PRUNED_FROM && held.len().is_power_of_two() {
-            held.retain(|_, entry| entry.strong_count() > 0);
-        }
+        self.0.held.lock().entry(holder).or_default().note(entry.id, entry);
     }
 
     /// A process has died: what it held comes back, what waits for it is told. Whoever says so has begun its calls and
     /// begins none after it.
     pub fn died(&self, holder: HolderId) {
         let held = self.0.held.lock().remove(&holder).unwrap_or_default();
-        for entry in held.into_values().filter_map(|entry| entry.upgrade()) {
+        for entry in held.into_objects() {
             entry.soon(&self.0.common, move |object, context| object.died(holder, context));
         }
     }
@@ -281,7 +282,7 @@ impl Objects {
     /// A Process returned: what it holds stays held, for anyone to release, and nobody will ask for it by its name.
     pub fn returned(&self, holder: HolderId) {
         let held = self.0.held.lock().remove(&holder).unwrap_or_default();
-        for entry in held.into_values().filter_map(|entry| entry.upgrade()) {
+        for entry in held.into_objects() {
             entry.soon(&self.0.common, move |object, _| object.returned(holder));
         }
     }
@@ -349,8 +350,6 @@ fn shown(name: &str, object: &dyn SharedObject, whole: bool, bytes_max: usize) -
 const CONTENT_SHOWN_MAX: usize = 256 << 10;
 /// So many objects are closed before others have their turn.
 const CLOSED_AT_ONCE: usize = 1_000;
-/// From so many objects on, those that are gone are forgotten now and then.
-const HELD_PRUNED_FROM: usize = 1_024;
 
 /// What a constructor's argument is when it is left out, as text, where that is the same object.
 fn default_text(kind: Kind, name: &str) -> &'static [u8] {

@@ -1,6 +1,7 @@
 //! Operations that would keep the server's thread run elsewhere, and their object is theirs meanwhile.
 
 use std::future::Future;
+use std::task::{Context, Waker};
 
 use serde_json::{Value, json};
 
@@ -212,6 +213,43 @@ async fn arguments_that_wait_are_counted() {
         tokio::task::yield_now().await;
     }
     drop((sort, full));
+}
+
+/// Large arguments are read, and an object is made, on another thread: that goes on when the caller has left.
+#[test]
+fn arguments_count_until_the_work_on_them_is_over() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let objects = roomy();
+        made(&objects, "dicts/d", json!({})).await;
+        let before = objects.taken();
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let only_thread = tokio::task::spawn_blocking(move || gate.recv());
+        let text = "x".repeat(1 << 20);
+        let call = waiting(&objects, "dicts/d/get", &json!({"key": text}), Caller::default());
+        let (path, values) = (at("lists/l"), json!({"values": [text]}).to_string());
+        let mut making = Box::pin(objects.make(&path, values.into()));
+        assert!(making.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        // The driven call has begun its reading, too.
+        tokio::task::yield_now().await;
+        drop((call, making));
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(objects.taken().1 >= before.1 + (2 << 20), "both wait for the only thread");
+        drop(release);
+        assert!(only_thread.await.expect("it ends").is_err());
+        let given_back = async {
+            while objects.taken() != before {
+                // Made for a caller that has left.
+                let _ = objects.remove(&at("lists/l"));
+                tokio::task::yield_now().await;
+            }
+        };
+        let soon = std::time::Duration::from_secs(20);
+        tokio::time::timeout(soon, given_back).await.expect("all is given back");
+    });
 }
 
 /// What a sort takes beside the list is counted, and a text without escapes is not copied.
