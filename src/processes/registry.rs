@@ -15,6 +15,9 @@ use crate::object_server::Calls;
 use crate::process::Spawner;
 use crate::runtime::Runtime;
 
+/// Those that are let go at once, at most: what is left waits for the next call. Each has its output with it.
+const LET_GO_MAX: usize = 100;
+
 /// What bounds them.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
@@ -49,6 +52,33 @@ pub(super) struct State {
     pub by_id: BTreeMap<ProcessId, Arc<Single>>,
     /// Those that have ended and are remembered.
     ended: RetentionTable<ProcessId>,
+}
+
+impl State {
+    /// Whether anybody may see it: it has come to its call, and has not expired.
+    fn shows(&self, single: &Single, now: Instant) -> bool {
+        single.is_shown() && !self.ended.is_over(&single.id, now)
+    }
+
+    /// It has ended: remembered if anybody was told of it, until there are too many.
+    fn on_ended(&mut self, single: &Single, rules: &Rules, now: Instant) {
+        if !single.is_shown() {
+            self.by_id.remove(&single.id);
+            return;
+        }
+        self.ended.keep(single.id, now + rules.ended_ttl, 0, true);
+        while let Some(oldest) = self.ended.pop_excess(rules.ended_max, usize::MAX) {
+            self.by_id.remove(&oldest);
+        }
+    }
+
+    fn expire(&mut self, now: Instant) -> bool {
+        for _ in 0..LET_GO_MAX {
+            let Some(id) = self.ended.pop_expired(now) else { return false };
+            self.by_id.remove(&id);
+        }
+        true
+    }
 }
 
 /// All of them. Clones are the same ones.
@@ -97,12 +127,13 @@ impl Processes {
 
     /// One by its id.
     pub fn get(&self, id: ProcessId) -> Option<Arc<Single>> {
-        self.0.state.lock().by_id.get(&id).filter(|single| single.is_shown()).cloned()
+        let state = self.0.state.lock();
+        state.by_id.get(&id).filter(|single| state.shows(single, Instant::now())).cloned()
     }
 
     /// At most so many, newest first, older than `before`.
     pub fn list(&self, limit: usize, before: Option<ProcessId>) -> Page {
-        let state = self.0.state.lock();
+        let (state, now) = (self.0.state.lock(), Instant::now());
         let older = match before {
             Some(before) => state.by_id.range(..before),
             None => state.by_id.range(..),
@@ -110,7 +141,7 @@ impl Processes {
         let mut items: Vec<Arc<Single>> = older
             .rev()
             .map(|(_, single)| single)
-            .filter(|single| single.is_shown())
+            .filter(|single| state.shows(single, now))
             .take(limit + 1)
             .cloned()
             .collect();
@@ -125,13 +156,9 @@ impl Processes {
         self.0.state.lock().by_id.values().filter(|single| single.is_alive()).count()
     }
 
-    /// Forgets those that ended long ago.
-    pub fn expire(&self) {
-        let mut state = self.0.state.lock();
-        let state = &mut *state;
-        while let Some(id) = state.ended.pop_expired(Instant::now()) {
-            state.by_id.remove(&id);
-        }
+    /// Forgets some of those that ended long ago; `true` if more of them are left.
+    pub fn expire(&self) -> bool {
+        self.0.state.lock().expire(Instant::now())
     }
 
     /// Starts no more, ends the daemons, waits for the others.
@@ -177,17 +204,37 @@ impl Inner {
         given.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("Process-{number}")).into()
     }
 
-    /// It has ended: remembered if anybody was told of it, until there are too many.
+    /// It has ended.
     pub fn on_ended(&self, single: &Single) {
-        let mut state = self.state.lock();
-        let state = &mut *state;
-        if !single.is_shown() {
-            state.by_id.remove(&single.id);
-            return;
+        self.state.lock().on_ended(single, &self.rules, Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_expires_at_once_is_let_go_in_parts_and_is_gone_at_once() {
+        let rules = Rules {
+            alive_max: 1,
+            ended_max: usize::MAX,
+            ended_ttl: Duration::from_secs(1),
+            output_bytes_max: 1,
+            output_to_stderr: false,
+            start_timeout: Duration::ZERO,
+        };
+        let (by_id, ended) = (BTreeMap::new(), RetentionTable::default());
+        let (mut state, now) = (State { phase: Phase::Serving, by_id, ended }, Instant::now());
+        let singles: Vec<_> = (0..LET_GO_MAX * 2 + 50).map(|_| Single::gone()).collect();
+        for single in &singles {
+            state.by_id.insert(single.id, Arc::clone(single));
+            state.on_ended(single, &rules, now);
         }
-        state.ended.keep(single.id, Instant::now() + self.rules.ended_ttl, 0, true);
-        while let Some(oldest) = state.ended.pop_excess(self.rules.ended_max, usize::MAX) {
-            state.by_id.remove(&oldest);
-        }
+        let later = now + rules.ended_ttl;
+        assert!(!state.expire(now) && singles.iter().all(|single| state.shows(single, now)));
+        assert!(!singles.iter().any(|single| state.shows(single, later)));
+        assert_eq!([state.expire(later), state.expire(later), state.expire(later)], [true, true, false]);
+        assert!(state.by_id.is_empty());
     }
 }

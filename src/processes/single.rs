@@ -89,6 +89,23 @@ impl Single {
         }
     }
 
+    /// One that came to its call and has ended.
+    #[cfg(test)]
+    pub(super) fn gone() -> Arc<Self> {
+        Arc::new(Self {
+            id: ProcessId::new(),
+            name: "p".into(),
+            target: "f".into(),
+            daemon: false,
+            pid: 0,
+            parent_pid: 0,
+            process: Mutex::default(),
+            output: Mutex::default(),
+            shown: AtomicBool::new(true),
+            end: watch::Sender::new(Some(Exit::Code(0))),
+        })
+    }
+
     /// Whether it runs.
     pub fn is_alive(&self) -> bool {
         self.end.borrow().is_none()

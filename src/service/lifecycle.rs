@@ -125,7 +125,9 @@ impl Service {
             tokio::task::yield_now().await;
         }
         if let Some(parts) = self.parts.get() {
-            parts.processes.expire();
+            while parts.processes.expire() {
+                tokio::task::yield_now().await;
+            }
         }
     }
 
