@@ -101,7 +101,7 @@ pub async fn serve<S>(
     let acceptor = Acceptor {
         http: http_settings(),
         connections_max: options.connections_max,
-        overload: Overload::default(),
+        overload: Overload::new(options.connections_max),
         registry: Arc::clone(&registry),
         asks_after: options.asks_after,
         service,

@@ -227,6 +227,15 @@ impl Problem {
         Self::at_limit("The queue is full", detail, limit, flag)
     }
 
+    /// A connection was one too many.
+    pub fn too_many_connections(most: usize) -> Self {
+        let detail = format!(
+            "{most} connections are open, the most allowed (--connections); nothing of this was run. Try again later, \
+             and keep connections open for more than one request"
+        );
+        Self::at_limit("Too many connections are open", detail, most, "--connections")
+    }
+
     /// The key came with another request before.
     pub fn idempotency_mismatch() -> Self {
         let detail = "this Idempotency-Key came with another request before (the path, the query or a byte of the \
