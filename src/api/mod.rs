@@ -36,6 +36,9 @@ pub use problem::{ExceptionInfo, Problem};
 pub use process::{ProcessBody, ProcessInfo, ProcessList, ProcessRequest};
 pub use query::{Invalid, Query};
 pub use responses::{
-    AcceptedProblems, EmptyBodyProblems, Group, JobProblems, ObjectProblems, OutcomeProblems, ProbeProblems,
-    ProcessProblems, ReadProblems, StartProblems, SubmitProblems, TokenProblems, responses,
+    AcceptedProblems, AlreadyExistsProblem, EmptyBodyProblems, ExpiredProblem, Group,
+    IdempotencyMismatchProblem, InitializerFailedProblem, JobProblems, JoinTimeoutProblem,
+    NotFinishedProblem, NotFoundProblem, ObjectProblems, OutcomeProblems, PoolClosedProblem,
+    PoolPermanentProblem, PoolRunningProblem, ProbeProblems, ProcessProblems, ReadProblems,
+    ResultTimeoutProblem, StartProblems, SubmitProblems, TokenProblems, UnknownFunctionProblem, responses,
 };

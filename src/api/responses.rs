@@ -60,6 +60,46 @@ groups! {
     Object ObjectProblems;
 }
 
+macro_rules! alone {
+    ($($code:ident $response:ident;)+) => {
+        /// Codes that operations list by themselves.
+        const ALONE: &[Code] = &[$(Code::$code),+];
+
+        $(
+            #[doc = concat!("The response of the code `", stringify!($code), "` alone.")]
+            #[derive(Debug)]
+            pub struct $response;
+
+            impl IntoResponses for $response {
+                fn responses() -> BTreeMap<String, RefOr<Response>> {
+                    let code = Code::$code;
+                    BTreeMap::from([(code.spec().status.to_string(), Ref::from_response_name(alone(code)).into())])
+                }
+            }
+        )+
+    };
+}
+
+alone! {
+    AlreadyExists AlreadyExistsProblem;
+    InitializerFailed InitializerFailedProblem;
+    JoinTimeout JoinTimeoutProblem;
+    NotFinished NotFinishedProblem;
+    NotFound NotFoundProblem;
+    PoolClosed PoolClosedProblem;
+    PoolPermanent PoolPermanentProblem;
+    PoolRunning PoolRunningProblem;
+    ResultTimeout ResultTimeoutProblem;
+    UnknownFunction UnknownFunctionProblem;
+    Expired ExpiredProblem;
+    IdempotencyMismatch IdempotencyMismatchProblem;
+}
+
+/// The name in the document of the response of one code.
+fn alone(code: Code) -> String {
+    format!("{code:?}")
+}
+
 impl Group {
     /// Its codes by their statuses.
     fn codes(self) -> BTreeMap<u16, Vec<Code>> {
@@ -73,7 +113,7 @@ impl Group {
     /// The name of a response in the document: of one code, the code's, whichever group it is in.
     fn name(self, status: u16, codes: &[Code]) -> String {
         match codes {
-            [only] => format!("{only:?}"),
+            [only] => alone(*only),
             _ => format!("{self:?}{status}"),
         }
     }
@@ -91,7 +131,8 @@ pub fn responses() -> BTreeMap<String, Response> {
     let of = |group: Group| {
         group.codes().into_iter().map(move |(status, codes)| (group.name(status, &codes), response(&codes)))
     };
-    Group::ALL.iter().copied().flat_map(of).collect()
+    let alone = ALONE.iter().map(|code| (alone(*code), response(&[*code])));
+    Group::ALL.iter().copied().flat_map(of).chain(alone).collect()
 }
 
 fn response(codes: &[Code]) -> Response {

@@ -51,6 +51,27 @@ fn every_operation_says_what_it_is() {
 }
 
 #[test]
+fn responses_by_reference_say_nothing_beside_and_are_all_used() {
+    let document = document();
+    let components = document["components"]["responses"].as_object().expect("responses");
+    let mut used = std::collections::BTreeSet::new();
+    for (name, operation) in operations(&document) {
+        for (status, response) in operation["responses"].as_object().expect("responses") {
+            let Some(reference) = response["$ref"].as_str() else { continue };
+            assert_eq!(
+                response.as_object().map(|members| members.len()),
+                Some(1),
+                "{name} {status}: {response}"
+            );
+            let target = reference.strip_prefix("#/components/responses/").expect("a response");
+            assert!(components.contains_key(target), "{name} {status}: no response {target}");
+            used.insert(target.to_owned());
+        }
+    }
+    assert!(components.keys().eq(&used), "all are used: {:?}", components.keys());
+}
+
+#[test]
 fn jobs_are_linked_from_what_makes_them() {
     let document = document();
     for (path, status) in

@@ -90,6 +90,7 @@ pub fn document<'a>(functions: impl Iterator<Item = &'a Function>, base_url: &st
         idempotency::describe(&mut document);
         post_process::secure(&mut document);
         post_process::narrow(&mut document);
+        post_process::drop_unused_responses(&mut document);
         document
     });
     let mut document = api.clone();

@@ -128,34 +128,36 @@ fn one(spec: &KindSpec, name: &str) -> Value {
     answers(&mut make, "It is there", &schema, &shown, true);
     make["responses"]["200"]["headers"] =
         json!({"Location": {"description": "The object", "schema": {"type": "string"}}});
-    make["responses"]["409"] = problem("`already-exists`: one of that name was made with other arguments");
+    make["responses"]["409"] =
+        problem(&said(Code::AlreadyExists, "one of that name was made with other arguments"));
     let mut get = operation(spec, &format!("get{name}"), &format!("A {words} with its content."));
     answers(&mut get, "The object", &schema, &shown, false);
-    get["responses"]["404"] = problem("`unknown-object`");
+    get["responses"]["404"] = problem(&format!("`{}`", Code::UnknownObject.as_str()));
     if matches!(spec.kind, Kind::Arrays | Kind::Dicts | Kind::Lists | Kind::Namespaces) {
-        get["responses"]["422"] = problem("`result-too-large`: its content is more than `--result-limit`");
+        get["responses"]["422"] =
+            problem(&said(Code::ResultTooLarge, "its content is more than `--result-limit`"));
         make["description"] =
             "The answer shows its content, too, if that is not large (256 KiB, as objects are counted)."
                 .into();
     }
     if matches!(spec.kind, Kind::Values | Kind::Arrays) {
-        let not_json = "`result-not-json`: it holds what is not a number, or infinite";
-        let said = get["responses"]["422"]["description"].as_str();
+        let not_json = said(Code::ResultNotJson, "it holds what is not a number, or infinite");
+        let more = get["responses"]["422"]["description"].as_str();
         get["responses"]["422"] =
-            problem(&said.map_or(not_json.to_owned(), |said| format!("{not_json}; {said}")));
-        make["responses"]["422"] = problem("`result-not-json`: it holds what is not a number, or infinite");
+            problem(&more.map_or(not_json.clone(), |more| format!("{not_json}; {more}")));
+        make["responses"]["422"] = problem(&not_json);
     }
     let mut delete = operation(
         spec,
         &format!("delete{name}"),
-        &format!("Removes a {words}; who waits for it is told `unknown-object`."),
+        &format!("Removes a {words}; who waits for it is told `{}`.", Code::UnknownObject.as_str()),
     );
     answers(&mut delete, "It is gone", &Value::Null, &Value::Null, false);
     if let Some(responses) = delete["responses"].as_object_mut() {
         responses.remove("200");
         responses.insert("204".into(), json!({"description": "It is gone"}));
     }
-    delete["responses"]["404"] = problem("`unknown-object`");
+    delete["responses"]["404"] = problem(&format!("`{}`", Code::UnknownObject.as_str()));
     for each in [&mut make, &mut get, &mut delete] {
         each["parameters"] = json!([name_parameter()]);
     }
@@ -183,13 +185,14 @@ fn called(spec: &KindSpec, method: &Method, name: &str) -> Value {
         &example(method.example.1),
         true,
     );
-    operation["responses"]["404"] = problem("`unknown-object`, or `unknown-method`");
+    operation["responses"]["404"] =
+        problem(&format!("`{}`, or `{}`", Code::UnknownObject.as_str(), Code::UnknownMethod.as_str()));
     for status in ["408", "409", "422"] {
         let own: Vec<String> = method
             .errors
             .iter()
             .filter(|(code, _)| Code::from(*code).spec().status.to_string() == status)
-            .map(|(code, when)| format!("`{}`: {when}", code.as_str()))
+            .map(|(code, when)| said(Code::from(*code), when))
             .collect();
         if !own.is_empty() {
             operation["responses"][status] = problem(&own.join("; "));
@@ -211,6 +214,11 @@ fn answers(operation: &mut Value, description: &str, schema: &Value, shown: &Val
             responses[status] = json!(response);
         }
     }
+}
+
+/// A code, and when it comes here.
+fn said(code: Code, when: &str) -> String {
+    format!("`{}`: {when}", code.as_str())
 }
 
 fn problem(description: &str) -> Value {

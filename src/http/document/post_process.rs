@@ -1,6 +1,8 @@
 //! What is said of all operations alike: the token, the links from what an operation makes to what can be done
 //! with it; and no nulls.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 use utoipa::IntoResponses;
 
@@ -94,6 +96,21 @@ pub fn secure(document: &mut Value) {
                 responses.sort_keys();
             }
         }
+    }
+}
+
+/// Responses that no operation refers to are left out.
+pub fn drop_unused_responses(document: &mut Value) {
+    let referred = |(_, operation): (&str, &Value)| {
+        let responses: Vec<_> =
+            operation["responses"].as_object().into_iter().flat_map(Map::values).collect();
+        let names =
+            responses.into_iter().filter_map(|response| response["$ref"].as_str()?.rsplit('/').next());
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let used: BTreeSet<String> = operations(document).flat_map(referred).collect();
+    if let Some(responses) = document["components"]["responses"].as_object_mut() {
+        responses.retain(|name, _| used.contains(name));
     }
 }
 

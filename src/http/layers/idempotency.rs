@@ -16,8 +16,9 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tower::Service;
+use utoipa::IntoResponses;
 
-use crate::api::Invalid;
+use crate::api::{ExpiredProblem, IdempotencyMismatchProblem, Invalid};
 use crate::http::app::App;
 use crate::http::edge::body::{declared_length, read_body};
 use crate::http::edge::extract::{HasKey, SentKey};
@@ -227,10 +228,10 @@ pub fn describe(document: &mut Value) {
         "description": "The same key with the same request is answered again and never run again",
         "schema": {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX, "pattern": "^[!-~]+$"},
     });
-    let added = [
-        ("410", "`expired`: this key's answer, with its result"),
-        ("422", "`idempotency-mismatch`: the key came with another request before"),
-    ];
+    let added = [ExpiredProblem::responses(), IdempotencyMismatchProblem::responses()];
+    let added: Vec<(String, Value)> =
+        added.into_iter().flatten().map(|(status, response)| (status, json!(response))).collect();
+    let components = &mut document["components"]["responses"].take();
     for (path, operations) in document["paths"].as_object_mut().into_iter().flatten() {
         let Some(operation) = operations.get_mut("post").and_then(Value::as_object_mut) else { continue };
         if STREAMS.contains(&path.as_str()) {
@@ -239,16 +240,38 @@ pub fn describe(document: &mut Value) {
         let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
         parameters.as_array_mut().into_iter().for_each(|list| list.push(parameter.clone()));
         let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
-        for (status, text) in added {
-            let problem = json!({"description": text, "content": {"application/problem+json": {
-                "schema": {"$ref": "#/components/schemas/Problem"}}}});
-            let response = responses.entry(status).or_insert(problem);
-            let said = response["description"].as_str().unwrap_or_default();
-            if said != text {
-                response["description"] = format!("{said}; {text}").into();
+        for (status, own) in &added {
+            match responses.get_mut(status) {
+                Some(there) => *there = both(components, there, own),
+                None => drop(responses.insert(status.clone(), own.clone())),
             }
         }
     }
+    document["components"]["responses"] = components.take();
+}
+
+/// A response that is this one or the other, which is a component.
+fn both(components: &mut Value, one: &Value, other: &Value) -> Value {
+    let name = |response: &Value| {
+        response["$ref"].as_str().and_then(|path| path.rsplit('/').next()).map(str::to_owned)
+    };
+    let text = |response: &Value| response["description"].as_str().unwrap_or_default().to_owned();
+    let Some(other) = name(other) else { return one.clone() };
+    let more = text(&components[&other]);
+    let Some(name) = name(one) else {
+        let mut both = one.clone();
+        both["description"] = format!("{}; {more}", text(one)).into();
+        return both;
+    };
+    let said = text(&components[&name]);
+    if said.contains(&more) {
+        return one.clone();
+    }
+    let said = if said.starts_with("- ") { said } else { format!("- {said}") };
+    let both = format!("{name}Or{other}");
+    components[&both] = components[&name].clone();
+    components[&both]["description"] = format!("{said}\n- {more}").into();
+    json!({"$ref": format!("#/components/responses/{both}")})
 }
 
 #[cfg(test)]

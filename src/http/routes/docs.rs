@@ -6,7 +6,7 @@ use axum::extract::RawQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::api::{Query, ReadProblems};
+use crate::api::{NotFoundProblem, Query, ReadProblems};
 use crate::http::edge::negotiate::check_accepts;
 use crate::http::edge::path::Segment;
 use crate::http::edge::problem::Problem;
@@ -49,8 +49,7 @@ pub async fn page(RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Respo
     params(("file" = String, Path, description = "Its name", example = "start.js")),
     responses((status = 200, description = "The file, of its own type",
                content((String = "text/javascript"), (String = "text/css"), (String = "text/plain"))),
-              (status = 404, description = "`not-found`", body = crate::api::Problem,
-               content_type = "application/problem+json"),
+              NotFoundProblem,
               ReadProblems))]
 pub async fn file(
     Segment(name): Segment,

@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, Request, State};
 use axum::http::HeaderMap;
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 use super::work_body::{WorkBody, body_of};
 use crate::api::{CallOptions, Invalid, MapBody, MapRequest, OPTIONS, Query, ReadProblems, SubmitProblems};
@@ -44,8 +48,7 @@ pub async fn imap_unordered(State(app): State<Arc<App>>, asker: Asker, request: 
 /// imap over an endless iterable: an item a line, answers while the request is still being sent.
 #[utoipa::path(post, path = "/v1/imap/stream", operation_id = "imapStream", tag = "submit",
     params(("function" = String, Query, description = "Public name of the function", example = "tasks.square"),
-           ("chunksize" = Option<u64>, Query, description = "Items a task; 1 if left out", minimum = 1,
-            maximum = 1048576), CallOptions),
+           Chunksize, CallOptions),
     request_body(content = serde_json::Value, content_type = "application/x-ndjson", description = "An item a line",
                  example = json!("1\n2\n3\n")),
     responses((status = 200, body = String, content_type = "application/x-ndjson", description = "As imap",
@@ -63,8 +66,7 @@ pub async fn imap_stream(
 /// imap_unordered over an endless iterable: an item a line, answers while the request is still being sent.
 #[utoipa::path(post, path = "/v1/imap_unordered/stream", operation_id = "imapUnorderedStream", tag = "submit",
     params(("function" = String, Query, description = "Public name of the function", example = "tasks.square"),
-           ("chunksize" = Option<u64>, Query, description = "Items a task; 1 if left out", minimum = 1,
-            maximum = 1048576), CallOptions),
+           Chunksize, CallOptions),
     request_body(content = serde_json::Value, content_type = "application/x-ndjson", description = "An item a line",
                  example = json!("1\n2\n3\n")),
     responses((status = 200, body = String, content_type = "application/x-ndjson",
@@ -78,6 +80,20 @@ pub async fn imap_unordered_stream(
     request: Request,
 ) -> Handled {
     from_stream(&app, asker, query.as_deref(), request, JobKind::ImapUnordered).await
+}
+
+/// The query's parameter `chunksize`.
+struct Chunksize;
+
+impl IntoParams for Chunksize {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let number = ObjectBuilder::new().schema_type(Type::Integer);
+        let number = number.format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
+        let number = number.minimum(Some(1)).maximum(Some(CHUNKSIZE_MAX));
+        let parameter = ParameterBuilder::new().name("chunksize").parameter_in(ParameterIn::Query);
+        let parameter = parameter.required(Required::False).description(Some("Items a task; 1 if left out"));
+        vec![parameter.schema(Some(number)).build()]
+    }
 }
 
 async fn from_body(app: &App, asker: Asker, request: Request, kind: JobKind) -> Handled {

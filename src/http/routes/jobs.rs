@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 
 use crate::api::{
     AcceptedProblems, CancelBody, CancelRequest, Cancelled, EmptyBodyProblems, Invalid, Job, JobList,
-    JobProblems, OutcomeProblems, Problem as ProblemBody, Query, ReadProblems,
+    JobProblems, NotFinishedProblem, OutcomeProblems, Query, ReadProblems, ResultTimeoutProblem,
 };
 use crate::http::app::{App, Handled};
 use crate::http::edge::extract::{Asker, NoMembers, SmallBody};
@@ -44,8 +44,7 @@ pub async fn get_job(
             description = "Seconds to wait, 0 to 86,400; --max-wait (50) if left out")),
     responses((status = 200, description = "The bare value", body = serde_json::Value,
                content_type = "application/json", example = json!(400)),
-              (status = 408, body = ProblemBody, content_type = "application/problem+json",
-               description = "`result-timeout` (TimeoutError): not ready in time; the job goes on"),
+              ResultTimeoutProblem,
               ReadProblems, JobProblems, AcceptedProblems, OutcomeProblems))]
 pub async fn get_result(
     State(app): State<Arc<App>>,
@@ -122,8 +121,7 @@ pub async fn cancel_jobs(State(app): State<Arc<App>>, asker: Asker, SmallBody(bo
 #[utoipa::path(delete, path = "/v1/jobs/{id}", operation_id = "deleteJob", tag = "jobs",
     params(("id" = String, Path, description = "The job's id")),
     responses((status = 204, description = "Forgotten"),
-              (status = 409, description = "`not-finished`", body = ProblemBody,
-               content_type = "application/problem+json"),
+              NotFinishedProblem,
               ReadProblems, JobProblems, AcceptedProblems, EmptyBodyProblems))]
 pub async fn delete_job(
     State(app): State<Arc<App>>,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 
 use crate::api::{
-    EmptyBodyProblems, JobProblems, JoinBody, NewPoolBody, PoolChangeBody, PoolInfo, PoolList,
-    Problem as ProblemBody, ReadProblems, WorkerList, pool_change,
+    AlreadyExistsProblem, EmptyBodyProblems, InitializerFailedProblem, JobProblems, JoinBody,
+    JoinTimeoutProblem, NewPoolBody, PoolChangeBody, PoolClosedProblem, PoolInfo, PoolList,
+    PoolPermanentProblem, PoolRunningProblem, ReadProblems, UnknownFunctionProblem, WorkerList, pool_change,
 };
 use crate::http::app::{App, Handled};
 use crate::http::edge::extract::{Asker, NoMembers, SmallBody};
@@ -39,12 +40,9 @@ pub async fn get_pool(
     request_body = NewPoolBody,
     responses((status = 201, description = "Made", body = PoolInfo,
                headers(("Location" = String, description = "The pool"))),
-              (status = 404, description = "`unknown-function`: the initializer", body = ProblemBody,
-               content_type = "application/problem+json"),
-              (status = 409, description = "`already-exists`", body = ProblemBody,
-               content_type = "application/problem+json"),
-              (status = 422, description = "`initializer-failed`, with its exception; the name is free",
-               body = ProblemBody, content_type = "application/problem+json"),
+              UnknownFunctionProblem,
+              AlreadyExistsProblem,
+              InitializerFailedProblem,
               ReadProblems, EmptyBodyProblems))]
 pub async fn create_pool(State(app): State<Arc<App>>, asker: Asker, SmallBody(body): SmallBody) -> Handled {
     let wanted = WantedPool::parse(&body, app.limits().depth_max)?;
@@ -56,8 +54,7 @@ pub async fn create_pool(State(app): State<Arc<App>>, asker: Asker, SmallBody(bo
     params(("pool" = String, Path, description = "The pool's name")),
     request_body = PoolChangeBody,
     responses((status = 200, description = "The pool; its workers come and go from now on", body = PoolInfo),
-              (status = 409, description = "`pool-closed`", body = ProblemBody,
-               content_type = "application/problem+json"),
+              PoolClosedProblem,
               ReadProblems, JobProblems, EmptyBodyProblems))]
 pub async fn resize_pool(
     State(app): State<Arc<App>>,
@@ -74,8 +71,7 @@ pub async fn resize_pool(
 #[utoipa::path(post, path = "/v1/pools/{pool}/close", operation_id = "closePool", tag = "pools",
     params(("pool" = String, Path, description = "The pool's name")),
     responses((status = 200, description = "The pool, closed; the same again if it was", body = PoolInfo),
-              (status = 409, description = "`pool-permanent`", body = ProblemBody,
-               content_type = "application/problem+json"),
+              PoolPermanentProblem,
               ReadProblems, JobProblems, EmptyBodyProblems))]
 pub async fn close_pool(
     State(app): State<Arc<App>>,
@@ -91,10 +87,8 @@ pub async fn close_pool(
     params(("pool" = String, Path, description = "The pool's name")),
     request_body = Option<JoinBody>,
     responses((status = 200, description = "It has; the pool is there until it is deleted", body = PoolInfo),
-              (status = 408, description = "`join-timeout` (TimeoutError): not in time; the work goes on",
-               body = ProblemBody, content_type = "application/problem+json"),
-              (status = 409, description = "`pool-running`: close it first", body = ProblemBody,
-               content_type = "application/problem+json"),
+              JoinTimeoutProblem,
+              PoolRunningProblem,
               ReadProblems, JobProblems, EmptyBodyProblems))]
 pub async fn join_pool(
     State(app): State<Arc<App>>,
@@ -111,8 +105,7 @@ pub async fn join_pool(
 #[utoipa::path(delete, path = "/v1/pools/{pool}", operation_id = "terminatePool", tag = "pools",
     params(("pool" = String, Path, description = "The pool's name")),
     responses((status = 204, description = "Gone, workers and all"),
-              (status = 409, description = "`pool-permanent`", body = ProblemBody,
-               content_type = "application/problem+json"),
+              PoolPermanentProblem,
               ReadProblems, JobProblems, EmptyBodyProblems))]
 pub async fn terminate_pool(
     State(app): State<Arc<App>>,
