@@ -267,7 +267,11 @@ fn resolved(wanted: &Initializer, generation: &Generation) -> Result<ForkInitial
         Some(function) => Ok(ForkInitializer { function, args: wanted.arguments.to_string() }),
         None => Err(ForkError::Failed {
             reason: "initializer".into(),
-            message: format!("{} is not in the code that is loaded now", wanted.function),
+            message: format!(
+                "{} is not in the code that is loaded now, which has changed since the server's start; \
+                 restart the server",
+                wanted.function
+            ),
         }),
     }
 }

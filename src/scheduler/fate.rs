@@ -48,7 +48,14 @@ pub(super) fn of_record(
     index: u64,
     result_bytes_max: usize,
 ) -> Option<Failure> {
-    let malformed = || Failure::new(FailureCode::WorkerProtocolError, "its worker's record makes no sense");
+    let malformed = || {
+        let detail = format!(
+            "the worker that ran {} answered item {index} with neither a value nor an error: something in its \
+             process, the function or a library, writes to descriptor 4, which is the worker's own",
+            task.function.name()
+        );
+        Failure::new(FailureCode::WorkerProtocolError, detail)
+    };
     let mut failure = if let Some(value) = transport::value_of(record) {
         if value.len() > result_bytes_max {
             too_large(Some(value.len() as u64), result_bytes_max)

@@ -73,16 +73,15 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
         Some(KillCause::Shutdown) => {
             Failure::new(FailureCode::Interrupted, "the server went down before the job had ended")
         }
-        Some(KillCause::Protocol(error)) => Failure::new(
-            FailureCode::WorkerProtocolError,
-            format!("its worker wrote what is no answer: {error}"),
-        ),
-        Some(KillCause::LostTask) => Failure::new(
-            FailureCode::WorkerProtocolError,
-            "its worker took the task and does not run it: something in that process reads the worker's descriptors",
-        ),
+        Some(KillCause::Protocol(ProtocolError::Closed)) => {
+            broken(task, "closed its pipe for answers", "closes descriptor 4")
+        }
+        Some(KillCause::Protocol(error)) => {
+            broken(task, &format!("wrote what is no answer ({error})"), "writes to descriptor 4")
+        }
+        Some(KillCause::LostTask) => broken(task, "took a task and does not run it", "reads descriptor 3"),
         Some(KillCause::WrongAnswer | KillCause::AnsweredTwice) => {
-            Failure::new(FailureCode::WorkerProtocolError, "its worker's answer does not fit the task")
+            broken(task, "gave an answer that does not fit its task", "writes to descriptor 4")
         }
         Some(KillCause::Memory(bytes)) => Failure::new(
             FailureCode::WorkerDied,
@@ -110,6 +109,17 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
         failure.index = task.is_map().then(|| task.first_item + items_done.min(task.items - 1));
     }
     failure
+}
+
+/// The failure of the task of a worker that did what no worker does; `culprit`: what something in its process is likely
+/// to have done.
+fn broken(task: &Task, did: &str, culprit: &str) -> Failure {
+    let detail = format!(
+        "the worker that ran {} {did} and was replaced: something in its process, the function or a library, \
+         {culprit}, which is the worker's own",
+        task.function.name()
+    );
+    Failure::new(FailureCode::WorkerProtocolError, detail)
 }
 
 /// Why a pool's workers can't become ready, from what one of them reported of its initializer, or of loading the

@@ -71,7 +71,10 @@ impl WorkerSet {
     /// The newest task of a flight calls a function that the worker's code does not have.
     fn refuse(&mut self, key: WorkerKey, scheduler: &mut Scheduler) {
         let Some(task) = self.table.unplace(key) else { return };
-        let detail = format!("{} is not in the code that is loaded now", task.function.name());
+        let detail = format!(
+            "{} is not in the code that is loaded now, which has changed since the server's start; restart the server",
+            task.function.name()
+        );
         scheduler.fail(task, Failure::new(FailureCode::FunctionRaised, detail), self.now);
     }
 

@@ -19,6 +19,9 @@ fn disturbs(function: &str, codes: &[&str]) {
         let took = start.elapsed();
         let problem = answer.problem_of(422);
         assert!(codes.iter().any(|code| problem["code"] == *code), "{function}: one of {codes:?}: {problem}");
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        let is_told = detail.contains(function) && detail.contains("descriptor");
+        assert!(is_told || problem["code"] == "worker-died", "what did it, and where: {problem}");
         promised(took, QUICK, function);
         server.whole_again(start, Duration::from_secs(2), 2, &[]);
         for i in 0..10 {
