@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::outbox::Outbox;
 use crate::objects::{
-    Address, Call, Caller, Calling, Delivery, ErrorCode, HolderId, Kind, ObjectError, Objects,
+    Address, Call, Calling, Delivery, ErrorCode, HolderId, Kind, ObjectCaller, ObjectError, Objects,
 };
 use crate::transport::{CallEnd, CallFrame, CallKind, ProtocolError};
 
@@ -250,7 +250,7 @@ impl Session {
         if self.owner.0 != request.detail {
             self.owner = (request.detail, format!("{}:{}", self.pid, request.detail).into());
         }
-        let caller = Caller { holder: Some(self.holder), owner: Some(Arc::clone(&self.owner.1)) };
+        let caller = ObjectCaller { holder: Some(self.holder), owner: Some(Arc::clone(&self.owner.1)) };
         let (method, arguments) = (asked.method.to_owned(), asked.rest);
         let call = Call { at, method, arguments, caller, max_wait: None };
         let calling = self.objects.hand_over(call);

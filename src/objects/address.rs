@@ -138,7 +138,7 @@ pub struct HolderId(pub u64);
 
 /// Who calls.
 #[derive(Debug, Clone, Default)]
-pub struct Caller {
+pub struct ObjectCaller {
     /// Whose death gives back what it holds; `None` over HTTP.
     pub holder: Option<HolderId>,
     /// Who owns what is acquired: in a worker `PID:THREAD`; over HTTP it is the argument `owner`.

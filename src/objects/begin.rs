@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::address::Caller;
+use super::address::ObjectCaller;
 use super::arguments::Arguments;
 use super::call::Begun;
 use super::catalog::{Method, OWNER_CHARS_MAX};
 use super::elsewhere::Driven;
 use super::entry::{ObjectEntry, ObjectGuard};
 use super::error::{ErrorCode, ObjectError};
-use super::quota::{Reservation, WAITER_BYTES};
+use super::quota::{QuotaReservation, WAITER_BYTES};
 use super::shared_object::{Invocation, Operation};
 use super::{Call, Kind, Objects};
 
@@ -25,11 +25,11 @@ struct Prepared {
     entry: Arc<ObjectEntry>,
     method: &'static Method,
     arguments: Arguments,
-    caller: Caller,
+    caller: ObjectCaller,
     end: usize,
     max_wait: Option<Duration>,
     /// What the arguments take until the method runs.
-    kept: Option<Reservation>,
+    kept: Option<QuotaReservation>,
 }
 
 /// What becomes of a call.
@@ -63,7 +63,7 @@ impl Objects {
     }
 
     /// Arguments of a call that waits for its object count; short ones are part of what a connection costs.
-    fn keep_arguments(&self, bytes: usize) -> Result<Option<Reservation>, ObjectError> {
+    fn keep_arguments(&self, bytes: usize) -> Result<Option<QuotaReservation>, ObjectError> {
         let counts = bytes > WAITER_BYTES;
         counts.then(|| self.common().quota.reserve(bytes)).transpose()
     }
@@ -92,7 +92,7 @@ async fn begin_later(prepared: Prepared, guard: Option<ObjectGuard>) -> Result<B
 }
 
 impl Prepared {
-    fn new(objects: Objects, call: Call, kept: Option<Reservation>) -> Result<Self, ObjectError> {
+    fn new(objects: Objects, call: Call, kept: Option<QuotaReservation>) -> Result<Self, ObjectError> {
         let Call { at, method, arguments, mut caller, max_wait } = call;
         let entry = objects.find(&at)?;
         let method = at.kind.spec().method(&method).ok_or_else(|| unknown_method(at.kind, &method))?;

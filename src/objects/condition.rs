@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use super::address::{Caller, HolderId};
+use super::address::{HolderId, ObjectCaller};
 use super::error::{ErrorCode, ObjectError};
 use super::lock::{acquire, acquired, not_acquired, release, renew};
 use super::permits::{Grant, Permits, PutDown, Rule, Want, not_owner};
@@ -25,7 +25,7 @@ enum Purpose {
 
 #[derive(Debug)]
 struct Sleeper {
-    caller: Caller,
+    caller: ObjectCaller,
     put_down: PutDown,
 }
 

@@ -32,9 +32,9 @@ mod slice;
 mod tests;
 mod wait_queue;
 
-pub use address::{Address, Caller, HolderId, Kind};
+pub use address::{Address, HolderId, Kind, ObjectCaller};
 pub use call::{Calling, Delivery};
 pub use error::{ErrorCode, Exception, Limit, ObjectError};
 pub use numbers::SharedMemory;
 pub use quota::ObjectLimits;
-pub use registry::{Call, Objects, Page};
+pub use registry::{Call, ObjectPage, Objects};

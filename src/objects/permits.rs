@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::address::{Caller, HolderId};
+use super::address::{HolderId, ObjectCaller};
 use super::error::{ErrorCode, ObjectError};
 use super::quota::WAITER_BYTES;
 use super::shared_object::{Context, Invocation, Members};
@@ -33,7 +33,7 @@ pub(super) enum Rule {
 #[derive(Debug)]
 struct Hold {
     token: u64,
-    caller: Caller,
+    caller: ObjectCaller,
     depth: u32,
     lease: Option<Duration>,
     until: Option<Instant>,
@@ -42,7 +42,7 @@ struct Hold {
 /// What a waiting call wants.
 #[derive(Debug)]
 pub(super) struct Want<P> {
-    pub caller: Caller,
+    pub caller: ObjectCaller,
     pub lease: Option<Duration>,
     pub depth: u32,
     pub purpose: P,
@@ -76,7 +76,7 @@ pub(super) struct Permits<P> {
     recovered: u64,
 }
 
-fn is_same(one: &Caller, other: &Caller) -> bool {
+fn is_same(one: &ObjectCaller, other: &ObjectCaller) -> bool {
     one.owner.is_some() && one.owner == other.owner && one.holder == other.holder
 }
 
@@ -94,7 +94,7 @@ impl<P> Permits<P> {
     }
 
     /// An owned lock needs to know whose it is.
-    pub fn check_owner(&self, caller: &Caller) -> Result<(), ObjectError> {
+    pub fn check_owner(&self, caller: &ObjectCaller) -> Result<(), ObjectError> {
         if self.rule != Rule::Owned || caller.owner.is_some() {
             return Ok(());
         }
@@ -103,7 +103,12 @@ impl<P> Permits<P> {
     }
 
     /// Takes a permit at once, if that can be.
-    pub fn take(&mut self, caller: &Caller, lease: Option<Duration>, context: Context<'_>) -> Option<Grant> {
+    pub fn take(
+        &mut self,
+        caller: &ObjectCaller,
+        lease: Option<Duration>,
+        context: Context<'_>,
+    ) -> Option<Grant> {
         if self.rule == Rule::Owned
             && let Some(at) = self.own(caller)
         {
@@ -117,7 +122,13 @@ impl<P> Permits<P> {
         (self.free > 0).then(|| self.begin(caller.clone(), lease, 1, context))
     }
 
-    fn begin(&mut self, caller: Caller, lease: Option<Duration>, depth: u32, context: Context<'_>) -> Grant {
+    fn begin(
+        &mut self,
+        caller: ObjectCaller,
+        lease: Option<Duration>,
+        depth: u32,
+        context: Context<'_>,
+    ) -> Grant {
         let token = context.numbers.token();
         self.free -= 1;
         let recovered = self.recovered > 0;
@@ -153,7 +164,7 @@ impl<P> Permits<P> {
     }
 
     /// A caller's own; who gives no name has none.
-    fn own(&self, caller: &Caller) -> Option<usize> {
+    fn own(&self, caller: &ObjectCaller) -> Option<usize> {
         caller.owner.as_ref()?;
         self.holds.iter().position(|hold| is_same(&hold.caller, caller))
     }
@@ -190,7 +201,7 @@ impl<P> Permits<P> {
     }
 
     /// `release`.
-    pub fn release(&mut self, caller: &Caller, token: Option<u64>) -> Result<(), ObjectError> {
+    pub fn release(&mut self, caller: &ObjectCaller, token: Option<u64>) -> Result<(), ObjectError> {
         if let Some(token) = token
             && self.of_token(token).is_none()
         {
@@ -213,7 +224,7 @@ impl<P> Permits<P> {
     }
 
     /// Anyone may release: best their own hold, else one that no living process answers for.
-    fn oldest_of(&self, caller: &Caller) -> Option<usize> {
+    fn oldest_of(&self, caller: &ObjectCaller) -> Option<usize> {
         let holds = &self.holds;
         let own = self.own(caller).or_else(|| {
             let holder = caller.holder?;
@@ -260,13 +271,13 @@ impl<P> Permits<P> {
     }
 
     /// Ends a caller's own hold, whatever its depth.
-    pub fn put_down(&mut self, caller: &Caller) -> Option<PutDown> {
+    pub fn put_down(&mut self, caller: &ObjectCaller) -> Option<PutDown> {
         let hold = self.own(caller).and_then(|at| self.remove_hold(at))?;
         Some(PutDown { depth: hold.depth, lease: hold.lease })
     }
 
     /// Whether it is this caller's.
-    pub fn is_mine(&self, caller: &Caller) -> bool {
+    pub fn is_mine(&self, caller: &ObjectCaller) -> bool {
         self.own(caller).is_some()
     }
 

@@ -76,11 +76,11 @@ impl Quota {
     }
 
     /// Takes bytes for as long as the answer lives.
-    pub fn reserve(&self, bytes: usize) -> Result<Reservation, ObjectError> {
+    pub fn reserve(&self, bytes: usize) -> Result<QuotaReservation, ObjectError> {
         let charge = self.charge();
         charge.bytes(bytes)?;
         charge.bytes.set(0);
-        Ok(Reservation { quota: self.clone(), bytes })
+        Ok(QuotaReservation { quota: self.clone(), bytes })
     }
 
     /// An object has gone.
@@ -138,12 +138,12 @@ impl Drop for Charge<'_> {
 
 /// Bytes taken until this is dropped.
 #[derive(Debug)]
-pub(super) struct Reservation {
+pub(super) struct QuotaReservation {
     quota: Quota,
     bytes: usize,
 }
 
-impl Drop for Reservation {
+impl Drop for QuotaReservation {
     fn drop(&mut self) {
         self.quota.settle(self.bytes, 0);
     }

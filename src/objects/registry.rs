@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::address::{Address, Caller, HolderId};
+use super::address::{Address, HolderId, ObjectCaller};
 use super::arguments::Arguments;
 use super::call::{Calling, Delivery};
 use super::elsewhere::{Elsewhere, LONG_FROM};
@@ -46,14 +46,14 @@ pub struct Call {
     /// Its arguments by name: a JSON object; empty is `{}`.
     pub arguments: Bytes,
     /// Who calls.
-    pub caller: Caller,
+    pub caller: ObjectCaller,
     /// How long a call may wait that names no timeout; `None`: for ever.
     pub max_wait: Option<Duration>,
 }
 
 /// Some objects of a kind, by name.
 #[derive(Debug)]
-pub struct Page {
+pub struct ObjectPage {
     /// Each as GET shows it, without its content.
     pub items: Vec<Bytes>,
     /// Where the next page begins; `None` on the last.
@@ -231,7 +231,7 @@ impl Objects {
     }
 
     /// The objects of a kind in the order of their names, after the one that `cursor` names.
-    pub async fn list(&self, kind: Kind, limit: usize, cursor: Option<&str>) -> Page {
+    pub async fn list(&self, kind: Kind, limit: usize, cursor: Option<&str>) -> ObjectPage {
         let from = cursor.map_or(Bound::Unbounded, Bound::Excluded);
         let mut found: Vec<Arc<ObjectEntry>> = {
             let named = self.0.named.lock();
@@ -246,7 +246,7 @@ impl Objects {
             // Those removed meanwhile are left out.
             items.extend(self.shown(entry, |_| false).await);
         }
-        Page { items, next_cursor }
+        ObjectPage { items, next_cursor }
     }
 
     /// Calls a method. What can be done at once is done in the first poll; a future that is dropped before it is ready

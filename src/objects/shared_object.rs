@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 
-use super::address::{Caller, HolderId};
+use super::address::{HolderId, ObjectCaller};
 use super::arguments::Arguments;
 use super::elsewhere::{Elsewhere, LONG_FROM};
 use super::error::{ErrorCode, Limit, ObjectError};
@@ -56,7 +56,7 @@ pub(super) struct Context<'a> {
 pub(super) struct Invocation<'a> {
     pub context: Context<'a>,
     pub arguments: &'a Arguments,
-    pub caller: &'a Caller,
+    pub caller: &'a ObjectCaller,
     /// Of a pipe.
     pub end: usize,
     /// The longest duration that it may name; `None` in workers.

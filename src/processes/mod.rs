@@ -9,6 +9,6 @@ mod registry;
 mod single;
 mod start;
 
-pub use registry::{Page, Processes, Rules};
+pub use registry::{ProcessPage, Processes, Rules};
 pub use single::{ProcessId, Single};
 pub use start::{NewProcess, NotStarted};

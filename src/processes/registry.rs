@@ -102,7 +102,7 @@ pub(super) struct Inner {
 
 /// Some of them.
 #[derive(Debug)]
-pub struct Page {
+pub struct ProcessPage {
     /// Newest first.
     pub items: Vec<Arc<Single>>,
     /// Where the next page begins.
@@ -132,7 +132,7 @@ impl Processes {
     }
 
     /// At most so many, newest first, older than `before`.
-    pub fn list(&self, limit: usize, before: Option<ProcessId>) -> Page {
+    pub fn list(&self, limit: usize, before: Option<ProcessId>) -> ProcessPage {
         let (state, now) = (self.0.state.lock(), Instant::now());
         let older = match before {
             Some(before) => state.by_id.range(..before),
@@ -148,7 +148,7 @@ impl Processes {
         let more = items.len() > limit;
         items.truncate(limit);
         let next = if more { items.last().map(|last| last.id) } else { None };
-        Page { items, next }
+        ProcessPage { items, next }
     }
 
     /// How many live.

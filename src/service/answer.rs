@@ -54,7 +54,7 @@ pub enum Answer {
     /// A Process that was started.
     ProcessStarted(Arc<Single>),
     /// Some Processes.
-    Processes(processes::Page),
+    Processes(processes::ProcessPage),
     /// A shared object as JSON.
     Object(Bytes),
     /// A shared object that is there now.
@@ -65,7 +65,7 @@ pub enum Answer {
         shown: Bytes,
     },
     /// Some shared objects.
-    Objects(objects::Page),
+    Objects(objects::ObjectPage),
     /// What a method answered, with what it handed over.
     Delivered(Delivery),
 }

@@ -13,10 +13,10 @@ use hyper::body::{Frame, SizeHint};
 
 use super::value_body::{Raw, value_response};
 use crate::jobs::Value;
-use crate::objects::{Delivery, Page};
+use crate::objects::{Delivery, ObjectPage};
 
 /// A page of objects as JSON.
-pub fn page_text(page: &Page) -> Bytes {
+pub fn page_text(page: &ObjectPage) -> Bytes {
     let mut text = b"{\"items\":[".to_vec();
     text.extend_from_slice(&page.items.join(&b','));
     text.push(b']');

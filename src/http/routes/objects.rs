@@ -16,7 +16,7 @@ use crate::http::edge::extract::Asker;
 use crate::http::edge::negotiate::{Plain, check_accept, check_work};
 use crate::http::edge::path::ObjectPath;
 use crate::http::edge::problem::Problem;
-use crate::objects::{Address, Call, Caller, Kind};
+use crate::objects::{Address, Call, Kind, ObjectCaller};
 use crate::service;
 
 type AppState = State<Arc<App>>;
@@ -81,7 +81,7 @@ async fn call(app: Arc<App>, asker: Asker, kind: Kind, path: ObjectPath, request
         at: Address { end, ..Address::new(kind, path.name) },
         method: path.method,
         arguments,
-        caller: Caller::default(),
+        caller: ObjectCaller::default(),
         max_wait: Some(app.limits().max_wait),
     };
     app.answer(asker, service::Request::CallObject(Box::new(call))).await

@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 use serde_json::{Value, json};
 
 use super::{
-    Caller, ErrorCode, HolderId, Objects, at, calling, done, make, now, poll, shown, waiting, worker,
+    ErrorCode, HolderId, ObjectCaller, Objects, at, calling, done, make, now, poll, shown, waiting, worker,
 };
 use crate::objects::ObjectLimits;
 
@@ -86,7 +86,7 @@ async fn what_takes_long_runs_elsewhere() {
         ("arrays/a/get", json!({})),
         ("arrays/a/set", json!({"value": all_numbers()})),
     ] {
-        let mut call = calling(&objects, path, &arguments, Caller::default());
+        let mut call = calling(&objects, path, &arguments, ObjectCaller::default());
         let full = objects.common().elsewhere.occupied().await;
         assert!(poll(&mut call).is_pending(), "{path}");
         drop(full);
@@ -124,7 +124,8 @@ async fn what_is_short_is_answered_at_once_however_large_the_object() {
         ("dicts/d/clear", json!({})),
         ("lists/l/clear", json!({})),
     ] {
-        now(&objects, path, &arguments, Caller::default()).unwrap_or_else(|error| panic!("{path}: {error}"));
+        now(&objects, path, &arguments, ObjectCaller::default())
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
     }
 }
 
@@ -133,13 +134,15 @@ async fn what_is_short_is_answered_at_once_however_large_the_object() {
 async fn an_operation_that_takes_long_is_atomic() {
     let objects = large().await;
     let full = objects.common().elsewhere.occupied().await;
-    let mut sort = waiting(&objects, "lists/l/sort", &json!({}), Caller::default());
-    let mut append = waiting(&objects, "lists/l/append", &json!({"object": "last"}), Caller::default());
-    let left = waiting(&objects, "lists/l/clear", &json!({}), Caller::default());
+    let mut sort = waiting(&objects, "lists/l/sort", &json!({}), ObjectCaller::default());
+    let mut append = waiting(&objects, "lists/l/append", &json!({"object": "last"}), ObjectCaller::default());
+    let left = waiting(&objects, "lists/l/clear", &json!({}), ObjectCaller::default());
     let mut length = waiting(&objects, "lists/l/__len__", &json!({}), worker(Some(1), "1:1"));
-    now(&objects, "dicts/d/get", &json!({"key": "k7"}), Caller::default()).expect("another object is free");
+    now(&objects, "dicts/d/get", &json!({"key": "k7"}), ObjectCaller::default())
+        .expect("another object is free");
     // Reading a large body waits for no operation.
-    let put = calling(&objects, "queues/q/put", &json!({"obj": "x".repeat(1 << 20)}), Caller::default());
+    let put =
+        calling(&objects, "queues/q/put", &json!({"obj": "x".repeat(1 << 20)}), ObjectCaller::default());
     put.await.expect("it is read meanwhile").taken();
     drop(left);
     objects.died(HolderId(1));
@@ -164,10 +167,10 @@ async fn an_operation_that_takes_long_is_atomic() {
 async fn who_does_not_look_for_the_answer_holds_up_nobody() {
     let objects = large().await;
     let full = objects.common().elsewhere.occupied().await;
-    let sort = waiting(&objects, "lists/l/sort", &json!({}), Caller::default());
+    let sort = waiting(&objects, "lists/l/sort", &json!({}), ObjectCaller::default());
     let append = waiting(&objects, "lists/l/append", &json!({"object": 1}), worker(Some(1), "1:1"));
     let count = waiting(&objects, "lists/l/count", &json!({"value": 1}), worker(Some(1), "1:1"));
-    let length = waiting(&objects, "lists/l/__len__", &json!({}), Caller::default());
+    let length = waiting(&objects, "lists/l/__len__", &json!({}), ObjectCaller::default());
     drop(full);
     assert_eq!(length.await.expect("the others are over").taken(), (MANY + 1).to_string());
     for (call, answer) in [(sort, "null"), (append, "null"), (count, "2")] {
@@ -181,7 +184,7 @@ async fn what_is_removed_meanwhile_is_gone_afterwards() {
     made(&objects, "lists/l", json!({"values": all_numbers()})).await;
     let before = objects.taken().1;
     let full = objects.common().elsewhere.occupied().await;
-    let sort = waiting(&objects, "lists/l/sort", &json!({}), Caller::default());
+    let sort = waiting(&objects, "lists/l/sort", &json!({}), ObjectCaller::default());
     objects.remove(&at("lists/l")).expect("it is there");
     assert_eq!(done(objects.summary(&at("lists/l"))).unwrap_err().code, ErrorCode::UnknownObject);
     make(&objects, "lists/l", &json!({}));
@@ -199,14 +202,20 @@ async fn arguments_that_wait_are_counted() {
     let objects = large().await;
     let before = objects.taken().1;
     let full = objects.common().elsewhere.occupied().await;
-    let sort = waiting(&objects, "lists/l/sort", &json!({}), Caller::default());
+    let sort = waiting(&objects, "lists/l/sort", &json!({}), ObjectCaller::default());
     let calls: Vec<_> = (0..10)
         .map(|_| {
-            waiting(&objects, "lists/l/append", &json!({"object": "x".repeat(50_000)}), Caller::default())
+            waiting(
+                &objects,
+                "lists/l/append",
+                &json!({"object": "x".repeat(50_000)}),
+                ObjectCaller::default(),
+            )
         })
         .collect();
     assert!(objects.taken().1 >= before + 10 * 50_000);
-    let large = waiting(&objects, "dicts/d/get", &json!({"key": "x".repeat(1 << 20)}), Caller::default());
+    let large =
+        waiting(&objects, "dicts/d/get", &json!({"key": "x".repeat(1 << 20)}), ObjectCaller::default());
     assert!(objects.taken().1 >= before + 10 * 50_000 + (1 << 20));
     drop((calls, large));
     while objects.taken().1 != before {
@@ -227,7 +236,7 @@ fn arguments_count_until_the_work_on_them_is_over() {
         let (release, gate) = std::sync::mpsc::channel::<()>();
         let only_thread = tokio::task::spawn_blocking(move || gate.recv());
         let text = "x".repeat(1 << 20);
-        let call = waiting(&objects, "dicts/d/get", &json!({"key": text}), Caller::default());
+        let call = waiting(&objects, "dicts/d/get", &json!({"key": text}), ObjectCaller::default());
         let (path, values) = (at("lists/l"), json!({"values": [text]}).to_string());
         let mut making = Box::pin(objects.make(&path, values.into()));
         assert!(making.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -259,19 +268,22 @@ async fn a_sort_takes_counted_memory() {
     let text = |number: usize| format!("{}{number}", "x".repeat(500_000));
     made(&objects, "lists/l", json!({"values": [text(3), text(1), text(2)]})).await;
     let taken = objects.taken();
-    calling(&objects, "lists/l/sort", &json!({}), Caller::default()).await.expect("there is room").taken();
+    calling(&objects, "lists/l/sort", &json!({}), ObjectCaller::default())
+        .await
+        .expect("there is room")
+        .taken();
     let sorted: Value = serde_json::from_slice(&objects.show(&at("lists/l")).await.unwrap()).unwrap();
     assert_eq!(sorted["values"], json!([text(1), text(2), text(3)]));
     let escaped = |number: usize| format!("\n{}", text(number));
     for list in [json!([escaped(2), escaped(1), escaped(4), escaped(3)]), json!([vec![1; 50_000], vec![0]])] {
-        now(&objects, "lists/l/clear", &json!({}), Caller::default()).expect("it is short");
-        let extend = calling(&objects, "lists/l/extend", &json!({"iterable": list}), Caller::default());
+        now(&objects, "lists/l/clear", &json!({}), ObjectCaller::default()).expect("it is short");
+        let extend = calling(&objects, "lists/l/extend", &json!({"iterable": list}), ObjectCaller::default());
         extend.await.expect("there is room").taken();
-        let sort = calling(&objects, "lists/l/sort", &json!({}), Caller::default());
+        let sort = calling(&objects, "lists/l/sort", &json!({}), ObjectCaller::default());
         assert_eq!(sort.await.unwrap_err().code, ErrorCode::Overloaded);
         let shown: Value = serde_json::from_slice(&objects.show(&at("lists/l")).await.unwrap()).unwrap();
         assert_eq!(shown["values"], list, "nothing was done");
     }
-    now(&objects, "lists/l/clear", &json!({}), Caller::default()).expect("it is short");
+    now(&objects, "lists/l/clear", &json!({}), ObjectCaller::default()).expect("it is short");
     assert!(objects.taken().1 < taken.1 / 100);
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Address, Call, Caller, Calling, ErrorCode, HolderId, Limit, ObjectError, ObjectLimits, Objects};
+use super::{
+    Address, Call, Calling, ErrorCode, HolderId, Limit, ObjectCaller, ObjectError, ObjectLimits, Objects,
+};
 
 fn objects() -> Objects {
     Objects::new(ObjectLimits {
@@ -43,11 +45,11 @@ fn make(objects: &Objects, path: &str, arguments: &Value) {
 }
 
 /// A thread of this process; none is a client over HTTP.
-fn worker(process: Option<u64>, thread: &str) -> Caller {
-    Caller { holder: process.map(HolderId), owner: Some(thread.into()) }
+fn worker(process: Option<u64>, thread: &str) -> ObjectCaller {
+    ObjectCaller { holder: process.map(HolderId), owner: Some(thread.into()) }
 }
 
-fn calling(objects: &Objects, path: &str, arguments: &Value, caller: Caller) -> Pin<Box<Calling>> {
+fn calling(objects: &Objects, path: &str, arguments: &Value, caller: ObjectCaller) -> Pin<Box<Calling>> {
     let (at_path, method) = path.rsplit_once('/').expect("a method");
     let call = Call {
         at: at(at_path),
@@ -65,7 +67,7 @@ fn poll(calling: &mut Pin<Box<Calling>>) -> Poll<Result<Value, ObjectError>> {
 }
 
 /// A call that needn't wait.
-fn now(objects: &Objects, path: &str, arguments: &Value, caller: Caller) -> Result<Value, ObjectError> {
+fn now(objects: &Objects, path: &str, arguments: &Value, caller: ObjectCaller) -> Result<Value, ObjectError> {
     match poll(&mut calling(objects, path, arguments, caller)) {
         Poll::Ready(result) => result,
         Poll::Pending => panic!("{path} waits"),
@@ -73,7 +75,7 @@ fn now(objects: &Objects, path: &str, arguments: &Value, caller: Caller) -> Resu
 }
 
 /// A call that waits.
-fn waiting(objects: &Objects, path: &str, arguments: &Value, caller: Caller) -> Pin<Box<Calling>> {
+fn waiting(objects: &Objects, path: &str, arguments: &Value, caller: ObjectCaller) -> Pin<Box<Calling>> {
     let mut calling = calling(objects, path, arguments, caller);
     assert!(poll(&mut calling).is_pending(), "{path} does not wait");
     calling
@@ -198,10 +200,10 @@ async fn a_notification_does_not_leave_with_who_had_it() {
     for how in ["withdrawn", "undone", "died", "drained"] {
         let objects = objects();
         make(&objects, "conditions/c", &json!({}));
-        let run = |method: &str, caller: Caller| {
+        let run = |method: &str, caller: ObjectCaller| {
             now(&objects, &format!("conditions/c/{method}"), &json!({}), caller).expect(method);
         };
-        let sleep = |caller: Caller| {
+        let sleep = |caller: ObjectCaller| {
             run("acquire", caller.clone());
             waiting(&objects, "conditions/c/wait", &json!({}), caller)
         };

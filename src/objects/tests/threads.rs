@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::{
-    Call, Caller, ErrorCode, ObjectError, Objects, at, calling, done, make, now, objects, shown, waiting,
-    worker,
+    Call, ErrorCode, ObjectCaller, ObjectError, Objects, at, calling, done, make, now, objects, shown,
+    waiting, worker,
 };
 use crate::objects::{Delivery, ObjectLimits};
 
@@ -68,7 +68,7 @@ fn the_last_bytes_are_given_once() {
             make(&objects, &format!("lists/l{number}"), &json!({}));
         }
         let could = at_once(|number| {
-            now(&objects, &format!("lists/l{number}/extend"), &items, Caller::default()).map(drop)
+            now(&objects, &format!("lists/l{number}/extend"), &items, ObjectCaller::default()).map(drop)
         });
         let taken = objects.taken().1;
         assert!(could == 1 && taken <= bytes_max, "{could} could, {taken} bytes are taken");
@@ -101,11 +101,12 @@ async fn a_lease_ends_on_time_when_its_callers_runtime_is_no_more() {
     let caller = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            now(&calling, "locks/l/acquire", &json!({"lease": 0.1}), Caller::default()).expect("it is free");
+            now(&calling, "locks/l/acquire", &json!({"lease": 0.1}), ObjectCaller::default())
+                .expect("it is free");
         });
     });
     caller.join().expect("it ends");
-    let next = waiting(&objects, "locks/l/acquire", &json!({}), Caller::default());
+    let next = waiting(&objects, "locks/l/acquire", &json!({}), ObjectCaller::default());
     timeout(BOUND, next).await.expect("the lease ends").expect("acquired").taken();
 }
 
@@ -120,7 +121,7 @@ fn hand_over(
         at: at(at_path),
         method: method.to_owned(),
         arguments: arguments.to_string().into(),
-        caller: Caller::default(),
+        caller: ObjectCaller::default(),
         max_wait: None,
     })
 }
