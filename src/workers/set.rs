@@ -156,6 +156,7 @@ impl WorkerSet {
         while let Some(key) = self.table.expired(self.now) {
             self.on_expired(key);
         }
+        self.table.checked(self.now);
     }
 
     /// When the workers need attention next.

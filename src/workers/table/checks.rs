@@ -18,26 +18,16 @@ impl<H> WorkerTable<H> {
     /// A worker to be checked now: its head is old, or it is idle and has not checked yet what its last task has left.
     /// It is not returned again for a while.
     pub fn take_check(&mut self, now: Instant) -> Option<WorkerKey> {
-        let is_due = |worker: &WorkerSlot<H>| self.check_at(worker).is_some_and(|at| at <= now);
-        let key = self.workers().find(|(_, worker)| is_due(worker)).map(|(key, _)| key)?;
+        let (checks_leftovers, patience) = (self.checks_leftovers, self.patience());
+        let is_due =
+            |worker: &WorkerSlot<H>| worker.check_at(checks_leftovers, patience).is_some_and(|at| at <= now);
+        let key = self.find_due(now, is_due)?;
         self.get_mut(key)?.next_look = now + LOOK_AGAIN;
         Some(key)
     }
 
-    fn check_at(&self, worker: &WorkerSlot<H>) -> Option<Instant> {
-        if self.checks_leftovers
-            && worker.unchecked
-            && worker.phase == Phase::Ready
-            && worker.flight.is_empty()
-        {
-            return Some(worker.head_since + LEFTOVERS_AFTER);
-        }
-        // One that leaves may stop in the middle of a large task.
-        if !matches!(worker.phase, Phase::Ready | Phase::Leaving) || worker.flight.is_empty() {
-            return None;
-        }
-        let patience = if self.idle.is_empty() { HEAD_UNREAD } else { HEAD_QUICK };
-        Some((worker.head_since + patience).max(worker.next_look))
+    fn patience(&self) -> Duration {
+        if self.idle.is_empty() { HEAD_UNREAD } else { HEAD_QUICK }
     }
 
     /// Whether a worker is idle and was not asked since its last task to check what that has left; it is now.
@@ -56,7 +46,7 @@ impl<H> WorkerTable<H> {
     /// A worker whose head has run for longer than it may.
     pub fn overrun(&self, now: Instant) -> Option<WorkerKey> {
         let is_over = |worker: &WorkerSlot<H>| worker.overrun_at().is_some_and(|at| at <= now);
-        self.workers().find(|(_, worker)| is_over(worker)).map(|(key, _)| key)
+        self.find_due(now, is_over)
     }
 
     /// Its head is checked again then.
@@ -64,32 +54,37 @@ impl<H> WorkerTable<H> {
         if let Some(worker) = self.get_mut(key) {
             worker.overrun_from = Some(at);
         }
+        self.note_due(key);
     }
 
     /// A worker that did not become ready, or did not answer a ping, in time.
     pub fn expired(&self, now: Instant) -> Option<WorkerKey> {
         let is_expired = |worker: &WorkerSlot<H>| worker.deadline().is_some_and(|at| at <= now);
-        self.workers().find(|(_, worker)| is_expired(worker)).map(|(key, _)| key)
-    }
-
-    /// When the next of these checks is due.
-    pub fn next_check(&self) -> Option<Instant> {
-        let of = |worker: &WorkerSlot<H>| {
-            [self.check_at(worker), worker.deadline(), worker.overrun_at()].into_iter().flatten().min()
-        };
-        self.slots.iter().flatten().filter_map(of).min()
+        self.find_due(now, is_expired)
     }
 }
 
 impl<H> WorkerSlot<H> {
+    /// When it is to be checked, if heads are given so long.
+    pub(super) fn check_at(&self, checks_leftovers: bool, patience: Duration) -> Option<Instant> {
+        if checks_leftovers && self.unchecked && self.phase == Phase::Ready && self.flight.is_empty() {
+            return Some(self.head_since + LEFTOVERS_AFTER);
+        }
+        // One that leaves may stop in the middle of a large task.
+        if !matches!(self.phase, Phase::Ready | Phase::Leaving) || self.flight.is_empty() {
+            return None;
+        }
+        Some((self.head_since + patience).max(self.next_look))
+    }
+
     /// When the head's time is over.
-    fn overrun_at(&self) -> Option<Instant> {
+    pub(super) fn overrun_at(&self) -> Option<Instant> {
         let max = self.flight.front()?.record.terms.run_timeout?;
         let is_killed = matches!(self.phase, Phase::Ending);
         (!is_killed).then(|| self.overrun_from.unwrap_or(self.head_since + max))
     }
 
-    fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         match self.phase {
             Phase::Starting(at) | Phase::Silent(at) => Some(at),
             Phase::Ready | Phase::Spare | Phase::Leaving | Phase::Ending => None,

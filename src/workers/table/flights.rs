@@ -27,6 +27,9 @@ impl<H> WorkerTable<H> {
     }
 
     fn shortest_flight(&self, task: &Task, now: Instant, expected_max: Duration) -> Option<WorkerKey> {
+        if self.idle.len() == self.ready() {
+            return None;
+        }
         let expected = task.expected().filter(|_| task.fits_packet())?;
         let fits = |worker: &WorkerSlot<H>| {
             let total = worker.expected.map(|flight| flight + expected);
@@ -40,7 +43,11 @@ impl<H> WorkerTable<H> {
 
     /// Adds a task to the flight of the worker that was chosen for it.
     pub fn place(&mut self, key: WorkerKey, task: Task, now: Instant) {
-        self.idle.retain(|idle| *idle != key);
+        if self.idle.last() == Some(&key) {
+            self.idle.pop();
+        } else {
+            self.idle.retain(|idle| *idle != key);
+        }
         let Some(worker) = self.slots.get_mut(key.slot).and_then(Option::as_mut) else { return };
         if worker.flight.is_empty() {
             worker.head_since = now;
@@ -52,6 +59,7 @@ impl<H> WorkerTable<H> {
         let expected = if task.fits_packet() { task.expected() } else { None };
         worker.expected = worker.expected.zip(expected).map(|(flight, task)| flight + task);
         worker.flight.push_back(task);
+        self.note_due(key);
     }
 
     /// Takes the newest task of a flight away again: it could not be written.
@@ -64,6 +72,7 @@ impl<H> WorkerTable<H> {
             self.waiting.sub(&task);
         }
         self.list_if_idle(key);
+        self.note_due(key);
         Some(task)
     }
 
@@ -84,6 +93,7 @@ impl<H> WorkerTable<H> {
         worker.unchecked = true;
         worker.update_expected();
         self.list_if_idle(key);
+        self.note_due(key);
         Some(task)
     }
 
@@ -104,6 +114,7 @@ impl<H> WorkerTable<H> {
         worker.flight.iter().skip(1).for_each(|task| self.waiting.add(task));
         worker.update_expected();
         self.list_if_idle(key);
+        self.note_due(key);
         (taken, head)
     }
 

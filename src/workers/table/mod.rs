@@ -3,6 +3,7 @@
 //! A flight's front is its head: the only task that can have started. Those behind it lie in the worker's pipe.
 
 mod checks;
+mod due;
 mod flights;
 mod priorities;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::scheduler::Task;
+use due::Due;
 use priorities::PriorityCounts;
 
 /// A worker: its slot, and a number that no other worker of the pool ever has.
@@ -72,6 +74,7 @@ pub(crate) struct WorkerTable<H> {
     waiting: PriorityCounts,
     /// Whether workers check what tasks have left.
     checks_leftovers: bool,
+    due: Due,
 }
 
 impl Phase {
@@ -100,6 +103,7 @@ impl<H> WorkerTable<H> {
             phases: [0; Phase::COUNT],
             waiting: PriorityCounts::default(),
             checks_leftovers,
+            due: Due::default(),
         }
     }
 
@@ -126,7 +130,9 @@ impl<H> WorkerTable<H> {
             self.slots.len() - 1
         });
         self.slots[slot] = Some(worker);
-        WorkerKey { slot, birth: self.births }
+        let key = WorkerKey { slot, birth: self.births };
+        self.note_due(key);
+        key
     }
 
     /// Removes a worker; its tasks come back, head first.
@@ -236,6 +242,7 @@ impl<H> WorkerTable<H> {
         let before = std::mem::replace(&mut worker.phase, phase);
         self.phases[before.index()] -= 1;
         self.phases[phase.index()] += 1;
+        self.note_due(key);
         Some(())
     }
 

@@ -251,3 +251,45 @@ fn what_waits_behind_heads_is_known_by_its_priority() {
     bench.table.remove(keys[0]).unwrap();
     assert_eq!(bench.table.waiting_below(1), []);
 }
+
+#[test]
+fn a_task_that_comes_and_goes_leaves_a_bound_and_no_search() {
+    let (mut bench, _) = Bench::with_workers(2);
+    bench.table.checked(bench.now + Duration::from_secs(9));
+    assert_eq!(bench.table.next_check(), None, "both have become ready");
+    let task = bench.task(&function(None), 8);
+    let sequence = task.sequence;
+    let key = bench.place(task).expect("it is idle");
+    let quick = bench.now + HEAD_QUICK;
+    assert_eq!(bench.table.next_check(), Some(quick), "the other one idles");
+    assert!(bench.table.answered(key, sequence, bench.now).is_some());
+    bench.table.checked(bench.now + HEAD_QUICK / 2);
+    assert_eq!(bench.table.next_check(), Some(quick), "nothing was due: it is not made exact");
+    bench.table.checked(quick);
+    assert_eq!(bench.table.next_check(), None);
+}
+
+#[test]
+fn the_next_head_has_a_time_of_its_own() {
+    let (mut bench, _) = Bench::with_workers(1);
+    let quick = function(Some(QUICK));
+    let first = bench.task(&quick, 8);
+    let mut second = bench.task(&quick, 8);
+    let (sequence, timeout) = (first.sequence, Duration::from_millis(1));
+    let terms = crate::jobs::Terms { run_timeout: Some(timeout), ..crate::jobs::Terms::default() };
+    let mut info = example().info;
+    info.terms = terms;
+    second.record = JobHandle::new(info);
+    let key = bench.place(first).expect("it is idle");
+    assert_eq!(bench.place(second).expect("behind the first"), key);
+    bench.table.checked(bench.now + HEAD_UNREAD);
+    assert_eq!(bench.table.overrun(bench.now + HEAD_UNREAD), None, "it is not the head yet");
+    let later = bench.now + HEAD_UNREAD;
+    assert_eq!(bench.table.take_check(later), Some(key), "the first head is old");
+    bench.table.checked(later);
+    assert!(bench.table.next_check().is_some_and(|at| at > later + timeout), "looked at just now");
+    assert!(bench.table.answered(key, sequence, later).is_some());
+    assert!(bench.table.next_check().is_some_and(|at| at <= later + timeout));
+    assert_eq!(bench.table.overrun(later), None);
+    assert_eq!(bench.table.overrun(later + timeout), Some(key));
+}
