@@ -1,5 +1,6 @@
 //! What every operation of the document has, and what generators choke on.
 
+use forkpool::api::Code;
 use serde_json::Value;
 
 use super::drift::document;
@@ -133,4 +134,34 @@ fn outcomes_are_told_where_they_are_answered() {
     ] {
         assert!(of_result.as_str().is_some_and(|text| text.contains(code)), "{code}: {of_result}");
     }
+}
+
+/// Every description and summary below.
+fn texts(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            let said = ["description", "summary"].into_iter().filter_map(|name| members.get(name)?.as_str());
+            found.extend(said.map(str::to_owned));
+            members.values().for_each(|member| texts(member, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn the_codes_that_it_names_are_the_tables() {
+    let mut said = Vec::new();
+    texts(&document(), &mut said);
+    let mut named = 0;
+    for text in &said {
+        for word in text.split('`').skip(1).step_by(2) {
+            let is_spelt_so = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+            if is_spelt_so && word.trim_start_matches('-').contains('-') && !word.starts_with('-') {
+                assert!(Code::ALL.iter().any(|code| code.as_str() == word), "no code {word}: {text}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 100, "{named}");
 }
