@@ -128,6 +128,7 @@ async fn run(config: Config) -> io::Result<()> {
         idle_timeout: config.limits.idle_timeout,
         write_stall_timeout: config.limits.write_stall_timeout,
         grace: stop::LAST_ANSWERS,
+        answers: service.answers().clone(),
         asks_after: http::asks_after,
     };
     let routes = http::guarded(http::router(Arc::clone(&app)), http::AccessPolicy::of(&config), &app);

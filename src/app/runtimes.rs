@@ -184,6 +184,7 @@ impl Loaded {
         let rules = Rules {
             alive_max: limits.processes_max,
             ended_max: limits.ended_processes_max,
+            ended_bytes_max: limits.finished_bytes_max,
             ended_ttl: limits.process_ttl,
             output_bytes_max: limits.log_bytes_max,
             output_to_stderr: config.worker_output == WorkerOutput::Stderr,
@@ -191,7 +192,7 @@ impl Loaded {
         };
         let calls = Calls::new(service.objects().clone(), limits.result_bytes_max);
         let sources = self.0.iter().map(|loaded| (loaded.runtime, loaded.spawner.clone()));
-        let processes = Processes::new(rules, calls.clone(), sources.collect());
+        let processes = Processes::new(rules, calls.clone(), service.answers().clone(), sources.collect());
         let spawners = self
             .0
             .into_iter()
@@ -205,6 +206,7 @@ impl Loaded {
             start_timeout: config.limits.start_timeout,
             result_bytes_max: config.limits.result_bytes_max,
             log_bytes_max: config.limits.log_bytes_max,
+            answers: service.answers().clone(),
             output_to_stderr: config.worker_output == WorkerOutput::Stderr,
         };
         let pools = Pools::new(context, spawners.collect());

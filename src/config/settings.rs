@@ -163,11 +163,19 @@ settings! {
         /// Bytes of their arguments, and of the bodies being read; beyond: 503
         queue_bytes as queue_bytes_max: Store = "1GiB";
 
+        /// Bytes of answers that nobody has taken yet: values of running jobs, records of streams, what is being
+        /// written; beyond: 503
+        answer_bytes as answer_bytes_max: Store = "1GiB" {
+            more: "Streams and running maps wait then until clients have read"
+        };
+
         /// Finished jobs kept; beyond, the oldest expire early
         finished_jobs as finished_jobs_max: Count<1, 100_000_000> = "1000000";
 
         /// Bytes of them: values, logs, and what else they take; beyond, the oldest expire early
-        finished_bytes as finished_bytes_max: Store = "1GiB";
+        finished_bytes as finished_bytes_max: Store = "1GiB" {
+            more: "As much again of the output of Processes that have ended"
+        };
 
         /// Worker processes of all pools, those made at start included; a pool that would have more: 503
         pool_workers as pool_workers_max: Count<1, 100_000> = "4096";

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::FromRef;
 use axum::response::{IntoResponse, Response};
 
@@ -22,6 +22,9 @@ impl FromRef<Arc<App>> for BodyRules {
         Self { stall_timeout: app.limits().body_stall_timeout, depth_max: app.limits().depth_max }
     }
 }
+
+/// Answers of fewer bytes are given whatever else is held: the kernel takes them, whether they are read or not.
+const SMALL_BYTES: u64 = 64 << 10;
 
 /// What a handler returns.
 pub type Handled = Result<Response, Problem>;
@@ -69,7 +72,10 @@ impl App {
             Err(refusal) => refusal.replay(limits),
         });
         let mut response = match answer {
-            Ok(answer) => render(answer, &self.base_url, raw),
+            Ok(answer) => match self.rendered(answer, raw) {
+                Ok(response) => response,
+                Err(overloaded) => return overloaded.into_response(),
+            },
             Err(refusal) => Problem::from(refusal).into_response(),
         };
         if let Some(replay) = replay {
@@ -81,8 +87,23 @@ impl App {
     /// What a submission with this key was answered before, if it was.
     pub async fn recall(&self, key: &IdempotencyKey) -> Option<Response> {
         match self.service.recall(key).await {
-            Ok(answer) => answer.map(|answer| render(answer, &self.base_url, Raw::No)),
+            Ok(answer) => {
+                answer.map(|answer| render(answer, &self.base_url, Raw::No, self.service.answers()))
+            }
             Err(refusal) => Some(Problem::from(refusal).into_response()),
+        }
+    }
+
+    fn rendered(&self, answer: Answer, raw: Raw) -> Handled {
+        let answers = self.service.answers();
+        let is_repeatable = answer.is_repeatable();
+        let room = answers.admit();
+        let response = render(answer, &self.base_url, raw, answers);
+        let is_small = response.body().size_hint().upper().is_some_and(|bytes| bytes < SMALL_BYTES);
+        match room {
+            // It is asked for again once others have read theirs.
+            Err(overloaded) if is_repeatable && !is_small => Err(Problem::overloaded(&overloaded)),
+            Ok(()) | Err(_) => Ok(response),
         }
     }
 
@@ -96,7 +117,7 @@ impl App {
 
 /// The bytes of an answer that is wanted as they are.
 async fn decoded(answer: &Answer) -> Raw {
-    let text = if let Answer::Ended(Ended { outcome: Outcome::Value(Value { pieces }), .. }) = answer
+    let text = if let Answer::Ended(Ended { outcome: Outcome::Value(Value { pieces, .. }), .. }) = answer
         && let [text] = pieces.as_slice()
     {
         text.clone()

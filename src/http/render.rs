@@ -13,20 +13,20 @@ use super::edge::ndjson::{Lines, NDJSON};
 use super::edge::object_body::{delivered, json_text, page_text};
 use super::edge::problem::Problem;
 use super::edge::sse::{EVENT_STREAM, events_body};
-use super::edge::value_body::{Raw, value_response};
+use super::edge::value_body::{Raw, body_of, value_response};
 use crate::api::{
     Cancelled, FunctionInfo, FunctionList, Job, JobList, PoolInfo, PoolList, ProcessInfo, ProcessList,
     WorkerInfo, WorkerList,
 };
-use crate::jobs::{FailureCode, Outcome};
+use crate::jobs::{AnswerBytes, FailureCode, Outcome};
 use crate::schema::with_large_integers;
 use crate::service::{Answer, Ended, JobPage, Printed};
 
-/// An answer as its client reads it. `base_url`: what links begin with; `raw`: whether a bytes value is
-/// wanted as it is.
-pub(super) fn render(answer: Answer, base_url: &str, raw: Raw) -> Response {
+/// An answer as its client reads it. `base_url`: what links begin with; `raw`: whether a bytes value is wanted as it
+/// is; `answers`: where it counts until its client has taken it.
+pub(super) fn render(answer: Answer, base_url: &str, raw: Raw, answers: &AnswerBytes) -> Response {
     match answer {
-        Answer::Ended(ended) => outcome(ended, raw),
+        Answer::Ended(ended) => outcome(ended, raw, answers),
         Answer::Accepted(job) => {
             let id = job.record.id;
             let mut response = json(&Job::of(&job, base_url));
@@ -43,7 +43,7 @@ pub(super) fn render(answer: Answer, base_url: &str, raw: Raw) -> Response {
         Answer::Cancelled(cancelled) => json(&Cancelled { cancelled }),
         Answer::Done => StatusCode::NO_CONTENT.into_response(),
         Answer::Ready => "ok\n".into_response(),
-        Answer::Printed(printed) => output(printed),
+        Answer::Printed(printed) => output(printed, answers),
         Answer::Following(follower) => {
             let id = id_value(follower.record().id);
             let mut response = Response::new(events_body(*follower, base_url));
@@ -83,14 +83,14 @@ pub(super) fn render(answer: Answer, base_url: &str, raw: Raw) -> Response {
             let items = page.items.iter().map(|single| ProcessInfo::of(single)).collect();
             json(&ProcessList { items, next_cursor: page.next.map(|id| id.to_string()) })
         }
-        Answer::Object(text) => json_text(text),
+        Answer::Object(text) => json_text(text, answers),
         Answer::ObjectMade { at, shown } => {
-            let mut response = json_text(shown);
+            let mut response = json_text(shown, answers);
             locate(&mut response, base_url, format_args!("/v1/{at}"));
             response
         }
-        Answer::Objects(page) => json_text(page_text(&page)),
-        Answer::Delivered(answer) => delivered(answer, raw),
+        Answer::Objects(page) => json_text(page_text(&page), answers),
+        Answer::Delivered(answer) => delivered(answer, raw, answers),
     }
 }
 
@@ -119,11 +119,11 @@ fn with_schemas(shown: &impl Serialize) -> Response {
 }
 
 /// A job's outcome: the bare value, or a problem.
-fn outcome(ended: Ended, raw: Raw) -> Response {
+fn outcome(ended: Ended, raw: Raw, answers: &AnswerBytes) -> Response {
     let Ended { record, outcome } = ended;
     match outcome {
         Outcome::Value(value) => {
-            let mut response = value_response(value, raw);
+            let mut response = value_response(value, raw, answers);
             response.headers_mut().insert(JOB_HEADER, id_value(record.id));
             response
         }
@@ -134,13 +134,15 @@ fn outcome(ended: Ended, raw: Raw) -> Response {
     }
 }
 
-fn output(printed: Printed) -> Response {
+fn output(printed: Printed, answers: &AnswerBytes) -> Response {
     let Printed { who, bytes, cut } = printed;
-    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    let mut text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     if cut {
         text.push_str("\n[cut: the ");
         text.push_str(who);
         text.push_str(" wrote more]\n");
     }
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+    let body = body_of(vec![text.into()], answers);
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response()
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::Notify;
+
 /// The bound.
 #[derive(Debug, Clone)]
 pub struct Admission(Arc<Counts>);
@@ -13,6 +15,9 @@ struct Counts {
     bytes: AtomicUsize,
     jobs_max: usize,
     bytes_max: usize,
+    /// Streams that wait for room, and what tells them that there is some.
+    waiting: AtomicUsize,
+    freed: Notify,
 }
 
 /// Bytes on their way into the queue; given back at drop.
@@ -35,13 +40,43 @@ pub enum Overloaded {
     /// Too many bytes.
     #[error("the bodies that are being read or wait in the queue would exceed {0} bytes (--queue-bytes)")]
     Bytes(usize),
+    /// Too many bytes of answers wait to be taken.
+    #[error(
+        "{0} bytes of answers or more are held that nobody has taken, the most allowed (--answer-bytes); read them"
+    )]
+    Answers(usize),
 }
 
 impl Admission {
     /// At most so many jobs and bytes of arguments.
     pub fn new(jobs_max: usize, bytes_max: usize) -> Self {
-        let counts = Counts { jobs: AtomicUsize::new(0), bytes: AtomicUsize::new(0), jobs_max, bytes_max };
-        Self(Arc::new(counts))
+        Self(Arc::new(Counts {
+            jobs: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            jobs_max,
+            bytes_max,
+            waiting: AtomicUsize::new(0),
+            freed: Notify::new(),
+        }))
+    }
+
+    /// Whether there is room for bytes.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn has_room(&self) -> Result<(), Overloaded> {
+        let Counts { bytes, bytes_max, .. } = &*self.0;
+        if bytes.load(Ordering::Relaxed) < *bytes_max { Ok(()) } else { Err(Overloaded::Bytes(*bytes_max)) }
+    }
+
+    /// So many bytes more are in the queue, whatever the room.
+    pub fn add(&self, bytes: usize) {
+        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// So many fewer.
+    pub fn sub(&self, bytes: usize) {
+        self.0.release(bytes);
     }
 
     /// Begins a job whose bytes are yet to come.
@@ -55,7 +90,53 @@ impl Admission {
     }
 }
 
+impl Counts {
+    fn release(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if bytes > 0 && self.waiting.load(Ordering::Relaxed) > 0 {
+            self.freed.notify_waiters();
+        }
+    }
+}
+
 impl Reservation {
+    /// Bytes that it has room for.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Has room for so many bytes in all, and no more.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let less = self.bytes.saturating_sub(bytes);
+        self.bytes -= less;
+        self.counts.release(less);
+    }
+
+    /// Waits until there is room for so many bytes in all.
+    ///
+    /// # Errors
+    /// There will never be.
+    pub async fn wait_to_grow(&mut self, bytes: usize) -> Result<(), Overloaded> {
+        let bytes_max = self.counts.bytes_max;
+        if bytes > bytes_max {
+            return Err(Overloaded::Bytes(bytes_max));
+        }
+        let counts = Arc::clone(&self.counts);
+        let _waiting = Waiting::of(&counts);
+        loop {
+            let freed = counts.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            let more = bytes.saturating_sub(self.bytes);
+            let grown = |total: usize| total.checked_add(more).filter(|total| *total <= bytes_max);
+            if counts.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok() {
+                self.bytes += more;
+                return Ok(());
+            }
+            freed.await;
+        }
+    }
+
     /// Takes room for so many bytes in all, if it doesn't have it yet.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), Overloaded> {
         let more = bytes.saturating_sub(self.bytes);
@@ -76,7 +157,23 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.counts.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.counts.release(self.bytes);
+    }
+}
+
+/// Somebody waits for room, until this is dropped.
+struct Waiting<'a>(&'a Counts);
+
+impl<'a> Waiting<'a> {
+    fn of(counts: &'a Counts) -> Self {
+        counts.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(counts)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

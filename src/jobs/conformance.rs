@@ -84,7 +84,7 @@ pub(super) async fn accepted(store: &dyn Store, spec: JobSpec) -> Arc<JobHandle>
 }
 
 fn value(bytes: usize) -> Outcome {
-    Outcome::Value(Value { pieces: vec![Bytes::from(vec![b'1'; bytes])] })
+    Outcome::Value(Value::from(vec![Bytes::from(vec![b'1'; bytes])]))
 }
 
 async fn end(store: &dyn Store, handle: &Arc<JobHandle>, outcome: Outcome) -> Ending {

@@ -8,6 +8,7 @@ use std::time::{Instant, SystemTime};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::held_bytes::{AnswerBytes, HeldBytes, Share};
 use super::outcome::Outcome;
 use super::output::KeptOutput;
 use super::spec::JobInfo;
@@ -35,6 +36,8 @@ pub(super) struct Live {
     pub seen_done: u64,
     pub looked_at: Option<Instant>,
     pub output: KeptOutput,
+    /// What the output costs while the job runs.
+    output_held: Option<HeldBytes>,
 }
 
 /// A job at one moment.
@@ -67,7 +70,14 @@ impl JobHandle {
         Arc::new(Self {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             info,
-            live: Mutex::new(Live { state, expires_at, seen_done: 0, looked_at: None, output }),
+            live: Mutex::new(Live {
+                state,
+                expires_at,
+                seen_done: 0,
+                looked_at: None,
+                output,
+                output_held: None,
+            }),
             changed: Notify::new(),
             followers: AtomicUsize::new(0),
         })
@@ -91,6 +101,7 @@ impl JobHandle {
             let change = live.state.apply(JobEvent::Ended(outcome), ending.at);
             if change == Change::End {
                 live.expires_at = ending.expires_at;
+                live.output_held = None;
             }
             change
         };
@@ -127,12 +138,16 @@ impl JobHandle {
     }
 
     /// Its tasks printed something; so many bytes are kept in all. How many more are kept of a job that has ended.
-    pub fn append_log(&self, output: &[u8], bytes_max: usize) -> usize {
+    pub fn append_log(&self, output: &[u8], bytes_max: usize, answers: &AnswerBytes) -> usize {
         let mut live = self.live.lock();
         let before = live.output.bytes().len();
         live.output.append(output, bytes_max);
-        let more = live.output.bytes().len().saturating_sub(before);
+        let kept = live.output.bytes().len();
+        let more = kept.saturating_sub(before);
         let has_ended = live.state.outcome.is_some();
+        if !has_ended {
+            live.output_held.get_or_insert_with(|| answers.hold(Share::Gathered, 0)).set(kept);
+        }
         drop(live);
         self.tell(Change::Step);
         if has_ended { more } else { 0 }

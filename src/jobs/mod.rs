@@ -2,7 +2,7 @@
 //!
 //! A job is what was asked for ([`spec`], [`terms`]), how far it is ([`state`], [`outcome`]) and, in this process, who
 //! waits for it ([`handle`], [`follow`]). [`store`] says what keeps jobs, [`memory`] does; [`admission`] bounds what is
-//! accepted, [`retention`] what is kept.
+//! accepted, [`held_bytes`] what waits to be taken, [`retention`] what is kept.
 //!
 //! Invariant: nothing here runs anything or speaks HTTP; a job ends exactly once, and whoever waits for it is told
 //! then, not before its end is kept.
@@ -13,6 +13,7 @@ mod conformance;
 mod expired_ids;
 mod follow;
 mod handle;
+mod held_bytes;
 mod id;
 mod idempotency_keys;
 mod memory;
@@ -28,6 +29,7 @@ mod terms;
 pub use admission::{Admission, Overloaded, Permit, Reservation};
 pub use follow::{Following, Moment};
 pub use handle::{Ending, JobHandle, Snapshot};
+pub use held_bytes::{AnswerBytes, COUNTED_BYTES_MIN, HeldBytes, Room, Share, Writing};
 pub use id::JobId;
 pub use idempotency_keys::{
     Answer, Claim, ClaimGuard, Fingerprint, IdempotencyKey, JobClaim, KeyBounds, Keys, KeysFull, Pending,

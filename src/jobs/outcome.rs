@@ -1,11 +1,13 @@
 //! How a job ends: with a value, or with a failure that says why.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::held_bytes::HeldBytes;
 use super::spec::text;
 
 /// How a job ended.
@@ -32,6 +34,14 @@ impl Outcome {
 pub struct Value {
     /// The pieces.
     pub pieces: Vec<Bytes>,
+    /// Its bytes, as long as they are held for a client alone.
+    pub held: Option<Arc<HeldBytes>>,
+}
+
+impl From<Vec<Bytes>> for Value {
+    fn from(pieces: Vec<Bytes>) -> Self {
+        Self { pieces, held: None }
+    }
 }
 
 impl Value {
@@ -63,7 +73,7 @@ impl Serialize for Value {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Ok(Self { pieces: vec![text::deserialize(from)?] })
+        Ok(Self::from(vec![text::deserialize(from)?]))
     }
 }
 

@@ -163,7 +163,7 @@ mod tests {
     use crate::jobs::{Failure, Value};
 
     fn event() -> impl Strategy<Value = JobEvent> {
-        let value = || Outcome::Value(Value { pieces: vec![Bytes::from_static(b"[1]")] });
+        let value = || Outcome::Value(Value::from(vec![Bytes::from_static(b"[1]")]));
         let failed = |code| Outcome::Failure(Box::new(Failure::new(code, "why")));
         prop_oneof![
             3 => Just(JobEvent::Started),

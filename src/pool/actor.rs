@@ -49,7 +49,8 @@ impl Actor {
         let store = Arc::clone(&spec.store);
         let (now, reporter) = (Instant::now(), inbox.reporter());
         let waker = Waker::from(Arc::new(inbox));
-        let scheduler = Scheduler::new(Arc::clone(&spec.pool), waker, spec.result_bytes_max);
+        let scheduler =
+            Scheduler::new(Arc::clone(&spec.pool), waker, spec.result_bytes_max, spec.answers.clone());
         let workers = WorkerSet::new(spec, reporter, now);
         let ends = JoinSet::new();
         Self { life: Life::Open, scheduler, workers, store, ends, health, now, ending: None }

@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 
 use super::handle::{Pool, PoolSpec};
 use crate::catalog::Catalog;
-use crate::jobs::Store;
+use crate::jobs::{AnswerBytes, Store};
 use crate::object_server::Calls;
 use crate::process::{Initializer, Preload, Spawner};
 use crate::runtime::Runtime;
@@ -36,6 +36,8 @@ pub struct PoolContext {
     pub result_bytes_max: usize,
     /// Output kept per job, in bytes.
     pub log_bytes_max: usize,
+    /// What is held of answers that nobody has taken.
+    pub answers: AnswerBytes,
     /// Whether output goes to the server's standard error too.
     pub output_to_stderr: bool,
 }
@@ -212,6 +214,7 @@ impl Pools {
                 start_timeout,
                 result_bytes_max: context.result_bytes_max,
                 log_bytes_max: context.log_bytes_max,
+                answers: context.answers.clone(),
                 output_to_stderr: context.output_to_stderr,
             },
         });

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 
+use crate::jobs::{Admission, AnswerBytes, Room, Share};
 use crate::scheduler::ItemSink;
 
 /// Where the records of a stream go.
@@ -19,9 +20,16 @@ pub struct Sink {
     pub held: Arc<ByteGauge>,
 }
 
+impl Sink {
+    /// What a record costs until its client has taken it, in bytes.
+    pub fn cost(record: &Bytes) -> usize {
+        record.len() + RECORD_BYTES
+    }
+}
+
 impl ItemSink for Sink {
     fn send(&self, index: u64, record: Bytes) {
-        self.held.add(record.len());
+        self.held.add(Sink::cost(&record));
         // That a client has left is found by those who write to it.
         let _ = self.records.send((index, record));
     }
@@ -43,31 +51,82 @@ impl ItemSink for Sink {
     }
 }
 
+/// What a record costs besides its text, approximately.
+const RECORD_BYTES: usize = 64;
 /// Above so many bytes at one end of a stream, nothing more is taken at the other.
 const GAUGE_BYTES_MAX: usize = 4 << 20;
 
 /// Bytes that are buffered at one end of a stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ByteGauge {
     bytes: AtomicUsize,
+    limit: Limit,
     freed: Notify,
     /// One more than the index of the record that those buffered wait for; 0: they wait for none.
     awaited: AtomicU64,
 }
 
+/// Where the bytes of all streams count together.
+#[derive(Debug)]
+enum Limit {
+    /// Arguments that have been counted already.
+    Counted,
+    /// `--queue-bytes`.
+    Queue(Admission),
+    /// `--answer-bytes`.
+    Answers(AnswerBytes),
+}
+
+impl Limit {
+    fn add(&self, bytes: usize) {
+        match self {
+            Self::Counted => {}
+            Self::Queue(admission) => admission.add(bytes),
+            Self::Answers(answers) => answers.add(Share::Untaken, bytes),
+        }
+    }
+
+    fn sub(&self, bytes: usize) {
+        match self {
+            Self::Counted => {}
+            Self::Queue(admission) => admission.sub(bytes),
+            Self::Answers(answers) => answers.sub(Share::Untaken, bytes),
+        }
+    }
+
+    fn room(&self) -> Room {
+        match self {
+            Self::Answers(answers) => answers.room(),
+            Self::Counted | Self::Queue(_) => Room::Free,
+        }
+    }
+}
+
 impl ByteGauge {
-    /// None yet.
-    pub fn new() -> Arc<Self> {
-        Arc::default()
+    /// Of items that count nowhere else; `None`: they are counted already.
+    pub fn of_items(admission: Option<Admission>) -> Arc<Self> {
+        Self::counted_by(admission.map_or(Limit::Counted, Limit::Queue))
+    }
+
+    /// Of records.
+    pub fn of_records(answers: AnswerBytes) -> Arc<Self> {
+        Self::counted_by(Limit::Answers(answers))
+    }
+
+    fn counted_by(limit: Limit) -> Arc<Self> {
+        let (bytes, awaited) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Arc::new(Self { bytes, limit, freed: Notify::new(), awaited })
     }
 
     /// More.
     pub fn add(&self, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.limit.add(bytes);
     }
 
     /// Less; `true` if it is below the limit again.
     pub fn sub(&self, bytes: usize) -> bool {
+        self.limit.sub(bytes);
         let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         let freed = before > GAUGE_BYTES_MAX && before - bytes <= GAUGE_BYTES_MAX;
         if freed {
@@ -76,16 +135,16 @@ impl ByteGauge {
         freed
     }
 
-    /// Whether it is over the limit.
+    /// Whether it is over the limit, or all streams together are.
     pub fn is_over_limit(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) > GAUGE_BYTES_MAX
+        self.bytes.load(Ordering::Relaxed) > GAUGE_BYTES_MAX || self.limit.room() == Room::Full
     }
 
     /// What is buffered can't be taken before the record of this item; `true` if that item must be let through now.
     pub fn wait_for(&self, item: Option<u64>) -> bool {
         let awaited = item.map_or(0, |item| item + 1);
         let before = self.awaited.swap(awaited, Ordering::Relaxed);
-        awaited != 0 && awaited != before && self.is_over_limit()
+        awaited != 0 && awaited != before && (self.is_over_limit() || self.limit.room() != Room::Free)
     }
 
     /// The item that all wait for.
@@ -98,5 +157,11 @@ impl ByteGauge {
         while self.is_over_limit() {
             self.freed.notified().await;
         }
+    }
+}
+
+impl Drop for ByteGauge {
+    fn drop(&mut self) {
+        self.limit.sub(*self.bytes.get_mut());
     }
 }

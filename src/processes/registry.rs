@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::single::{ProcessId, Single};
-use crate::jobs::RetentionTable;
+use crate::jobs::{AnswerBytes, RetentionTable};
 use crate::object_server::Calls;
 use crate::process::Spawner;
 use crate::runtime::Runtime;
@@ -25,6 +25,8 @@ pub struct Rules {
     pub alive_max: usize,
     /// Ended ones that are remembered, at most.
     pub ended_max: usize,
+    /// Bytes of their output, at most.
+    pub ended_bytes_max: usize,
     /// How long those are.
     pub ended_ttl: Duration,
     /// Output kept of each, in bytes.
@@ -66,8 +68,8 @@ impl State {
             self.by_id.remove(&single.id);
             return;
         }
-        self.ended.keep(single.id, now + rules.ended_ttl, 0, true);
-        while let Some(oldest) = self.ended.pop_excess(rules.ended_max, usize::MAX) {
+        self.ended.keep(single.id, now + rules.ended_ttl, single.output_bytes(), true);
+        while let Some(oldest) = self.ended.pop_excess(rules.ended_max, rules.ended_bytes_max) {
             self.by_id.remove(&oldest);
         }
     }
@@ -92,6 +94,8 @@ pub(super) struct Inner {
     pub runtime: Handle,
     /// What serves them the shared objects.
     pub calls: Calls,
+    /// What is held of answers that nobody has taken.
+    pub answers: AnswerBytes,
     /// None any more once the server ends.
     pub spawners: RwLock<BTreeMap<Runtime, Spawner>>,
     pub room: Arc<Semaphore>,
@@ -112,12 +116,18 @@ pub struct ProcessPage {
 impl Processes {
     /// None yet; they are forked by the spawner of their runtime. Must be called in the runtime that lives as long as
     /// the server: it attends them.
-    pub fn new(rules: Rules, calls: Calls, spawners: BTreeMap<Runtime, Spawner>) -> Self {
+    pub fn new(
+        rules: Rules,
+        calls: Calls,
+        answers: AnswerBytes,
+        spawners: BTreeMap<Runtime, Spawner>,
+    ) -> Self {
         let state = State { phase: Phase::Serving, by_id: BTreeMap::new(), ended: RetentionTable::default() };
         Self(Arc::new(Inner {
             rules,
             runtime: Handle::current(),
             calls,
+            answers,
             spawners: RwLock::new(spawners),
             room: Arc::new(Semaphore::new(rules.alive_max.min(Semaphore::MAX_PERMITS))),
             count: AtomicU64::new(1),
@@ -219,6 +229,7 @@ mod tests {
         let rules = Rules {
             alive_max: 1,
             ended_max: usize::MAX,
+            ended_bytes_max: usize::MAX,
             ended_ttl: Duration::from_secs(1),
             output_bytes_max: 1,
             output_to_stderr: false,

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use uuid::{Uuid, Variant, Version};
 
-use crate::jobs::KeptOutput;
+use crate::jobs::{AnswerBytes, HeldBytes, KeptOutput, Share};
 use crate::process::{Exit, Lines, WorkerProcess};
 
 /// A Process's id: UUIDv7, so that ids sort by their age.
@@ -39,6 +39,8 @@ impl fmt::Display for ProcessId {
 #[derive(Debug, Default)]
 struct Output {
     kept: KeptOutput,
+    /// What it costs while the process lives.
+    held: Option<HeldBytes>,
     lines: Lines,
 }
 
@@ -148,9 +150,16 @@ impl Single {
         (output.kept.bytes().to_vec(), output.kept.is_cut())
     }
 
-    pub(super) fn append(&self, text: &[u8], bytes_max: usize, to_log: bool) {
+    /// Bytes of output that are kept.
+    pub(super) fn output_bytes(&self) -> usize {
+        self.output.lock().kept.bytes().len()
+    }
+
+    pub(super) fn append(&self, text: &[u8], bytes_max: usize, to_log: bool, answers: &AnswerBytes) {
         let mut output = self.output.lock();
         output.kept.append(text, bytes_max);
+        let kept = output.kept.bytes().len();
+        output.held.get_or_insert_with(|| answers.hold(Share::Gathered, 0)).set(kept);
         if to_log {
             output.lines.push(text, |line| self.log(line));
         }
@@ -173,6 +182,7 @@ impl Single {
         let mut output = self.output.lock();
         output.lines.finish(|line| self.log(line));
         output.kept.shrink();
+        output.held = None;
         drop(output);
         *self.process.lock() = None;
         self.end.send_replace(Some(exit));

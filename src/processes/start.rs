@@ -229,7 +229,8 @@ impl Attendance {
         let rules = &self.inner.rules;
         match event {
             WorkerEvent::Output(output) => {
-                self.single.append(&output, rules.output_bytes_max, rules.output_to_stderr);
+                let answers = &self.inner.answers;
+                self.single.append(&output, rules.output_bytes_max, rules.output_to_stderr, answers);
             }
             WorkerEvent::Frame(frame) => {
                 if self.told.is_some() && frame.header.kind == Kind::Ready {

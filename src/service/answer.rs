@@ -139,6 +139,35 @@ pub enum Replay {
 }
 
 impl Answer {
+    /// Whether nothing is lost with it: asked again, the same is answered.
+    pub fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Ended(ended) => ended.record.retained,
+            Self::Job(_)
+            | Self::Jobs(_)
+            | Self::Printed(_)
+            | Self::Following(_)
+            | Self::Processes(_)
+            | Self::Object(_)
+            | Self::Objects(_) => true,
+            Self::Accepted(_)
+            | Self::Cancelled(_)
+            | Self::Done
+            | Self::Ready
+            | Self::Records(_)
+            | Self::Function(_)
+            | Self::Functions(_)
+            | Self::Pool(_)
+            | Self::PoolMade(_)
+            | Self::Pools(_)
+            | Self::Workers(_)
+            | Self::Process(_)
+            | Self::ProcessStarted(_)
+            | Self::ObjectMade { .. }
+            | Self::Delivered(_) => false,
+        }
+    }
+
     /// What a repetition is to find.
     pub fn replay(&self, limits: &Limits) -> Replay {
         if let Self::Ended(ended) = self { ended.replay(limits) } else { Replay::For(limits.idempotency_ttl) }

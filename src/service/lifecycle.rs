@@ -79,9 +79,10 @@ impl Service {
     /// Room for the bytes of a request for work that are about to be read.
     ///
     /// # Errors
-    /// No work is taken now.
+    /// No work is taken now, or too many answers wait to be taken.
     pub fn admit(&self) -> Result<Reservation, Refusal> {
         self.parts_for_work()?;
+        self.answers.admit()?;
         Ok(self.admission.reserve())
     }
 

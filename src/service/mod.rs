@@ -32,7 +32,7 @@ use parking_lot::RwLock;
 
 use crate::catalog::Catalog;
 use crate::config::Limits;
-use crate::jobs::{Admission, Store};
+use crate::jobs::{Admission, AnswerBytes, Store};
 use crate::objects::Objects;
 use crate::pool::{Callables, Pools};
 use crate::processes::Processes;
@@ -77,6 +77,7 @@ pub struct Service {
     jobs: Arc<dyn Store>,
     objects: Objects,
     admission: Admission,
+    answers: AnswerBytes,
     parts: OnceLock<Parts>,
 }
 
@@ -86,6 +87,7 @@ impl Service {
         Arc::new(Self {
             stage: lifecycle::StageCell::default(),
             admission: Admission::new(limits.queue_jobs_max, limits.queue_bytes_max),
+            answers: AnswerBytes::new(limits.answer_bytes_max),
             limits,
             jobs,
             objects,
@@ -101,6 +103,11 @@ impl Service {
     /// Where jobs end.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.jobs
+    }
+
+    /// What is held of answers that nobody has taken.
+    pub fn answers(&self) -> &AnswerBytes {
+        &self.answers
     }
 
     /// The shared objects.

@@ -14,6 +14,7 @@ impl Service {
     pub(super) async fn start_process(&self, wanted: WantedProcess) -> Result<Answer, Refusal> {
         let parts = self.parts_for_work()?;
         let function = Arc::clone(&parts.function(&wanted.target)?.description);
+        self.answers.admit()?;
         let new = NewProcess {
             target: Arc::clone(&function.name),
             runtime: function.runtime,

@@ -273,6 +273,8 @@ pub struct ItemStream {
     pub terms: TermsAsked,
     /// Bytes of items that are there already, counted as queued.
     pub room: Reservation,
+    /// Whether those are all: else items are read, and count, as they are fed.
+    pub is_whole: bool,
     /// What brings the items.
     pub feed: Feed,
 }
@@ -282,13 +284,14 @@ pub type Feed = Box<dyn FnOnce(Feeder) -> Pin<Box<dyn Future<Output = ()> + Send
 
 impl fmt::Debug for ItemStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { function, kind, chunksize, terms, room, feed: _ } = self;
+        let Self { function, kind, chunksize, terms, room, is_whole, feed: _ } = self;
         f.debug_struct("ItemStream")
             .field("function", function)
             .field("kind", kind)
             .field("chunksize", chunksize)
             .field("terms", terms)
             .field("room", room)
+            .field("is_whole", is_whole)
             .finish_non_exhaustive()
     }
 }

@@ -57,14 +57,33 @@ impl Feeder {
     /// Feeds so many items, elements of a JSON array with commas between, once there is room for them; `false` when
     /// nobody takes records any more.
     pub async fn feed(&self, items: Bytes, count: usize) -> bool {
+        if !self.room(count).await {
+            return false;
+        }
+        self.fed.add(items.len());
+        self.pool.feed(&self.record, Some((items, count)));
+        true
+    }
+
+    /// The same with items whose bytes count as read until they are fed.
+    pub async fn feed_read(&self, items: Bytes, count: usize, room: &mut Reservation) -> bool {
+        if !self.room(count).await {
+            return false;
+        }
+        let left = room.bytes().saturating_sub(items.len());
+        self.fed.add(items.len());
+        room.shrink_to(left);
+        self.pool.feed(&self.record, Some((items, count)));
+        true
+    }
+
+    async fn room(&self, count: usize) -> bool {
         let Ok(permits) = self.window.acquire_many(u32::try_from(count).unwrap_or(u32::MAX)).await else {
             return false;
         };
         // Given back by the records, one by one.
         permits.forget();
         self.fed.room().await;
-        self.fed.add(items.len());
-        self.pool.feed(&self.record, Some((items, count)));
         true
     }
 
@@ -200,7 +219,7 @@ impl Records {
         self.failed += u64::from(record.starts_with(b"{\"error\""));
         let more = write(index, record);
         self.taken += 1;
-        if self.held.sub(record.len()) {
+        if self.held.sub(Sink::cost(record)) {
             self.job.pool.wake(&self.job.record);
         }
         more
@@ -231,12 +250,16 @@ impl Service {
         caller: &Caller,
         stream: ItemStream,
     ) -> Result<Answer, Refusal> {
-        let ItemStream { function, kind, chunksize, terms, room, feed } = stream;
+        let ItemStream { function, kind, chunksize, terms, room, is_whole, feed } = stream;
         let parts = self.parts_for_work()?;
+        if !is_whole {
+            self.admission.has_room()?;
+        }
         let function = parts.function(&function)?;
         let pool = parts.pool_for(&function, terms.pool.as_deref())?;
         let (sender, records) = mpsc::unbounded_channel();
-        let (fed, held) = (ByteGauge::new(), ByteGauge::new());
+        let fed = ByteGauge::of_items((!is_whole).then(|| self.admission.clone()));
+        let held = ByteGauge::of_records(self.answers.clone());
         let sink = Sink { records: sender, fed: Arc::clone(&fed), held: Arc::clone(&held) };
         let plan = JobPlan {
             kind,

@@ -166,7 +166,7 @@ impl Service {
     /// Takes a place in the queue, has the store take the job, and hands it to its pool.
     pub(super) fn accept(&self, caller: &Caller, plan: JobPlan) -> Stored<Result<Admitted, Refusal>> {
         let JobPlan { kind, function, pool, total, chunksize, retained, work, sink, terms, room, key } = plan;
-        let permit = match room.into_permit() {
+        let permit = match self.answers.admit().and_then(|()| room.into_permit()) {
             Ok(permit) => permit,
             Err(overloaded) => return Stored::Ready(Err(overloaded.into())),
         };

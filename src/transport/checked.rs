@@ -176,6 +176,18 @@ pub struct RecordRun {
     pub fault: Option<ScanError>,
 }
 
+impl RecordRun {
+    /// The same, in memory of their own if they have fewer bytes than this.
+    #[must_use]
+    pub fn compact(mut self, bytes_min: usize) -> Self {
+        if self.list.bytes() < bytes_min {
+            self.list = self.list.compact();
+        }
+        self.one = self.one.map(|one| if one.len() < bytes_min { Bytes::copy_from_slice(&one) } else { one });
+        self
+    }
+}
+
 impl Iterator for RecordRun {
     type Item = Bytes;
 

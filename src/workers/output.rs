@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::jobs::{JobHandle, JobId};
+use crate::jobs::{AnswerBytes, JobHandle, JobId};
 use crate::process::Lines as LineSplitter;
 
 /// The job whose output it is. Its record may be forgotten meanwhile.
@@ -19,9 +19,14 @@ impl OutputOwner {
     }
 
     /// Adds to the job's log, unless that was forgotten. The job and how many bytes more it holds, if it has ended.
-    pub fn append_log(&self, output: &[u8], bytes_max: usize) -> Option<(JobId, usize)> {
+    pub fn append_log(
+        &self,
+        output: &[u8],
+        bytes_max: usize,
+        answers: &AnswerBytes,
+    ) -> Option<(JobId, usize)> {
         let record = self.record.upgrade()?;
-        let more = record.append_log(output, bytes_max);
+        let more = record.append_log(output, bytes_max, answers);
         (more > 0).then_some((self.job, more))
     }
 }

@@ -300,7 +300,7 @@ impl WorkerSet {
         let Some(handle) = self.table.handle_mut(key) else { return };
         let owner = owner.or_else(|| handle.last_owner.clone());
         if let Some(owner) = &owner {
-            self.late_output.extend(owner.append_log(output, self.spec.log_bytes_max));
+            self.late_output.extend(owner.append_log(output, self.spec.log_bytes_max, &self.spec.answers));
         }
         if self.spec.output_to_stderr {
             let pid = handle.pid();

@@ -11,7 +11,7 @@ use super::options::{BootFailure, PoolOptions};
 use super::reports::{Delivery, WorkerReport};
 use super::sequence::Sequences;
 use super::table::{WorkerKey, WorkerTable};
-use crate::jobs::{JobId, Store};
+use crate::jobs::{AnswerBytes, JobId, Store};
 use crate::object_server::Calls;
 use crate::process::Spawner;
 use crate::runtime::Runtime;
@@ -43,6 +43,8 @@ pub struct WorkerSpec {
     pub result_bytes_max: usize,
     /// Output kept per job, in bytes.
     pub log_bytes_max: usize,
+    /// What is held of answers that nobody has taken.
+    pub answers: AnswerBytes,
     /// Whether output goes to the server's standard error too.
     pub output_to_stderr: bool,
 }

@@ -147,6 +147,7 @@ async fn streamed(service: &Arc<forkpool::service::Service>, broken: bool) -> (V
         chunksize: 2,
         terms: TermsAsked::default(),
         room: service.admit().expect("work is taken"),
+        is_whole: true,
         feed: Box::new(move |feeder| {
             Box::pin(async move {
                 assert!(feeder.feed(Bytes::from_static(b"1,2"), 2).await);

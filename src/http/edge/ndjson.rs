@@ -13,6 +13,7 @@ use hyper::body::Frame;
 use super::body::{BodyError, next_piece};
 use super::problem::Problem;
 use crate::api::BodyProblem;
+use crate::jobs::{Overloaded, Reservation};
 use crate::json::{self, ScanError, Splitter};
 use crate::offload::offload;
 use crate::service::{Feeder, Records, StreamEnd};
@@ -24,7 +25,11 @@ const FRAME_BYTES: usize = 64 << 10;
 /// A longer line is checked on the blocking pool, and a longer record is a frame of its own.
 const SHORT_BYTES_MAX: usize = 256 << 10;
 /// Bytes of a buffer that a stream keeps from one line to the next.
-const KEPT_BYTES_MAX: usize = 1 << 20;
+const KEPT_BYTES_MAX: usize = 32 << 10;
+/// How long a line that has begun waits for room.
+const MID_LINE_PATIENCE: Duration = Duration::from_secs(5);
+/// A line of more bytes is not copied.
+const OWN_LINE_BYTES: usize = 1 << 20;
 
 /// Feeds the elements of an array.
 pub async fn feed_items(feeder: Feeder, mut items: Splitter) {
@@ -47,7 +52,6 @@ pub async fn feed_lines(
     let mut lines = LineBuffer { buffer: BytesMut::new(), searched: 0, index: 0 };
     let mut group = Group::default();
     let mut room = feeder.reserve();
-    let mut most = 0;
     let failed = loop {
         let piece = match next_piece(&mut body, stall).await {
             Ok(piece) => piece,
@@ -55,19 +59,21 @@ pub async fn feed_lines(
         };
         let last = piece.is_none();
         let piece = piece.unwrap_or_default();
-        // A line that isn't whole waits here: its bytes count as queued.
-        most = most.max(lines.buffer.len() + piece.len());
-        if let Err(overloaded) = room.grow_to(most) {
+        // What isn't fed yet waits here: its bytes count as queued.
+        let wanted = lines.buffer.len() + piece.len();
+        if let Err(overloaded) = make_room(&mut room, wanted, lines.buffer.is_empty(), stall).await {
             break Some(Problem::overloaded(&overloaded));
         }
         lines.buffer.extend_from_slice(&piece);
         drop(piece);
-        let taken = lines.take_into(&feeder, &mut group, last, depth_max, line_bytes_max).await;
-        if most > KEPT_BYTES_MAX && lines.buffer.len() <= KEPT_BYTES_MAX {
-            // The next lines may be short, and may be the last for hours.
+        let taken = lines.take_into(&feeder, &mut group, &mut room, last, depth_max, line_bytes_max).await;
+        room.shrink_to(lines.buffer.len());
+        // The next lines may be short, and may be the last for hours.
+        if wanted > KEPT_BYTES_MAX && lines.buffer.len() <= wanted / 2 {
             lines.buffer = BytesMut::from(&*lines.buffer);
+        }
+        if group.list.capacity() > KEPT_BYTES_MAX {
             group.list = BytesMut::new();
-            (room, most) = (feeder.reserve(), 0);
         }
         match taken {
             Taken::More if !last => {}
@@ -80,6 +86,20 @@ pub async fn feed_lines(
         Some(problem) => feeder.break_off(lines.index, problem.text().into()),
         None => feeder.end(),
     }
+}
+
+/// Waits for room in the queue. Streams that hold the beginnings of lines wait for each other a short while only.
+async fn make_room(
+    room: &mut Reservation,
+    bytes: usize,
+    is_between_lines: bool,
+    patience: Duration,
+) -> Result<(), Overloaded> {
+    if is_between_lines {
+        return room.wait_to_grow(bytes).await;
+    }
+    let waited = tokio::time::timeout(patience.min(MID_LINE_PATIENCE), room.wait_to_grow(bytes)).await;
+    waited.unwrap_or_else(|_| room.grow_to(bytes))
 }
 
 enum Taken {
@@ -108,6 +128,7 @@ impl LineBuffer {
         &mut self,
         feeder: &Feeder,
         group: &mut Group,
+        room: &mut Reservation,
         last: bool,
         depth_max: usize,
         line_bytes_max: usize,
@@ -125,12 +146,7 @@ impl LineBuffer {
             };
             let taken = if length > SHORT_BYTES_MAX {
                 let line = self.buffer.split_to(length).freeze();
-                // What is fed of it is a copy: it must not hold on to the buffer.
-                offload(length, move || {
-                    item_of(&line, depth_max).map(|item| item.map(Bytes::copy_from_slice))
-                })
-                .await
-                .map(Item::of_long)
+                offload(length, move || long_item(&line, depth_max)).await.map(Item::of_long)
             } else {
                 let item = item_of(&self.buffer[..length], depth_max);
                 let added = item.map(|item| item.map_or(Item::None, |item| group.add(item)));
@@ -142,17 +158,17 @@ impl LineBuffer {
                 Ok(Item::Added) => self.index += 1,
                 Ok(Item::Long(item)) => {
                     self.index += 1;
-                    // In its turn, without another copy.
-                    if !feed_group(feeder, group).await || !feeder.feed(item, 1).await {
+                    // In its turn, as a task of its own.
+                    if !feed_group(feeder, group, room).await || !feeder.feed_read(item, 1, room).await {
                         return Taken::Left;
                     }
                 }
                 Err(error) => {
-                    let _ = feed_group(feeder, group).await;
+                    let _ = feed_group(feeder, group, room).await;
                     return Taken::Bad(BodyProblem::NotJson(error.to_string()).into());
                 }
             }
-            if group.count >= feeder.chunksize() && !feed_group(feeder, group).await {
+            if group.count >= feeder.chunksize() && !feed_group(feeder, group, room).await {
                 return Taken::Left;
             }
         }
@@ -160,7 +176,7 @@ impl LineBuffer {
             let error = BodyError::TooLarge { limit: line_bytes_max };
             return Taken::Bad(Problem::of_body(&error));
         }
-        if feed_group(feeder, group).await { Taken::More } else { Taken::Left }
+        if feed_group(feeder, group, room).await { Taken::More } else { Taken::Left }
     }
 }
 
@@ -178,6 +194,14 @@ impl Item {
     fn of_long(item: Option<Bytes>) -> Self {
         item.map_or(Self::None, Self::Long)
     }
+}
+
+/// The item in a long line. A copy, unless it is so long that it has most of the memory that it is in.
+fn long_item(line: &Bytes, depth_max: usize) -> Result<Option<Bytes>, ScanError> {
+    let own = |item| {
+        if line.len() > OWN_LINE_BYTES { line.slice_ref(item) } else { Bytes::copy_from_slice(item) }
+    };
+    item_of(line, depth_max).map(|item| item.map(own))
 }
 
 /// The item in a line; `None` in a blank one.
@@ -200,7 +224,7 @@ impl Group {
     }
 }
 
-async fn feed_group(feeder: &Feeder, group: &mut Group) -> bool {
+async fn feed_group(feeder: &Feeder, group: &mut Group, room: &mut Reservation) -> bool {
     if group.count == 0 {
         return true;
     }
@@ -208,7 +232,7 @@ async fn feed_group(feeder: &Feeder, group: &mut Group) -> bool {
     // A copy of its own: what waits must not hold the whole read buffer.
     let list = Bytes::copy_from_slice(&group.list);
     group.list.clear();
-    feeder.feed(list, count).await
+    feeder.feed_read(list, count, room).await
 }
 
 /// The answer's body. Dropped early, it ends the job.

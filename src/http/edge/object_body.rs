@@ -11,8 +11,8 @@ use axum::response::Response;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Frame, SizeHint};
 
-use super::value_body::{Raw, value_response};
-use crate::jobs::Value;
+use super::value_body::{Raw, body_of, value_response};
+use crate::jobs::{AnswerBytes, Value, Writing};
 use crate::objects::{Delivery, ObjectPage};
 
 /// A page of objects as JSON.
@@ -29,19 +29,21 @@ pub fn page_text(page: &ObjectPage) -> Bytes {
 }
 
 /// 200 with this JSON.
-pub fn json_text(text: Bytes) -> Response {
-    let mut response = Response::new(Body::from(text));
+pub fn json_text(text: Bytes, answers: &AnswerBytes) -> Response {
+    let mut response = Response::new(body_of(vec![text], answers));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
 /// 200 with what was handed over. `raw`: a bytes value is wanted as it is.
-pub fn delivered(delivery: Delivery, raw: Raw) -> Response {
+pub fn delivered(delivery: Delivery, raw: Raw, answers: &AnswerBytes) -> Response {
     if !matches!(raw, Raw::No) {
-        return value_response(Value { pieces: vec![delivery.taken()] }, raw);
+        return value_response(Value::from(vec![delivery.taken()]), raw, answers);
     }
     let left = delivery.text().len() as u64;
-    let mut response = Response::new(Body::new(UnsyncBoxBody::new(Once { delivery: Some(delivery), left })));
+    let writing = answers.write(delivery.text());
+    let body = Once { delivery: Some(delivery), left, _writing: writing };
+    let mut response = Response::new(Body::new(UnsyncBoxBody::new(body)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
@@ -49,6 +51,7 @@ pub fn delivered(delivery: Delivery, raw: Raw) -> Response {
 struct Once {
     delivery: Option<Delivery>,
     left: u64,
+    _writing: Option<Writing>,
 }
 
 impl hyper::body::Body for Once {

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Frame, SizeHint};
 
-use crate::jobs::Value;
+use crate::jobs::{AnswerBytes, Value, Writing};
 
 const OCTET_STREAM: &str = "application/octet-stream";
 
@@ -41,6 +41,8 @@ pub fn raw_bytes(text: &[u8]) -> Option<Vec<u8>> {
 struct Pieces {
     rest: std::vec::IntoIter<Bytes>,
     left: u64,
+    /// Those that are not with the connection yet count as well as those that are.
+    _writing: Vec<Writing>,
 }
 
 impl hyper::body::Body for Pieces {
@@ -61,25 +63,30 @@ impl hyper::body::Body for Pieces {
     }
 }
 
-/// 200 with the bare value. A bytes value goes raw to whoever asks for `application/octet-stream`.
-pub fn value_response(value: Value, raw: Raw) -> Response {
+/// 200 with the bare value. A bytes value goes raw to whoever asks for `application/octet-stream`. It counts as held
+/// until it is written; pieces that several clients are sent count once.
+pub fn value_response(value: Value, raw: Raw, answers: &AnswerBytes) -> Response {
     let raw = match (raw, value.pieces.as_slice()) {
         (Raw::Wanted, [text]) => raw_bytes(text),
         (Raw::Decoded(bytes), _) => bytes,
         (Raw::No | Raw::Wanted, _) => None,
     };
     if let Some(raw) = raw {
-        let mut response = Response::new(Body::from(raw));
+        let mut response = Response::new(body_of(vec![raw.into()], answers));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(OCTET_STREAM));
         return response;
     }
-    let left = value.len() as u64;
-    let mut pieces = value.pieces;
-    let body = match pieces.len() {
-        0 | 1 => Body::from(pieces.pop().unwrap_or_default()),
-        _ => Body::new(UnsyncBoxBody::new(Pieces { rest: pieces.into_iter(), left })),
-    };
-    let mut response = Response::new(body);
+    let mut response = Response::new(body_of(value.pieces, answers));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// A body of these pieces.
+pub fn body_of(mut pieces: Vec<Bytes>, answers: &AnswerBytes) -> Body {
+    let writing: Vec<Writing> = pieces.iter().filter_map(|piece| answers.write(piece)).collect();
+    if pieces.len() <= 1 && writing.is_empty() {
+        return Body::from(pieces.pop().unwrap_or_default());
+    }
+    let left = pieces.iter().map(|piece| piece.len() as u64).sum();
+    Body::new(UnsyncBoxBody::new(Pieces { rest: pieces.into_iter(), left, _writing: writing }))
 }

@@ -111,6 +111,7 @@ async fn from_body(app: &App, asker: Asker, request: Request, kind: JobKind) -> 
         chunksize: wanted.chunksize.unwrap_or(1).min(CHUNKSIZE_MAX),
         terms: wanted.options,
         room,
+        is_whole: true,
         feed: Box::new(move |feeder| Box::pin(feed_items(feeder, items))),
     };
     app.answer(asker, service::Request::Stream(Box::new(stream))).await
@@ -138,6 +139,7 @@ async fn from_stream(
         chunksize: query.number("chunksize", 1..=CHUNKSIZE_MAX)?.unwrap_or(1),
         terms: TermsAsked::from_query(&query)?,
         room: app.service.admit()?,
+        is_whole: false,
         feed: Box::new(move |feeder| Box::pin(feed_lines(feeder, body, depth_max, line_bytes_max, stall))),
     };
     app.answer(asker, service::Request::Stream(Box::new(stream))).await

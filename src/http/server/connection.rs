@@ -213,16 +213,16 @@ impl Drop for Exchange {
     }
 }
 
-/// An answer's body, which ends its exchange.
+/// An answer's body, which ends its exchange. What the connection has of it counts until it is written.
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     body: Body,
-    _exchange: Exchange,
+    exchange: Exchange,
 }
 
 impl AnswerBody {
     pub(super) fn new(body: Body, exchange: Exchange) -> Self {
-        Self { body, _exchange: exchange }
+        Self { body, exchange }
     }
 }
 
@@ -234,7 +234,10 @@ impl HttpBody for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        // The body is dropped long before its last bytes are written.
+        let answers = self.exchange.0.registry.answers();
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(|bytes| answers.counted(bytes)))))
     }
 
     fn is_end_stream(&self) -> bool {

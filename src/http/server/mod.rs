@@ -32,6 +32,8 @@ use overload::Overload;
 use registry::Registry;
 use stream::Stream;
 
+use crate::jobs::AnswerBytes;
+
 /// Bytes of a request's line and headers (431 beyond). How many headers there may be stays hyper's 100: a
 /// number of our own would cost an allocation per request.
 const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -67,6 +69,8 @@ pub struct ServerOptions {
     pub write_stall_timeout: Duration,
     /// How long connections may take to finish what they are at once the server is closing.
     pub grace: Duration,
+    /// Where answers count until they are written.
+    pub answers: AnswerBytes,
     /// How long after the client of such a request has stopped sending it is asked (by `100 Continue`) whether it
     /// still reads; of one that has left, the handler is dropped then.
     pub asks_after: fn(&Uri) -> Duration,

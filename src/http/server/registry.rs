@@ -15,6 +15,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use super::ServerOptions;
 use super::connection::{Mark, Phase};
+use crate::jobs::AnswerBytes;
 
 /// How long what a client still sends is thrown away after its answer.
 const LINGER: Duration = Duration::from_secs(5);
@@ -39,6 +40,7 @@ pub(super) struct Registry {
     linger_ticks: u64,
     open: Mutex<Open>,
     gone: Notify,
+    answers: AnswerBytes,
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +76,13 @@ impl Registry {
             linger_ticks: ticks(LINGER),
             open: Mutex::default(),
             gone: Notify::new(),
+            answers: options.answers.clone(),
         })
+    }
+
+    /// Where answers count until they are written.
+    pub(super) fn answers(&self) -> &AnswerBytes {
+        &self.answers
     }
 
     /// Sweeps since the start.

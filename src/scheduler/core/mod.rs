@@ -1,6 +1,7 @@
 //! The scheduler of one pool: takes jobs, hands out their tasks, takes what became of them ([`settle`]; where each
 //! item has a record of its own, [`per_item`]).
 
+mod held_back;
 mod parking;
 mod per_item;
 #[cfg(test)]
@@ -9,7 +10,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
@@ -22,7 +23,10 @@ use super::job::ActiveJob;
 use super::queue::Queue;
 use super::task::{Submission, Task};
 use super::timers::{Due, Timers};
-use crate::jobs::{Failure, FailureCode, JobEvent, JobHandle, Outcome, Permit};
+use crate::jobs::{
+    AnswerBytes, COUNTED_BYTES_MIN, Failure, FailureCode, JobEvent, JobHandle, Outcome, Permit, Share,
+};
+use held_back::HeldBack;
 use parking::{Parked, Round};
 
 /// Tasks that are dropped at once, at most.
@@ -37,6 +41,13 @@ pub(crate) struct Scheduler {
     waker: Waker,
     /// Largest value in bytes.
     result_bytes_max: usize,
+    /// What is held of answers that nobody has taken.
+    answers: AnswerBytes,
+    held_back: HeldBack,
+    /// Jobs over a stream.
+    streams: BTreeSet<u64>,
+    /// Jobs that have gathered values.
+    gathering: BTreeSet<u64>,
     /// Boxed: a tree of large values is a tree that is often copied.
     jobs: BTreeMap<u64, Box<ActiveJob>>,
     queue: Queue,
@@ -81,11 +92,15 @@ pub(crate) enum Cancelling {
 
 impl Scheduler {
     /// Without jobs. `result_bytes_max`: the largest value in bytes.
-    pub fn new(pool: Arc<str>, waker: Waker, result_bytes_max: usize) -> Self {
+    pub fn new(pool: Arc<str>, waker: Waker, result_bytes_max: usize, answers: AnswerBytes) -> Self {
         Self {
             pool,
             waker,
             result_bytes_max,
+            answers,
+            held_back: HeldBack::default(),
+            streams: BTreeSet::new(),
+            gathering: BTreeSet::new(),
             jobs: BTreeMap::new(),
             queue: Queue::default(),
             parked: BTreeMap::new(),
@@ -100,7 +115,7 @@ impl Scheduler {
 
     /// Takes a job. It ends in an event, whatever happens.
     pub fn submit(&mut self, submission: Submission, now: Instant) {
-        let mut job = Box::new(ActiveJob::new(submission));
+        let mut job = Box::new(ActiveJob::new(submission, &self.answers));
         if let Some(outcome) = job.outcome() {
             return self.events.push(&job.record, JobEvent::Ended(outcome));
         }
@@ -109,6 +124,9 @@ impl Scheduler {
             self.timers.add_wait(now + max, number);
         }
         self.queue.push(number, &job.place());
+        if job.is_stream() {
+            self.streams.insert(number);
+        }
         self.jobs.insert(number, job);
     }
 
@@ -125,6 +143,7 @@ impl Scheduler {
 
     /// The client of a stream took records: the job may have work to hand out again.
     pub fn wake(&mut self, number: u64) {
+        self.tell_refused(number);
         if let Some(job) = self.jobs.get(&number)
             && job.has_waiting()
         {
@@ -149,7 +168,7 @@ impl Scheduler {
     /// of it and will be killed. If none does, all its tasks have been answered, and those answers count.
     pub fn finish_cancel(&mut self, number: u64, is_running: bool) {
         let Some(job) = self.jobs.get(&number) else { return };
-        let is_answered = !is_running && job.open() > 0;
+        let is_answered = !is_running && job.open() > job.refused();
         if !is_answered || job.has_lost_work() || job.has_waiting() {
             self.end_cancelled(number);
         }
@@ -247,7 +266,8 @@ impl Scheduler {
     pub fn next_wake(&self, now: Instant) -> Option<Instant> {
         let has_garbage = self.timers.has_dropped() || !self.discarded.is_empty();
         let at_once = (has_garbage || self.is_cut_short()).then_some(now);
-        self.timers.next().into_iter().chain(self.next_unpark(now)).chain(at_once).min()
+        let next = self.timers.next().into_iter().chain(self.next_unpark(now)).chain(self.held_back.until);
+        next.chain(at_once).min()
     }
 
     /// What happened to jobs since the last call, in order.
@@ -277,11 +297,20 @@ impl Scheduler {
     }
 
     /// Ends a job, whatever is left of it: returns it, and how many of its tasks are in flight.
-    fn end(&mut self, number: u64, outcome: Outcome) -> Option<(usize, Box<ActiveJob>)> {
+    fn end(&mut self, number: u64, mut outcome: Outcome) -> Option<(usize, Box<ActiveJob>)> {
         let mut job = self.jobs.remove(&number)?;
         self.running -= usize::from(job.has_started());
+        self.gathering.remove(&number);
+        self.streams.remove(&number);
+        // What is kept counts there.
+        if let Outcome::Value(value) = &mut outcome
+            && !job.record.retained
+            && value.len() >= COUNTED_BYTES_MIN
+        {
+            value.held = Some(Arc::new(self.answers.hold(Share::Untaken, value.len())));
+        }
         discard(&mut self.discarded, job.take_returned());
-        let in_flight = job.open() - self.timers.remove(number);
+        let in_flight = job.open() - job.refused() - self.timers.remove(number);
         self.events.push(&job.record, JobEvent::Ended(outcome));
         self.tidy_queues();
         Some((in_flight, job))

@@ -10,7 +10,7 @@ use super::super::job::ActiveJob;
 use super::super::queue::Queue;
 use super::super::task::Task;
 use super::Scheduler;
-use crate::jobs::JobEvent;
+use crate::jobs::{JobEvent, Room};
 
 /// Jobs that are parked, or have no work, in one round.
 const SKIPPED_AT_ONCE_MAX: usize = if cfg!(test) { 4 } else { 1_000 };
@@ -58,7 +58,7 @@ impl Parked {
 impl Scheduler {
     /// Whether a job is queued. (It may have no work.)
     pub fn has_queued(&self) -> bool {
-        self.queue.front().is_some()
+        self.queue.front().is_some() || !self.streams.is_empty()
     }
 
     /// Whether any job is parked.
@@ -73,6 +73,10 @@ impl Scheduler {
         now: Instant,
         mut choose: impl FnMut(&Task) -> Option<W>,
     ) -> Option<(Task, W)> {
+        let room = self.room();
+        if room != Room::Free {
+            return self.next_despite(room, now, choose);
+        }
         while self.round.skipped < SKIPPED_AT_ONCE_MAX
             && let Some(number) = self.queue.front()
         {
@@ -235,7 +239,7 @@ impl Scheduler {
     }
 
     /// A task waits with its job again; `None` if the job has ended.
-    fn return_task(&mut self, task: Task) -> Option<&mut ActiveJob> {
+    pub(super) fn return_task(&mut self, task: Task) -> Option<&mut ActiveJob> {
         let number = task.job;
         let Some(job) = self.jobs.get_mut(&number) else {
             self.abandoned.task_left(number);

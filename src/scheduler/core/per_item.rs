@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::super::fate;
 use super::super::job::ActiveJob;
+use super::super::results::OWN_BYTES_MIN;
 use super::super::task::Task;
 use super::super::timers::Timers;
 use super::Scheduler;
@@ -17,6 +18,8 @@ impl Scheduler {
         task.delivered += records.count as u64;
         let Some(job) = self.jobs.get_mut(&task.job) else { return };
         let limit = self.result_bytes_max;
+        // Records of a stream stay for as long as its client likes.
+        let records = if job.is_stream() { records.compact(OWN_BYTES_MIN) } else { records };
         let (known, mut done) = ((records.valid, records.fault), 0);
         for (offset, record) in (first..).zip(records) {
             let index = task.first_item + offset;
@@ -27,6 +30,9 @@ impl Scheduler {
                 }
                 Some(failure) => end_item(job, &mut self.timers, now, task, offset, &failure, limit),
             };
+        }
+        if job.is_gathering() {
+            self.gathering.insert(task.job);
         }
         self.events.push(&job.record, JobEvent::Advanced(done));
     }
@@ -61,19 +67,26 @@ impl Scheduler {
     }
 
     /// A failure of a whole task (it can't be read, say) is that of each item without a record.
-    pub(super) fn fail_items(&mut self, task: &Task, failure: &Failure) {
+    pub(super) fn fail_items(&mut self, task: Task, failure: Failure) {
         let Some(job) = self.jobs.get_mut(&task.job) else { return self.abandoned.task_left(task.job) };
         if fate::is_of_whole_job(failure.code) {
-            job.fail(task, failure.clone());
+            job.fail(&task, failure);
             return self.conclude(task.job);
         }
-        for offset in task.delivered..task.items {
-            let mut failure = failure.clone();
-            failure.index = Some(task.first_item + offset);
-            job.record_failure(&failure, self.result_bytes_max);
+        let number = task.job;
+        job.refuse(task, failure);
+        self.tell_refused(number);
+    }
+
+    /// Goes on telling items that their task failed, as far as their client takes it.
+    pub(super) fn tell_refused(&mut self, number: u64) {
+        let Some(job) = self.jobs.get_mut(&number).filter(|job| job.refused() > 0) else { return };
+        let told = job.tell_refused(self.result_bytes_max);
+        if job.is_gathering() {
+            self.gathering.insert(number);
         }
-        self.events.push(&job.record, JobEvent::Advanced(task.items.saturating_sub(task.delivered)));
-        self.finish_items(task);
+        self.events.push(&job.record, JobEvent::Advanced(told));
+        self.conclude(number);
     }
 }
 

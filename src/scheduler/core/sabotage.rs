@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::super::task::{Submission, Task};
 use super::super::timers::Due;
 use super::{Cancelling, Scheduler};
-use crate::jobs::{Failure, JobEvent, JobHandle};
+use crate::jobs::{AnswerBytes, Failure, JobEvent, JobHandle};
 use crate::transport::RecordRun;
 
 /// A planted bug.
@@ -45,9 +45,9 @@ pub(in crate::scheduler) struct Sabotaged {
 }
 
 impl Sabotaged {
-    pub fn new(bug: Option<Bug>, pool: Arc<str>, waker: Waker) -> Self {
+    pub fn new(bug: Option<Bug>, pool: Arc<str>, waker: Waker, answers: AnswerBytes) -> Self {
         let waker = if bug == Some(Bug::IgnoresWake) { Waker::noop().clone() } else { waker };
-        Self { scheduler: Scheduler::new(pool, waker, 1 << 20), bug, again: VecDeque::new() }
+        Self { scheduler: Scheduler::new(pool, waker, 1 << 20, answers), bug, again: VecDeque::new() }
     }
 
     fn makes(&self, bug: Bug) -> bool {

@@ -25,6 +25,9 @@ impl Scheduler {
     pub fn succeed(&mut self, task: &Task, value: &Bytes) {
         let Some(job) = self.jobs.get_mut(&task.job) else { return self.abandoned.task_left(task.job) };
         job.succeed(task, value, self.result_bytes_max);
+        if job.is_gathering() {
+            self.gathering.insert(task.job);
+        }
         self.events.push(&job.record, JobEvent::Advanced(task.items));
         self.conclude(task.job);
     }
@@ -32,7 +35,7 @@ impl Scheduler {
     /// A task failed: it is retried if its job's terms say so.
     pub fn fail(&mut self, mut task: Task, failure: Failure, now: Instant) {
         if task.is_per_item() {
-            return self.fail_items(&task, &failure);
+            return self.fail_items(task, failure);
         }
         let Some(job) = self.jobs.get_mut(&task.job) else { return self.abandoned.task_left(task.job) };
         match job.retry_after(&task, failure.code) {

@@ -10,13 +10,18 @@ use super::super::callable::Callable;
 use super::super::task::{ItemSink, Submission, Task};
 use super::{Cancelling, Scheduler};
 use crate::catalog::Function;
-use crate::jobs::{Admission, Failure, FailureCode, JobEvent, JobHandle, Outcome, Terms, Work, example};
+use crate::jobs::{
+    Admission, AnswerBytes, Failure, FailureCode, JobEvent, JobHandle, Outcome, Room, Share, Terms, Work,
+    example,
+};
 use crate::json;
 use crate::runtime::Runtime;
 
-/// A client that takes everything.
-#[derive(Debug)]
-struct Eager;
+/// A client that takes everything, or waits for an item before it can take any.
+#[derive(Debug, Default)]
+struct Eager {
+    awaits: Option<u64>,
+}
 
 impl ItemSink for Eager {
     fn send(&self, _: u64, _: Bytes) {}
@@ -26,7 +31,7 @@ impl ItemSink for Eager {
     }
 
     fn awaited(&self) -> Option<u64> {
-        None
+        self.awaits
     }
 
     fn add_input(&self, _: usize) {}
@@ -35,7 +40,11 @@ impl ItemSink for Eager {
 }
 
 fn scheduler() -> Scheduler {
-    Scheduler::new("p".into(), Waker::noop().clone(), 1_000)
+    scheduler_with(&AnswerBytes::new(usize::MAX))
+}
+
+fn scheduler_with(answers: &AnswerBytes) -> Scheduler {
+    Scheduler::new("p".into(), Waker::noop().clone(), 1_000, answers.clone())
 }
 
 /// Submits a job; its number.
@@ -53,12 +62,28 @@ fn submit_with(
     let mut info = example().info;
     (info.total, info.terms) = (total, terms);
     let record = JobHandle::new(info);
-    let sink = matches!(work, Work::Stream).then(|| Box::new(Eager) as Box<dyn ItemSink>);
+    let sink = matches!(work, Work::Stream).then(Eager::default);
+    submit_to(scheduler, function, record, work, sink)
+}
+
+fn submit_to(
+    scheduler: &mut Scheduler,
+    function: &Arc<Callable>,
+    record: Arc<JobHandle>,
+    work: Work,
+    sink: Option<Eager>,
+) -> u64 {
     let number = record.number;
     let permit = Admission::new(1, 1).reserve().into_permit().unwrap();
     let function = Arc::clone(function);
+    let sink = sink.map(|sink| Box::new(sink) as Box<dyn ItemSink>);
     scheduler.submit(Submission { record, function, work, sink, permit }, Instant::now());
     number
+}
+
+/// A map of `f`.
+fn map(items: &'static str, collect: bool) -> Work {
+    Work::Map { items: json::Splitter::new(Bytes::from_static(items.as_bytes())), collect }
 }
 
 /// What is handed out to a worker that takes everything.
@@ -225,4 +250,80 @@ fn the_many_tasks_of_a_cancelled_job_are_freed_in_turns() {
         turns += 1;
     }
     assert!(turns >= 5 && scheduler.next_wake(now).is_none(), "{turns}");
+}
+
+/// How the jobs ended that have ended since.
+fn ends(scheduler: &mut Scheduler) -> Vec<(u64, Outcome)> {
+    let ended = |(record, event): (Arc<JobHandle>, JobEvent)| match event {
+        JobEvent::Ended(outcome) => Some((record.number, outcome)),
+        JobEvent::Started
+        | JobEvent::Unstarted
+        | JobEvent::Attempted(_)
+        | JobEvent::Extended(_)
+        | JobEvent::Advanced(_) => None,
+    };
+    scheduler.events().filter_map(ended).collect()
+}
+
+#[test]
+fn what_running_maps_gather_holds_back_all_but_the_first_of_them() {
+    let answers = AnswerBytes::new(430);
+    let function = plain();
+    let mut scheduler = scheduler_with(&answers);
+    let maps: Vec<u64> = (0..3).map(|_| submit(&mut scheduler, &function, 2, map("[1,2]", false))).collect();
+    let next =
+        |scheduler: &mut Scheduler| scheduler.next_task(Instant::now(), |_| Some(())).map(|next| next.0);
+    let value = Bytes::from_static(b"[1]");
+    // The first of each map is answered, the second comes back unread.
+    let mut tasks: Vec<Task> = (0..4).map(|_| next(&mut scheduler).unwrap()).collect();
+    for task in [tasks.remove(0), tasks.remove(1)] {
+        scheduler.succeed(&task, &value);
+    }
+    tasks.into_iter().for_each(|task| scheduler.take_back(task));
+    assert_eq!(answers.room(), Room::Free);
+    let others = answers.hold(Share::Gathered, 50);
+    assert_eq!(answers.room(), Room::Narrow);
+    let task = next(&mut scheduler).unwrap();
+    assert_eq!((task.job, next(&mut scheduler).map(|task| task.job)), (maps[0], Some(maps[1])));
+    scheduler.succeed(&task, &value);
+    assert!(matches!(&ends(&mut scheduler)[..], [(number, Outcome::Value(_))] if *number == maps[0]));
+    assert_eq!((answers.room(), next(&mut scheduler).map(|task| task.job)), (Room::Free, Some(maps[2])));
+    drop(others);
+}
+
+#[test]
+fn what_nobody_takes_holds_back_all_but_what_a_client_waits_for() {
+    let answers = AnswerBytes::new(100);
+    let function = plain();
+    let mut scheduler = scheduler_with(&answers);
+    let sink = Some(Eager { awaits: Some(0) });
+    let mut info = example().info;
+    info.total = 0;
+    let stream = submit_to(&mut scheduler, &function, JobHandle::new(info), Work::Stream, sink);
+    scheduler.feed(stream, Some((Bytes::from_static(b"1"), 1)));
+    scheduler.feed(stream, Some((Bytes::from_static(b"2"), 1)));
+    let tasks = hand_out(&mut scheduler);
+    submit(&mut scheduler, &function, 1, call());
+    let untaken = answers.hold(Share::Untaken, 100);
+    tasks.into_iter().rev().for_each(|task| scheduler.take_back(task));
+    let despite = hand_out(&mut scheduler);
+    assert_eq!(despite.iter().map(|task| (task.job, task.first_item)).collect::<Vec<_>>(), [(stream, 0)]);
+    drop(untaken);
+    assert_eq!(hand_out(&mut scheduler).len(), 2, "the stream's other item, and the call");
+}
+
+#[test]
+fn a_collecting_map_whose_chunk_is_refused_ends_at_the_limit() {
+    let (mut scheduler, function) = (scheduler(), plain());
+    let mut info = example().info;
+    (info.total, info.chunksize) = (4, Some(4));
+    let number = submit_to(&mut scheduler, &function, JobHandle::new(info), map("[1,2,3,4]", true), None);
+    let task = hand_out(&mut scheduler).pop().unwrap();
+    let failure = Failure::new(FailureCode::InvalidArguments, "x".repeat(600));
+    scheduler.fail(task, failure, Instant::now());
+    let ends = ends(&mut scheduler);
+    let too_large = |failure: &Failure| failure.code == FailureCode::ResultTooLarge;
+    assert!(
+        matches!(&ends[..], [(ended, Outcome::Failure(failure))] if *ended == number && too_large(failure))
+    );
 }

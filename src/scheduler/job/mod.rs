@@ -10,7 +10,7 @@ use super::callable::Callable;
 use super::queue::Place;
 use super::results::ResultBuffer;
 use super::task::{Cursor, Submission, Task};
-use crate::jobs::{Failure, FailureCode, JobHandle, JobKind, Outcome, Permit, Value, Work};
+use crate::jobs::{AnswerBytes, Failure, FailureCode, JobHandle, JobKind, Outcome, Permit, Value, Work};
 use crate::json::Splitter;
 use crate::transport::{Kind, LIST_SEPARATOR};
 
@@ -30,6 +30,8 @@ pub(super) struct ActiveJob {
     input: Input,
     /// Tasks that came back, or are to be run again.
     returned: VecDeque<Task>,
+    /// Tasks that failed as a whole, while each of their items is told so; they count as in flight.
+    refused: VecDeque<(Task, Failure)>,
     next_chunk: usize,
     next_item: u64,
     exhausted: bool,
@@ -52,7 +54,7 @@ pub(super) struct ActiveJob {
 }
 
 impl ActiveJob {
-    pub fn new(submission: Submission) -> Self {
+    pub fn new(submission: Submission, answers: &AnswerBytes) -> Self {
         let Submission { record, function, work, sink, permit } = submission;
         let exhausted = record.total == 0 && !matches!(work, Work::Stream);
         let is_starmap = record.kind == JobKind::Starmap;
@@ -69,7 +71,7 @@ impl ActiveJob {
                 };
                 let chunksize = record.chunksize.and_then(|items| usize::try_from(items).ok());
                 let input = Input::Map { items, chunksize: chunksize.unwrap_or(1).max(1), kind };
-                (input, if collect { ResultBuffer::collect() } else { ResultBuffer::all() })
+                (input, if collect { ResultBuffer::collect(answers) } else { ResultBuffer::all(answers) })
             }
             Work::Stream => {
                 let input = Input::Feed { chunks: VecDeque::new(), ended: false, kind: Kind::MapEach };
@@ -81,6 +83,7 @@ impl ActiveJob {
             function,
             input,
             returned: VecDeque::new(),
+            refused: VecDeque::new(),
             next_chunk: 0,
             next_item: 0,
             exhausted,
@@ -126,6 +129,28 @@ impl ActiveJob {
     fn awaited_task(&mut self) -> Option<Task> {
         let at = self.awaited_at()?;
         self.returned.remove(at)
+    }
+
+    /// The task that the client of a stream waits for, if it is here: handed out whatever is held back.
+    pub fn next_awaited(&mut self) -> Option<Task> {
+        let task = if self.cancelled { None } else { self.awaited_task() }?;
+        self.open += 1;
+        Some(task)
+    }
+
+    /// Whether there is such a task.
+    pub fn has_awaited(&self) -> bool {
+        !self.cancelled && self.awaited_at().is_some()
+    }
+
+    /// Whether it is over a stream.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.input, Input::Feed { .. })
+    }
+
+    /// Whether values of its tasks are held that only its end frees.
+    pub fn is_gathering(&self) -> bool {
+        self.results.is_gathering()
     }
 
     fn awaited_at(&self) -> Option<usize> {
@@ -264,8 +289,9 @@ impl ActiveJob {
     /// that had come back.
     pub fn cancel(&mut self, retries: usize) -> VecDeque<Task> {
         self.cancelled = true;
-        self.open -= retries;
-        self.lost_work |= retries > 0 || self.has_waiting();
+        self.open -= retries + self.refused.len();
+        self.lost_work |= retries > 0 || !self.refused.is_empty() || self.has_waiting();
+        self.refused.clear();
         self.exhausted = true;
         self.take_returned()
     }
@@ -328,6 +354,46 @@ impl ActiveJob {
         self.check_size(kept, result_bytes_max);
     }
 
+    /// A task failed as a whole: each of its items without a record is told so, by [`ActiveJob::tell_refused`].
+    pub fn refuse(&mut self, mut task: Task, failure: Failure) {
+        task.permit = None;
+        self.refused.push_back((task, failure));
+    }
+
+    /// Tasks that failed as a whole and have items left that are not told.
+    pub fn refused(&self) -> usize {
+        self.refused.len()
+    }
+
+    /// Tells items of such tasks as long as their client takes it, or waits for the very item. Returns how many.
+    pub fn tell_refused(&mut self, result_bytes_max: usize) -> u64 {
+        let mut told = 0;
+        for (mut task, failure) in std::mem::take(&mut self.refused) {
+            while task.delivered < task.items {
+                let index = task.first_item + task.delivered;
+                if self.failure.is_some() {
+                    // The job has failed: nobody is told.
+                    told += task.items - task.delivered;
+                    task.delivered = task.items;
+                    break;
+                }
+                if self.results.is_over_limit() && self.results.awaited() != Some(index) {
+                    break;
+                }
+                let failure = Failure { index: Some(index), ..failure.clone() };
+                self.record_failure(&failure, result_bytes_max);
+                task.delivered += 1;
+                told += 1;
+            }
+            if task.delivered < task.items {
+                self.refused.push_back((task, failure));
+            } else {
+                self.close_task(&task);
+            }
+        }
+        told
+    }
+
     /// What is buffered of a job counts as one value, the failures of items included.
     fn check_size(&mut self, kept: usize, result_bytes_max: usize) {
         if kept > result_bytes_max + self.next_chunk {
@@ -372,7 +438,7 @@ impl ActiveJob {
         if let Some(failure) = self.failure.take() {
             return Some(Outcome::Failure(failure));
         }
-        Some(Outcome::Value(Value { pieces: self.results.finish() }))
+        Some(Outcome::Value(Value::from(self.results.finish())))
     }
 }
 

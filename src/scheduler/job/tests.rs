@@ -8,7 +8,7 @@ use super::super::callable::Callable;
 use super::super::task::{Submission, Task};
 use super::ActiveJob;
 use crate::catalog::Function;
-use crate::jobs::{Admission, Failure, FailureCode, JobHandle, Outcome, Terms, Work, example};
+use crate::jobs::{Admission, AnswerBytes, Failure, FailureCode, JobHandle, Outcome, Terms, Work, example};
 use crate::json::Splitter;
 use crate::runtime::Runtime;
 
@@ -20,9 +20,10 @@ fn running(tasks: u64) -> (ActiveJob, Vec<Task>) {
     info.terms = Terms { retries: u32::MAX, ..Terms::default() };
     let items = Bytes::from(format!("[{}]", vec!["1"; usize::try_from(tasks).unwrap()].join(",")));
     let work = Work::Map { items: Splitter::new(items), collect: false };
+    let answers = AnswerBytes::new(usize::MAX);
     let permit = Admission::new(1, 1).reserve().into_permit().unwrap();
     let record = JobHandle::new(info);
-    let mut job = ActiveJob::new(Submission { record, function, work, sink: None, permit });
+    let mut job = ActiveJob::new(Submission { record, function, work, sink: None, permit }, &answers);
     let tasks = std::iter::from_fn(|| job.next_task()).collect();
     (job, tasks)
 }

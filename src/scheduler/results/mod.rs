@@ -7,16 +7,20 @@ use bytes::{Bytes, BytesMut};
 use items::ItemResults;
 
 use super::task::{ItemSink, Task};
-use crate::jobs::Failure;
+use crate::jobs::{AnswerBytes, Failure, HeldBytes, Share};
 
-/// Values at least this large are kept without a copy; smaller ones are copied together, so that none keeps a read
-/// buffer allocated.
+/// Texts at least this large are pieces of their own; smaller ones are copied together.
 const PIECE_BYTES_MIN: usize = 32 << 10;
+/// Values at least this large are kept without a copy; a smaller one would keep a read buffer allocated that is much
+/// larger than itself.
+pub(super) const OWN_BYTES_MIN: usize = 128 << 10;
 
 /// The values that came so far.
 #[derive(Debug)]
 pub(super) struct ResultBuffer {
     bytes: usize,
+    /// What they cost. One call's value is its outcome as soon as it is there.
+    held: Option<HeldBytes>,
     to: To,
 }
 
@@ -34,24 +38,31 @@ enum To {
 
 impl ResultBuffer {
     pub fn one() -> Self {
-        Self { bytes: 0, to: To::One(None) }
+        Self { bytes: 0, held: None, to: To::One(None) }
     }
 
-    pub fn all() -> Self {
-        Self { bytes: 0, to: To::All(ItemResults::default()) }
+    pub fn all(answers: &AnswerBytes) -> Self {
+        let held = Some(answers.hold(Share::Gathered, 0));
+        Self { bytes: 0, held, to: To::All(ItemResults::default()) }
     }
 
-    pub fn collect() -> Self {
-        Self { bytes: 0, to: To::Collect(ItemResults::default()) }
+    pub fn collect(answers: &AnswerBytes) -> Self {
+        let held = Some(answers.hold(Share::Gathered, 0));
+        Self { bytes: 0, held, to: To::Collect(ItemResults::default()) }
     }
 
     pub fn stream(sink: Option<Box<dyn ItemSink>>) -> Self {
-        Self { bytes: 0, to: sink.map_or(To::Nothing, To::Stream) }
+        Self { bytes: 0, held: None, to: sink.map_or(To::Nothing, To::Stream) }
     }
 
     /// Whether nothing has come.
     pub fn is_untouched(&self) -> bool {
         self.bytes == 0
+    }
+
+    /// Whether values of tasks are held that only the job's end frees.
+    pub fn is_gathering(&self) -> bool {
+        self.held.is_some() && self.bytes > 0
     }
 
     /// Whether the client must take records before more is produced.
@@ -68,7 +79,11 @@ impl ResultBuffer {
     pub fn take(&mut self, task: &Task, value: &Bytes) -> usize {
         match &mut self.to {
             To::One(one) => *one = Some(kept(value)),
-            To::All(values) => values.put_list(task.first_item, task.items, &inside(value)),
+            To::All(values) => {
+                values.put_list(task.first_item, task.items, &inside(value));
+                let bytes = values.bytes();
+                self.hold(bytes);
+            }
             To::Collect(_) | To::Stream(_) | To::Nothing => return 0,
         }
         self.bytes += value.len();
@@ -81,6 +96,7 @@ impl ResultBuffer {
             To::Collect(records) => {
                 records.put(index, &record);
                 self.bytes = records.bytes();
+                self.hold(self.bytes);
                 self.bytes
             }
             To::Stream(sink) => {
@@ -119,6 +135,13 @@ impl ResultBuffer {
     pub fn discard(&mut self) {
         if !matches!(self.to, To::Stream(_)) {
             self.to = To::Nothing;
+            self.hold(0);
+        }
+    }
+
+    fn hold(&mut self, bytes: usize) {
+        if let Some(held) = &mut self.held {
+            held.set(bytes);
         }
     }
 
@@ -138,8 +161,9 @@ fn inside(array: &Bytes) -> Bytes {
     array.slice(1..array.len() - 1)
 }
 
+/// A value that holds little more memory than it is long.
 fn kept(value: &Bytes) -> Bytes {
-    if value.len() >= PIECE_BYTES_MIN { value.clone() } else { Bytes::copy_from_slice(value) }
+    if value.len() >= OWN_BYTES_MIN { value.clone() } else { Bytes::copy_from_slice(value) }
 }
 
 /// The text of one array, in pieces. Small ones are copied together.

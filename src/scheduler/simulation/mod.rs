@@ -24,7 +24,7 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 /// Runs histories of so many steps together; returns the first broken rule with a short history that breaks it.
-fn simulate(bug: Option<Bug>, steps: u64, shrinks: u32) -> Result<(), (String, Vec<Step>)> {
+fn simulate(bug: Option<Bug>, is_tight: bool, steps: u64, shrinks: u32) -> Result<(), (String, Vec<Step>)> {
     let cases = u32::try_from(steps / (HISTORY_MAX as u64 / 2)).expect("fewer steps");
     let config = Config { cases, max_shrink_iters: shrinks, failure_persistence: None, ..Config::default() };
     let mut seed = [0; 32];
@@ -32,7 +32,7 @@ fn simulate(bug: Option<Bug>, steps: u64, shrinks: u32) -> Result<(), (String, V
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     let history = proptest::collection::vec(any::<[u8; 4]>().prop_map(Step::of), 1..HISTORY_MAX);
     let ran = runner.run(&history, |steps| {
-        World::new(bug).run(&steps).map_err(|broken| TestCaseError::fail(broken.to_string()))
+        World::new(bug, is_tight).run(&steps).map_err(|broken| TestCaseError::fail(broken.to_string()))
     });
     match ran {
         Ok(()) => Ok(()),
@@ -44,14 +44,23 @@ fn simulate(bug: Option<Bug>, steps: u64, shrinks: u32) -> Result<(), (String, V
 #[test]
 fn no_history_breaks_a_rule() {
     let steps = setting("FORKPOOL_SIMULATION_STEPS", 100_000);
-    if let Err((broken, history)) = simulate(None, steps, 5_000) {
+    if let Err((broken, history)) = simulate(None, false, steps, 5_000) {
+        panic!("{broken}\nafter {history:#?}");
+    }
+}
+
+/// While more answers wait to be taken than may, work waits for them, and all of it ends.
+#[test]
+fn no_history_hangs_where_answers_fill_the_room() {
+    let steps = setting("FORKPOOL_SIMULATION_STEPS", 100_000);
+    if let Err((broken, history)) = simulate(None, true, steps, 5_000) {
         panic!("{broken}\nafter {history:#?}");
     }
 }
 
 /// The simulation finds a planted bug, by a rule that it breaks.
 fn finds(bug: Bug, rules: &[Rule]) {
-    let (broken, history) = simulate(Some(bug), 100_000, 300).expect_err("the bug should be found");
+    let (broken, history) = simulate(Some(bug), false, 100_000, 300).expect_err("the bug should be found");
     let named = rules.iter().any(|rule| broken.starts_with(&format!("{rule:?}")));
     assert!(named, "{bug:?} was found as {broken}\nafter {history:#?}");
 }

@@ -70,6 +70,8 @@ pub enum Place {
     Paused(Instant),
     /// With a worker.
     Out,
+    /// Its task failed, and its client reads too slowly to be told by this record.
+    Untold(String),
     /// Its value, or the record that it has.
     Done(String),
     /// Dropped by a cancel.
@@ -201,7 +203,7 @@ impl Job {
     pub fn value(&self) -> String {
         let values = self.items.iter().map(|item| match &item.place {
             Place::Done(value) => value.as_str(),
-            Place::Waiting | Place::Paused(_) | Place::Out | Place::Dropped => "?",
+            Place::Waiting | Place::Paused(_) | Place::Out | Place::Untold(_) | Place::Dropped => "?",
         });
         match self.kind {
             Kind::Apply => "[0]".to_owned(),
@@ -224,9 +226,20 @@ impl Job {
 
     /// Nothing of it has been run after all, if that is so.
     pub fn unstart(&mut self) {
-        let is_open = self.out > 0 || self.any(|place| matches!(place, Place::Paused(_)));
+        let is_open = self.out > 0 || self.any(|place| matches!(place, Place::Paused(_) | Place::Untold(_)));
         if !is_open && !self.has_results && !self.has_retried && self.failed.is_none() && !self.is_cancelled {
             self.is_started = false;
+        }
+    }
+
+    /// The client reads on: it is told what failed meanwhile.
+    pub fn read_on(&mut self) {
+        self.client.is_slow.store(false, Ordering::Relaxed);
+        for item in &mut self.items {
+            if let Place::Untold(record) = &mut item.place {
+                item.place = Place::Done(std::mem::take(record));
+                self.has_results = true;
+            }
         }
     }
 
@@ -238,7 +251,7 @@ impl Job {
         }
         self.is_whole = true;
         for item in &mut self.items {
-            if matches!(item.place, Place::Waiting | Place::Paused(_)) {
+            if matches!(item.place, Place::Waiting | Place::Paused(_) | Place::Untold(_)) {
                 item.place = Place::Dropped;
             }
         }

@@ -223,8 +223,13 @@ impl Problem {
         let (limit, flag) = match overloaded {
             Overloaded::Jobs(limit) => (*limit, "--queue-jobs"),
             Overloaded::Bytes(limit) => (*limit, "--queue-bytes"),
+            Overloaded::Answers(limit) => (*limit, "--answer-bytes"),
         };
-        Self::at_limit("The queue is full", detail, limit, flag)
+        let title = match overloaded {
+            Overloaded::Jobs(_) | Overloaded::Bytes(_) => "The queue is full",
+            Overloaded::Answers(_) => "Too many answers wait to be taken",
+        };
+        Self::at_limit(title, detail, limit, flag)
     }
 
     /// A connection was one too many.

@@ -55,6 +55,7 @@ fn patient() -> ServerOptions {
         idle_timeout: LONG,
         write_stall_timeout: LONG,
         grace: LONG,
+        answers: AnswerBytes::new(usize::MAX),
         asks_after: |_| Duration::ZERO,
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::super::super::core::sabotage::Sabotaged;
 use super::super::super::task::{ItemSink, Submission};
-use super::super::model::{Client, Item, Job, Kind, Place, ToClient};
+use super::super::model::{Checked, Client, Item, Job, Kind, Place, Rule, ToClient, check, with_codes};
 use super::{AT_ONCE, World};
 use crate::jobs::{FailureCode, JobHandle, Terms, Work, example};
 use crate::json::Splitter;
@@ -171,17 +171,19 @@ impl World {
 
     pub(super) fn pause(&mut self, number: u8) {
         let Some(number) = self.pick(number, |job| job.kind == Kind::Stream) else { return };
-        let client = Arc::clone(&self.jobs[&number].client);
-        if client.is_slow.fetch_xor(true, Ordering::Relaxed) {
-            self.scheduler.wake(number);
+        let Some(job) = self.jobs.get_mut(&number) else { return };
+        if !job.client.is_slow.fetch_xor(true, Ordering::Relaxed) {
+            return;
         }
+        job.read_on();
+        self.scheduler.wake(number);
     }
 
     /// Every client reads on, and every stream has an end.
     pub(super) fn end_streams(&mut self) {
         let Self { jobs, scheduler, .. } = self;
         let end = |number: u64, job: &mut Job, scheduler: &mut Sabotaged| {
-            job.client.is_slow.store(false, Ordering::Relaxed);
+            job.read_on();
             scheduler.wake(number);
             if !std::mem::replace(&mut job.is_whole, true) {
                 scheduler.feed(number, None);
@@ -212,4 +214,21 @@ impl World {
             }
         }
     }
+}
+
+/// The client of a stream has the records of all its items.
+pub(super) fn check_records(number: u64, job: &Job) -> Checked {
+    let mut records: Vec<(u64, String)> = Vec::new();
+    for (index, record) in job.client.records.lock().iter() {
+        records.push((*index, with_codes(&String::from_utf8_lossy(record))));
+    }
+    records.sort();
+    let done = |(index, item): (usize, &Item)| match &item.place {
+        Place::Done(text) => Some((index as u64, text.clone())),
+        Place::Waiting | Place::Paused(_) | Place::Out | Place::Untold(_) | Place::Dropped => None,
+    };
+    let expected: Vec<_> = job.items.iter().enumerate().filter_map(done).collect();
+    check(records == expected, Rule::EndsOnce, || {
+        format!("the client of job {number} has {records:?}, not {expected:?}")
+    })
 }

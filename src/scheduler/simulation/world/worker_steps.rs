@@ -1,13 +1,15 @@
 //! What workers do: read, answer, die.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 
 use super::super::super::fate;
 use super::super::super::task::Task;
-use super::super::model::{Item, Place};
+use super::super::model::{Item, Kind, Place};
 use super::{Worker, World, count, indexes};
 use crate::jobs::FailureCode;
-use crate::transport::{CheckedFrame, Codec, Frame, Header, Kind};
+use crate::transport::{self, CheckedFrame, Codec, Frame, Header};
 
 impl World {
     pub(super) fn read(&mut self, worker: usize) {
@@ -93,9 +95,12 @@ impl World {
         if let Some(job) = self.left(task.job) {
             let items = indexes(&task);
             if task.is_per_item() {
+                let is_told = job.kind != Kind::Stream || !job.client.is_slow.load(Ordering::Relaxed);
                 for index in items.skip(count(task.delivered)) {
-                    job.items[index].place = Place::Done(format!("{{\"error\":\"{}\"}}", code.as_str()));
-                    job.has_results = true;
+                    let record = format!("{{\"error\":\"{}\"}}", code.as_str());
+                    job.items[index].place =
+                        if is_told { Place::Done(record) } else { Place::Untold(record) };
+                    job.has_results |= is_told;
                 }
             } else if let Some(delay) = job.retry_after(task.retries, code) {
                 job.has_retried = true;
@@ -134,7 +139,7 @@ impl World {
         for (nth, index) in (first..).take(count(part)).enumerate() {
             let raises = how >> (nth % 8) & 1 == 1 && how.is_multiple_of(3);
             if raises {
-                let kind = Kind::Raised as u8;
+                let kind = transport::Kind::Raised as u8;
                 records.push(format!("{{\"error\":{{\"kind\":{kind},\"told\":{{\"type\":\"E\"}}}}}}"));
             } else {
                 records.push(format!("{{\"value\":{index}}}"));
@@ -149,7 +154,7 @@ impl World {
         }
         let payload = Bytes::from(format!("[{}]", records.join(",")));
         let header = Header {
-            kind: Kind::Part,
+            kind: transport::Kind::Part,
             codec: Codec::Json,
             detail: 0,
             sequence: task.sequence,
