@@ -18,6 +18,7 @@ mod faults {
     mod refusals;
     mod server_death;
     mod stopped;
+    mod unread_answers;
     mod wire;
     mod worker_death;
     mod writing;
