@@ -77,7 +77,9 @@ impl Scheduler {
         if room != Room::Free {
             return self.next_despite(room, now, choose);
         }
-        while self.round.skipped < SKIPPED_AT_ONCE_MAX
+        // What is still parked may have a higher priority.
+        while !self.round.has_more_parked
+            && self.round.skipped < SKIPPED_AT_ONCE_MAX
             && let Some(number) = self.queue.front()
         {
             if self.park(number, now) {
