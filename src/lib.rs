@@ -86,7 +86,7 @@
 //! | [`catalog`] | functions as they are described, replaced as a whole | what was learned of their runs |
 //! | [`object_server`] | serves workers the objects | a wait for a worker; unbounded memory for one |
 //! | [`objects`] | queues, locks, values, dicts, …, shared by clients and workers | HTTP, a pipe, a held thread |
-//! | [`jobs`] | records: awaited, finished once, expired; the store; idempotency keys | running anything |
+//! | [`jobs`] | jobs as values: asked for, how far, who waits; the store; idempotency keys; room | running anything |
 //! | [`process`] | zygotes and workers as processes | a task, a job; a fork of the server |
 //! | [`worker`] | child only: its loop; the runtimes Python, Rust, programs | tokio, a second thread |
 //! | [`transport`] | frames, packets and pipes: the wire, described for any language | an unbounded length |

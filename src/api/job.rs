@@ -97,8 +97,8 @@ pub struct Links {
 impl Job {
     /// A job as the API shows it; `base` is what links begin with.
     pub fn of(shown: &JobShown, base: &str) -> Self {
-        let JobShown { record, now } = shown;
-        let this = format!("/v1/jobs/{}", record.id);
+        let JobShown { handle, now } = shown;
+        let this = format!("/v1/jobs/{}", handle.id);
         let state = &now.state;
         let error = match &state.outcome {
             Some(Outcome::Failure(failure)) => {
@@ -107,20 +107,20 @@ impl Job {
             Some(Outcome::Value(_)) | None => None,
         };
         Self {
-            id: record.id.to_string(),
-            kind: record.kind.as_str().into(),
-            function: record.function.to_string(),
-            pool: record.pool.to_string(),
+            id: handle.id.to_string(),
+            kind: handle.kind.as_str().into(),
+            function: handle.function.to_string(),
+            pool: handle.pool.to_string(),
             state: state.state().as_str().into(),
             ready: state.outcome.is_some(),
             successful: state.outcome.as_ref().map(|outcome| matches!(outcome, Outcome::Value(_))),
             progress: Progress { done: state.done, total: state.total },
             attempts: state.attempts,
             durable: false,
-            chunksize: record.chunksize,
-            run_timeout: record.terms.run_timeout.map(|timeout| timeout.as_secs_f64()),
-            tags: record.terms.tags.clone(),
-            created_at: timestamp(record.created_at),
+            chunksize: handle.chunksize,
+            run_timeout: handle.terms.run_timeout.map(|timeout| timeout.as_secs_f64()),
+            tags: handle.terms.tags.clone(),
+            created_at: timestamp(handle.created_at),
             started_at: state.started_at.map(timestamp),
             finished_at: state.finished_at.map(timestamp),
             expires_at: now.expires_at.map(timestamp),

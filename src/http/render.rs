@@ -28,7 +28,7 @@ pub(super) fn render(answer: Answer, base_url: &str, raw: Raw, answers: &AnswerB
     match answer {
         Answer::Ended(ended) => outcome(ended, raw, answers),
         Answer::Accepted(job) => {
-            let id = job.record.id;
+            let id = job.handle.id;
             let mut response = json(&Job::of(&job, base_url));
             *response.status_mut() = StatusCode::ACCEPTED;
             response.headers_mut().insert(JOB_HEADER, id_value(id));
@@ -45,7 +45,7 @@ pub(super) fn render(answer: Answer, base_url: &str, raw: Raw, answers: &AnswerB
         Answer::Ready => "ok\n".into_response(),
         Answer::Printed(printed) => output(printed, answers),
         Answer::Following(follower) => {
-            let id = id_value(follower.record().id);
+            let id = id_value(follower.handle().id);
             let mut response = Response::new(events_body(*follower, base_url));
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
@@ -54,7 +54,7 @@ pub(super) fn render(answer: Answer, base_url: &str, raw: Raw, answers: &AnswerB
             response
         }
         Answer::Records(records) => {
-            let id = id_value(records.record().id);
+            let id = id_value(records.handle().id);
             let mut response = Response::new(Body::new(Lines::of(*records)));
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON));
             response.headers_mut().insert(JOB_HEADER, id);
@@ -120,17 +120,17 @@ fn with_schemas(shown: &impl Serialize) -> Response {
 
 /// A job's outcome: the bare value, or a problem.
 fn outcome(ended: Ended, raw: Raw, answers: &AnswerBytes) -> Response {
-    let Ended { record, outcome } = ended;
+    let Ended { handle, outcome } = ended;
     match outcome {
         Outcome::Value(value) => {
             let mut response = value_response(value, raw, answers);
-            response.headers_mut().insert(JOB_HEADER, id_value(record.id));
+            response.headers_mut().insert(JOB_HEADER, id_value(handle.id));
             response
         }
         Outcome::Failure(failure) if failure.code == FailureCode::NotStarted => {
-            Problem::draining().about(&record).into_response()
+            Problem::draining().about(&handle).into_response()
         }
-        Outcome::Failure(failure) => Problem::outcome(&failure, &record).into_response(),
+        Outcome::Failure(failure) => Problem::outcome(&failure, &handle).into_response(),
     }
 }
 

@@ -195,9 +195,9 @@ impl Actor {
     /// A job is taken, or ends at once.
     fn on_submit(&mut self, submission: Submission) {
         if let Some(outcome) = self.life.refusal() {
-            return self.end(&submission.record, outcome);
+            return self.end(&submission.handle, outcome);
         }
-        self.workers.take_back_below(submission.record.terms.priority, &mut self.scheduler);
+        self.workers.take_back_below(submission.handle.terms.priority, &mut self.scheduler);
         self.scheduler.submit(submission, self.now);
     }
 
@@ -233,27 +233,27 @@ impl Actor {
     fn apply_events(&mut self) {
         let at = SystemTime::now();
         let Self { scheduler, store, ends, .. } = self;
-        for (record, event) in scheduler.events() {
+        for (handle, event) in scheduler.events() {
             match event {
-                JobEvent::Ended(outcome) => end(&**store, ends, &record, outcome),
+                JobEvent::Ended(outcome) => end(&**store, ends, &handle, outcome),
                 JobEvent::Started
                 | JobEvent::Unstarted
                 | JobEvent::Attempted(_)
                 | JobEvent::Extended(_)
-                | JobEvent::Advanced(_) => record.apply(event, at),
+                | JobEvent::Advanced(_) => handle.apply(event, at),
             }
         }
     }
 
-    fn end(&mut self, record: &Arc<JobHandle>, outcome: Outcome) {
-        end(&*self.store, &mut self.ends, record, outcome);
+    fn end(&mut self, handle: &Arc<JobHandle>, outcome: Outcome) {
+        end(&*self.store, &mut self.ends, handle, outcome);
     }
 
     /// Items of a job that are done, those of running chunks included.
     fn items_done(&mut self, job: u64) -> Option<u64> {
         self.apply_events();
-        let record = self.scheduler.record(job)?;
-        Some(record.done() + self.workers.items_ahead(job))
+        let handle = self.scheduler.handle(job)?;
+        Some(handle.done() + self.workers.items_ahead(job))
     }
 
     fn view(&self) -> PoolView {
@@ -283,8 +283,8 @@ impl Actor {
 }
 
 /// Ends a job. What its store has yet to write down is waited for.
-fn end(store: &dyn Store, ends: &mut JoinSet<()>, record: &Arc<JobHandle>, outcome: Outcome) {
-    if let Stored::Pending(end) = store.end_and_tell(record, outcome) {
+fn end(store: &dyn Store, ends: &mut JoinSet<()>, handle: &Arc<JobHandle>, outcome: Outcome) {
+    if let Stored::Pending(end) = store.end_and_tell(handle, outcome) {
         ends.spawn(end);
     }
 }

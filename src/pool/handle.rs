@@ -142,28 +142,28 @@ impl Pool {
         // The actor has ended.
         if let Err(mpsc::error::SendError(Event::Submit(submission))) = sent {
             let is_terminated = self.state() == PoolState::Terminated;
-            self.store.end_and_tell(&submission.record, life::refusal(is_terminated)).detach();
+            self.store.end_and_tell(&submission.handle, life::refusal(is_terminated)).detach();
         }
     }
 
     /// Cancels a job: what waits is dropped, what runs is killed, what has finished stays.
-    pub fn cancel(&self, record: &JobHandle) {
-        self.send(Event::Cancel(record.number));
+    pub fn cancel(&self, handle: &JobHandle) {
+        self.send(Event::Cancel(handle.number));
     }
 
     /// More items of a stream, as a list of elements and their count; `None` is its end.
-    pub fn feed(&self, record: &JobHandle, more: Option<(Bytes, usize)>) {
-        self.send(Event::Feed(record.number, more));
+    pub fn feed(&self, handle: &JobHandle, more: Option<(Bytes, usize)>) {
+        self.send(Event::Feed(handle.number, more));
     }
 
     /// The client of a stream took records: more may be produced.
-    pub fn wake(&self, record: &JobHandle) {
-        self.send(Event::Wake(record.number));
+    pub fn wake(&self, handle: &JobHandle) {
+        self.send(Event::Wake(handle.number));
     }
 
     /// The job's client has left: what waits is dropped, what runs is run to its end and its value discarded.
-    pub fn abandon(&self, record: &JobHandle) {
-        self.send(Event::Abandon(record.number));
+    pub fn abandon(&self, handle: &JobHandle) {
+        self.send(Event::Abandon(handle.number));
     }
 
     /// What it is doing.
@@ -174,9 +174,9 @@ impl Pool {
     }
 
     /// Items of a job that are done, those of chunks that run included; `None` once it has ended.
-    pub async fn items_done(&self, record: &JobHandle) -> Option<u64> {
+    pub async fn items_done(&self, handle: &JobHandle) -> Option<u64> {
         let (reply, answer) = oneshot::channel();
-        self.send(Event::Progress(record.number, reply));
+        self.send(Event::Progress(handle.number, reply));
         answer.await.ok().flatten()
     }
 
@@ -320,15 +320,15 @@ mod tests {
         ] {
             let mut info = example().info;
             info.retained = false;
-            let record = JobHandle::new(info);
+            let handle = JobHandle::new(info);
             without_actor(state).submit(Submission {
-                record: Arc::clone(&record),
+                handle: Arc::clone(&handle),
                 function: Callable::new(Function::new("f", Runtime::Native)),
                 work: example().work,
                 sink: None,
                 permit: Admission::new(1, 1).reserve().into_permit().unwrap(),
             });
-            let outcome = record.outcome();
+            let outcome = handle.outcome();
             assert!(matches!(outcome, Some(Outcome::Failure(failure)) if failure.code == code));
         }
     }

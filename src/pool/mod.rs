@@ -4,7 +4,7 @@
 //! one; [`actor`] takes these one by one, and [`life`] says how far it is in its life. [`stream`] is the way of a
 //! stream's records to its client.
 //!
-//! Invariant: whatever happens, every submitted job ends in its record; nothing here waits for a worker.
+//! Invariant: whatever happens, every submitted job ends, once; nothing here waits for a worker.
 
 mod actor;
 mod events;

@@ -10,8 +10,8 @@ use crate::jobs::{JobEvent, JobHandle};
 pub(super) struct Events(Vec<(Arc<JobHandle>, JobEvent)>);
 
 impl Events {
-    pub fn push(&mut self, record: &Arc<JobHandle>, event: JobEvent) {
-        self.0.push((Arc::clone(record), event));
+    pub fn push(&mut self, handle: &Arc<JobHandle>, event: JobEvent) {
+        self.0.push((Arc::clone(handle), event));
     }
 
     /// Takes all. The memory is reused.

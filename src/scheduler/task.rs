@@ -33,8 +33,8 @@ pub trait ItemSink: std::fmt::Debug + Send {
 /// A job for a pool.
 #[derive(Debug)]
 pub struct Submission {
-    /// Its record.
-    pub record: Arc<JobHandle>,
+    /// Its handle.
+    pub handle: Arc<JobHandle>,
     /// What to call.
     pub function: Arc<Callable>,
     /// With what.
@@ -51,7 +51,7 @@ pub(crate) struct Task {
     /// Its number on the wire, given at each hand-out.
     pub sequence: u64,
     pub job: u64,
-    pub record: Arc<JobHandle>,
+    pub handle: Arc<JobHandle>,
     pub function: Arc<Callable>,
     pub kind: Kind,
     pub payload: Vec<Bytes>,
@@ -90,7 +90,7 @@ impl Cursor {
 impl Task {
     /// This run of it.
     pub fn attempt(&self) -> Attempt {
-        Attempt { job: self.record.id, first_item: self.first_item, number: self.retries + 1 }
+        Attempt { job: self.handle.id, first_item: self.first_item, number: self.retries + 1 }
     }
 
     /// Whether it is a chunk of a map.
@@ -120,7 +120,7 @@ impl Task {
         Some(Self {
             sequence: 0,
             job: self.job,
-            record: Arc::clone(&self.record),
+            handle: Arc::clone(&self.handle),
             function: Arc::clone(&self.function),
             kind: self.kind,
             payload_bytes: payload.iter().map(Bytes::len).sum(),

@@ -74,7 +74,7 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Ended {
     /// The job.
-    pub record: Arc<JobHandle>,
+    pub handle: Arc<JobHandle>,
     /// How it ended.
     pub outcome: Outcome,
 }
@@ -83,20 +83,20 @@ pub struct Ended {
 #[derive(Debug)]
 pub struct JobShown {
     /// What was asked for.
-    pub record: Arc<JobHandle>,
+    pub handle: Arc<JobHandle>,
     /// How far it is.
     pub now: Snapshot,
 }
 
 impl JobShown {
     /// As it is now.
-    pub fn of(record: Arc<JobHandle>) -> Self {
-        Self { now: record.snapshot(), record }
+    pub fn of(handle: Arc<JobHandle>) -> Self {
+        Self { now: handle.snapshot(), handle }
     }
 
     /// As it was when it was accepted, whatever has become of it.
-    pub fn as_accepted(record: Arc<JobHandle>) -> Self {
-        Self { now: Snapshot { state: JobState::accepted(record.total), expires_at: None }, record }
+    pub fn as_accepted(handle: Arc<JobHandle>) -> Self {
+        Self { now: Snapshot { state: JobState::accepted(handle.total), expires_at: None }, handle }
     }
 }
 
@@ -142,7 +142,7 @@ impl Answer {
     /// Whether nothing is lost with it: asked again, the same is answered.
     pub fn is_repeatable(&self) -> bool {
         match self {
-            Self::Ended(ended) => ended.record.retained,
+            Self::Ended(ended) => ended.handle.retained,
             Self::Job(_)
             | Self::Jobs(_)
             | Self::Printed(_)
@@ -178,7 +178,7 @@ impl Ended {
     /// A value or a failure lives as long as with a job that can be asked for it.
     fn replay(&self, limits: &Limits) -> Replay {
         match &self.outcome {
-            Outcome::Value(_) => Replay::For(self.record.terms.result_ttl.unwrap_or(limits.result_ttl)),
+            Outcome::Value(_) => Replay::For(self.handle.terms.result_ttl.unwrap_or(limits.result_ttl)),
             Outcome::Failure(failure) if self.has_run(failure.code) => Replay::For(limits.failure_ttl),
             Outcome::Failure(_) => Replay::AskAnew,
         }
@@ -189,8 +189,8 @@ impl Ended {
         // A call's worker refuses an unknown object before it calls; other tasks of the job, and earlier attempts, may
         // have run.
         let refused = code == FailureCode::UnknownRef
-            && self.record.kind == JobKind::Apply
-            && self.record.attempts() <= 1;
+            && self.handle.kind == JobKind::Apply
+            && self.handle.attempts() <= 1;
         code != FailureCode::NotStarted && !refused
     }
 }

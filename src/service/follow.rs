@@ -1,6 +1,6 @@
 //! Whoever follows a job is told its life as it happens, from where it was told before.
 //!
-//! Nothing is queued for a follower. Each time that it asks, what is new is read from the job's record: a slow one
+//! Nothing is queued for a follower. Each time that it asks, what is new is read from the job's handle: a slow one
 //! loses steps of progress in between, and neither output nor states.
 
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub enum JobUpdate {
 #[derive(Debug)]
 pub struct Follower {
     service: Arc<Service>,
-    record: Following,
+    handle: Following,
     cursor: Cursor,
     /// The next step of progress is told no earlier.
     progress_due: Instant,
@@ -62,11 +62,11 @@ pub struct Follower {
 
 impl Service {
     pub(super) async fn follow_job(self: &Arc<Self>, id: &str, mut from: Cursor) -> Result<Answer, Refusal> {
-        let record = self.find_job(id).await?;
-        from.limit_log(&record.moment(0, 0));
+        let handle = self.find_job(id).await?;
+        from.limit_log(&handle.moment(0, 0));
         Ok(Answer::Following(Box::new(Follower {
             service: Arc::clone(self),
-            record: Following::new(record),
+            handle: Following::new(handle),
             cursor: from,
             progress_due: Instant::now(),
             ended: false,
@@ -76,8 +76,8 @@ impl Service {
 
 impl Follower {
     /// Its job.
-    pub fn record(&self) -> &Arc<JobHandle> {
-        &self.record
+    pub fn handle(&self) -> &Arc<JobHandle> {
+        &self.handle
     }
 
     /// Whether it was told the last event.
@@ -94,11 +94,11 @@ impl Follower {
     pub async fn next(&mut self, until: Instant) -> Option<JobUpdate> {
         while !self.ended {
             let steps = self.has_steps();
-            if steps && self.record.claim_look(LOOK_PERIOD) {
-                self.service.look_into(&self.record).await;
+            if steps && self.handle.claim_look(LOOK_PERIOD) {
+                self.service.look_into(&self.handle).await;
             }
-            let record = Arc::clone(&self.record);
-            let changed = record.changed();
+            let handle = Arc::clone(&self.handle);
+            let changed = handle.changed();
             tokio::pin!(changed);
             // From here on no change is missed.
             changed.as_mut().enable();
@@ -123,13 +123,13 @@ impl Follower {
         if self.ended {
             return None;
         }
-        let now = self.record.moment(self.cursor.log_bytes(), LOG_EVENT_BYTES);
+        let now = self.handle.moment(self.cursor.log_bytes(), LOG_EVENT_BYTES);
         if will_not_start(&now) {
             self.ended = true;
             return Some(JobUpdate::Draining);
         }
         let may_step = Instant::now() >= self.progress_due;
-        let event = self.cursor.next(self.record.created_at, &now, may_step)?;
+        let event = self.cursor.next(self.handle.created_at, &now, may_step)?;
         match &event {
             JobUpdate::Progress { .. } => self.progress_due = Instant::now() + PROGRESS_PERIOD,
             JobUpdate::End => self.ended = true,
@@ -140,7 +140,7 @@ impl Follower {
 
     /// Whether its progress has steps that nobody is woken for.
     fn has_steps(&self) -> bool {
-        self.record.kind != JobKind::Apply && self.record.state() == State::Running
+        self.handle.kind != JobKind::Apply && self.handle.state() == State::Running
     }
 }
 

@@ -16,7 +16,7 @@ impl Service {
         self.parts()?;
         let id = JobId::parse(id).ok_or(Refusal::UnknownJob)?;
         match self.jobs.read(id).await {
-            Lookup::Found(record) => Ok(record),
+            Lookup::Found(handle) => Ok(handle),
             Lookup::Expired => Err(Refusal::Expired),
             Lookup::LostAtRestart => Err(Refusal::LostAtRestart),
             Lookup::Unknown => Err(Refusal::UnknownJob),
@@ -24,19 +24,19 @@ impl Service {
     }
 
     pub(super) async fn job(&self, id: &str, wait: Duration) -> Result<Answer, Refusal> {
-        let record = self.find_job(id).await?;
+        let handle = self.find_job(id).await?;
         if !wait.is_zero() {
-            let _ = tokio::time::timeout(wait, record.ended()).await;
+            let _ = tokio::time::timeout(wait, handle.ended()).await;
         }
-        self.look_into(&record).await;
-        Ok(Answer::Job(Box::new(JobShown::of(record))))
+        self.look_into(&handle).await;
+        Ok(Answer::Job(Box::new(JobShown::of(handle))))
     }
 
     pub(super) async fn result(&self, id: &str, timeout: Duration) -> Result<Answer, Refusal> {
-        let record = self.find_job(id).await?;
-        match tokio::time::timeout(timeout, record.ended()).await {
-            Ok(outcome) => Ok(Answer::Ended(Ended { record, outcome })),
-            Err(_) => Err(Refusal::ResultTimeout(record, timeout)),
+        let handle = self.find_job(id).await?;
+        match tokio::time::timeout(timeout, handle.ended()).await {
+            Ok(outcome) => Ok(Answer::Ended(Ended { handle, outcome })),
+            Err(_) => Err(Refusal::ResultTimeout(handle, timeout)),
         }
     }
 
@@ -55,12 +55,12 @@ impl Service {
     }
 
     pub(super) async fn cancel_job(&self, id: &str) -> Result<Answer, Refusal> {
-        let record = self.find_job(id).await?;
-        if !record.has_ended() {
-            self.parts()?.cancel(&record);
-            record.ended().await;
+        let handle = self.find_job(id).await?;
+        if !handle.has_ended() {
+            self.parts()?.cancel(&handle);
+            handle.ended().await;
         }
-        Ok(Answer::Job(Box::new(JobShown::of(record))))
+        Ok(Answer::Job(Box::new(JobShown::of(handle))))
     }
 
     pub(super) async fn cancel_jobs(&self, filter: &Filter) -> Result<Answer, Refusal> {
@@ -69,9 +69,9 @@ impl Service {
         let mut cursor = None;
         loop {
             let page = self.jobs.list(filter, AT_ONCE_MAX, cursor).await;
-            for record in page.items.into_iter().filter(|record| !record.has_ended()) {
-                parts.cancel(&record);
-                ending.push(record);
+            for handle in page.items.into_iter().filter(|handle| !handle.has_ended()) {
+                parts.cancel(&handle);
+                ending.push(handle);
             }
             cursor = page.next;
             if cursor.is_none() {
@@ -81,11 +81,11 @@ impl Service {
         }
         let mut cancelled = 0;
         for some in ending.chunks(AT_ONCE_MAX) {
-            for record in some {
-                if !record.has_ended() {
-                    record.ended().await;
+            for handle in some {
+                if !handle.has_ended() {
+                    handle.ended().await;
                 }
-                cancelled += u64::from(record.state() == State::Cancelled);
+                cancelled += u64::from(handle.state() == State::Cancelled);
             }
             tokio::task::yield_now().await;
         }
@@ -93,11 +93,11 @@ impl Service {
     }
 
     pub(super) async fn forget_job(&self, id: &str) -> Result<Answer, Refusal> {
-        let record = self.find_job(id).await?;
-        if !record.has_ended() {
-            return Err(Refusal::NotFinished(record));
+        let handle = self.find_job(id).await?;
+        if !handle.has_ended() {
+            return Err(Refusal::NotFinished(handle));
         }
-        self.jobs.forget(record.id).await;
+        self.jobs.forget(handle.id).await;
         Ok(Answer::Done)
     }
 
@@ -107,22 +107,22 @@ impl Service {
     }
 
     /// How far a running map is in the chunks that run: its pool is asked, and whoever looks next finds it.
-    pub(super) async fn look_into(&self, record: &JobHandle) {
-        let has_chunks = record.state() == State::Running && record.chunksize.is_some();
+    pub(super) async fn look_into(&self, handle: &JobHandle) {
+        let has_chunks = handle.state() == State::Running && handle.chunksize.is_some();
         if has_chunks
-            && let Some(pool) = self.parts.get().and_then(|parts| parts.pools.get(&record.pool))
-            && let Some(done) = pool.items_done(record).await
+            && let Some(pool) = self.parts.get().and_then(|parts| parts.pools.get(&handle.pool))
+            && let Some(done) = pool.items_done(handle).await
         {
-            record.saw(done);
+            handle.saw(done);
         }
     }
 }
 
 impl Parts {
     /// A pool that is gone has ended all its jobs, or is about to.
-    fn cancel(&self, record: &JobHandle) {
-        if let Some(pool) = self.pools.get(&record.pool) {
-            pool.cancel(record);
+    fn cancel(&self, handle: &JobHandle) {
+        if let Some(pool) = self.pools.get(&handle.pool) {
+            pool.cancel(handle);
         }
     }
 }

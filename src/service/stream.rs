@@ -34,7 +34,7 @@ type Broken = Arc<Mutex<Option<(u64, Bytes)>>>;
 #[derive(Debug)]
 pub struct Feeder {
     pool: Pool,
-    record: Arc<JobHandle>,
+    handle: Arc<JobHandle>,
     window: Arc<Semaphore>,
     /// Bytes of items that were fed and have no record yet.
     fed: Arc<ByteGauge>,
@@ -61,7 +61,7 @@ impl Feeder {
             return false;
         }
         self.fed.add(items.len());
-        self.pool.feed(&self.record, Some((items, count)));
+        self.pool.feed(&self.handle, Some((items, count)));
         true
     }
 
@@ -73,7 +73,7 @@ impl Feeder {
         let left = room.bytes().saturating_sub(items.len());
         self.fed.add(items.len());
         room.shrink_to(left);
-        self.pool.feed(&self.record, Some((items, count)));
+        self.pool.feed(&self.handle, Some((items, count)));
         true
     }
 
@@ -89,7 +89,7 @@ impl Feeder {
 
     /// There are no more items.
     pub fn end(self) {
-        self.pool.feed(&self.record, None);
+        self.pool.feed(&self.handle, None);
     }
 
     /// The item of this index can't be read: the input ends, and after the records of the items before it comes this
@@ -156,8 +156,8 @@ impl fmt::Debug for Records {
 
 impl Records {
     /// Its job.
-    pub fn record(&self) -> &Arc<JobHandle> {
-        &self.job.record
+    pub fn handle(&self) -> &Arc<JobHandle> {
+        &self.job.handle
     }
 
     /// Takes what is ready, with its index, until `write` says that it is enough. Ready when that was so, or with the
@@ -196,7 +196,7 @@ impl Records {
         }
         order.has_moved = false;
         if self.held.wait_for((!order.ahead.is_empty()).then_some(order.next)) {
-            self.job.pool.wake(&self.job.record);
+            self.job.pool.wake(&self.job.handle);
         }
         None
     }
@@ -220,7 +220,7 @@ impl Records {
         let more = write(index, record);
         self.taken += 1;
         if self.held.sub(Sink::cost(record)) {
-            self.job.pool.wake(&self.job.record);
+            self.job.pool.wake(&self.job.handle);
         }
         more
     }
@@ -229,7 +229,7 @@ impl Records {
         if let Some((index, error)) = self.broken.lock().take() {
             return StreamEnd::Broken { index, error };
         }
-        match self.job.record.outcome() {
+        match self.job.handle.outcome() {
             Some(Outcome::Value(_)) => StreamEnd::Whole { done: self.done, failed: self.failed },
             Some(Outcome::Failure(_)) | None => StreamEnd::Cut,
         }
@@ -282,7 +282,7 @@ impl Service {
         let broken = Broken::default();
         let feeder = Feeder {
             pool: pool.clone(),
-            record: Arc::clone(&job.record),
+            handle: Arc::clone(&job.handle),
             window: Arc::clone(&window),
             fed,
             broken: Arc::clone(&broken),

@@ -24,20 +24,20 @@ const BUFFER_BYTES: usize = 16 << 10;
 /// ended by then.
 #[derive(Debug)]
 pub(super) struct Accepted {
-    pub record: Arc<JobHandle>,
+    pub handle: Arc<JobHandle>,
     pub pool: Pool,
     jobs: Arc<dyn Store>,
 }
 
 impl Drop for Accepted {
     fn drop(&mut self) {
-        if self.record.retained {
+        if self.handle.retained {
             return;
         }
-        if !self.record.has_ended() {
-            self.pool.abandon(&self.record);
+        if !self.handle.has_ended() {
+            self.pool.abandon(&self.handle);
         }
-        self.jobs.forget(self.record.id).detach();
+        self.jobs.forget(self.handle.id).detach();
     }
 }
 
@@ -82,8 +82,8 @@ impl Service {
     pub(super) async fn run(&self, caller: &Caller, submission: Box<Submission>) -> Result<Answer, Refusal> {
         let (submission, function) = self.arranged(submission).await?;
         let job = self.accept_work(caller, submission, function, false).await?.into_new()?;
-        let outcome = job.record.ended().await;
-        Ok(Answer::Ended(Ended { record: Arc::clone(&job.record), outcome }))
+        let outcome = job.handle.ended().await;
+        Ok(Answer::Ended(Ended { handle: Arc::clone(&job.handle), outcome }))
     }
 
     /// What the same submission under its key was answered, if it came before: the same job, whatever else would refuse
@@ -104,8 +104,8 @@ impl Service {
     ) -> Result<Answer, Refusal> {
         let (submission, function) = self.arranged(submission).await?;
         match self.accept_work(caller, submission, function, true).await? {
-            Admitted::New(job) => Ok(accepted(Arc::clone(&job.record))),
-            Admitted::Same(record) => Ok(accepted(record)),
+            Admitted::New(job) => Ok(accepted(Arc::clone(&job.handle))),
+            Admitted::Same(handle) => Ok(accepted(handle)),
         }
     }
 
@@ -184,9 +184,9 @@ impl Service {
         };
         let jobs = Arc::clone(&self.jobs);
         let start = move |acceptance| match acceptance {
-            Acceptance::New(record, work) => {
-                let job = Accepted { record: Arc::clone(&record), pool, jobs };
-                job.pool.submit(pool::Submission { record, function, work, sink, permit });
+            Acceptance::New(handle, work) => {
+                let job = Accepted { handle: Arc::clone(&handle), pool, jobs };
+                job.pool.submit(pool::Submission { handle, function, work, sink, permit });
                 Ok(Admitted::New(job))
             }
             Acceptance::Known(recalled) => same_job(recalled).map(Admitted::Same),
@@ -203,14 +203,14 @@ impl Service {
     }
 }
 
-fn accepted(record: Arc<JobHandle>) -> Answer {
-    Answer::Accepted(Box::new(JobShown::as_accepted(record)))
+fn accepted(handle: Arc<JobHandle>) -> Answer {
+    Answer::Accepted(Box::new(JobShown::as_accepted(handle)))
 }
 
 /// The job of a key that was used before.
 fn same_job(recalled: Recalled) -> Result<Arc<JobHandle>, Refusal> {
     match recalled {
-        Recalled::Same(record) => Ok(record),
+        Recalled::Same(handle) => Ok(handle),
         Recalled::Gone => Err(Refusal::KeyExpired),
         Recalled::Mismatch => Err(Refusal::KeyMismatch),
     }

@@ -40,7 +40,7 @@ impl WorkerSet {
     }
 
     fn kill_runners(&mut self, job: u64, scheduler: &mut Scheduler) {
-        if scheduler.record(job).is_none() {
+        if scheduler.handle(job).is_none() {
             return;
         }
         let mut running = Vec::new();

@@ -64,7 +64,7 @@ pub(super) fn of_death(exit: Exit, killed: Option<KillCause>, task: &Task, items
             Failure::new(FailureCode::Cancelled, "the job was cancelled while it ran")
         }
         Some(KillCause::RunTimeout) => {
-            let most = task.record.terms.run_timeout.unwrap_or_default().as_secs_f64();
+            let most = task.handle.terms.run_timeout.unwrap_or_default().as_secs_f64();
             let detail = format!("{} ran for longer than {most} s (run_timeout)", task.function.name());
             let mut failure = Failure::new(FailureCode::RunTimeout, detail);
             failure.index = task.is_map().then(|| task.first_item + items_done.min(task.items - 1));

@@ -5,17 +5,17 @@ use std::sync::{Arc, Weak};
 use crate::jobs::{AnswerBytes, JobHandle, JobId};
 use crate::process::Lines as LineSplitter;
 
-/// The job whose output it is. Its record may be forgotten meanwhile.
+/// The job whose output it is. Its handle may be forgotten meanwhile.
 #[derive(Debug, Clone)]
 pub(super) struct OutputOwner {
     job: JobId,
     function: Arc<str>,
-    record: Weak<JobHandle>,
+    handle: Weak<JobHandle>,
 }
 
 impl OutputOwner {
-    pub fn of(record: &Arc<JobHandle>) -> Self {
-        Self { job: record.id, function: Arc::clone(&record.function), record: Arc::downgrade(record) }
+    pub fn of(handle: &Arc<JobHandle>) -> Self {
+        Self { job: handle.id, function: Arc::clone(&handle.function), handle: Arc::downgrade(handle) }
     }
 
     /// Adds to the job's log, unless that was forgotten. The job and how many bytes more it holds, if it has ended.
@@ -25,8 +25,8 @@ impl OutputOwner {
         bytes_max: usize,
         answers: &AnswerBytes,
     ) -> Option<(JobId, usize)> {
-        let record = self.record.upgrade()?;
-        let more = record.append_log(output, bytes_max, answers);
+        let handle = self.handle.upgrade()?;
+        let more = handle.append_log(output, bytes_max, answers);
         (more > 0).then_some((self.job, more))
     }
 }

@@ -275,7 +275,7 @@ impl WorkerSet {
             handle.streamed_head = false;
             handle.answered = sequence;
             handle.answers += 1;
-            handle.last_owner = Some(OutputOwner::of(&task.record));
+            handle.last_owner = Some(OutputOwner::of(&task.handle));
             handle.last_function = Some(Arc::clone(&task.function));
         }
         self.leave_if_done(key);
@@ -296,7 +296,7 @@ impl WorkerSet {
         if let Some(head) = head {
             head.function.state.printed();
         }
-        let owner = head.map(|head| OutputOwner::of(&head.record));
+        let owner = head.map(|head| OutputOwner::of(&head.handle));
         let Some(handle) = self.table.handle_mut(key) else { return };
         let owner = owner.or_else(|| handle.last_owner.clone());
         if let Some(owner) = &owner {

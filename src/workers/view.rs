@@ -50,7 +50,7 @@ impl WorkerSet {
             state,
             spare: phase == Phase::Spare,
             generation: handle.generation.as_ref().map_or(0, |generation| generation.number),
-            current: current.map(|task| (task.record.id, Arc::clone(task.function.name()))),
+            current: current.map(|task| (task.handle.id, Arc::clone(task.function.name()))),
             current_age: current.and_then(|_| counters.task_age()),
             counters,
         })

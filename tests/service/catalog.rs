@@ -48,7 +48,7 @@ fn what_is_removed_is_unknown_and_its_jobs_end() {
         assert_eq!(listed.len() + 1, before.functions().count());
         gate.close().expect("removed");
         for job in [running, waiting] {
-            let id = job.record.id.to_string();
+            let id = job.handle.id.to_string();
             let ended = ended(&service, Request::Result { id, timeout: SOON }).await;
             assert_eq!(told(&ended), format!("{path:?}"));
         }
@@ -121,7 +121,7 @@ fn a_larger_max_running_starts_what_waits() {
         tokio::time::timeout(SOON, begun).await.expect("one begins soon");
         changed(&service, limited(2));
         for job in [one, other] {
-            let id = job.record.id.to_string();
+            let id = job.handle.id.to_string();
             ended(&service, Request::Result { id, timeout: SOON }).await;
         }
     });

@@ -35,7 +35,7 @@ fn a_job_is_asked_for_by_its_id_and_forgotten() {
     with_service(&[], async |service| {
         let job = submitted(&service, call(&service, "square", "[3]")).await;
         assert_eq!(job.now.state.state(), State::Queued, "as it was before its pool could start it");
-        let id = job.record.id.to_string();
+        let id = job.handle.id.to_string();
         let result = || Request::Result { id: id.clone(), timeout: SOON };
         assert_eq!(told(&ended(&service, result()).await), "9");
         assert_eq!(told(&ended(&service, result()).await), "9", "as often as wanted");
@@ -54,7 +54,7 @@ fn a_job_is_asked_for_by_its_id_and_forgotten() {
 fn what_runs_is_not_ready_and_is_cancelled() {
     with_service(&[], async |service| {
         let job = submitted(&service, call(&service, "nap", "[60]")).await;
-        let id = job.record.id.to_string();
+        let id = job.handle.id.to_string();
         let early = Request::Result { id: id.clone(), timeout: Duration::ZERO };
         assert!(matches!(ask(&service, early).await, Err(Refusal::ResultTimeout(..))));
         let forget = ask(&service, Request::ForgetJob { id: id.clone() }).await;
@@ -74,7 +74,7 @@ fn those_that_match_are_cancelled() {
         let filter = Filter { function: Some("faults.nap".into()), ..Filter::default() };
         let cancelled = ask(&service, Request::CancelJobs(filter)).await;
         assert!(matches!(cancelled, Ok(Answer::Cancelled(5))), "{cancelled:?}");
-        assert!(!kept.record.state().is_final());
+        assert!(!kept.handle.state().is_final());
     });
 }
 
@@ -121,7 +121,7 @@ fn who_asks_is_kept_with_the_job() {
         let caller = Caller { name: Some("ann".into()) };
         let request = Request::Submit(call(&service, "square", "[1]"));
         let Ok(Answer::Accepted(job)) = service.ask(&caller, request).await else { panic!("it is accepted") };
-        assert_eq!(job.record.owner.as_deref(), Some("ann"));
+        assert_eq!(job.handle.owner.as_deref(), Some("ann"));
     });
 }
 
@@ -181,7 +181,7 @@ async fn streamed(service: &Arc<forkpool::service::Service>, broken: bool) -> (V
 fn a_follower_is_told_a_life() {
     with_service(&[], async |service| {
         let job = submitted(&service, call(&service, "square", "[3]")).await;
-        let request = Request::FollowJob { id: job.record.id.to_string(), from: Cursor::start() };
+        let request = Request::FollowJob { id: job.handle.id.to_string(), from: Cursor::start() };
         let Ok(Answer::Following(mut follower)) = ask(&service, request).await else { panic!("a follower") };
         let mut told = Vec::new();
         let until = std::time::Instant::now() + SOON;

@@ -40,13 +40,13 @@ fn the_same_submission_under_its_key_is_the_same_job() {
         let Ok(Answer::Accepted(first)) = ask(&service, keyed(&service, 1)).await else {
             panic!("it is new")
         };
-        let id = first.record.id.to_string();
+        let id = first.handle.id.to_string();
         let result = Request::Result { id: id.clone(), timeout: SOON };
         assert_eq!(told(&ended(&service, result).await), "4");
         // As it was answered first.
         let is_first = |answer: &Answer| {
             matches!(answer, Answer::Accepted(job)
-                if job.record.id == first.record.id && job.now.state.state() == State::Queued)
+                if job.handle.id == first.handle.id && job.now.state.state() == State::Queued)
         };
         // Of two that come at once, the second comes to the store.
         assert!(is_first(&ask(&service, keyed(&service, 1)).await.expect("the same")));
@@ -63,7 +63,7 @@ fn the_same_submission_under_its_key_is_the_same_job() {
 fn a_job_that_never_started_is_told_so() {
     with_service(&["--workers", "1"], async |service| {
         let running = submitted(&service, call(&service, "nap", "[0.3]")).await;
-        while !running.record.has_started() {
+        while !running.handle.has_started() {
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
         let waiting = call(&service, "square", "[2]");
@@ -74,7 +74,7 @@ fn a_job_that_never_started_is_told_so() {
         assert_eq!(told(&ending), "interrupted");
         let answer = forkpool::service::Answer::Ended(ending);
         assert_eq!(answer.replay(service.limits()), Replay::AskAnew, "nothing of it ran");
-        assert!(running.record.state().is_final(), "what had started was let end");
+        assert!(running.handle.state().is_final(), "what had started was let end");
         assert!(matches!(service.admit(), Err(Refusal::Draining)));
     });
 }

@@ -57,7 +57,7 @@ fn all_is_as_with_a_store_that_answers_at_once() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         let job = submitted(&service, call(&service, "square", "[3]")).await;
-        let result = Request::Result { id: job.record.id.to_string(), timeout: SOON };
+        let result = Request::Result { id: job.handle.id.to_string(), timeout: SOON };
         assert_eq!(told(&ended(&service, result).await), "9");
     });
 }
@@ -71,16 +71,16 @@ fn nothing_runs_before_it_has_begun() {
         store.hold(Some(Step::Begin));
         let held = submitted(&service, call(&service, "mark", arguments)).await;
         let cancelled = submitted(&service, call(&service, "mark", arguments)).await;
-        until(|| store.attempts_of(cancelled.record.id) == [1]).await;
+        until(|| store.attempts_of(cancelled.handle.id) == [1]).await;
         tokio::time::sleep(A_WHILE).await;
-        assert!(!path.exists() && held.record.state() == State::Queued);
-        let id = cancelled.record.id.to_string();
+        assert!(!path.exists() && held.handle.state() == State::Queued);
+        let id = cancelled.handle.id.to_string();
         assert!(matches!(ask(&service, Request::CancelJob { id }).await, Ok(Answer::Job(_))));
-        assert_eq!(cancelled.record.state(), State::Cancelled);
+        assert_eq!(cancelled.handle.state(), State::Cancelled);
         store.hold(None);
-        until(|| held.record.state() == State::Succeeded).await;
+        until(|| held.handle.state() == State::Succeeded).await;
         assert_eq!(std::fs::read_to_string(&path).expect("it was run").lines().count(), 1, "once, and alone");
-        assert_eq!(store.attempts_of(held.record.id), [1]);
+        assert_eq!(store.attempts_of(held.handle.id), [1]);
     });
 }
 
@@ -90,8 +90,8 @@ fn each_attempt_begins_and_no_more_than_four_a_worker_wait() {
         let mut dying = call(&service, "exit_now", "[3]");
         dying.terms.retries = Some(2);
         let job = submitted(&service, dying).await;
-        until(|| job.record.state() == State::Failed).await;
-        assert_eq!((store.attempts_of(job.record.id), job.record.attempts()), (vec![1, 2, 3], 3));
+        until(|| job.handle.state() == State::Failed).await;
+        assert_eq!((store.attempts_of(job.handle.id), job.handle.attempts()), (vec![1, 2, 3], 3));
         store.hold(Some(Step::Begin));
         let mut jobs = Vec::new();
         for _ in 0..9 {
@@ -99,11 +99,11 @@ fn each_attempt_begins_and_no_more_than_four_a_worker_wait() {
         }
         tokio::time::sleep(A_WHILE).await;
         let begun = |jobs: &[forkpool::service::JobShown]| {
-            jobs.iter().filter(|job| !store.attempts_of(job.record.id).is_empty()).count()
+            jobs.iter().filter(|job| !store.attempts_of(job.handle.id).is_empty()).count()
         };
         assert_eq!(begun(&jobs), 4);
         store.hold(None);
-        until(|| jobs.iter().all(|job| job.record.state() == State::Succeeded)).await;
+        until(|| jobs.iter().all(|job| job.handle.state() == State::Succeeded)).await;
         assert_eq!(begun(&jobs), 9);
     });
 }
@@ -113,15 +113,15 @@ fn nobody_is_told_an_end_that_is_not_kept_and_a_drain_waits_for_it() {
     with_deferred(&[], async |service, store| {
         store.hold(Some(Step::End));
         let job = submitted(&service, call(&service, "square", "[3]")).await;
-        until(|| job.record.has_started()).await;
+        until(|| job.handle.has_started()).await;
         service.refuse_work();
         let drain = service.drain();
         tokio::pin!(drain);
         assert!(tokio::time::timeout(A_WHILE, &mut drain).await.is_err(), "an end is still being kept");
-        assert_eq!(job.record.state(), State::Running);
+        assert_eq!(job.handle.state(), State::Running);
         store.hold(None);
         tokio::time::timeout(SOON, drain).await.expect("it ends");
-        assert_eq!(job.record.state(), State::Succeeded);
+        assert_eq!(job.handle.state(), State::Succeeded);
     });
 }
 

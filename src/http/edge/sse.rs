@@ -49,8 +49,8 @@ fn write_event(frame: &mut Vec<u8>, follower: &Follower, event: JobUpdate, base_
     let (name, data) = event_of(event);
     let data = match data {
         Some(data) => json(&data),
-        None if ends => json(&Job::of(&JobShown::of(Arc::clone(follower.record())), base_url)),
-        None => Problem::draining().about(follower.record()).text(),
+        None if ends => json(&Job::of(&JobShown::of(Arc::clone(follower.handle())), base_url)),
+        None => Problem::draining().about(follower.handle()).text(),
     };
     frame.extend_from_slice(format!("id: {}\nevent: {name}\ndata: ", follower.cursor()).as_bytes());
     // The data is one line: in JSON, line ends stand between tokens alone.

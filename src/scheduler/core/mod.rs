@@ -117,10 +117,10 @@ impl Scheduler {
     pub fn submit(&mut self, submission: Submission, now: Instant) {
         let mut job = Box::new(ActiveJob::new(submission, &self.answers));
         if let Some(outcome) = job.outcome() {
-            return self.events.push(&job.record, JobEvent::Ended(outcome));
+            return self.events.push(&job.handle, JobEvent::Ended(outcome));
         }
-        let number = job.record.number;
-        if let Some(max) = job.record.terms.queue_timeout {
+        let number = job.handle.number;
+        if let Some(max) = job.handle.terms.queue_timeout {
             self.timers.add_wait(now + max, number);
         }
         self.queue.push(number, &job.place());
@@ -134,7 +134,7 @@ impl Scheduler {
     pub fn feed(&mut self, number: u64, more: Option<(Bytes, usize)>) {
         let Some(job) = self.jobs.get_mut(&number) else { return };
         if let Some((_, count)) = &more {
-            self.events.push(&job.record, JobEvent::Extended(*count as u64));
+            self.events.push(&job.handle, JobEvent::Extended(*count as u64));
         }
         job.feed(more);
         self.wake(number);
@@ -232,7 +232,7 @@ impl Scheduler {
         if job.has_started() || job.open() > 0 {
             return;
         }
-        let max = job.record.terms.queue_timeout.unwrap_or_default().as_secs_f64();
+        let max = job.handle.terms.queue_timeout.unwrap_or_default().as_secs_f64();
         let detail = format!("no worker was free for it within {max} s (queue_timeout)");
         self.end(number, failed(FailureCode::QueueTimeout, detail));
     }
@@ -280,9 +280,9 @@ impl Scheduler {
         self.jobs.is_empty()
     }
 
-    /// A job's record, until it has ended.
-    pub fn record(&self, number: u64) -> Option<&Arc<JobHandle>> {
-        self.jobs.get(&number).map(|job| &job.record)
+    /// A job's handle, until it has ended.
+    pub fn handle(&self, number: u64) -> Option<&Arc<JobHandle>> {
+        self.jobs.get(&number).map(|job| &job.handle)
     }
 
     /// Jobs of which nothing has started, and those of which something has.
@@ -304,14 +304,14 @@ impl Scheduler {
         self.streams.remove(&number);
         // What is kept counts there.
         if let Outcome::Value(value) = &mut outcome
-            && !job.record.retained
+            && !job.handle.retained
             && value.len() >= COUNTED_BYTES_MIN
         {
             value.held = Some(Arc::new(self.answers.hold(Share::Untaken, value.len())));
         }
         discard(&mut self.discarded, job.take_returned());
         let in_flight = job.open() - job.refused() - self.timers.remove(number);
-        self.events.push(&job.record, JobEvent::Ended(outcome));
+        self.events.push(&job.handle, JobEvent::Ended(outcome));
         self.tidy_queues();
         Some((in_flight, job))
     }

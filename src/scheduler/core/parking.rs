@@ -213,7 +213,7 @@ impl Scheduler {
     /// A task that could not be written goes back to the front of the queue.
     pub fn give_back(&mut self, task: Task) {
         if let Some(job) = self.return_task(task) {
-            let (number, place) = (job.record.number, job.place());
+            let (number, place) = (job.handle.number, job.place());
             self.queue.push_front(number, &place);
         }
     }
@@ -226,7 +226,7 @@ impl Scheduler {
         let function = Arc::clone(&task.function);
         let Some(job) = self.return_task(task) else { return };
         (job.was_parked, job.is_parked) = (true, true);
-        let (number, place) = (job.record.number, job.place());
+        let (number, place) = (job.handle.number, job.place());
         if let Some(parked) = self.parked.get_mut(function.name()) {
             parked.queue.push_front(number, &place);
         }
@@ -235,7 +235,7 @@ impl Scheduler {
     /// A task whose retry is due is queued, first of its key.
     pub(super) fn queue_retry(&mut self, task: Task) {
         if let Some(job) = self.return_task(task) {
-            let (number, place) = (job.record.number, job.place());
+            let (number, place) = (job.handle.number, job.place());
             self.queue.push_next(number, &place);
         }
     }
@@ -249,7 +249,7 @@ impl Scheduler {
         };
         if job.give_back(task) {
             self.running -= 1;
-            self.events.push(&job.record, JobEvent::Unstarted);
+            self.events.push(&job.handle, JobEvent::Unstarted);
         }
         if job.is_cancelled() {
             self.conclude(number);

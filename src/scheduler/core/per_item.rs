@@ -34,7 +34,7 @@ impl Scheduler {
         if job.is_gathering() {
             self.gathering.insert(task.job);
         }
-        self.events.push(&job.record, JobEvent::Advanced(done));
+        self.events.push(&job.handle, JobEvent::Advanced(done));
     }
 
     /// A task was answered, and all its items have their records.
@@ -55,7 +55,7 @@ impl Scheduler {
             failure.index = Some(task.first_item + offset);
             done += end_item(job, &mut self.timers, now, &mut task, offset, &failure, limit);
         }
-        self.events.push(&job.record, JobEvent::Advanced(done));
+        self.events.push(&job.handle, JobEvent::Advanced(done));
         let left = task.items - behind;
         match if left > 0 { task.part(behind, left) } else { None } {
             Some(rest) => {
@@ -85,7 +85,7 @@ impl Scheduler {
         if job.is_gathering() {
             self.gathering.insert(number);
         }
-        self.events.push(&job.record, JobEvent::Advanced(told));
+        self.events.push(&job.handle, JobEvent::Advanced(told));
         self.conclude(number);
     }
 }

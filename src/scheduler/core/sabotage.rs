@@ -55,7 +55,7 @@ impl Sabotaged {
     }
 
     pub fn submit(&mut self, mut submission: Submission, now: Instant) {
-        if let Some(handle) = Arc::get_mut(&mut submission.record) {
+        if let Some(handle) = Arc::get_mut(&mut submission.handle) {
             let terms = &mut handle.info_mut().terms;
             match self.bug {
                 Some(Bug::IgnoresPriority) => terms.priority = 0,
@@ -64,7 +64,7 @@ impl Sabotaged {
                 Some(_) | None => {}
             }
         }
-        let number = submission.record.number;
+        let number = submission.handle.number;
         self.scheduler.submit(submission, now);
         let Scheduler { jobs, queue, .. } = &mut self.scheduler;
         if let Some(job) = jobs.get(&number)
@@ -114,10 +114,10 @@ impl Sabotaged {
 
     pub fn cancel(&mut self, number: u64) -> Cancelling {
         if self.makes(Bug::CancelLeavesWork)
-            && let Some(record) = self.scheduler.record(number).map(Arc::clone)
+            && let Some(handle) = self.scheduler.handle(number).map(Arc::clone)
         {
             let outcome = super::failed(crate::jobs::FailureCode::Cancelled, "");
-            self.scheduler.events.push(&record, JobEvent::Ended(outcome));
+            self.scheduler.events.push(&handle, JobEvent::Ended(outcome));
             return Cancelling::Ended;
         }
         self.scheduler.cancel(number)
@@ -160,8 +160,8 @@ impl Sabotaged {
             match self.bug {
                 Some(Bug::NeverEnds) => drop(events.remove(at)),
                 Some(Bug::EndsTwice) => {
-                    let (record, JobEvent::Ended(outcome)) = &events[at] else { return events };
-                    let again = (Arc::clone(record), JobEvent::Ended(outcome.clone()));
+                    let (handle, JobEvent::Ended(outcome)) = &events[at] else { return events };
+                    let again = (Arc::clone(handle), JobEvent::Ended(outcome.clone()));
                     events.push(again);
                 }
                 Some(_) | None => {}
@@ -251,7 +251,7 @@ fn same(task: &Task) -> Option<Task> {
     Some(Task {
         sequence: task.sequence,
         job: task.job,
-        record: Arc::clone(&task.record),
+        handle: Arc::clone(&task.handle),
         function: Arc::clone(&task.function),
         kind: task.kind,
         payload: task.payload.clone(),

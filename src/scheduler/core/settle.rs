@@ -14,10 +14,10 @@ impl Scheduler {
         let Some(job) = self.jobs.get_mut(&task.job) else { return };
         if job.start() {
             self.running += 1;
-            self.events.push(&job.record, JobEvent::Started);
+            self.events.push(&job.handle, JobEvent::Started);
         }
         if task.retries > 0 {
-            self.events.push(&job.record, JobEvent::Attempted(task.retries + 1));
+            self.events.push(&job.handle, JobEvent::Attempted(task.retries + 1));
         }
     }
 
@@ -28,7 +28,7 @@ impl Scheduler {
         if job.is_gathering() {
             self.gathering.insert(task.job);
         }
-        self.events.push(&job.record, JobEvent::Advanced(task.items));
+        self.events.push(&job.handle, JobEvent::Advanced(task.items));
         self.conclude(task.job);
     }
 

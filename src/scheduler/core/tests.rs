@@ -61,23 +61,23 @@ fn submit_with(
 ) -> u64 {
     let mut info = example().info;
     (info.total, info.terms) = (total, terms);
-    let record = JobHandle::new(info);
+    let handle = JobHandle::new(info);
     let sink = matches!(work, Work::Stream).then(Eager::default);
-    submit_to(scheduler, function, record, work, sink)
+    submit_to(scheduler, function, handle, work, sink)
 }
 
 fn submit_to(
     scheduler: &mut Scheduler,
     function: &Arc<Callable>,
-    record: Arc<JobHandle>,
+    handle: Arc<JobHandle>,
     work: Work,
     sink: Option<Eager>,
 ) -> u64 {
-    let number = record.number;
+    let number = handle.number;
     let permit = Admission::new(1, 1).reserve().into_permit().unwrap();
     let function = Arc::clone(function);
     let sink = sink.map(|sink| Box::new(sink) as Box<dyn ItemSink>);
-    scheduler.submit(Submission { record, function, work, sink, permit }, Instant::now());
+    scheduler.submit(Submission { handle, function, work, sink, permit }, Instant::now());
     number
 }
 
@@ -254,8 +254,8 @@ fn the_many_tasks_of_a_cancelled_job_are_freed_in_turns() {
 
 /// How the jobs ended that have ended since.
 fn ends(scheduler: &mut Scheduler) -> Vec<(u64, Outcome)> {
-    let ended = |(record, event): (Arc<JobHandle>, JobEvent)| match event {
-        JobEvent::Ended(outcome) => Some((record.number, outcome)),
+    let ended = |(handle, event): (Arc<JobHandle>, JobEvent)| match event {
+        JobEvent::Ended(outcome) => Some((handle.number, outcome)),
         JobEvent::Started
         | JobEvent::Unstarted
         | JobEvent::Attempted(_)

@@ -25,7 +25,7 @@ enum Input {
 /// A job from its submission to its end.
 #[derive(Debug)]
 pub(super) struct ActiveJob {
-    pub record: Arc<JobHandle>,
+    pub handle: Arc<JobHandle>,
     function: Arc<Callable>,
     input: Input,
     /// Tasks that came back, or are to be run again.
@@ -55,9 +55,9 @@ pub(super) struct ActiveJob {
 
 impl ActiveJob {
     pub fn new(submission: Submission, answers: &AnswerBytes) -> Self {
-        let Submission { record, function, work, sink, permit } = submission;
-        let exhausted = record.total == 0 && !matches!(work, Work::Stream);
-        let is_starmap = record.kind == JobKind::Starmap;
+        let Submission { handle, function, work, sink, permit } = submission;
+        let exhausted = handle.total == 0 && !matches!(work, Work::Stream);
+        let is_starmap = handle.kind == JobKind::Starmap;
         let (input, results) = match work {
             Work::Call { arguments, keywords, typed } => {
                 (Input::Call(Some((arguments, keywords)), typed), ResultBuffer::one())
@@ -69,7 +69,7 @@ impl ActiveJob {
                     (false, true) => Kind::MapEach,
                     (true, true) => Kind::StarmapEach,
                 };
-                let chunksize = record.chunksize.and_then(|items| usize::try_from(items).ok());
+                let chunksize = handle.chunksize.and_then(|items| usize::try_from(items).ok());
                 let input = Input::Map { items, chunksize: chunksize.unwrap_or(1).max(1), kind };
                 (input, if collect { ResultBuffer::collect(answers) } else { ResultBuffer::all(answers) })
             }
@@ -79,7 +79,7 @@ impl ActiveJob {
             }
         };
         Self {
-            record,
+            handle,
             function,
             input,
             returned: VecDeque::new(),
@@ -197,8 +197,8 @@ impl ActiveJob {
         };
         let task = Task {
             sequence: 0,
-            job: self.record.number,
-            record: Arc::clone(&self.record),
+            job: self.handle.number,
+            handle: Arc::clone(&self.handle),
             function: Arc::clone(&self.function),
             kind,
             payload_bytes: payload.iter().map(Bytes::len).sum(),
@@ -214,7 +214,7 @@ impl ActiveJob {
         };
         self.next_chunk += 1;
         self.next_item += items;
-        if matches!(self.input, Input::Map { .. }) && self.next_item >= self.record.total {
+        if matches!(self.input, Input::Map { .. }) && self.next_item >= self.handle.total {
             self.exhausted = true;
         }
         Some(task)
@@ -223,7 +223,7 @@ impl ActiveJob {
     /// The delay before a task that failed so is retried; `None` if it isn't.
     pub fn retry_after(&self, task: &Task, code: FailureCode) -> Option<Duration> {
         let again = !self.cancelled && self.failure.is_none();
-        again.then(|| self.record.terms.retry_after(code, task.retries + 1)).flatten()
+        again.then(|| self.handle.terms.retry_after(code, task.retries + 1)).flatten()
     }
 
     /// A task that failed waits for its retry; it counts as in flight meanwhile.
@@ -266,7 +266,7 @@ impl ActiveJob {
 
     /// Its place in the queue.
     pub fn place(&self) -> Place {
-        let terms = &self.record.terms;
+        let terms = &self.handle.terms;
         Place { priority: terms.priority, key: terms.key.clone() }
     }
 
@@ -422,7 +422,7 @@ impl ActiveJob {
     pub fn fail(&mut self, task: &Task, failure: Failure) {
         self.open -= 1;
         self.lose(failure);
-        debug_assert_eq!(task.job, self.record.number);
+        debug_assert_eq!(task.job, self.handle.number);
     }
 
     /// Its outcome, once nothing is in flight or waiting.

@@ -22,8 +22,8 @@ fn running(tasks: u64) -> (ActiveJob, Vec<Task>) {
     let work = Work::Map { items: Splitter::new(items), collect: false };
     let answers = AnswerBytes::new(usize::MAX);
     let permit = Admission::new(1, 1).reserve().into_permit().unwrap();
-    let record = JobHandle::new(info);
-    let mut job = ActiveJob::new(Submission { record, function, work, sink: None, permit }, &answers);
+    let handle = JobHandle::new(info);
+    let mut job = ActiveJob::new(Submission { handle, function, work, sink: None, permit }, &answers);
     let tasks = std::iter::from_fn(|| job.next_task()).collect();
     (job, tasks)
 }

@@ -79,7 +79,7 @@ impl<H> WorkerSlot<H> {
 
     /// When the head's time is over.
     pub(super) fn overrun_at(&self) -> Option<Instant> {
-        let max = self.flight.front()?.record.terms.run_timeout?;
+        let max = self.flight.front()?.handle.terms.run_timeout?;
         let is_killed = matches!(self.phase, Phase::Ending);
         (!is_killed).then(|| self.overrun_from.unwrap_or(self.head_since + max))
     }

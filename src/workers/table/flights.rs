@@ -144,7 +144,7 @@ impl<H> WorkerTable<H> {
         if !self.waiting.any_below(priority) {
             return Vec::new();
         }
-        let is_below = |task: &Task| task.record.terms.priority < priority;
+        let is_below = |task: &Task| task.handle.terms.priority < priority;
         let waits = |worker: &WorkerSlot<H>| worker.flight.iter().skip(1).any(is_below);
         self.workers().filter(|(_, worker)| waits(worker)).map(|(key, _)| key).collect()
     }

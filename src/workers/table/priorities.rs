@@ -22,12 +22,12 @@ fn index(priority: i8) -> usize {
 
 impl PriorityCounts {
     pub fn add(&mut self, task: &Task) {
-        self.counts[index(task.record.terms.priority)] += 1;
+        self.counts[index(task.handle.terms.priority)] += 1;
         self.total += 1;
     }
 
     pub fn sub(&mut self, task: &Task) {
-        self.counts[index(task.record.terms.priority)] -= 1;
+        self.counts[index(task.handle.terms.priority)] -= 1;
         self.total -= 1;
     }
 

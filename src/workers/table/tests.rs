@@ -34,11 +34,11 @@ impl Bench {
 
     fn task(&mut self, function: &Arc<Callable>, payload_bytes: usize) -> Task {
         self.sequence += 1;
-        let record = JobHandle::new(example().info);
+        let handle = JobHandle::new(example().info);
         Task {
             sequence: self.sequence,
-            job: record.number,
-            record,
+            job: handle.number,
+            handle,
             function: Arc::clone(function),
             kind: Kind::Call,
             payload: vec![Bytes::from(vec![b'1'; payload_bytes])],
@@ -279,7 +279,7 @@ fn the_next_head_has_a_time_of_its_own() {
     let terms = crate::jobs::Terms { run_timeout: Some(timeout), ..crate::jobs::Terms::default() };
     let mut info = example().info;
     info.terms = terms;
-    second.record = JobHandle::new(info);
+    second.handle = JobHandle::new(info);
     let key = bench.place(first).expect("it is idle");
     assert_eq!(bench.place(second).expect("behind the first"), key);
     bench.table.checked(bench.now + HEAD_UNREAD);

@@ -58,8 +58,8 @@ impl Problem {
 
     /// The job that it is about.
     #[must_use]
-    pub fn about(mut self, record: &JobHandle) -> Self {
-        self.0.instance = Some(format!("/v1/jobs/{}", record.id));
+    pub fn about(mut self, handle: &JobHandle) -> Self {
+        self.0.instance = Some(format!("/v1/jobs/{}", handle.id));
         self
     }
 
@@ -132,21 +132,21 @@ impl Problem {
     }
 
     /// The job hasn't ended.
-    pub fn not_finished(record: &JobHandle) -> Self {
+    pub fn not_finished(handle: &JobHandle) -> Self {
         let detail = "only a job that has ended can be forgotten; cancel it first (POST …/cancel)";
-        Self::new(Code::NotFinished, detail).about(record)
+        Self::new(Code::NotFinished, detail).about(handle)
     }
 
     /// `AsyncResult.get` ran out of time.
-    pub fn result_timeout(record: &JobHandle, waited: std::time::Duration) -> Self {
+    pub fn result_timeout(handle: &JobHandle, waited: std::time::Duration) -> Self {
         let seconds = waited.as_secs_f64();
         let detail = format!("the job was not ready within {seconds} s; it goes on, ask again");
-        Self::new(Code::ResultTimeout, detail).about(record)
+        Self::new(Code::ResultTimeout, detail).about(handle)
     }
 
     /// A job's ending without a value.
-    pub fn outcome(failure: &Failure, record: &JobHandle) -> Self {
-        Self(Box::new(api::Problem::of_failure(failure))).about(record)
+    pub fn outcome(failure: &Failure, handle: &JobHandle) -> Self {
+        Self(Box::new(api::Problem::of_failure(failure))).about(handle)
     }
 
     /// No such path.

@@ -53,9 +53,9 @@ impl World {
             .then(|| Box::new(ToClient(Arc::clone(&client))) as Box<dyn ItemSink>);
         let mut info = example().info;
         (info.total, info.chunksize, info.terms) = (total as u64, Some(chunksize as u64), terms);
-        let record = JobHandle::new(info);
+        let handle = JobHandle::new(info);
         let permit = self.admission.reserve().into_permit().expect("without a limit");
-        let number = record.number;
+        let number = handle.number;
         let job = Job {
             kind,
             function,
@@ -80,7 +80,7 @@ impl World {
         self.jobs.insert(number, job);
         self.lines.come((priority, key), number);
         let function = Arc::clone(&self.functions[function]);
-        self.scheduler.submit(Submission { record, function, work, sink, permit }, self.now);
+        self.scheduler.submit(Submission { handle, function, work, sink, permit }, self.now);
     }
 
     /// The job that a number stands for.
@@ -219,8 +219,8 @@ impl World {
 /// The client of a stream has the records of all its items.
 pub(super) fn check_records(number: u64, job: &Job) -> Checked {
     let mut records: Vec<(u64, String)> = Vec::new();
-    for (index, record) in job.client.records.lock().iter() {
-        records.push((*index, with_codes(&String::from_utf8_lossy(record))));
+    for (index, handle) in job.client.records.lock().iter() {
+        records.push((*index, with_codes(&String::from_utf8_lossy(handle))));
     }
     records.sort();
     let done = |(index, item): (usize, &Item)| match &item.place {

@@ -350,9 +350,9 @@ impl World {
     }
 
     fn apply_events(&mut self) -> Checked {
-        for (record, event) in self.scheduler.events() {
+        for (handle, event) in self.scheduler.events() {
             let JobEvent::Ended(outcome) = event else { continue };
-            let number = record.number;
+            let number = handle.number;
             let job = self.jobs.get_mut(&number).filter(|job| job.is_live());
             let Some(job) = job else {
                 return check(false, Rule::EndsOnce, || format!("job {number} ends a second time"));
