@@ -139,10 +139,10 @@ pub enum Replay {
 }
 
 impl Answer {
-    /// Whether nothing is lost with it: asked again, the same is answered.
+    /// Whether it is a copy made for this caller with which nothing is lost: asked again, the same is answered. (The
+    /// value of a job that is kept is no copy.)
     pub fn is_repeatable(&self) -> bool {
         match self {
-            Self::Ended(ended) => ended.handle.retained,
             Self::Job(_)
             | Self::Jobs(_)
             | Self::Printed(_)
@@ -150,7 +150,8 @@ impl Answer {
             | Self::Processes(_)
             | Self::Object(_)
             | Self::Objects(_) => true,
-            Self::Accepted(_)
+            Self::Ended(_)
+            | Self::Accepted(_)
             | Self::Cancelled(_)
             | Self::Done
             | Self::Ready
