@@ -60,6 +60,8 @@ const GAUGE_BYTES_MAX: usize = 4 << 20;
 #[derive(Debug)]
 pub struct ByteGauge {
     bytes: AtomicUsize,
+    /// How many of them can't be taken yet.
+    aside: AtomicUsize,
     limit: Limit,
     freed: Notify,
     /// One more than the index of the record that those buffered wait for; 0: they wait for none.
@@ -94,6 +96,21 @@ impl Limit {
         }
     }
 
+    /// As what a job has gathered: nothing that its client does frees them.
+    fn set_aside(&self, bytes: usize) {
+        if let Self::Answers(answers) = self {
+            answers.add(Share::Gathered, bytes);
+            answers.sub(Share::Untaken, bytes);
+        }
+    }
+
+    fn bring_back(&self, bytes: usize) {
+        if let Self::Answers(answers) = self {
+            answers.add(Share::Untaken, bytes);
+            answers.sub(Share::Gathered, bytes);
+        }
+    }
+
     fn room(&self) -> Room {
         match self {
             Self::Answers(answers) => answers.room(),
@@ -114,8 +131,13 @@ impl ByteGauge {
     }
 
     fn counted_by(limit: Limit) -> Arc<Self> {
-        let (bytes, awaited) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Arc::new(Self { bytes, limit, freed: Notify::new(), awaited })
+        Arc::new(Self {
+            bytes: AtomicUsize::new(0),
+            aside: AtomicUsize::new(0),
+            limit,
+            freed: Notify::new(),
+            awaited: AtomicU64::new(0),
+        })
     }
 
     /// More.
@@ -133,6 +155,18 @@ impl ByteGauge {
             self.freed.notify_one();
         }
         freed
+    }
+
+    /// So many of them can't be taken yet: they wait for an item that a worker has.
+    pub fn set_aside(&self, bytes: usize) {
+        self.aside.fetch_add(bytes, Ordering::Relaxed);
+        self.limit.set_aside(bytes);
+    }
+
+    /// They can be taken now.
+    pub fn bring_back(&self, bytes: usize) {
+        self.aside.fetch_sub(bytes, Ordering::Relaxed);
+        self.limit.bring_back(bytes);
     }
 
     /// Whether it is over the limit, or all streams together are.
@@ -162,6 +196,7 @@ impl ByteGauge {
 
 impl Drop for ByteGauge {
     fn drop(&mut self) {
+        self.limit.bring_back(*self.aside.get_mut());
         self.limit.sub(*self.bytes.get_mut());
     }
 }

@@ -4,6 +4,7 @@
 //! before. Where gathered values are what fills the room, so are the tasks of the first job that has gathered some:
 //! its end is what frees them. If no such job is ready, the first of all is: nothing that is accepted waits for ever.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::job::ActiveJob;
@@ -69,15 +70,26 @@ impl Scheduler {
 
     fn first_despite(&mut self, room: Room, now: Instant) -> Option<u64> {
         let Self { jobs, streams, gathering, held_back, pool, waker, .. } = self;
+        // Many jobs may wait for one function: it is asked once.
+        let mut refused: Vec<Arc<str>> = Vec::new();
         let mut may_run = |job: &ActiveJob| {
             let function = job.function();
+            if refused.contains(function.name()) {
+                return false;
+            }
+            refused.push(Arc::clone(function.name()));
             if let Some(until) = function.state.quarantined_until(now) {
                 held_back.until = Some(held_back.until.map_or(until, |known| known.min(until)));
                 return false;
             }
-            let Some(limit) = function.state.limit().filter(|limit| limit.free() == 0) else { return true };
-            limit.wait(pool, waker);
-            limit.free() > 0
+            if let Some(limit) = function.state.limit().filter(|limit| limit.free() == 0) {
+                limit.wait(pool, waker);
+                if limit.free() == 0 {
+                    return false;
+                }
+            }
+            refused.pop();
+            true
         };
         let is =
             |number: &u64, wanted: fn(&ActiveJob) -> bool| jobs.get(number).is_some_and(|job| wanted(job));

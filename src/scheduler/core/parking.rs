@@ -152,6 +152,8 @@ impl Scheduler {
     /// A round of hand-out begins.
     pub fn start_round(&mut self) {
         self.round = Round::default();
+        // Whoever is passed over for it in this round is noted again.
+        self.held_back.until = None;
     }
 
     /// Whether the last round was cut short: another should follow at once.
@@ -164,8 +166,11 @@ impl Scheduler {
     pub fn unpark(&mut self, now: Instant) {
         for parked in self.parked.values_mut() {
             let mut unparked = Vec::new();
+            // A limit bounds them already, and its first come first.
+            let most =
+                if parked.function.state.limit().is_some() { usize::MAX } else { UNPARKED_AT_ONCE_MAX };
             loop {
-                while unparked.len() < parked.free(now).min(UNPARKED_AT_ONCE_MAX)
+                while unparked.len() < parked.free(now).min(most)
                     && let Some(number) = parked.queue.take()
                 {
                     let Some(job) = self.jobs.get_mut(&number) else { continue };
@@ -188,7 +193,7 @@ impl Scheduler {
                 if let Some(limit) = parked.function.state.limit() {
                     limit.wait(&self.pool, &self.waker);
                 }
-                if unparked.len() >= parked.free(now).min(UNPARKED_AT_ONCE_MAX) {
+                if unparked.len() >= parked.free(now).min(most) {
                     break;
                 }
             }
