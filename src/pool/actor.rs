@@ -128,6 +128,8 @@ impl Actor {
     async fn give_way(&mut self) {
         self.apply_events();
         yield_now().await;
+        // The next head's time begins now, not before others had their turn.
+        self.set_now();
     }
 
     fn set_now(&mut self) {

@@ -45,6 +45,8 @@ pub struct WorkerProcess {
     flushes: Flushes,
     /// The task whose large value has come and is being checked; 0: none.
     answering: AtomicU64,
+    /// Whether a large frame is being checked: what comes behind it is not read before.
+    is_checking: AtomicBool,
 }
 
 /// Requests to read all that is in the pipes by now.
@@ -82,7 +84,15 @@ impl WorkerProcess {
             requested: Notify::new(),
             is_requested: AtomicBool::new(false),
         };
-        Ok(Self { pid, pidfd, family, reaped: Mutex::new(None), flushes, answering: AtomicU64::new(0) })
+        Ok(Self {
+            pid,
+            pidfd,
+            family,
+            reaped: Mutex::new(None),
+            flushes,
+            answering: AtomicU64::new(0),
+            is_checking: AtomicBool::new(false),
+        })
     }
 
     /// Has all that it has written by now read and reported, and then [`WorkerEvent::Flushed`] with this number.
@@ -94,6 +104,11 @@ impl WorkerProcess {
         self.flushes.is_requested.store(true, Ordering::Release);
         self.flushes.requested.notify_one();
         true
+    }
+
+    /// Whether a large frame of it is being checked: it may have answered more, which is read then.
+    pub fn is_checking(&self) -> bool {
+        self.is_checking.load(Ordering::Relaxed)
     }
 
     /// The task that it has answered with a large value, while that is being checked: the answer is reported soon.
@@ -320,7 +335,9 @@ impl Attendant {
         if frame.header.kind == Kind::Value {
             self.process.answering.store(frame.header.sequence, Ordering::Relaxed);
         }
+        self.process.is_checking.store(true, Ordering::Relaxed);
         let checked = offload(frame.payload.len(), move || CheckedFrame::of(frame)).await;
+        self.process.is_checking.store(false, Ordering::Relaxed);
         self.process.answering.store(0, Ordering::Relaxed);
         checked
     }

@@ -1,12 +1,14 @@
 //! Taking back: what a worker has not read is read out of its pipe again and goes to others. How a worker that does
 //! not read, or has lost its task, is found.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::deaths::KillCause;
 use super::handle::Pinged;
 use super::set::WorkerSet;
 use super::table::{Phase, WorkerKey};
+use crate::process::WorkerProcess;
 use crate::scheduler::Scheduler;
 use crate::transport::{Codec, Header, Kind};
 
@@ -70,7 +72,8 @@ impl WorkerSet {
             self.check_stream(key);
         } else {
             let is_unread = self.take_back_from_silent(key, scheduler);
-            if !is_unread && self.table.head_age(key, self.now) >= TAKEN_FOR_RUN {
+            let is_checking = self.process(key).is_some_and(|process| process.is_checking());
+            if !is_unread && !is_checking && self.table.head_age(key, self.now) >= TAKEN_FOR_RUN {
                 self.ask_whether_idle(key);
             }
         }
@@ -92,10 +95,13 @@ impl WorkerSet {
         }
     }
 
+    fn process(&self, key: WorkerKey) -> Option<&Arc<WorkerProcess>> {
+        self.table.handle(key).and_then(|handle| handle.process.as_ref())
+    }
+
     /// Whether the answer to its head has come and is only being checked.
     fn is_answering(&self, key: WorkerKey) -> bool {
-        let process = self.table.handle(key).and_then(|handle| handle.process.as_ref());
-        let answering = process.and_then(|process| process.answering());
+        let answering = self.process(key).and_then(|process| process.answering());
         answering.is_some() && answering == self.table.head(key).map(|head| head.sequence)
     }
 
