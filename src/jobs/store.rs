@@ -103,14 +103,15 @@ impl dyn Store + '_ {
 
 /// Keeps jobs. Each method returns at once; what it answers may come once it is written down.
 pub trait Store: Send + Sync + std::fmt::Debug {
-    /// Takes up a job and the idempotency key that it came under, both or none.
+    /// Takes up a job and the idempotency key that it came under, both or none. Until this is answered the job is shown
+    /// to nobody: whoever sees it can cancel it.
     fn accept(&self, spec: JobSpec) -> Stored<Acceptance>;
 
     /// What a key has been used for, if it has.
     fn recall(&self, key: &IdempotencyKey) -> Stored<Option<Recalled>>;
 
-    /// A task must not be handed out before this is answered: after a crash it may have been run. Asked once for each
-    /// attempt.
+    /// A task must not be handed out before this is answered: after a crash it may have been run. May be asked
+    /// again for the same attempt, of a task that came back unread.
     fn begin(&self, attempt: Attempt) -> Stored<()>;
 
     /// A job ended so; it does that once. Nobody is told before this is answered: [`JobHandle::end`] does.

@@ -129,7 +129,7 @@ impl Task {
             items: count as u64,
             deliveries: 0,
             retries: self.retries,
-            has_begun: self.has_begun,
+            has_begun: false,
             delivered: 0,
             cursor: own,
             permit: None,

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -114,6 +115,8 @@ pub struct Records {
     failed: u64,
     /// Records for which the window has not been told yet that there is room.
     taken: usize,
+    /// The job's end, where it comes after its last record.
+    ended: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
 }
 
 /// Records in the order of their items.
@@ -175,7 +178,7 @@ impl Records {
                         Some(record) => (index, record),
                         None => continue,
                     },
-                    Poll::Ready(None) => break Poll::Ready(Some(self.end())),
+                    Poll::Ready(None) => break self.poll_ended(cx).map(|()| Some(self.end())),
                     Poll::Pending => break Poll::Pending,
                 },
             };
@@ -191,6 +194,7 @@ impl Records {
     fn take_due(&mut self) -> Option<(u64, Bytes)> {
         let order = self.order.as_mut().filter(|order| order.has_moved)?;
         if let Some(record) = order.ahead.remove(&order.next) {
+            self.held.bring_back(Sink::cost(&record));
             order.next += 1;
             return Some((order.next - 1, record));
         }
@@ -209,6 +213,7 @@ impl Records {
             order.has_moved = !order.ahead.is_empty();
             return Some(record);
         }
+        self.held.set_aside(Sink::cost(&record));
         order.ahead.insert(index, record);
         order.has_moved = true;
         None
@@ -223,6 +228,16 @@ impl Records {
             self.job.pool.wake(&self.job.handle);
         }
         more
+    }
+
+    /// Nothing more comes: ready once the job's end is kept, and told.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.job.handle.has_ended() {
+            return Poll::Ready(());
+        }
+        let handle = Arc::clone(&self.job.handle);
+        let ended = self.ended.get_or_insert_with(|| Box::pin(async move { drop(handle.ended().await) }));
+        ended.as_mut().poll(cx)
     }
 
     fn end(&self) -> StreamEnd {
@@ -301,6 +316,7 @@ impl Service {
             done: 0,
             failed: 0,
             taken: 0,
+            ended: None,
         })))
     }
 }

@@ -140,7 +140,7 @@ fn records_come_in_order_and_with_what_broke_the_input() {
     });
 }
 
-async fn streamed(service: &Arc<forkpool::service::Service>, broken: bool) -> (Vec<String>, StreamEnd) {
+pub async fn streamed(service: &Arc<forkpool::service::Service>, broken: bool) -> (Vec<String>, StreamEnd) {
     let stream = ItemStream {
         function: "faults.square".into(),
         kind: JobKind::Imap,

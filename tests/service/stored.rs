@@ -4,10 +4,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use forkpool::jobs::{Filter, State, Store};
-use forkpool::service::{Answer, Request, Service};
+use forkpool::service::{Answer, Request, Service, StreamEnd};
 
 use super::asking::{SOON, ask, call, ended, map, submitted, told, with_store};
 use super::deferred::{Deferred, Step};
+use super::jobs::streamed;
 
 /// Long enough for what must not happen to happen.
 const A_WHILE: Duration = Duration::from_millis(200);
@@ -59,6 +60,8 @@ fn all_is_as_with_a_store_that_answers_at_once() {
         let job = submitted(&service, call(&service, "square", "[3]")).await;
         let result = Request::Result { id: job.handle.id.to_string(), timeout: SOON };
         assert_eq!(told(&ended(&service, result).await), "9");
+        let (lines, end) = streamed(&service, false).await;
+        assert!(lines.len() == 3 && matches!(end, StreamEnd::Whole { done: 3, failed: 0 }), "{end:?}");
     });
 }
 
