@@ -205,6 +205,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_id_older_than_the_store_was_lost() {
+        let earlier = JobId::new();
+        let store = store(&Setup::default());
+        assert!(matches!(store.read(earlier).await, Lookup::LostAtRestart));
+        assert!(matches!(store.read(JobId::new()).await, Lookup::Unknown));
+    }
+
+    #[tokio::test]
     async fn what_expires_at_once_is_let_go_in_parts_and_is_expired_at_once() {
         let store = store(&Setup::default().expiring_after(Duration::ZERO));
         let mut handles = Vec::new();

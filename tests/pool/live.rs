@@ -19,6 +19,11 @@ fn live_meanwhile(server: &Server, what: &str, work: impl FnOnce(&Server) + Send
     promised(looks.percentile(100), bound, &format!("{} looks at /livez beside {what}", looks.count()));
 }
 
+/// The text of a large value, of many small ones.
+fn brackets() -> String {
+    format!("[{}]", vec!["[]"; 4 * MIB].join(","))
+}
+
 /// Asks, and compares the answer with the text of a value.
 fn answers(server: &Server, path: &str, body: &str, wanted: &str) {
     let answer = server.post_text(path, body);
@@ -30,7 +35,7 @@ fn answers(server: &Server, path: &str, body: &str, wanted: &str) {
 fn the_server_answers_while_large_values_come_and_go() {
     on_time(|| {
         let server = Server::alone(&["--builtin", "--workers", "1"]);
-        let brackets = format!("[{}]", vec!["[]"; 4 * MIB].join(","));
+        let brackets = brackets();
         let body = format!("{{\"function\":\"builtin.echo\",\"args\":[{brackets}]}}");
         live_meanwhile(&server, "a large value", |server| answers(server, "/v1/apply", &body, &brackets));
         let body = format!("{{\"function\":\"builtin.echo\",\"chunksize\":4194304,\"iterable\":{brackets}}}");
@@ -49,7 +54,7 @@ fn the_server_answers_while_large_values_come_and_go() {
 fn the_server_answers_while_a_long_line_comes_and_goes() {
     on_time(|| {
         let server = Server::alone(&["--builtin", "--workers", "1"]);
-        let brackets = format!("[{}]", vec!["[]"; 4 * MIB].join(","));
+        let brackets = brackets();
         let lines = format!("1\n{brackets}\n\n2\n");
         let wanted = format!(
             "{{\"index\":0,\"value\":1}}\n{{\"index\":1,\"value\":{brackets}}}\n{{\"index\":2,\"value\":2}}\n\
@@ -85,8 +90,9 @@ fn the_server_answers_while_large_bytes_are_decoded() {
     });
 }
 
+/// That they do so in turns, the scheduler's own tests count.
 #[test]
-fn the_server_answers_while_many_jobs_end() {
+fn many_jobs_end_by_a_cancel_or_with_their_pool() {
     on_time(|| {
         let server = Server::alone(&["--builtin", "--workers", "1"]);
         for end in ["DELETE", "cancel"] {
@@ -100,13 +106,11 @@ fn the_server_answers_while_many_jobs_end() {
             for _ in 0..jobs {
                 assert_eq!(client.post_text("/v1/apply_async", &body).status, 202);
             }
-            live_meanwhile(&server, end, |server| {
-                if end == "cancel" {
-                    let cancelled = server.post("/v1/jobs/cancel", &json!({"tag": "many"})).value();
-                    assert_eq!(cancelled, json!({"cancelled": jobs}));
-                }
-                assert_eq!(server.delete("/v1/pools/crowded").status, 204);
-            });
+            if end == "cancel" {
+                let cancelled = server.post("/v1/jobs/cancel", &json!({"tag": "many"})).value();
+                assert_eq!(cancelled, json!({"cancelled": jobs}));
+            }
+            assert_eq!(server.delete("/v1/pools/crowded").status, 204);
             let list: Value = server.get("/v1/jobs?state=queued").value();
             assert_eq!(list["items"], json!([]), "every job has ended");
         }

@@ -100,10 +100,11 @@ fn each_attempt_begins_and_no_more_than_four_a_worker_wait() {
         for _ in 0..9 {
             jobs.push(submitted(&service, call(&service, "square", "[3]")).await);
         }
-        tokio::time::sleep(A_WHILE).await;
         let begun = |jobs: &[forkpool::service::JobShown]| {
             jobs.iter().filter(|job| !store.attempts_of(job.handle.id).is_empty()).count()
         };
+        until(|| begun(&jobs) >= 4).await;
+        tokio::time::sleep(A_WHILE).await;
         assert_eq!(begun(&jobs), 4);
         store.hold(None);
         until(|| jobs.iter().all(|job| job.handle.state() == State::Succeeded)).await;
