@@ -231,10 +231,10 @@ impl Actor {
         }
     }
 
-    /// Applies what happened to jobs.
+    /// Applies what happened to jobs. The clock is read where something did.
     fn apply_events(&mut self) {
-        let at = SystemTime::now();
         let Self { scheduler, store, ends, .. } = self;
+        let mut read = None;
         for (handle, event) in scheduler.events() {
             match event {
                 JobEvent::Ended(outcome) => end(&**store, ends, &handle, outcome),
@@ -242,7 +242,7 @@ impl Actor {
                 | JobEvent::Unstarted
                 | JobEvent::Attempted(_)
                 | JobEvent::Extended(_)
-                | JobEvent::Advanced(_) => handle.apply(event, at),
+                | JobEvent::Advanced(_) => handle.apply(event, *read.get_or_insert_with(SystemTime::now)),
             }
         }
     }
