@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::body::{BodyProblem, Members, invalid};
 use crate::json::Kind;
-use crate::processes::Single;
+use crate::processes::ProcessHandle;
 
 /// Longest name in characters.
 const NAME_CHARS_MAX: usize = 256;
@@ -108,16 +108,16 @@ pub struct ProcessList {
 
 impl ProcessInfo {
     /// A Process as the API shows it.
-    pub fn of(single: &Single) -> Self {
+    pub fn of(handle: &ProcessHandle) -> Self {
         Self {
-            id: single.id.to_string(),
-            name: single.name.to_string(),
-            target: single.target.to_string(),
-            pid: single.pid,
-            parent_pid: single.parent_pid,
-            daemon: single.daemon,
-            alive: single.is_alive(),
-            exitcode: single.exit_code(),
+            id: handle.id.to_string(),
+            name: handle.name.to_string(),
+            target: handle.target.to_string(),
+            pid: handle.pid,
+            parent_pid: handle.parent_pid,
+            daemon: handle.daemon,
+            alive: handle.is_alive(),
+            exitcode: handle.exit_code(),
         }
     }
 }

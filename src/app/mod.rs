@@ -30,7 +30,7 @@ use crate::http::{self, App, Listener, ServerOptions};
 use crate::jobs::{KeyBounds, Keys, MemoryStore, Retention, Store};
 use crate::objects::{ObjectLimits, Objects};
 use crate::pool::{BootFailure, Pool};
-use crate::process::Family;
+use crate::process::ProcessTree;
 use crate::service::Service;
 use crate::sys::{keep_freed_memory, reserve_blocks};
 use crate::telemetry;
@@ -77,13 +77,13 @@ pub struct Checked {
 pub fn check(config: &Config) -> Result<Checked, String> {
     let checked = runtime().and_then(|runtime| {
         runtime.block_on(async {
-            let family = Family::found()?;
-            let loaded = runtimes::load(config, &family).await.map_err(io::Error::other)?;
+            let tree = ProcessTree::init()?;
+            let loaded = runtimes::load(config, &tree).await.map_err(io::Error::other)?;
             let late = loaded.late().iter().map(ToString::to_string).collect();
             let checked = Checked { functions: loaded.functions(config), late };
             let planned = loaded.plan(config).map(drop).map_err(io::Error::other);
             drop(loaded);
-            stop::last_deaths(&family).await;
+            stop::last_deaths(&tree).await;
             planned.map(|()| checked)
         })
     });
@@ -107,8 +107,8 @@ async fn run(config: Config) -> io::Result<()> {
         tracing::warn!("{warning}");
     }
     let mut stop = stop::Signals::new()?;
-    let family = Family::found()?;
-    family.start_keeper(&std::env::current_exe()?, [ZYGOTE_ARGUMENT, KEEPER_ARGUMENT])?;
+    let tree = ProcessTree::init()?;
+    tree.start_keeper(&std::env::current_exe()?, [ZYGOTE_ARGUMENT, KEEPER_ARGUMENT])?;
     let (listener, address) = bind(&config.bind).await?;
     let _socket_file = match &config.bind {
         Bind::Unix(path) => Some(SocketFile::of(path)),
@@ -136,9 +136,9 @@ async fn run(config: Config) -> io::Result<()> {
     tokio::spawn(expire(app));
 
     tokio::select! {
-        started = start(&config, &family, &service) => started.map_err(io::Error::other)?,
+        started = start(&config, &tree, &service) => started.map_err(io::Error::other)?,
         () = stop.first() => {
-            stop::last_deaths(&family).await;
+            stop::last_deaths(&tree).await;
             return Ok(());
         }
     }
@@ -151,7 +151,7 @@ async fn run(config: Config) -> io::Result<()> {
     stop.first().await;
     stop::drain(&service, &mut stop).await;
     let _ = closing.send(http::ConnectionStage::Closing);
-    stop::close(server, &service, &family, &mut stop).await;
+    stop::close(server, &service, &tree, &mut stop).await;
     Ok(())
 }
 
@@ -239,8 +239,8 @@ pub fn service(limits: Limits, store: Arc<dyn Store>) -> Arc<Service> {
 
 /// Loads the code, makes the pools, and opens the service once every worker takes tasks. The thread that calls this
 /// must live as long as the service: zygotes end with it.
-pub async fn start(config: &Config, family: &Family, service: &Service) -> Result<(), String> {
-    let loaded = runtimes::load(config, family).await?;
+pub async fn start(config: &Config, tree: &ProcessTree, service: &Service) -> Result<(), String> {
+    let loaded = runtimes::load(config, tree).await?;
     let parts = loaded.into_parts(config, service).await?;
     let ready = async {
         for pool in parts.pools().all() {

@@ -63,7 +63,7 @@ fn new_pool(
         return Err("maxtasksperchild_jitter is added to maxtasksperchild, which is missing".into());
     }
     let asked = said.runtime.as_deref().or(is_own.then_some(name));
-    let runtime = pick_runtime(runtimes, asked).map_err(|misfit| misfit.to_string())?;
+    let runtime = pick_runtime(runtimes, asked).map_err(|error| error.to_string())?;
     if is_own && runtime.name() != name {
         return Err(format!("the pool of this name is that of the runtime {name}"));
     }
@@ -101,7 +101,7 @@ impl Plan {
             let arguments = said.initargs.as_ref().map(|arguments| arguments.0.as_str());
             let initializer = pick_initializer(pool.runtime, &catalog, name, arguments);
             let initializer =
-                initializer.map_err(|misfit| format!("[pools.{}]: initializer: {misfit}", pool.name))?;
+                initializer.map_err(|error| format!("[pools.{}]: initializer: {error}", pool.name))?;
             pool.options.initializer = Some(initializer);
         }
         for (name, said) in &config.functions {

@@ -9,8 +9,8 @@ use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::object_server::Calls;
 use crate::pool::{PoolContext, Pools, SpawnerKey};
 use crate::process::{
-    AnnouncedFunction, CommandOutput, Family, FunctionTypes, Generation, Late, LoadCommand, LoadList,
-    Preload, RuntimeSpec, Spawner,
+    AnnouncedFunction, CommandOutput, FunctionTypes, Generation, Late, LoadCommand, LoadList, Preload,
+    ProcessTree, RuntimeSpec, Spawner,
 };
 use crate::processes::{Processes, Rules};
 use crate::runtime::Runtime;
@@ -30,7 +30,7 @@ struct LoadedRuntime {
 
 /// Starts a zygote for each runtime that the configuration needs, all at once; the error names what could not
 /// be loaded.
-pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, String> {
+pub(super) async fn load(config: &Config, tree: &ProcessTree) -> Result<Loaded, String> {
     let native = |wanted: bool, runtime, load| wanted.then(|| native_spec(config, runtime, load)).transpose();
     let commands =
         LoadList { commands: config.commands.iter().map(load_command).collect(), ..LoadList::default() };
@@ -50,7 +50,7 @@ pub(super) async fn load(config: &Config, family: &Family) -> Result<Loaded, Str
         None => Ok(None),
         Some(spec) => {
             let (runtime, preload) = (spec.runtime, spec.preload);
-            let started = Spawner::start(spec, family.clone()).await.map_err(|error| error.to_string())?;
+            let started = Spawner::start(spec, tree.clone()).await.map_err(|error| error.to_string())?;
             Ok::<_, String>(Some(LoadedRuntime {
                 runtime,
                 preload,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use crate::process::Family;
+use crate::process::ProcessTree;
 use crate::service::Service;
 
 /// For connections to send their last answers.
@@ -88,7 +88,12 @@ pub(super) async fn drain(service: &Service, signals: &mut Signals) {
 }
 
 /// Ends the pools, lets the last answers go out, leaves no process behind.
-pub(super) async fn close(server: JoinHandle<()>, service: &Service, family: &Family, signals: &mut Signals) {
+pub(super) async fn close(
+    server: JoinHandle<()>,
+    service: &Service,
+    tree: &ProcessTree,
+    signals: &mut Signals,
+) {
     let closing = async {
         service.stop(LAST_DEATHS).await;
         let _ = server.await;
@@ -97,11 +102,11 @@ pub(super) async fn close(server: JoinHandle<()>, service: &Service, family: &Fa
         () = closing => {}
         () = signals.first() => {}
     }
-    last_deaths(family).await;
+    last_deaths(tree).await;
 }
 
 /// Kills what is left and waits until it has been reaped: workers, zygotes, orphans.
-pub(super) async fn last_deaths(family: &Family) {
-    let _ = tokio::time::timeout(LAST_DEATHS, family.all_gone()).await;
-    family.end_strangers();
+pub(super) async fn last_deaths(tree: &ProcessTree) {
+    let _ = tokio::time::timeout(LAST_DEATHS, tree.all_gone()).await;
+    tree.end_all_orphans();
 }

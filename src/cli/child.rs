@@ -30,12 +30,12 @@ const READY: &str = "forkpool listening on http://";
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    said: Arc<Mutex<Said>>,
+    log: Arc<Mutex<ServerLog>>,
 }
 
 /// What the server wrote on standard error.
 #[derive(Debug, Default)]
-struct Said {
+struct ServerLog {
     kept: Vec<u8>,
     /// Whether it goes on to ours.
     forward: bool,
@@ -54,10 +54,10 @@ impl Server {
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let child = command.spawn().map_err(|error| format!("cannot start the server: {error}"))?;
-        let mut server = Self { child, said: Arc::default() };
+        let mut server = Self { child, log: Arc::default() };
         if let Some(stderr) = server.child.stderr.take() {
-            let said = Arc::clone(&server.said);
-            thread::spawn(move || listen(stderr, &said));
+            let log = Arc::clone(&server.log);
+            thread::spawn(move || listen(stderr, &log));
         }
         let (ready, is_ready) = oneshot::channel();
         if let Some(stdout) = server.child.stdout.take() {
@@ -73,17 +73,17 @@ impl Server {
     /// The reason with what the server said about it; stops the server.
     async fn failed(mut self, reason: &str) -> String {
         let status = self.stop().await.map_or_else(String::new, |status| format!(" ({status})"));
-        format!("{reason}{status}\n{}", self.said())
+        format!("{reason}{status}\n{}", self.log())
     }
 
     /// The end of what the server wrote on standard error.
-    pub fn said(&self) -> String {
-        String::from_utf8_lossy(&self.said.lock().kept).into_owned()
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().kept).into_owned()
     }
 
     /// From now on what the server writes on standard error goes to ours.
     pub fn forward(&self) {
-        self.said.lock().forward = true;
+        self.log.lock().forward = true;
     }
 
     /// Returns when the server has ended by itself.
@@ -143,7 +143,7 @@ fn await_address(stdout: impl BufRead, ready: oneshot::Sender<SocketAddr>) {
     }
 }
 
-fn listen(mut stderr: impl Read, said: &Mutex<Said>) {
+fn listen(mut stderr: impl Read, log: &Mutex<ServerLog>) {
     let mut buffer = [0; 4_096];
     loop {
         let read = match stderr.read(&mut buffer) {
@@ -152,11 +152,11 @@ fn listen(mut stderr: impl Read, said: &Mutex<Said>) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => return,
         };
-        let mut said = said.lock();
-        said.kept.extend_from_slice(&buffer[..read]);
-        let surplus = said.kept.len().saturating_sub(KEPT_MAX);
-        said.kept.drain(..surplus);
-        if said.forward {
+        let mut log = log.lock();
+        log.kept.extend_from_slice(&buffer[..read]);
+        let surplus = log.kept.len().saturating_sub(KEPT_MAX);
+        log.kept.drain(..surplus);
+        if log.forward {
             let _ = io::stderr().write_all(&buffer[..read]);
         }
     }

@@ -113,7 +113,7 @@ async fn conduct(demo: &Demo) -> Result<ExitCode, String> {
     };
     let status = served?;
     if !stopped && status == ExitCode::SUCCESS {
-        return Err(format!("the server did not stop as it should\n{}", server.said()));
+        return Err(format!("the server did not stop as it should\n{}", server.log()));
     }
     if !demo.keep && status == ExitCode::SUCCESS {
         super::print(GONE);
@@ -139,12 +139,12 @@ async fn serve(
     let status = match outcome {
         Ok(Outcome { wrong: 0, .. }) => ExitCode::SUCCESS,
         Ok(Outcome { wrong, asked }) => {
-            let said = server.said();
-            failed(&format!("{wrong} of {asked} answers are wrong\n{said}"))
+            let log = server.log();
+            failed(&format!("{wrong} of {asked} answers are wrong\n{log}"))
         }
         // Who reads has seen enough, as `head` does.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::FAILURE),
-        Err(error) => return Err(format!("the tour broke off: {error}\n{}", server.said())),
+        Err(error) => return Err(format!("the tour broke off: {error}\n{}", server.log())),
     };
     if demo.keep {
         super::print(&format!(

@@ -283,19 +283,19 @@ impl Session {
     }
 
     fn fail(&mut self, number: u64, error: &ObjectError) {
-        let exception = error.exception.as_ref().map(|exception| ExceptionTold {
+        let exception = error.exception.as_ref().map(|exception| ExceptionPayload {
             kind: &exception.kind,
             message: &exception.message,
             args: &exception.args,
         });
         let flag = error.limit.map_or(String::new(), |(limit, _)| format!(" ({})", limit.flag()));
-        let told = Told {
+        let payload = ErrorPayload {
             code: error.code.as_str(),
             detail: &format!("{}{flag}", error.detail),
             exception,
             member: error.member.as_deref(),
         };
-        self.outbox.push(CallKind::Failed, number, &json(&told), None);
+        self.outbox.push(CallKind::Failed, number, &json(&payload), None);
     }
 
     fn flush(&mut self) {
@@ -343,7 +343,7 @@ async fn opened(objects: Objects, at: Address) -> Opened {
     }
     let memory = objects.memory(&at).await?;
     let length = (at.kind == Kind::Arrays).then_some(memory.length);
-    Ok((json(&MemoryTold { typecode: memory.typecode, length }), Some(memory.fd)))
+    Ok((json(&MemoryPayload { typecode: memory.typecode, length }), Some(memory.fd)))
 }
 
 fn no_object(request: &CallFrame) -> ObjectError {
@@ -354,24 +354,24 @@ fn no_object(request: &CallFrame) -> ObjectError {
 }
 
 #[derive(Serialize)]
-struct MemoryTold {
+struct MemoryPayload {
     typecode: char,
     #[serde(skip_serializing_if = "Option::is_none")]
     length: Option<usize>,
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct ErrorPayload<'a> {
     code: &'a str,
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    exception: Option<ExceptionTold<'a>>,
+    exception: Option<ExceptionPayload<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     member: Option<&'a str>,
 }
 
 #[derive(Serialize)]
-struct ExceptionTold<'a> {
+struct ExceptionPayload<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     message: &'a str,

@@ -1,6 +1,6 @@
 //! Modules that start threads while they load: they can't be loaded before a fork, so each worker loads them.
 
-use super::family::Family;
+use super::tree::ProcessTree;
 use super::zygote::{Generation, LoadError, RuntimeSpec, Zygote};
 
 /// After so many modules that are found one by one, each at the price of a new start, all are left to the workers.
@@ -64,11 +64,11 @@ impl std::fmt::Display for Late {
 /// replaced by another that leaves that module to the workers.
 pub(super) async fn start(
     spec: &mut RuntimeSpec,
-    family: &Family,
+    tree: &ProcessTree,
     number: u64,
 ) -> Result<(Zygote, Generation), LoadError> {
     loop {
-        let error = match Zygote::start(spec, family, number).await {
+        let error = match Zygote::start(spec, tree, number).await {
             Ok(started) => return Ok(started),
             Err(error) => error,
         };

@@ -9,8 +9,8 @@ use nix::unistd::Pid;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::family::Family;
 use super::late::{self, Preload};
+use super::tree::ProcessTree;
 use super::worker::WorkerProcess;
 use super::zygote::{Generation, LoadError, RuntimeSpec, Zygote};
 use crate::sys::PidFd;
@@ -78,15 +78,18 @@ struct Request {
 #[derive(Debug, Clone)]
 pub struct Spawner {
     requests: mpsc::UnboundedSender<Request>,
-    made_of: Arc<(RuntimeSpec, Family)>,
+    made_of: Arc<(RuntimeSpec, ProcessTree)>,
     /// How long each worker takes to load what is left to it; `None`: nothing is.
     loading: Option<Duration>,
 }
 
 impl Spawner {
     /// Starts the runtime's first zygote; its failure is the caller's to report.
-    pub async fn start(mut spec: RuntimeSpec, family: Family) -> Result<(Self, Arc<Generation>), LoadError> {
-        let (zygote, generation) = late::start(&mut spec, &family, 1).await?;
+    pub async fn start(
+        mut spec: RuntimeSpec,
+        tree: ProcessTree,
+    ) -> Result<(Self, Arc<Generation>), LoadError> {
+        let (zygote, generation) = late::start(&mut spec, &tree, 1).await?;
         if spec.preload == Preload::Auto {
             generation.late.iter().for_each(|late| tracing::info!("{late}"));
         }
@@ -95,18 +98,18 @@ impl Spawner {
             (!generation.late.is_empty()).then(|| Duration::try_from_secs_f64(seconds).unwrap_or_default());
         let generation = Arc::new(generation);
         let (sender, requests) = mpsc::unbounded_channel();
-        let made_of = Arc::new((spec.clone(), family.clone()));
-        let keeper = Keeper { spec, family, requests, pending: HashMap::new(), next_worker: 1 };
+        let made_of = Arc::new((spec.clone(), tree.clone()));
+        let keeper = Keeper { spec, tree, requests, pending: HashMap::new(), next_worker: 1 };
         tokio::spawn(keeper.run(zygote, Arc::clone(&generation)));
         Ok((Self { requests: sender, made_of, loading }, generation))
     }
 
     /// The same with a zygote of its own, which loads more or less before it forks.
     pub async fn start_sibling(&self, preload: Preload) -> Result<Self, LoadError> {
-        let (spec, family) = &*self.made_of;
+        let (spec, tree) = &*self.made_of;
         let late = if preload == Preload::Auto { spec.late.clone() } else { Vec::new() };
         let spec = RuntimeSpec { preload, late, ..spec.clone() };
-        Self::start(spec, family.clone()).await.map(|(sibling, _)| sibling)
+        Self::start(spec, tree.clone()).await.map(|(sibling, _)| sibling)
     }
 
     /// How long each worker takes to load what its zygote leaves to it; `None`: nothing.
@@ -131,7 +134,7 @@ struct Pending {
 /// Owns the zygote.
 struct Keeper {
     spec: RuntimeSpec,
-    family: Family,
+    tree: ProcessTree,
     requests: mpsc::UnboundedReceiver<Request>,
     pending: HashMap<u64, Pending>,
     next_worker: u64,
@@ -156,7 +159,7 @@ impl Keeper {
     async fn replace(&mut self, number: u64) -> (Zygote, Arc<Generation>) {
         let mut pause = Duration::ZERO;
         loop {
-            match late::start(&mut self.spec, &self.family, number).await {
+            match late::start(&mut self.spec, &self.tree, number).await {
                 Ok((zygote, generation)) => return (zygote, Arc::new(generation)),
                 Err(error) => {
                     pause = (pause * 2).clamp(RETRY_FIRST, RETRY_MOST);
@@ -242,7 +245,7 @@ impl Keeper {
         let (worker, answer) = match packet {
             FromZygote::Forked { worker, pid } => {
                 let Some(pidfd) = fds.into_iter().next().map(PidFd::from_owned) else { return };
-                let process = WorkerProcess::new(Pid::from_raw(pid), pidfd, self.family.clone());
+                let process = WorkerProcess::new(Pid::from_raw(pid), pidfd, self.tree.clone());
                 (worker, process.map(|process| Newborn { process, generation: Arc::clone(generation) }))
             }
             FromZygote::ForkFailed { worker, reason, message } => {

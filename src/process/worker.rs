@@ -18,8 +18,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::exit::Exit;
-use super::family::Family;
 use super::spawner::ForkError;
+use super::tree::ProcessTree;
 use crate::offload::offload;
 use crate::sys::{self, PidFd};
 use crate::transport::{CheckedFrame, Frame, HEADER_BYTES, Kind, ProtocolError};
@@ -39,7 +39,7 @@ const CLOSED_GRACE: Duration = Duration::from_millis(20);
 pub struct WorkerProcess {
     pid: Pid,
     pidfd: AsyncFd<PidFd>,
-    family: Family,
+    tree: ProcessTree,
     /// Its exit once reaped; until then its number can't be anyone else's.
     reaped: Mutex<Option<Exit>>,
     flushes: Flushes,
@@ -74,11 +74,11 @@ pub enum WorkerEvent {
 }
 
 impl WorkerProcess {
-    pub(super) fn new(pid: Pid, pidfd: PidFd, family: Family) -> Result<Self, ForkError> {
+    pub(super) fn new(pid: Pid, pidfd: PidFd, tree: ProcessTree) -> Result<Self, ForkError> {
         let failed =
             |error: io::Error| ForkError::Failed { reason: "fork".into(), message: error.to_string() };
         let pidfd = sys::watch_pidfd(pidfd).map_err(failed)?;
-        family.adopt(pid);
+        tree.adopt(pid);
         let flushes = Flushes {
             pending: Mutex::new(Some(Vec::new())),
             requested: Notify::new(),
@@ -87,7 +87,7 @@ impl WorkerProcess {
         Ok(Self {
             pid,
             pidfd,
-            family,
+            tree,
             reaped: Mutex::new(None),
             flushes,
             answering: AtomicU64::new(0),
@@ -125,7 +125,7 @@ impl WorkerProcess {
     pub fn kill(&self) {
         let reaped = self.reaped.lock();
         if reaped.is_none() && self.pidfd.get_ref().is_unreaped() {
-            self.family.end_group(self.pid);
+            self.tree.end_group(self.pid);
             if let Err(error) = self.pidfd.get_ref().signal(Signal::SIGKILL) {
                 tracing::error!(pid = self.pid.as_raw(), %error, "a worker could not be killed");
             }
@@ -155,7 +155,7 @@ impl WorkerProcess {
 
     fn reap(&self) -> Exit {
         let mut reaped = self.reaped.lock();
-        *reaped.get_or_insert_with(|| self.family.reap(self.pid, self.pidfd.get_ref()))
+        *reaped.get_or_insert_with(|| self.tree.reap(self.pid, self.pidfd.get_ref()))
     }
 }
 
@@ -163,7 +163,7 @@ impl Drop for WorkerProcess {
     fn drop(&mut self) {
         self.kill();
         if self.reaped.get_mut().is_none() {
-            self.family.reap_in_time(self.pid, self.pidfd.get_ref());
+            self.tree.reap_in_time(self.pid, self.pidfd.get_ref());
         }
     }
 }

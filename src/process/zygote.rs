@@ -18,8 +18,8 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-use super::family::Family;
 use super::late::{Late, Preload};
+use super::tree::ProcessTree;
 use crate::runtime::Runtime;
 use crate::sys::{self, PidFd};
 use crate::transport::{
@@ -126,28 +126,28 @@ pub(super) struct Zygote {
     control: AsyncFd<OwnedFd>,
     pidfd: AsyncFd<PidFd>,
     pid: Pid,
-    family: Family,
+    tree: ProcessTree,
 }
 
 impl Zygote {
     /// Executes a zygote and waits until it has loaded everything.
     pub async fn start(
         spec: &RuntimeSpec,
-        family: &Family,
+        tree: &ProcessTree,
         number: u64,
     ) -> Result<(Self, Generation), LoadError> {
         let failed = |error: io::Error| LoadError::Start {
             runtime: spec.runtime,
             reason: format!("{}: {error}", spec.program.display()),
         };
-        let zygote = Self::execute(spec, family).map_err(failed)?;
+        let zygote = Self::execute(spec, tree).map_err(failed)?;
         zygote.send_load(spec).await.map_err(failed)?;
         let (functions, late) = zygote.loaded(spec).await?;
         let indexes = (0..).zip(&functions).map(|(index, function)| (function.name.clone(), index)).collect();
         Ok((zygote, Generation { number, functions, late, indexes }))
     }
 
-    fn execute(spec: &RuntimeSpec, family: &Family) -> io::Result<Self> {
+    fn execute(spec: &RuntimeSpec, tree: &ProcessTree) -> io::Result<Self> {
         let (ours, theirs) = sys::packet_pair()?;
         let mut command = Command::new(&spec.program);
         command.args(&spec.arguments).process_group(0).stdin(Stdio::from(theirs));
@@ -164,15 +164,15 @@ impl Zygote {
                 command.env(name, "1");
             }
         }
-        command.env("FP_SERVER_ID", family.mark());
+        command.env("FP_SERVER_ID", tree.mark());
         let pid = Pid::from_raw(i32::try_from(command.spawn()?.id()).map_err(io::Error::other)?);
         fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        // A failure closes the control socket, which ends the zygote; as no member it is reaped as a
-        // stranger.
+        // A failure closes the control socket, which ends the zygote; as no member it is reaped as an
+        // orphan.
         let control = sys::watch_socket(ours)?;
         let pidfd = sys::watch_pidfd(PidFd::open(pid)?)?;
-        family.adopt(pid);
-        Ok(Self { control, pidfd, pid, family: family.clone() })
+        tree.adopt(pid);
+        Ok(Self { control, pidfd, pid, tree: tree.clone() })
     }
 
     async fn send_load(&self, spec: &RuntimeSpec) -> io::Result<()> {
@@ -296,6 +296,6 @@ impl Drop for Zygote {
     fn drop(&mut self) {
         // Workers are not its children any more; nothing else depends on it.
         let _ = self.pidfd.get_ref().signal(Signal::SIGKILL);
-        self.family.reap_in_time(self.pid, self.pidfd.get_ref());
+        self.tree.reap_in_time(self.pid, self.pidfd.get_ref());
     }
 }

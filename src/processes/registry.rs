@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::single::{ProcessId, Single};
+use super::handle::{ProcessHandle, ProcessId};
 use crate::jobs::{AnswerBytes, RetentionTable};
 use crate::object_server::Calls;
 use crate::process::Spawner;
@@ -51,24 +51,24 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct State {
     pub phase: Phase,
-    pub by_id: BTreeMap<ProcessId, Arc<Single>>,
+    pub by_id: BTreeMap<ProcessId, Arc<ProcessHandle>>,
     /// Those that have ended and are remembered.
     ended: RetentionTable<ProcessId>,
 }
 
 impl State {
     /// Whether anybody may see it: it has come to its call, and has not expired.
-    fn shows(&self, single: &Single, now: Instant) -> bool {
-        single.is_shown() && !self.ended.is_over(&single.id, now)
+    fn shows(&self, handle: &ProcessHandle, now: Instant) -> bool {
+        handle.is_shown() && !self.ended.is_over(&handle.id, now)
     }
 
     /// It has ended: remembered if anybody was told of it, until there are too many.
-    fn on_ended(&mut self, single: &Single, rules: &Rules, now: Instant) {
-        if !single.is_shown() {
-            self.by_id.remove(&single.id);
+    fn on_ended(&mut self, handle: &ProcessHandle, rules: &Rules, now: Instant) {
+        if !handle.is_shown() {
+            self.by_id.remove(&handle.id);
             return;
         }
-        self.ended.keep(single.id, now + rules.ended_ttl, single.output_bytes(), true);
+        self.ended.keep(handle.id, now + rules.ended_ttl, handle.output_bytes(), true);
         while let Some(oldest) = self.ended.pop_excess(rules.ended_max, rules.ended_bytes_max) {
             self.by_id.remove(&oldest);
         }
@@ -108,7 +108,7 @@ pub(super) struct Inner {
 #[derive(Debug)]
 pub struct ProcessPage {
     /// Newest first.
-    pub items: Vec<Arc<Single>>,
+    pub items: Vec<Arc<ProcessHandle>>,
     /// Where the next page begins.
     pub next: Option<ProcessId>,
 }
@@ -136,9 +136,9 @@ impl Processes {
     }
 
     /// One by its id.
-    pub fn get(&self, id: ProcessId) -> Option<Arc<Single>> {
+    pub fn get(&self, id: ProcessId) -> Option<Arc<ProcessHandle>> {
         let state = self.0.state.lock();
-        state.by_id.get(&id).filter(|single| state.shows(single, Instant::now())).cloned()
+        state.by_id.get(&id).filter(|handle| state.shows(handle, Instant::now())).cloned()
     }
 
     /// At most so many, newest first, older than `before`.
@@ -148,10 +148,10 @@ impl Processes {
             Some(before) => state.by_id.range(..before),
             None => state.by_id.range(..),
         };
-        let mut items: Vec<Arc<Single>> = older
+        let mut items: Vec<Arc<ProcessHandle>> = older
             .rev()
-            .map(|(_, single)| single)
-            .filter(|single| state.shows(single, now))
+            .map(|(_, handle)| handle)
+            .filter(|handle| state.shows(handle, now))
             .take(limit + 1)
             .cloned()
             .collect();
@@ -163,7 +163,7 @@ impl Processes {
 
     /// How many live.
     pub fn alive(&self) -> usize {
-        self.0.state.lock().by_id.values().filter(|single| single.is_alive()).count()
+        self.0.state.lock().by_id.values().filter(|handle| handle.is_alive()).count()
     }
 
     /// Forgets some of those that ended long ago; `true` if more of them are left.
@@ -173,9 +173,9 @@ impl Processes {
 
     /// Starts no more, ends the daemons, waits for the others.
     pub async fn drain(&self) {
-        for single in self.enter(Phase::Draining) {
-            if single.daemon {
-                single.terminate();
+        for handle in self.enter(Phase::Draining) {
+            if handle.daemon {
+                handle.terminate();
             }
         }
         self.all_ended().await;
@@ -183,8 +183,8 @@ impl Processes {
 
     /// Kills what lives and waits until it is gone.
     pub async fn stop(&self) {
-        for single in self.enter(Phase::Stopping) {
-            single.kill();
+        for handle in self.enter(Phase::Stopping) {
+            handle.kill();
         }
         self.all_ended().await;
     }
@@ -200,10 +200,10 @@ impl Processes {
     }
 
     /// The next phase; those that live.
-    fn enter(&self, phase: Phase) -> Vec<Arc<Single>> {
+    fn enter(&self, phase: Phase) -> Vec<Arc<ProcessHandle>> {
         let mut state = self.0.state.lock();
         state.phase = state.phase.max(phase);
-        state.by_id.values().filter(|single| single.is_alive()).cloned().collect()
+        state.by_id.values().filter(|handle| handle.is_alive()).cloned().collect()
     }
 }
 
@@ -215,8 +215,8 @@ impl Inner {
     }
 
     /// It has ended.
-    pub fn on_ended(&self, single: &Single) {
-        self.state.lock().on_ended(single, &self.rules, Instant::now());
+    pub fn on_ended(&self, handle: &ProcessHandle) {
+        self.state.lock().on_ended(handle, &self.rules, Instant::now());
     }
 }
 
@@ -237,14 +237,14 @@ mod tests {
         };
         let (by_id, ended) = (BTreeMap::new(), RetentionTable::default());
         let (mut state, now) = (State { phase: Phase::Serving, by_id, ended }, Instant::now());
-        let singles: Vec<_> = (0..LET_GO_MAX * 2 + 50).map(|_| Single::gone()).collect();
-        for single in &singles {
-            state.by_id.insert(single.id, Arc::clone(single));
-            state.on_ended(single, &rules, now);
+        let handles: Vec<_> = (0..LET_GO_MAX * 2 + 50).map(|_| ProcessHandle::gone()).collect();
+        for handle in &handles {
+            state.by_id.insert(handle.id, Arc::clone(handle));
+            state.on_ended(handle, &rules, now);
         }
         let later = now + rules.ended_ttl;
-        assert!(!state.expire(now) && singles.iter().all(|single| state.shows(single, now)));
-        assert!(!singles.iter().any(|single| state.shows(single, later)));
+        assert!(!state.expire(now) && handles.iter().all(|handle| state.shows(handle, now)));
+        assert!(!handles.iter().any(|handle| state.shows(handle, later)));
         assert_eq!([state.expire(later), state.expire(later), state.expire(later)], [true, true, false]);
         assert!(state.by_id.is_empty());
     }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
+use super::handle::{Born, ProcessHandle};
 use super::registry::{Inner, Phase, Processes};
-use super::single::{Born, Single};
 use crate::jobs::Reservation;
 use crate::process::{ForkError, Newborn, Purpose, Spawner, WorkerEvent, attend};
 use crate::runtime::Runtime;
@@ -71,7 +71,7 @@ pub enum NotStarted {
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct ErrorPayload {
     #[serde(default)]
     message: String,
     path: Option<String>,
@@ -80,7 +80,7 @@ struct Said {
 impl Processes {
     /// Starts one; it has its arguments when this returns. A task of its own, which the caller's end does not
     /// end.
-    pub async fn start(&self, new: NewProcess) -> Result<Arc<Single>, NotStarted> {
+    pub async fn start(&self, new: NewProcess) -> Result<Arc<ProcessHandle>, NotStarted> {
         let inner = &self.0;
         if inner.state.lock().phase > Phase::Serving {
             return Err(NotStarted::Draining);
@@ -98,7 +98,7 @@ async fn start(
     spawner: Spawner,
     room: OwnedSemaphorePermit,
     new: NewProcess,
-) -> Result<Arc<Single>, NotStarted> {
+) -> Result<Arc<ProcessHandle>, NotStarted> {
     let deadline = Instant::now() + inner.rules.start_timeout;
     let name = inner.name(new.name.clone());
     let late = |_| {
@@ -110,22 +110,22 @@ async fn start(
     let function = generation.index(&new.target).ok_or(NotStarted::UnknownFunction)?;
     let born = Born { name, target: Arc::clone(&new.target), daemon: new.daemon, process: Arc::new(process) };
     let process = Arc::clone(&born.process);
-    let single = Arc::new(Single::new(born));
-    inner.state.lock().by_id.insert(single.id, Arc::clone(&single));
+    let handle = Arc::new(ProcessHandle::new(born));
+    inner.state.lock().by_id.insert(handle.id, Arc::clone(&handle));
     let (told, first) = oneshot::channel();
     let ParentEnds { link, results, log, calls } = ends;
-    let attended = inner.calls.attend(calls, single.pid);
-    let watching = Attendance { inner: Arc::clone(&inner), single: Arc::clone(&single), told: Some(told) };
+    let attended = inner.calls.attend(calls, handle.pid);
+    let watching = Attendance { inner: Arc::clone(&inner), handle: Arc::clone(&handle), told: Some(told) };
     tokio::spawn(async move {
         let mut watching = watching;
         attend(process, results, log, WORD_BYTES_MAX, |event| watching.on_event(event)).await;
         // What it held after anything but a return goes back.
-        if watching.single.exit_code() == Some(0) {
+        if watching.handle.exit_code() == Some(0) {
             attended.returned();
         } else {
             drop(attended);
         }
-        watching.inner.on_ended(&watching.single);
+        watching.inner.on_ended(&watching.handle);
         drop(room);
     });
     let begun = async {
@@ -144,11 +144,11 @@ async fn start(
     let word = tokio::time::timeout_at(deadline, begun).await.map_err(late);
     let begun = word.and_then(|word| judged(word.unwrap_or(Err("it ended before it began".into()))));
     if let Err(error) = begun {
-        single.kill();
+        handle.kill();
         return Err(error);
     }
-    catch_up(&inner, &single);
-    Ok(single)
+    catch_up(&inner, &handle);
+    Ok(handle)
 }
 
 /// A process without its task. A zygote that is lost meanwhile is no reason to give up: nothing has run.
@@ -193,33 +193,33 @@ fn judged(word: Word) -> Result<(), NotStarted> {
         return Ok(());
     }
     if frame.header.kind == Kind::BootFailed {
-        let said = serde_json::from_slice::<Said>(&frame.payload);
-        let message = said.map(|said| said.message).unwrap_or_default();
+        let payload = serde_json::from_slice::<ErrorPayload>(&frame.payload);
+        let message = payload.map(|payload| payload.message).unwrap_or_default();
         return Err(NotStarted::Failed(format!("its modules can't be loaded: {message}")));
     }
     let unknown_ref = frame.header.kind == Kind::UnknownRef;
     if !unknown_ref && frame.header.kind != Kind::InvalidArguments {
         return Err(NotStarted::Failed("it said something that is no beginning".into()));
     }
-    let said = serde_json::from_slice(&frame.payload);
-    let said = said.unwrap_or(Said { message: "the arguments do not fit".into(), path: None });
-    Err(NotStarted::Arguments { unknown_ref, message: said.message, path: said.path })
+    let payload = serde_json::from_slice(&frame.payload);
+    let payload = payload.unwrap_or(ErrorPayload { message: "the arguments do not fit".into(), path: None });
+    Err(NotStarted::Arguments { unknown_ref, message: payload.message, path: payload.path })
 }
 
 /// The server may have begun to go down while it began.
-fn catch_up(inner: &Inner, single: &Single) {
+fn catch_up(inner: &Inner, handle: &ProcessHandle) {
     match inner.state.lock().phase {
         Phase::Serving => {}
-        Phase::Draining if single.daemon => single.terminate(),
+        Phase::Draining if handle.daemon => handle.terminate(),
         Phase::Draining => {}
-        Phase::Stopping => single.kill(),
+        Phase::Stopping => handle.kill(),
     }
 }
 
 /// Who attends a process.
 struct Attendance {
     inner: Arc<Inner>,
-    single: Arc<Single>,
+    handle: Arc<ProcessHandle>,
     /// Until its first word.
     told: Option<oneshot::Sender<Word>>,
 }
@@ -230,11 +230,11 @@ impl Attendance {
         match event {
             WorkerEvent::Output(output) => {
                 let answers = &self.inner.answers;
-                self.single.append(&output, rules.output_bytes_max, rules.output_to_stderr, answers);
+                self.handle.append(&output, rules.output_bytes_max, rules.output_to_stderr, answers);
             }
             WorkerEvent::Frame(frame) => {
                 if self.told.is_some() && frame.header.kind == Kind::Ready {
-                    self.single.show();
+                    self.handle.show();
                 }
                 self.tell(Ok(frame));
             }
@@ -244,12 +244,12 @@ impl Attendance {
             WorkerEvent::Broken(error) => {
                 if self.told.is_some() {
                     self.tell(Err(format!("it broke the protocol: {error}")));
-                    self.single.kill();
+                    self.handle.kill();
                 }
             }
             WorkerEvent::Died(exit) => {
                 self.tell(Err(format!("it ended before it began: {exit}")));
-                self.single.on_end(exit);
+                self.handle.on_end(exit);
             }
         }
     }

@@ -176,8 +176,8 @@ fn of_error(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) ->
         | Kind::CallTyped
         | Kind::Map
         | Kind::Starmap
-        | Kind::MapEach
-        | Kind::StarmapEach
+        | Kind::MapItems
+        | Kind::StarmapItems
         | Kind::Ping
         | Kind::Ready
         | Kind::Value

@@ -100,7 +100,7 @@ impl Task {
 
     /// Whether each of its items gets a record.
     pub fn is_per_item(&self) -> bool {
-        matches!(self.kind, Kind::MapEach | Kind::StarmapEach)
+        matches!(self.kind, Kind::MapItems | Kind::StarmapItems)
     }
 
     /// A part of it as a task of its own: `items` items from the `first`th on. Parts that are asked for in order

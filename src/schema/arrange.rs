@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Types;
-use super::misfit::{Misfit, member};
+use super::violation::{SchemaViolation, member};
 use crate::json::{self, Kind, Member};
 
 /// The arguments of a call.
@@ -17,7 +17,7 @@ pub struct Arranged {
 
 impl Types {
     /// Lays the members of a body, a JSON object, out: those that go by position, and the rest.
-    pub fn arrange(&self, body: &Bytes, members: &[Member<'_>]) -> Result<Arranged, Misfit> {
+    pub fn arrange(&self, body: &Bytes, members: &[Member<'_>]) -> Result<Arranged, SchemaViolation> {
         let unknown = "args".to_owned();
         let rest = if self.parameters.is_some() { self.rest.as_ref() } else { Some(&unknown) };
         let none = Bytes::from_static(b"[]");
@@ -38,11 +38,14 @@ impl Types {
         }
         if let Some((name, at)) = rest.and_then(|name| Some((name, find(name)?))) {
             if members[at].kind != Kind::Array {
-                return Err(Misfit::new(member(name), "it must be an array: its items are arguments"));
+                return Err(SchemaViolation::new(
+                    member(name),
+                    "it must be an array: its items are arguments",
+                ));
             }
             if let Some(gap) = self.positional.get(items.len()).filter(|_| members[at].elements > 0) {
                 let message = format!("the argument is missing, and the items of {name} go behind it");
-                return Err(Misfit::new(member(gap), message));
+                return Err(SchemaViolation::new(member(gap), message));
             }
             taken[at] = true;
             items.extend(json::elements(text(at)));

@@ -6,13 +6,13 @@
 
 mod arrange;
 mod large;
-mod misfit;
+mod violation;
 
 use serde_json::{Value, json};
 
 pub use arrange::Arranged;
 pub use large::with_large_integers;
-pub use misfit::Misfit;
+pub use violation::SchemaViolation;
 
 /// What is known of a function's arguments and value.
 #[derive(Debug, Clone, Default)]
@@ -65,9 +65,9 @@ impl Types {
         };
         let Ok(index) = index.parse::<usize>() else { return "$".to_owned() };
         match (self.positional.get(index), &self.rest) {
-            (Some(name), _) => format!("{}{after}", misfit::member(name)),
+            (Some(name), _) => format!("{}{after}", violation::member(name)),
             (None, Some(name)) => {
-                format!("{}[{}]{after}", misfit::member(name), index - self.positional.len())
+                format!("{}[{}]{after}", violation::member(name), index - self.positional.len())
             }
             (None, None) => format!("$.args[{index}]{after}"),
         }

@@ -12,7 +12,7 @@ use crate::config::Limits;
 use crate::jobs::{FailureCode, JobHandle, JobId, JobKind, JobState, Outcome, Snapshot};
 use crate::objects::{self, Address, Delivery};
 use crate::pool::{Pool, PoolView, WorkerView};
-use crate::processes::{self, Single};
+use crate::processes::{self, ProcessHandle};
 
 /// What was asked for.
 #[derive(Debug)]
@@ -50,9 +50,9 @@ pub enum Answer {
     /// All workers of a pool.
     Workers(Vec<WorkerView>),
     /// A Process.
-    Process(Arc<Single>),
+    Process(Arc<ProcessHandle>),
     /// A Process that was started.
-    ProcessStarted(Arc<Single>),
+    ProcessStarted(Arc<ProcessHandle>),
     /// Some Processes.
     Processes(processes::ProcessPage),
     /// A shared object as JSON.

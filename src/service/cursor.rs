@@ -13,9 +13,9 @@ use crate::jobs::{JobState, Moment, State};
 /// Bytes of output in one event.
 pub const LOG_EVENT_BYTES: usize = 8 << 10;
 
-/// How far the states were told.
+/// The last state that was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Told {
+enum Reported {
     Nothing = 0,
     Queued = 1,
     Running = 2,
@@ -26,7 +26,7 @@ enum Told {
 /// What was told so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    told: Told,
+    reported: Reported,
     attempts: u32,
     done: Option<u64>,
     total: u64,
@@ -37,7 +37,7 @@ pub struct Cursor {
 impl Cursor {
     /// Nothing was told.
     pub fn start() -> Self {
-        Self { told: Told::Nothing, attempts: 0, done: None, total: 0, log: 0 }
+        Self { reported: Reported::Nothing, attempts: 0, done: None, total: 0, log: 0 }
     }
 
     /// Bytes of output that were told.
@@ -55,14 +55,17 @@ impl Cursor {
     pub fn next(&mut self, created_at: SystemTime, now: &Moment, progress: bool) -> Option<JobUpdate> {
         let JobState { started_at, finished_at, attempts, done, total, .. } = now.state;
         let state = now.state.state();
-        if self.told == Told::Nothing || (self.told == Told::Running && state == State::Queued) {
-            (self.told, self.attempts) = (Told::Queued, 0);
+        if self.reported == Reported::Nothing
+            || (self.reported == Reported::Running && state == State::Queued)
+        {
+            (self.reported, self.attempts) = (Reported::Queued, 0);
             return Some(JobUpdate::State { state: State::Queued, at: created_at, attempts: 0 });
         }
         if let Some(started_at) = started_at
-            && (self.told == Told::Queued || (self.told == Told::Running && self.attempts != attempts))
+            && (self.reported == Reported::Queued
+                || (self.reported == Reported::Running && self.attempts != attempts))
         {
-            (self.told, self.attempts) = (Told::Running, attempts);
+            (self.reported, self.attempts) = (Reported::Running, attempts);
             return Some(JobUpdate::State { state: State::Running, at: started_at, attempts });
         }
         if let Some(log) = self.next_log(now) {
@@ -77,11 +80,11 @@ impl Cursor {
         if !ended {
             return None;
         }
-        if self.told >= Told::Ended {
-            self.told = Told::Over;
+        if self.reported >= Reported::Ended {
+            self.reported = Reported::Over;
             return Some(JobUpdate::End);
         }
-        self.told = Told::Ended;
+        self.reported = Reported::Ended;
         let at = finished_at.unwrap_or(created_at);
         Some(JobUpdate::State { state, at, attempts })
     }
@@ -123,7 +126,7 @@ fn unfinished_bytes(text: &[u8]) -> usize {
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.", self.told as u8, self.attempts)?;
+        write!(f, "{}.{}.", self.reported as u8, self.attempts)?;
         if let Some(done) = self.done {
             write!(f, "{done}")?;
         }
@@ -137,11 +140,11 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut parts = text.split('.');
         let mut part = || parts.next().filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
-        let told = match part() {
-            Some("1") => Told::Queued,
-            Some("2") => Told::Running,
-            Some("3") => Told::Ended,
-            Some("4") => Told::Over,
+        let reported = match part() {
+            Some("1") => Reported::Queued,
+            Some("2") => Reported::Running,
+            Some("3") => Reported::Ended,
+            Some("4") => Reported::Over,
             Some(_) | None => return Err(()),
         };
         let attempts = part().and_then(|part| part.parse().ok()).ok_or(())?;
@@ -152,7 +155,7 @@ impl FromStr for Cursor {
         };
         let total = part().and_then(|part| part.parse().ok()).ok_or(())?;
         let log = part().and_then(|part| part.parse().ok()).ok_or(())?;
-        if parts.next().is_some() { Err(()) } else { Ok(Self { told, attempts, done, total, log }) }
+        if parts.next().is_some() { Err(()) } else { Ok(Self { reported, attempts, done, total, log }) }
     }
 }
 

@@ -43,7 +43,7 @@ pub use follow::{Follower, JobUpdate};
 pub use lifecycle::Stage;
 pub use refusal::Refusal;
 pub use request::{
-    Caller, Feed, ItemStream, ProcessSignal, Request, Submission, TermsAsked, WantedPool, WantedProcess,
+    Caller, Feed, ItemStream, ProcessSignal, Request, TermsAsked, WantedJob, WantedPool, WantedProcess,
     WantedWork,
 };
 pub use stream::{Feeder, Records, StreamEnd};

@@ -7,7 +7,7 @@ use super::Service;
 use super::answer::{Answer, Printed};
 use super::refusal::Refusal;
 use super::request::{ProcessSignal, WantedProcess};
-use crate::processes::{NewProcess, ProcessId, Single};
+use crate::processes::{NewProcess, ProcessHandle, ProcessId};
 
 impl Service {
     /// Returns once it is about to call its function.
@@ -25,12 +25,12 @@ impl Service {
             room: wanted.room,
         };
         match parts.processes.start(new).await {
-            Ok(single) => Ok(Answer::ProcessStarted(single)),
+            Ok(handle) => Ok(Answer::ProcessStarted(handle)),
             Err(reason) => Err(Refusal::NotStarted { target: Arc::clone(&function.name), reason }),
         }
     }
 
-    pub(super) fn process(&self, id: &str) -> Result<Arc<Single>, Refusal> {
+    pub(super) fn process(&self, id: &str) -> Result<Arc<ProcessHandle>, Refusal> {
         let processes = &self.parts()?.processes;
         let found = ProcessId::parse(id).and_then(|id| processes.get(id));
         found.ok_or(Refusal::UnknownProcess)
@@ -42,18 +42,18 @@ impl Service {
 
     /// `Process.join(timeout)`.
     pub(super) async fn join_process(&self, id: &str, timeout: Duration) -> Result<Answer, Refusal> {
-        let single = self.process(id)?;
-        let _ = tokio::time::timeout(timeout, single.ended()).await;
-        Ok(Answer::Process(single))
+        let handle = self.process(id)?;
+        let _ = tokio::time::timeout(timeout, handle.ended()).await;
+        Ok(Answer::Process(handle))
     }
 
     pub(super) fn signal_process(&self, id: &str, signal: ProcessSignal) -> Result<Answer, Refusal> {
-        let single = self.process(id)?;
+        let handle = self.process(id)?;
         match signal {
-            ProcessSignal::Terminate => single.terminate(),
-            ProcessSignal::Kill => single.kill(),
+            ProcessSignal::Terminate => handle.terminate(),
+            ProcessSignal::Kill => handle.kill(),
         }
-        Ok(Answer::Process(single))
+        Ok(Answer::Process(handle))
     }
 
     pub(super) fn process_output(&self, id: &str) -> Result<Answer, Refusal> {

@@ -12,7 +12,7 @@ use crate::json::EnvelopeError;
 use crate::objects::{ErrorCode, ObjectError};
 use crate::pool::{BootFailure, BootReason, Pool, TooManyWorkers};
 use crate::processes::NotStarted;
-use crate::schema::Misfit;
+use crate::schema::SchemaViolation;
 
 /// Why not.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub enum Refusal {
     /// The arguments of a typed call are no JSON object.
     NotAnObject(EnvelopeError),
     /// The arguments of a typed call don't fit its function.
-    Arguments(Misfit),
+    Arguments(SchemaViolation),
     /// Something that was asked for can't be.
     Invalid {
         /// The member of the request.

@@ -25,9 +25,9 @@ pub struct Caller {
 #[derive(Debug)]
 pub enum Request {
     /// Run something and wait for its outcome; the job is abandoned if nobody waits any more.
-    Run(Box<Submission>),
+    Run(Box<WantedJob>),
     /// Run something; its outcome is asked for by the job's id.
-    Submit(Box<Submission>),
+    Submit(Box<WantedJob>),
     /// Run a function over a stream of items, an answer per item.
     Stream(Box<ItemStream>),
     /// A job, as soon as it has ended or the time is up.
@@ -185,7 +185,7 @@ pub enum Request {
 
 /// What a caller wants run.
 #[derive(Debug)]
-pub struct Submission {
+pub struct WantedJob {
     /// Public name of the function.
     pub function: String,
     /// What to call it with.

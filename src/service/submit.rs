@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::answer::{Answer, Ended, JobShown};
 use super::refusal::Refusal;
-use super::request::{Caller, Submission, TermsAsked, WantedWork};
+use super::request::{Caller, TermsAsked, WantedJob, WantedWork};
 use super::{Service, typed_call};
 use crate::jobs::{
     Acceptance, IdempotencyKey, JobHandle, JobId, JobInfo, JobKind, JobSpec, Recalled, Reservation, Store,
@@ -79,9 +79,9 @@ impl Admitted {
 
 impl Service {
     /// Runs a job that is nobody's but its caller's: forgotten once answered, abandoned when its caller leaves.
-    pub(super) async fn run(&self, caller: &Caller, submission: Box<Submission>) -> Result<Answer, Refusal> {
-        let (submission, function) = self.arranged(submission).await?;
-        let job = self.accept_work(caller, submission, function, false).await?.into_new()?;
+    pub(super) async fn run(&self, caller: &Caller, wanted: Box<WantedJob>) -> Result<Answer, Refusal> {
+        let (wanted, function) = self.arranged(wanted).await?;
+        let job = self.accept_work(caller, wanted, function, false).await?.into_new()?;
         let outcome = job.handle.ended().await;
         Ok(Answer::Ended(Ended { handle: Arc::clone(&job.handle), outcome }))
     }
@@ -97,54 +97,42 @@ impl Service {
     }
 
     /// Accepts a job that is kept once it has ended.
-    pub(super) async fn submit(
-        &self,
-        caller: &Caller,
-        submission: Box<Submission>,
-    ) -> Result<Answer, Refusal> {
-        let (submission, function) = self.arranged(submission).await?;
-        match self.accept_work(caller, submission, function, true).await? {
+    pub(super) async fn submit(&self, caller: &Caller, wanted: Box<WantedJob>) -> Result<Answer, Refusal> {
+        let (wanted, function) = self.arranged(wanted).await?;
+        match self.accept_work(caller, wanted, function, true).await? {
             Admitted::New(job) => Ok(accepted(Arc::clone(&job.handle))),
             Admitted::Same(handle) => Ok(accepted(handle)),
         }
     }
 
     /// With its function, and the arguments by name of a typed call laid out as that takes them.
-    async fn arranged(
-        &self,
-        mut submission: Box<Submission>,
-    ) -> Result<(Box<Submission>, Arc<Callable>), Refusal> {
-        let function = self.parts_for_work()?.function(&submission.function)?;
-        if let WantedWork::Call { arguments, keywords, typed: true } = &mut submission.work {
+    async fn arranged(&self, mut wanted: Box<WantedJob>) -> Result<(Box<WantedJob>, Arc<Callable>), Refusal> {
+        let function = self.parts_for_work()?.function(&wanted.function)?;
+        if let WantedWork::Call { arguments, keywords, typed: true } = &mut wanted.work {
             let by_name = std::mem::take(arguments);
             let arranged = typed_call::arrange(&function.description, by_name, self.limits.depth_max).await?;
             (*arguments, *keywords) = (arranged.positional, arranged.keywords);
         }
-        Ok((submission, function))
+        Ok((wanted, function))
     }
 
     /// No future: those of handlers hold nothing of a plan.
     fn accept_work(
         &self,
         caller: &Caller,
-        submission: Box<Submission>,
+        wanted: Box<WantedJob>,
         function: Arc<Callable>,
         retained: bool,
     ) -> Stored<Result<Admitted, Refusal>> {
-        match self.plan(*submission, function, retained) {
+        match self.plan(*wanted, function, retained) {
             Ok(plan) => self.accept(caller, plan),
             Err(refusal) => Stored::Ready(Err(refusal)),
         }
     }
 
     /// Which pool runs it, in which tasks.
-    fn plan(
-        &self,
-        submission: Submission,
-        function: Arc<Callable>,
-        retained: bool,
-    ) -> Result<JobPlan, Refusal> {
-        let Submission { function: _, work, terms, body_bytes, room, key } = submission;
+    fn plan(&self, wanted: WantedJob, function: Arc<Callable>, retained: bool) -> Result<JobPlan, Refusal> {
+        let WantedJob { function: _, work, terms, body_bytes, room, key } = wanted;
         let pool = self.parts_for_work()?.pool_for(&function, terms.pool.as_deref())?;
         let is_small = retained && work.bytes() < body_bytes.max(BUFFER_BYTES) / 2;
         let kept = |part: Bytes| if is_small { Bytes::copy_from_slice(&part) } else { part };

@@ -1,4 +1,4 @@
-//! Pidfds: death as a readable descriptor, signals that can't hit a stranger.
+//! Pidfds: death as a readable descriptor, signals that can't hit another process.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};

@@ -28,9 +28,9 @@ pub enum Kind {
     /// Task: one chunk of a starmap.
     Starmap = 4,
     /// Task: one chunk of a map, a record for each item.
-    MapEach = 5,
+    MapItems = 5,
     /// Task: one chunk of a starmap, a record for each item.
-    StarmapEach = 6,
+    StarmapItems = 6,
     /// Asks for a sign of life.
     Ping = 8,
     /// The worker is ready for its first task.
@@ -68,8 +68,8 @@ impl Kind {
             3 => Self::Map,
             4 => Self::Starmap,
             7 => Self::CallTyped,
-            5 => Self::MapEach,
-            6 => Self::StarmapEach,
+            5 => Self::MapItems,
+            6 => Self::StarmapItems,
             8 => Self::Ping,
             16 => Self::Ready,
             17 => Self::Value,

@@ -30,16 +30,16 @@ pub fn run_keeper(mark: &str) -> i32 {
     // What asks a whole group or unit to end must not end it before the server.
     let _ = SigSet::all().thread_block();
     let _ = nix::sys::prctl::set_name(c"forkpool-keeper");
-    let mut family = HashSet::new();
+    let mut members = HashSet::new();
     let mut stdin = io::stdin().lock();
     let mut told = [0; 4];
     while stdin.read_exact(&mut told).is_ok() {
         match i32::from_ne_bytes(told) {
-            born @ 1.. => family.insert(born),
-            ended => family.remove(&ended.saturating_neg()),
+            born @ 1.. => members.insert(born),
+            ended => members.remove(&ended.saturating_neg()),
         };
     }
-    sweep(|pid| is_left(pid, &family, mark));
+    sweep(|pid| is_left(pid, &members, mark));
     0
 }
 
@@ -62,9 +62,9 @@ fn sweep(is_left: impl Fn(Pid) -> bool) {
     }
 }
 
-fn is_left(pid: Pid, family: &HashSet<i32>, mark: &str) -> bool {
-    let is_theirs = |number: nix::Result<Pid>| number.is_ok_and(|number| family.contains(&number.as_raw()));
-    if family.contains(&pid.as_raw()) || is_theirs(getsid(Some(pid))) || is_theirs(getpgid(Some(pid))) {
+fn is_left(pid: Pid, members: &HashSet<i32>, mark: &str) -> bool {
+    let is_theirs = |number: nix::Result<Pid>| number.is_ok_and(|number| members.contains(&number.as_raw()));
+    if members.contains(&pid.as_raw()) || is_theirs(getsid(Some(pid))) || is_theirs(getpgid(Some(pid))) {
         return !has_ended(pid);
     }
     // A server below this one has added its own.

@@ -6,8 +6,8 @@
 
 mod builtin;
 mod command;
-mod each;
 mod functions;
+mod items;
 mod keeper;
 mod native;
 pub mod objects;

@@ -132,7 +132,7 @@ impl Function {
             .unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
 
-    /// One item of MAP_EACH or STARMAP_EACH.
+    /// One item of MAP_ITEMS or STARMAP_ITEMS.
     pub(super) fn item(&self, item: &[u8], spread: bool, output: &mut Vec<u8>) -> Result<(), Raised> {
         let positional: Vec<&[u8]> = if spread { json::elements(item).collect() } else { vec![item] };
         let arguments = Arguments { positional: &positional, keywords: None, before: output.len() };

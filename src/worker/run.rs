@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use nix::unistd::Pid;
 use serde::Serialize;
 
-use super::each;
 use super::functions::Functions;
+use super::items;
 use super::native::{Function, Raised};
 use super::objects;
 use super::sanitize::{self, WorkerEnds};
@@ -50,7 +50,7 @@ pub(super) fn run(
     let page = ends.page;
     counters::write(&page, Word::Pid, u64::try_from(own.as_raw()).unwrap_or(0));
     counters::write(&page, Word::State, state::IDLE);
-    objects::take_line(ends.calls);
+    objects::take_call_socket(ends.calls);
     let mut tasks = TaskReader::new(ends.tasks);
     let answers = AnswerWriter::new(ends.results);
     let mut answer = vec![0; HEADER_BYTES];
@@ -68,8 +68,8 @@ pub(super) fn run(
             (Kind::Pong, 0)
         } else {
             let started = begin(&page, header.sequence);
-            let kind = if matches!(header.kind, Kind::MapEach | Kind::StarmapEach) {
-                each::perform(header, payload, functions, &page, result_bytes_max, &answers, &mut answer)?
+            let kind = if matches!(header.kind, Kind::MapItems | Kind::StarmapItems) {
+                items::perform(header, payload, functions, &page, result_bytes_max, &answers, &mut answer)?
             } else {
                 perform(header, payload, functions, &page, result_bytes_max, &mut answer)
             };
@@ -188,8 +188,8 @@ fn dispatch(
             function.apply(arguments, parts.next(), answer).map_err(|raised| (None, raised))
         }
         Kind::Call
-        | Kind::MapEach
-        | Kind::StarmapEach
+        | Kind::MapItems
+        | Kind::StarmapItems
         | Kind::Ping
         | Kind::Ready
         | Kind::Value

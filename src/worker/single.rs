@@ -28,7 +28,7 @@ pub(super) fn run(ends: WorkerEnds, functions: &Functions) -> io::Result<i32> {
     let page = ends.page;
     counters::write(&page, Word::Pid, u64::try_from(Pid::this().as_raw()).unwrap_or(0));
     counters::write(&page, Word::State, state::BUSY);
-    objects::take_line(ends.calls);
+    objects::take_call_socket(ends.calls);
     let mut tasks = TaskReader::new(ends.tasks);
     let answers = AnswerWriter::new(ends.results);
     let mut answer = vec![0; HEADER_BYTES];

@@ -173,8 +173,8 @@ impl WorkerSet {
             | Kind::CallTyped
             | Kind::Map
             | Kind::Starmap
-            | Kind::MapEach
-            | Kind::StarmapEach
+            | Kind::MapItems
+            | Kind::StarmapItems
             | Kind::Ping => {}
         }
         self.kill_for_its_answer(key);

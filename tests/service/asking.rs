@@ -9,15 +9,15 @@ use forkpool::app;
 use forkpool::config::{Config, ServeFlags};
 use forkpool::jobs::{Outcome, Store};
 use forkpool::json::Splitter;
-use forkpool::process::Family;
+use forkpool::process::ProcessTree;
 use forkpool::service::{
-    Answer, Caller, Ended, JobShown, Refusal, Request, Service, Submission, TermsAsked, WantedWork,
+    Answer, Caller, Ended, JobShown, Refusal, Request, Service, TermsAsked, WantedJob, WantedWork,
 };
 
 /// For what must come soon.
 pub const SOON: Duration = Duration::from_secs(20);
 
-/// One service at a time: its family reaps every child of this process.
+/// One service at a time: its tree reaps every child of this process.
 static ALONE: Mutex<()> = Mutex::new(());
 
 #[derive(Parser)]
@@ -56,11 +56,11 @@ where
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let config = config(arguments);
-        let family = Family::found().expect("a family of processes");
+        let tree = ProcessTree::init().expect("a tree of processes");
         let service =
             app::service(config.limits.clone(), store(app::store(&config.limits, app::keys(&config.limits))));
         assert!(matches!(ask(&service, Request::Functions).await, Err(Refusal::Starting)));
-        app::start(&config, &family, &service).await.expect("it starts");
+        app::start(&config, &tree, &service).await.expect("it starts");
         test(Arc::clone(&service)).await;
         service.refuse_work();
         tokio::time::timeout(SOON, service.stop(SOON)).await.expect("it stops");
@@ -74,31 +74,31 @@ pub async fn ask(service: &Arc<Service>, request: Request) -> Result<Answer, Ref
 }
 
 /// One call of a function of `faults.py`.
-pub fn call(service: &Service, function: &str, arguments: &'static str) -> Box<Submission> {
+pub fn call(service: &Service, function: &str, arguments: &'static str) -> Box<WantedJob> {
     let work = WantedWork::Call {
         arguments: Bytes::from_static(arguments.as_bytes()),
         keywords: None,
         typed: false,
     };
-    submission(service, function, work, arguments.len())
+    wanted_job(service, function, work, arguments.len())
 }
 
 /// A map of a function of `faults.py`.
-pub fn map(service: &Service, function: &str, items: String, count: usize) -> Box<Submission> {
+pub fn map(service: &Service, function: &str, items: String, count: usize) -> Box<WantedJob> {
     let body_bytes = items.len();
     let items = Splitter::new(items.into());
     let work = WantedWork::Map { items, count, chunksize: None, spread: false, collect: false };
-    submission(service, function, work, body_bytes)
+    wanted_job(service, function, work, body_bytes)
 }
 
-fn submission(service: &Service, function: &str, work: WantedWork, body_bytes: usize) -> Box<Submission> {
+fn wanted_job(service: &Service, function: &str, work: WantedWork, body_bytes: usize) -> Box<WantedJob> {
     let (function, terms) = (format!("faults.{function}"), TermsAsked::default());
     let room = service.admit().expect("work is taken");
-    Box::new(Submission { function, work, terms, body_bytes, room, key: None })
+    Box::new(WantedJob { function, work, terms, body_bytes, room, key: None })
 }
 
-pub async fn submitted(service: &Arc<Service>, submission: Box<Submission>) -> JobShown {
-    match ask(service, Request::Submit(submission)).await {
+pub async fn submitted(service: &Arc<Service>, wanted: Box<WantedJob>) -> JobShown {
+    match ask(service, Request::Submit(wanted)).await {
         Ok(Answer::Accepted(job)) => *job,
         other => panic!("{other:?}"),
     }

@@ -5,7 +5,7 @@ import sys
 import tempfile
 import time
 
-from harness import (CALL, INVALID_ARGUMENTS, MAP, MAP_EACH, NOT_JSON, PART, PING, PONG, RAISED, TOO_LARGE, VALUE,
+from harness import (CALL, INVALID_ARGUMENTS, MAP, MAP_ITEMS, NOT_JSON, PART, PING, PONG, RAISED, TOO_LARGE, VALUE,
                      Gate, Zygote, readable, wait_for)
 from stage import TASKS, fresh, python, same, worker, written
 
@@ -113,8 +113,8 @@ def test_map_of_several_lists():
 
 
 def each(w, name, items):
-    """The records of a MAP_EACH: those of its PARTs, one list each, and those of its VALUE."""
-    sent = w.send(MAP_EACH, name, json.dumps(items).encode())
+    """The records of a MAP_ITEMS: those of its PARTs, one list each, and those of its VALUE."""
+    sent = w.send(MAP_ITEMS, name, json.dumps(items).encode())
     parts = []
     while True:
         kind, sequence, payload = w.read()
@@ -130,7 +130,7 @@ def test_records_go_ahead_of_slow_items():
     quick = each(w, "tasks.square", list(range(20_000)))
     same(sum(quick, []), [{"value": x * x} for x in range(20_000)])
     gate = Gate()
-    sent = w.send(MAP_EACH, "tasks.slow_after", json.dumps([0] * 2000 + [0.02] * 5 + [gate.path]).encode())
+    sent = w.send(MAP_ITEMS, "tasks.slow_after", json.dumps([0] * 2000 + [0.02] * 5 + [gate.path]).encode())
     told = 0
     while told < 2005:
         kind, sequence, payload = w.read()

@@ -18,7 +18,7 @@ PYTHON_SIDE = os.path.join(HERE, "..", "..", "src", "worker", "python")
 FIXTURES = os.path.join(HERE, "fixtures")
 PARTS = ("values", "worker", "restore", "describe", "zygote")
 
-CALL, CALL_KEYWORDS, MAP, MAP_EACH, PING, READY, PART = 1, 2, 3, 5, 8, 16, 25
+CALL, CALL_KEYWORDS, MAP, MAP_ITEMS, PING, READY, PART = 1, 2, 3, 5, 8, 16, 25
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE, PONG = 17, 18, 19, 20, 21, 24
 UNKNOWN_REF, RETIRE = 26, 27
 HEADER = struct.Struct("<BBBBIQQ")

@@ -12,7 +12,7 @@ use crate::http::app::{App, Handled};
 use crate::http::edge::extract::Asker;
 use crate::http::edge::problem::Problem;
 use crate::offload::offload;
-use crate::service::{self, Submission, WantedWork};
+use crate::service::{self, WantedJob, WantedWork};
 
 /// Calls a function and answers its value (`Pool.apply`).
 #[utoipa::path(post, path = "/v1/apply", operation_id = "apply", tag = "submit", request_body = ApplyBody,
@@ -21,8 +21,8 @@ use crate::service::{self, Submission, WantedWork};
                headers(("Forkpool-Job" = String, description = "The job's id")), example = json!(9)),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn apply(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
-    let submission = apply_of(&app, request).await?;
-    app.answer(asker, service::Request::Run(submission)).await
+    let wanted = apply_of(&app, request).await?;
+    app.answer(asker, service::Request::Run(wanted)).await
 }
 
 /// Submits a call; its value is fetched by the job's id (`Pool.apply_async`).
@@ -33,8 +33,8 @@ pub async fn apply(State(app): State<Arc<App>>, asker: Asker, request: Request) 
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn apply_async(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
-    let submission = apply_of(&app, request).await?;
-    app.answer(asker, service::Request::Submit(submission)).await
+    let wanted = apply_of(&app, request).await?;
+    app.answer(asker, service::Request::Submit(wanted)).await
 }
 
 /// Calls a function for each item and answers the values in order (`Pool.map`).
@@ -44,8 +44,8 @@ pub async fn apply_async(State(app): State<Arc<App>>, asker: Asker, request: Req
                headers(("Forkpool-Job" = String, description = "The job's id")), example = json!([1, 4, 9])),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn map(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
-    let submission = map_of(&app, request, false).await?;
-    app.answer(asker, service::Request::Run(submission)).await
+    let wanted = map_of(&app, request, false).await?;
+    app.answer(asker, service::Request::Run(wanted)).await
 }
 
 /// Submits a map; its values are fetched by the job's id (`Pool.map_async`).
@@ -56,8 +56,8 @@ pub async fn map(State(app): State<Arc<App>>, asker: Asker, request: Request) ->
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn map_async(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
-    let submission = map_of(&app, request, false).await?;
-    app.answer(asker, service::Request::Submit(submission)).await
+    let wanted = map_of(&app, request, false).await?;
+    app.answer(asker, service::Request::Submit(wanted)).await
 }
 
 /// Calls a function for each item with the item's elements as arguments (`Pool.starmap`).
@@ -68,8 +68,8 @@ pub async fn map_async(State(app): State<Arc<App>>, asker: Asker, request: Reque
                headers(("Forkpool-Job" = String, description = "The job's id")), example = json!([8, 9])),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn starmap(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
-    let submission = map_of(&app, request, true).await?;
-    app.answer(asker, service::Request::Run(submission)).await
+    let wanted = map_of(&app, request, true).await?;
+    app.answer(asker, service::Request::Run(wanted)).await
 }
 
 /// Submits a starmap; its values are fetched by the job's id (`Pool.starmap_async`).
@@ -80,29 +80,29 @@ pub async fn starmap(State(app): State<Arc<App>>, asker: Asker, request: Request
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn starmap_async(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
-    let submission = map_of(&app, request, true).await?;
-    app.answer(asker, service::Request::Submit(submission)).await
+    let wanted = map_of(&app, request, true).await?;
+    app.answer(asker, service::Request::Submit(wanted)).await
 }
 
-async fn apply_of(app: &App, request: Request) -> Result<Box<Submission>, Problem> {
+async fn apply_of(app: &App, request: Request) -> Result<Box<WantedJob>, Problem> {
     let WorkBody { bytes: body, room, key } = body_of_work(app, request).await?;
     let (body_bytes, depth_max) = (body.len(), app.limits().depth_max);
     offload(body_bytes, move || {
         let ApplyRequest { function, options, arguments, keywords } = ApplyRequest::parse(&body, depth_max)?;
         let work = WantedWork::Call { arguments, keywords, typed: false };
-        Ok(Box::new(Submission { function, work, terms: options, body_bytes, room, key }))
+        Ok(Box::new(WantedJob { function, work, terms: options, body_bytes, room, key }))
     })
     .await
 }
 
-async fn map_of(app: &App, request: Request, spread: bool) -> Result<Box<Submission>, Problem> {
+async fn map_of(app: &App, request: Request, spread: bool) -> Result<Box<WantedJob>, Problem> {
     let WorkBody { bytes: body, room, key } = body_of_work(app, request).await?;
     let (body_bytes, depth_max) = (body.len(), app.limits().depth_max);
     offload(body_bytes, move || {
         let MapRequest { function, items, count, chunksize, collect, options } =
             MapRequest::parse(&body, depth_max)?;
         let work = WantedWork::Map { items, count, chunksize, spread, collect };
-        Ok(Box::new(Submission { function, work, terms: options, body_bytes, room, key }))
+        Ok(Box::new(WantedJob { function, work, terms: options, body_bytes, room, key }))
     })
     .await
 }

@@ -13,7 +13,7 @@ use crate::http::edge::extract::Asker;
 use crate::http::edge::negotiate::check_work;
 use crate::http::edge::path::Segment;
 use crate::http::edge::problem::Problem;
-use crate::service::{self, Submission, TermsAsked, WantedWork};
+use crate::service::{self, TermsAsked, WantedJob, WantedWork};
 
 /// Calls a function with arguments by name and answers its value.
 ///
@@ -57,10 +57,10 @@ pub async fn call_function_async(
     app.answer(asker, service::Request::Submit(call)).await
 }
 
-async fn typed_call(app: &App, function: String, request: Request) -> Result<Box<Submission>, Problem> {
+async fn typed_call(app: &App, function: String, request: Request) -> Result<Box<WantedJob>, Problem> {
     let terms = TermsAsked::from_query(&check_work(&request, OPTIONS)?)?;
     let WorkBody { bytes: body, room, key } = body_of(app, request).await?;
     let body_bytes = body.len();
     let work = WantedWork::Call { arguments: body, keywords: None, typed: true };
-    Ok(Box::new(Submission { function, work, terms, body_bytes, room, key }))
+    Ok(Box::new(WantedJob { function, work, terms, body_bytes, room, key }))
 }

@@ -1,7 +1,7 @@
-//! One connection: its mark (what it is at, and since when) and the wrappers that keep the mark: around the
+//! One connection: its state (what it is at, and since when) and the wrappers that keep it: around the
 //! socket, the request's body and the answer's.
 //!
-//! Nothing here closes a connection for being late; the registry's sweep reads the marks and does.
+//! Nothing here closes a connection for being late; the registry's sweep reads these states and does.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, RawFd};
@@ -61,7 +61,7 @@ const PHASE_BITS: u32 = 2;
 /// What one connection is at, for the sweep to read. The orderings are relaxed throughout: each word stands
 /// for itself, and the sweep may see it a moment late.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(super) struct ConnectionState {
     /// The phase in the low bits, above it the tick it began at.
     phase: AtomicU64,
     /// The tick since which a write is pending, plus one; 0 if none is.
@@ -90,9 +90,9 @@ pub(super) struct Mark {
     registry: Arc<Registry>,
 }
 
-impl Mark {
+impl ConnectionState {
     pub(super) fn new(registry: Arc<Registry>, stream: &Stream) -> Arc<Self> {
-        let mark = Self {
+        let state = Self {
             phase: AtomicU64::new(0),
             write_pending: AtomicU64::new(0),
             body_unread: AtomicBool::new(false),
@@ -108,23 +108,23 @@ impl Mark {
             is_tcp: matches!(stream, Stream::Tcp(_)),
             registry,
         };
-        mark.enter(Phase::Idle);
-        Arc::new(mark)
+        state.enter(Phase::Idle);
+        Arc::new(state)
     }
 
     pub(super) fn registry(&self) -> &Arc<Registry> {
         &self.registry
     }
 
-    /// A request's head is complete. The exchange ends when what is returned is dropped.
-    pub(super) fn begin_exchange(self: &Arc<Self>, version: Version, asks_after: Duration) -> Exchange {
+    /// A request's head is complete. It is in flight until what is returned is dropped.
+    pub(super) fn begin_request(self: &Arc<Self>, version: Version, asks_after: Duration) -> InFlight {
         self.body_unread.store(false, Relaxed);
         self.body_open.store(false, Relaxed);
         self.streaming.store(false, Relaxed);
         self.may_ask.store(version >= Version::HTTP_11 && self.is_tcp, Relaxed);
         self.asks_after.store(u64::try_from(asks_after.as_millis()).unwrap_or(u64::MAX), Relaxed);
         self.enter(Phase::Busy);
-        Exchange(Arc::clone(self))
+        InFlight(Arc::clone(self))
     }
 
     /// The phase and the tick it began at.
@@ -188,9 +188,9 @@ impl Mark {
 
 /// A request from the end of its head until its answer is handed to the connection or given up.
 #[derive(Debug)]
-pub(super) struct Exchange(Arc<Mark>);
+pub(super) struct InFlight(Arc<ConnectionState>);
 
-impl Exchange {
+impl InFlight {
     /// Its answer is about to be written, piece by piece.
     pub(super) fn stream(&self) {
         self.0.streaming.store(true, Relaxed);
@@ -202,7 +202,7 @@ impl Exchange {
     }
 }
 
-impl Drop for Exchange {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.enter(Phase::Idle);
         if self.0.end_held.load(Relaxed)
@@ -213,16 +213,17 @@ impl Drop for Exchange {
     }
 }
 
-/// An answer's body, which ends its exchange. What the connection has of it counts until it is written.
+/// An answer's body; its request is in flight until it is dropped. What the connection has of
+/// it counts until it is written.
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     body: Body,
-    exchange: Exchange,
+    in_flight: InFlight,
 }
 
 impl AnswerBody {
-    pub(super) fn new(body: Body, exchange: Exchange) -> Self {
-        Self { body, exchange }
+    pub(super) fn new(body: Body, in_flight: InFlight) -> Self {
+        Self { body, in_flight }
     }
 }
 
@@ -236,7 +237,7 @@ impl HttpBody for AnswerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         // The body is dropped long before its last bytes are written.
-        let answers = self.exchange.0.registry.answers();
+        let answers = self.in_flight.0.registry.answers();
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(|bytes| answers.counted(bytes)))))
     }
 
@@ -254,13 +255,13 @@ impl HttpBody for AnswerBody {
 pub(super) struct RequestBody {
     body: Incoming,
     ended: bool,
-    mark: Arc<Mark>,
+    state: Arc<ConnectionState>,
 }
 
 impl RequestBody {
-    pub(super) fn new(body: Incoming, mark: Arc<Mark>) -> Self {
-        mark.body_open.store(true, Relaxed);
-        Self { body, ended: false, mark }
+    pub(super) fn new(body: Incoming, state: Arc<ConnectionState>) -> Self {
+        state.body_open.store(true, Relaxed);
+        Self { body, ended: false, state }
     }
 }
 
@@ -277,7 +278,7 @@ impl HttpBody for RequestBody {
             self.ended = true;
         }
         if self.ended || self.body.is_end_stream() {
-            self.mark.body_open.store(false, Relaxed);
+            self.state.body_open.store(false, Relaxed);
         }
         polled
     }
@@ -293,9 +294,9 @@ impl HttpBody for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.mark.body_open.store(false, Relaxed);
+        self.state.body_open.store(false, Relaxed);
         if !self.ended && !self.body.is_end_stream() {
-            self.mark.body_unread.store(true, Relaxed);
+            self.state.body_unread.store(true, Relaxed);
         }
     }
 }
@@ -304,8 +305,8 @@ impl Drop for RequestBody {
 #[derive(Debug)]
 pub(super) struct Io {
     stream: Stream,
-    mark: Arc<Mark>,
-    /// Whether the last read, and the last write, was pending; the mark is touched when that changes only.
+    state: Arc<ConnectionState>,
+    /// Whether the last read, and the last write, was pending; the state is touched when that changes only.
     read_pending: bool,
     write_pending: bool,
     write_shut: bool,
@@ -318,16 +319,16 @@ pub(super) struct Io {
 impl Drop for Io {
     fn drop(&mut self) {
         // Before it is closed: its number may be another one's then.
-        *self.mark.socket.lock() = None;
+        *self.state.socket.lock() = None;
     }
 }
 
 impl Io {
-    pub(super) fn new(stream: Stream, mark: Arc<Mark>) -> Self {
-        *mark.socket.lock() = Some(stream.as_raw_fd());
+    pub(super) fn new(stream: Stream, state: Arc<ConnectionState>) -> Self {
+        *state.socket.lock() = Some(stream.as_raw_fd());
         Self {
             stream,
-            mark,
+            state,
             read_pending: false,
             write_pending: false,
             write_shut: false,
@@ -339,25 +340,25 @@ impl Io {
     /// The client has sent its last byte while its answer is made: `true` if it is still there. hyper, which would
     /// drop the request, is told after the answer. A client that doesn't read any more is given a while to show it.
     fn stays_half_closed(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.mark.phase().0 != Phase::Busy {
+        if self.state.phase().0 != Phase::Busy {
             return false;
         }
-        if self.mark.body_open.load(Relaxed) {
+        if self.state.body_open.load(Relaxed) {
             // Cut off, unless hyper has it in whole and the handler is about to read that.
             let reading = self.reading.get_or_insert_with(|| Box::pin(tokio::time::sleep(BODY_READ)));
             let waits = reading.as_mut().poll(cx).is_pending();
             self.watch(waits);
             return waits;
         }
-        let mut client = self.mark.client();
+        let mut client = self.state.client();
         if client == Client::Unknown {
-            let asks_after = Duration::from_millis(self.mark.asks_after.load(Relaxed));
+            let asks_after = Duration::from_millis(self.state.asks_after.load(Relaxed));
             let asking = self.asking.get_or_insert_with(|| Box::pin(tokio::time::sleep(asks_after)));
             if !asks_after.is_zero() && asking.as_mut().poll(cx).is_pending() {
                 self.watch(true);
                 return true;
             }
-            client = self.mark.ask();
+            client = self.state.ask();
             // The reset takes a round trip.
             asking.as_mut().reset(Instant::now() + ROUND_TRIP);
         }
@@ -371,18 +372,18 @@ impl Io {
     /// Whether this connection looks after its client itself.
     fn watch(&mut self, watches: bool) {
         self.read_pending = watches;
-        self.mark.watched.store(watches, Relaxed);
+        self.state.watched.store(watches, Relaxed);
     }
 
     fn note_write(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if polled.is_pending() != self.write_pending {
             self.write_pending = polled.is_pending();
-            let since = if self.write_pending { self.mark.registry.tick() + 1 } else { 0 };
-            self.mark.write_pending.store(since, Relaxed);
+            let since = if self.write_pending { self.state.registry.tick() + 1 } else { 0 };
+            self.state.write_pending.store(since, Relaxed);
             // Of a large answer the last bytes leave long after hyper has taken them: the rest begins then.
-            let (phase, _) = self.mark.phase();
+            let (phase, _) = self.state.phase();
             if matches!(phase, Phase::Idle | Phase::Head) {
-                self.mark.enter(phase);
+                self.state.enter(phase);
             }
         }
         polled
@@ -395,13 +396,13 @@ impl AsyncRead for Io {
         let before = buf.filled().len();
         let room = buf.remaining();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
-        if buf.filled().len() > before && this.mark.phase().0 == Phase::Idle {
-            this.mark.enter(Phase::Head);
+        if buf.filled().len() > before && this.state.phase().0 == Phase::Idle {
+            this.state.enter(Phase::Head);
         }
         let ended = room > 0 && buf.filled().len() == before && matches!(polled, Poll::Ready(Ok(())));
         if ended && this.stays_half_closed(cx) {
-            *this.mark.reader.lock() = Some(cx.waker().clone());
-            this.mark.end_held.store(true, Relaxed);
+            *this.state.reader.lock() = Some(cx.waker().clone());
+            this.state.end_held.store(true, Relaxed);
             return Poll::Pending;
         }
         (this.asking, this.reading) = (None, None);
@@ -444,11 +445,11 @@ impl AsyncWrite for Io {
         if !this.write_shut {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
             this.write_shut = true;
-            if this.mark.body_unread.load(Relaxed) {
-                this.mark.enter(Phase::Lingering);
+            if this.state.body_unread.load(Relaxed) {
+                this.state.enter(Phase::Lingering);
             }
         }
-        if this.mark.phase().0 == Phase::Lingering {
+        if this.state.phase().0 == Phase::Lingering {
             ready!(poll_discard(&mut this.stream, cx));
         }
         Poll::Ready(Ok(()))

@@ -1,7 +1,7 @@
 //! The accept loop: takes connections, runs HTTP/1 on them, and closes them when they are overdue or when the
 //! server ends.
 //!
-//! It knows no routes. No timer is made per request: connections mark what they are at, one sweep looks
+//! It knows no routes. No timer is made per request: connections note what they are at, one sweep looks
 //! after all of them. Errors in a request's head (400, 414, 431) are answered by hyper, with empty bodies.
 
 mod connection;
@@ -27,7 +27,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tower::Service;
 
-use connection::{AnswerBody, Io, Mark, RequestBody};
+use connection::{AnswerBody, ConnectionState, Io, RequestBody};
 use overload::Overload;
 use registry::Registry;
 use stream::Stream;
@@ -129,8 +129,8 @@ pub async fn serve<S>(
 
 fn http_settings() -> http1::Builder {
     let mut http = http1::Builder::new();
-    // A client that leaves ends its request: its handler is dropped (one that half-closes doesn't: see `Mark`). The
-    // head's time is ours to watch.
+    // A client that leaves ends its request: its handler is dropped (one that half-closes does not: see
+    // `ConnectionState`). The head's time is ours to watch.
     http.half_close(false).keep_alive(true).header_read_timeout(None);
     http.max_header_size(HEAD_BYTES_MAX).max_buf_size(READ_AHEAD_BYTES_MAX);
     http
@@ -216,32 +216,32 @@ where
             self.overload.turn_away(stream);
             return;
         }
-        let mark = Mark::new(Arc::clone(&self.registry), &stream);
-        let io = TokioIo::new(Io::new(stream, Arc::clone(&mark)));
-        let exchanges = Arc::clone(&mark);
+        let state = ConnectionState::new(Arc::clone(&self.registry), &stream);
+        let io = TokioIo::new(Io::new(stream, Arc::clone(&state)));
+        let requests = Arc::clone(&state);
         let service = self.service.clone();
         let asks_after = self.asks_after;
         let connection = self.http.serve_connection(
             io,
             service_fn(move |request: Request<Incoming>| {
-                let exchange = exchanges.begin_exchange(request.version(), asks_after(request.uri()));
-                let registry = Arc::clone(exchanges.registry());
-                let answer = service.clone().call(request.map(|body| hide(body, &exchanges)));
+                let in_flight = requests.begin_request(request.version(), asks_after(request.uri()));
+                let registry = Arc::clone(requests.registry());
+                let answer = service.clone().call(request.map(|body| hide(body, &requests)));
                 async move {
                     let mut response = answer.await?;
                     if response.body().size_hint().exact().is_none() {
-                        exchange.stream();
+                        in_flight.stream();
                     }
                     // A body that nobody read to its end stands before the next request: there can be none.
-                    if registry.is_closing() || exchange.body_is_unread() {
+                    if registry.is_closing() || in_flight.body_is_unread() {
                         let close = HeaderValue::from_static("close");
                         response.headers_mut().insert(header::CONNECTION, close);
                     }
-                    Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, exchange)))
+                    Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, in_flight)))
                 }
             }),
         );
-        self.registry.spawn(mark, async move {
+        self.registry.spawn(state, async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
@@ -250,9 +250,9 @@ where
 }
 
 /// The request's body as handlers know it. Most requests that have none cost nothing.
-fn hide(body: Incoming, mark: &Arc<Mark>) -> Body {
+fn hide(body: Incoming, state: &Arc<ConnectionState>) -> Body {
     if body.is_end_stream() {
         return Body::empty();
     }
-    Body::new(RequestBody::new(body, Arc::clone(mark)))
+    Body::new(RequestBody::new(body, Arc::clone(state)))
 }

@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::ServerOptions;
-use super::connection::{Mark, Phase};
+use super::connection::{ConnectionState, Phase};
 use crate::jobs::AnswerBytes;
 
 /// How long what a client still sends is thrown away after its answer.
@@ -51,7 +51,7 @@ struct Open {
 
 #[derive(Debug)]
 struct Connection {
-    mark: Arc<Mark>,
+    state: Arc<ConnectionState>,
     task: AbortHandle,
 }
 
@@ -102,7 +102,7 @@ impl Registry {
     /// Runs a connection until it ends or the sweep ends it.
     pub(super) fn spawn(
         self: &Arc<Self>,
-        mark: Arc<Mark>,
+        state: Arc<ConnectionState>,
         connection: impl Future<Output = ()> + Send + 'static,
     ) {
         // Held until the entry is in: the task may end before, and then waits here to take it out.
@@ -115,7 +115,7 @@ impl Registry {
             let _leave = leave;
             connection.await;
         });
-        open.connections.insert(id, Connection { mark, task: task.abort_handle() });
+        open.connections.insert(id, Connection { state, task: task.abort_handle() });
     }
 
     /// Counts time and ends what is overdue, or without a client, for ever.
@@ -126,7 +126,7 @@ impl Registry {
         loop {
             interval.tick().await;
             self.tick.fetch_add(1, Relaxed);
-            self.end_where(|registry, mark| registry.is_overdue(mark) || mark.has_left_unseen());
+            self.end_where(|registry, state| registry.is_overdue(state) || state.has_left_unseen());
         }
     }
 
@@ -156,9 +156,9 @@ impl Registry {
         EndAll(Arc::clone(self))
     }
 
-    fn is_overdue(&self, mark: &Mark) -> bool {
+    fn is_overdue(&self, state: &ConnectionState) -> bool {
         let now = self.tick();
-        let (phase, since) = mark.phase();
+        let (phase, since) = state.phase();
         let limit = match phase {
             Phase::Idle => self.idle_ticks,
             Phase::Head => self.head_ticks,
@@ -166,24 +166,24 @@ impl Registry {
             Phase::Lingering => self.linger_ticks,
         };
         // While the client is to take something, no other clock runs.
-        match mark.write_pending_since() {
+        match state.write_pending_since() {
             Some(since) => now - since >= self.write_stall_ticks,
             None => now - since >= limit,
         }
     }
 
     /// Nothing is to come any more: neither an answer nor the rest of one.
-    fn is_finished(&self, mark: &Mark) -> bool {
-        let (phase, _) = mark.phase();
-        matches!(phase, Phase::Idle) && mark.write_pending_since().is_none()
+    fn is_finished(&self, state: &ConnectionState) -> bool {
+        let (phase, _) = state.phase();
+        matches!(phase, Phase::Idle) && state.write_pending_since().is_none()
     }
 
-    fn end_where(&self, ends: impl Fn(&Self, &Mark) -> bool) {
+    fn end_where(&self, ends: impl Fn(&Self, &ConnectionState) -> bool) {
         let open = self.open.lock();
         let ended: Vec<AbortHandle> = open
             .connections
             .values()
-            .filter(|connection| ends(self, &connection.mark))
+            .filter(|connection| ends(self, &connection.state))
             .map(|connection| connection.task.clone())
             .collect();
         // A task that is dropped takes the lock.

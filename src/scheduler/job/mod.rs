@@ -66,15 +66,15 @@ impl ActiveJob {
                 let kind = match (is_starmap, collect) {
                     (false, false) => Kind::Map,
                     (true, false) => Kind::Starmap,
-                    (false, true) => Kind::MapEach,
-                    (true, true) => Kind::StarmapEach,
+                    (false, true) => Kind::MapItems,
+                    (true, true) => Kind::StarmapItems,
                 };
                 let chunksize = handle.chunksize.and_then(|items| usize::try_from(items).ok());
                 let input = Input::Map { items, chunksize: chunksize.unwrap_or(1).max(1), kind };
                 (input, if collect { ResultBuffer::collect(answers) } else { ResultBuffer::all(answers) })
             }
             Work::Stream => {
-                let input = Input::Feed { chunks: VecDeque::new(), ended: false, kind: Kind::MapEach };
+                let input = Input::Feed { chunks: VecDeque::new(), ended: false, kind: Kind::MapItems };
                 (input, ResultBuffer::stream(sink))
             }
         };
@@ -176,9 +176,9 @@ impl ActiveJob {
                 }
             }
             Input::Map { items, chunksize, kind } => {
-                let is_each = matches!(kind, Kind::MapEach | Kind::StarmapEach);
-                cursor = (is_each && items.is_indexed()).then(|| Cursor::at(items.clone()));
-                let (payload, count) = if is_each {
+                let is_per_item = matches!(kind, Kind::MapItems | Kind::StarmapItems);
+                cursor = (is_per_item && items.is_indexed()).then(|| Cursor::at(items.clone()));
+                let (payload, count) = if is_per_item {
                     items.next_chunk(*chunksize).map_or_else(Default::default, |(list, n)| (listed(list), n))
                 } else {
                     lists(items, *chunksize)

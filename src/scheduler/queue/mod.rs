@@ -25,8 +25,8 @@ pub(super) struct Queue {
 /// The removal of entries of jobs without work, and of second ones, a few at a time.
 #[derive(Debug)]
 struct Sweep {
-    /// The lines that are left; the last is being swept.
-    lines: Vec<(Reverse<i8>, Option<Arc<str>>)>,
+    /// The queues that are left; the last is being swept.
+    queues: Vec<(Reverse<i8>, Option<Arc<str>>)>,
     /// Jobs that stand in its swept part.
     seen: HashSet<u64>,
 }
@@ -36,22 +36,22 @@ const SPARE_ENTRIES: usize = if cfg!(test) { 8 } else { 1_024 };
 /// Entries that are swept when a job ends.
 const SWEPT_AT_ONCE: usize = if cfg!(test) { 4 } else { 64 };
 
-/// The jobs of one priority. Each key in `lines` has one turn and at least one job.
+/// The jobs of one priority. Each key in `by_key` has one turn and at least one job.
 #[derive(Debug, Default)]
 struct Level {
     turns: BTreeMap<i64, Option<Arc<str>>>,
-    lines: HashMap<Option<Arc<str>>, Line>,
+    by_key: HashMap<Option<Arc<str>>, KeyQueue>,
 }
 
 #[derive(Debug)]
-struct Line {
+struct KeyQueue {
     turn: i64,
-    /// The front of the line while it is being swept: what was kept.
+    /// The front of the queue while it is being swept: what was kept.
     swept: VecDeque<u64>,
     jobs: VecDeque<u64>,
 }
 
-impl Line {
+impl KeyQueue {
     fn front(&self) -> Option<u64> {
         self.swept.front().or(self.jobs.front()).copied()
     }
@@ -77,40 +77,40 @@ impl Line {
 impl Queue {
     /// Queues a new job.
     pub fn push(&mut self, job: u64, place: &Place) {
-        self.line(place, false).jobs.push_back(job);
+        self.key_queue(place, false).jobs.push_back(job);
         self.length += 1;
     }
 
     /// Queues a job that has work again, unless it is first or last of its key already.
     pub fn push_once(&mut self, job: u64, place: &Place) {
-        let line = self.line(place, false);
-        if line.back() != Some(job) && line.front() != Some(job) {
-            line.jobs.push_back(job);
+        let queue = self.key_queue(place, false);
+        if queue.back() != Some(job) && queue.front() != Some(job) {
+            queue.jobs.push_back(job);
             self.length += 1;
         }
     }
 
     /// Puts a job whose task came back unread first of its priority: its key's turn was not used.
     pub fn push_front(&mut self, job: u64, place: &Place) {
-        let line = self.line(place, true);
-        if line.front() != Some(job) {
-            line.push_front(job);
+        let queue = self.key_queue(place, true);
+        if queue.front() != Some(job) {
+            queue.push_front(job);
             self.length += 1;
         }
     }
 
     /// Puts a job first of its key; the key's turn stays where it is.
     pub fn push_next(&mut self, job: u64, place: &Place) {
-        let line = self.line(place, false);
-        if line.front() != Some(job) {
-            line.push_front(job);
+        let queue = self.key_queue(place, false);
+        if queue.front() != Some(job) {
+            queue.push_front(job);
             self.length += 1;
         }
     }
 
-    fn line(&mut self, place: &Place, first: bool) -> &mut Line {
+    fn key_queue(&mut self, place: &Place, first: bool) -> &mut KeyQueue {
         let level = self.levels.entry(Reverse(place.priority)).or_default();
-        level.line(&place.key, first)
+        level.key_queue(&place.key, first)
     }
 
     /// The job whose turn it is.
@@ -158,23 +158,23 @@ impl Queue {
                 return;
             }
             let keys = |(priority, level): (&Reverse<i8>, &Level)| {
-                level.lines.keys().map(|key| (*priority, key.clone())).collect::<Vec<_>>()
+                level.by_key.keys().map(|key| (*priority, key.clone())).collect::<Vec<_>>()
             };
-            let lines = self.levels.iter().flat_map(keys).collect();
-            self.sweep = Some(Sweep { lines, seen: HashSet::new() });
+            let queues = self.levels.iter().flat_map(keys).collect();
+            self.sweep = Some(Sweep { queues, seen: HashSet::new() });
         }
         let mut left = SWEPT_AT_ONCE;
         while left > 0
             && let Some(sweep) = &mut self.sweep
         {
-            let Some((priority, key)) = sweep.lines.last() else {
+            let Some((priority, key)) = sweep.queues.last() else {
                 self.sweep = None;
                 return;
             };
             let seen = &mut sweep.seen;
             let keeps = |job| has_work(job) && seen.insert(job);
             let level = self.levels.get_mut(priority);
-            // A line that has gone meanwhile counts, too.
+            // A queue that has gone meanwhile counts, too.
             let (examined, removed, is_done) =
                 level.map_or((1, 0, true), |level| level.sweep(key, left, keeps));
             left -= examined;
@@ -183,7 +183,7 @@ impl Queue {
                 if self.levels.get(priority).is_some_and(|level| level.turns.is_empty()) {
                     self.levels.remove(priority);
                 }
-                sweep.lines.pop();
+                sweep.queues.pop();
                 sweep.seen = HashSet::new();
             }
         }
@@ -198,25 +198,25 @@ fn forget(sweep: &mut Option<Sweep>, job: u64) {
 }
 
 impl Level {
-    /// The line of a key. `first`: its turn is next; else it stays, or comes last if the key had none.
-    fn line(&mut self, key: &Option<Arc<str>>, first: bool) -> &mut Line {
-        let turn = match self.lines.get(key) {
-            Some(line) if !first => line.turn,
-            Some(line) => {
-                self.turns.remove(&line.turn);
+    /// The queue of a key. `first`: its turn is next; else it stays, or comes last if the key had none.
+    fn key_queue(&mut self, key: &Option<Arc<str>>, first: bool) -> &mut KeyQueue {
+        let turn = match self.by_key.get(key) {
+            Some(queue) if !first => queue.turn,
+            Some(queue) => {
+                self.turns.remove(&queue.turn);
                 self.before_all()
             }
             None if first => self.before_all(),
             None => self.behind_all(),
         };
         self.turns.entry(turn).or_insert_with(|| key.clone());
-        let line = self.lines.entry(key.clone()).or_insert_with(|| Line {
+        let queue = self.by_key.entry(key.clone()).or_insert_with(|| KeyQueue {
             turn,
             swept: VecDeque::new(),
             jobs: VecDeque::new(),
         });
-        line.turn = turn;
-        line
+        queue.turn = turn;
+        queue
     }
 
     fn before_all(&self) -> i64 {
@@ -229,16 +229,16 @@ impl Level {
 
     fn front(&self) -> Option<u64> {
         let (_, key) = self.turns.first_key_value()?;
-        self.lines.get(key)?.front()
+        self.by_key.get(key)?.front()
     }
 
     fn pop(&mut self) -> Option<u64> {
         let first = self.turns.first_entry()?;
-        let line = self.lines.get_mut(first.get())?;
-        let popped = line.pop_front();
-        if line.is_empty() {
+        let queue = self.by_key.get_mut(first.get())?;
+        let popped = queue.pop_front();
+        if queue.is_empty() {
             let key = first.remove();
-            self.lines.remove(&key);
+            self.by_key.remove(&key);
         }
         popped
     }
@@ -247,7 +247,7 @@ impl Level {
         let job = self.front()?;
         let key = self.turns.first_key_value()?.1.clone();
         self.pop();
-        if self.lines.contains_key(&key) {
+        if self.by_key.contains_key(&key) {
             self.turn();
         }
         Some(job)
@@ -259,13 +259,13 @@ impl Level {
         }
         let behind = self.behind_all();
         let Some((_, key)) = self.turns.pop_first() else { return };
-        if let Some(line) = self.lines.get_mut(&key) {
-            line.turn = behind;
+        if let Some(queue) = self.by_key.get_mut(&key) {
+            queue.turn = behind;
             self.turns.insert(behind, key);
         }
     }
 
-    /// Keeps of the next `most` entries of a line those that are to be kept: how many it looked at (1 at least) and
+    /// Keeps of the next `most` entries of a queue those that are to be kept: how many it looked at (1 at least) and
     /// removed, and whether those were the last.
     fn sweep(
         &mut self,
@@ -273,25 +273,25 @@ impl Level {
         most: usize,
         mut keeps: impl FnMut(u64) -> bool,
     ) -> (usize, usize, bool) {
-        let Some(line) = self.lines.get_mut(key) else { return (1, 0, true) };
+        let Some(queue) = self.by_key.get_mut(key) else { return (1, 0, true) };
         let (mut examined, mut removed) = (0, 0);
         while examined < most
-            && let Some(job) = line.jobs.pop_front()
+            && let Some(job) = queue.jobs.pop_front()
         {
             examined += 1;
             if keeps(job) {
-                line.swept.push_back(job);
+                queue.swept.push_back(job);
             } else {
                 removed += 1;
             }
         }
-        let is_done = line.jobs.is_empty();
+        let is_done = queue.jobs.is_empty();
         if is_done {
-            line.jobs = std::mem::take(&mut line.swept);
+            queue.jobs = std::mem::take(&mut queue.swept);
         }
-        if line.is_empty() {
-            self.turns.remove(&line.turn);
-            self.lines.remove(key);
+        if queue.is_empty() {
+            self.turns.remove(&queue.turn);
+            self.by_key.remove(key);
         }
         (examined.max(1), removed, is_done)
     }

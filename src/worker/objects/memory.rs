@@ -61,7 +61,7 @@ cells! {
 }
 
 #[derive(Deserialize)]
-struct Told {
+struct MemoryPayload {
     typecode: char,
     #[serde(default = "one")]
     length: usize,
@@ -72,9 +72,12 @@ fn one() -> usize {
 }
 
 /// Opens and maps; without memory where there is nothing in it.
-fn map<T: Cell>(told: &[u8], memory: Option<OwnedFd>) -> Result<(Option<SharedItems>, usize), ObjectError> {
-    let Told { typecode, length } =
-        serde_json::from_slice(told).map_err(|error| ObjectError::local(error.to_string()))?;
+fn map<T: Cell>(
+    payload: &[u8],
+    memory: Option<OwnedFd>,
+) -> Result<(Option<SharedItems>, usize), ObjectError> {
+    let MemoryPayload { typecode, length } =
+        serde_json::from_slice(payload).map_err(|error| ObjectError::local(error.to_string()))?;
     if !T::CODES.contains(&typecode) {
         let detail =
             format!("its typecode is {typecode:?}, and this one's would be {:?} ({})", T::CODES, T::NAME);

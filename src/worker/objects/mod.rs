@@ -2,16 +2,16 @@
 //!
 //! A worker has one call socket; a call blocks its thread and no other. Other processes see what one does at once.
 
+mod call_socket;
 mod error;
-mod line;
 mod locks;
 mod manager;
 mod memory;
 mod queue;
 mod reference;
 
+pub(super) use call_socket::take as take_call_socket;
 pub use error::ObjectError;
-pub(super) use line::take as take_line;
 pub use locks::{Barrier, BoundedSemaphore, Condition, Event, Guard, Lock, RLock, Semaphore};
 pub use manager::{Dict, List, Namespace};
 pub use memory::{Array, Cell, Value};

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::call_socket;
 use super::error::ObjectError;
-use super::line;
 
 const MEMBER: &str = "$forkpool";
 
@@ -43,7 +43,7 @@ impl Reference {
             let detail = format!("{path} is not one of /v1/{kind}");
             return Err(ObjectError { code: "unknown-object".into(), detail, exception: None });
         }
-        let (told, memory) = line::open(path)?;
+        let (told, memory) = call_socket::open(path)?;
         Ok((Self(path.into()), told, memory))
     }
 
@@ -54,12 +54,12 @@ impl Reference {
 
     /// A method that returns what is of no interest.
     pub fn run(&self, method: &str, arguments: &str) -> Result<(), ObjectError> {
-        line::call(&self.0, method, arguments).map(drop)
+        call_socket::call(&self.0, method, arguments).map(drop)
     }
 
     /// A method that returns a value.
     pub fn ask<T: DeserializeOwned>(&self, method: &str, arguments: &str) -> Result<T, ObjectError> {
-        let told = line::call(&self.0, method, arguments)?;
+        let told = call_socket::call(&self.0, method, arguments)?;
         serde_json::from_slice(if told.is_empty() { b"null" } else { &told }).map_err(|error| {
             let detail = format!("{method} of {}: the value is none of the type's: {error}", self.0);
             ObjectError::local(detail)

@@ -13,7 +13,7 @@ use crate::catalog::Function;
 use crate::http::edge::body::{BodyError, SMALL_BYTES_MAX};
 use crate::jobs::{Failure, JobHandle, KeysFull, Overloaded};
 use crate::pool::{BootFailure, BootReason, Pool};
-use crate::schema::Misfit;
+use crate::schema::SchemaViolation;
 
 /// An answer that is no success.
 #[derive(Debug)]
@@ -89,10 +89,10 @@ impl Problem {
     }
 
     /// The arguments of a typed call are not what the function says; nothing was run.
-    pub fn misfit(misfit: Misfit) -> Self {
-        let detail = format!("{}: {}", misfit.path, misfit.message);
+    pub fn violation(violation: SchemaViolation) -> Self {
+        let detail = format!("{}: {}", violation.path, violation.message);
         let mut problem = Self::new(Code::InvalidArguments, detail);
-        problem.0.path = Some(misfit.path);
+        problem.0.path = Some(violation.path);
         problem
     }
 

@@ -19,7 +19,7 @@ impl From<Refusal> for Problem {
             Refusal::KeyExpired => Self::answer_expired(),
             Refusal::KeysFull(full) => Self::keys_full(full),
             Refusal::NotAnObject(error) => BodyProblem::from(error).into(),
-            Refusal::Arguments(misfit) => Self::misfit(misfit),
+            Refusal::Arguments(violation) => Self::violation(violation),
             Refusal::Invalid { member, detail } => Invalid::new(member, detail).into(),
             Refusal::UnknownJob => Self::unknown_job(),
             Refusal::Expired => Self::expired(),

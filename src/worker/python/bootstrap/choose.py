@@ -262,7 +262,7 @@ class Pydantic(Node):
         try:
             self.read(value, memo)
             return 1
-        except Misfit:
+        except Violation:
             return 0
 
     def is_one(self, value):
@@ -288,8 +288,8 @@ def of_pydantic(error, value):
     """pydantic's first complaint."""
     complaints = error.errors() if hasattr(error, "errors") else []
     if not complaints:
-        return Misfit([], rarely("message_of")(error))
-    return Misfit(places(complaints[0], value), str(complaints[0].get("msg", "it does not fit")))
+        return Violation([], rarely("message_of")(error))
+    return Violation(places(complaints[0], value), str(complaints[0].get("msg", "it does not fit")))
 
 
 def places(complaint, value):
@@ -531,13 +531,13 @@ def argument(node, value, steps, memo):
         return value
     try:
         return node.read(value, memo)
-    except Misfit as misfit:
-        misfit.steps[:0] = steps
+    except Violation as violation:
+        violation.steps[:0] = steps
         raise
     except RecursionError:
-        raise Misfit(list(steps), "it is nested too deeply") from None
+        raise Violation(list(steps), "it is nested too deeply") from None
     except Exception as error:
-        raise Misfit(list(steps), rarely("line_of")(error)) from None
+        raise Violation(list(steps), rarely("line_of")(error)) from None
 
 
 def with_default(schema, value):

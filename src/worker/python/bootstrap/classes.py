@@ -72,11 +72,11 @@ class Members(Node):
         known = self.known
         for name in value:
             if name not in known and self.more is None:
-                raise Misfit([name], "there is no member of this name; %s has %s" % (
+                raise Violation([name], "there is no member of this name; %s has %s" % (
                     self.kind.__name__, ", ".join(list(known)[:20]) or "none"))
         for member in self.members:
             if member.required and member.given and member.name not in value:
-                raise Misfit([member.name], "the member is missing")
+                raise Violation([member.name], "the member is missing")
         return self.made({name: within(known[name].node if name in known else self.more, each, name, memo)
                           for name, each in value.items()})
 
@@ -88,10 +88,10 @@ class Members(Node):
             first.append(given.pop(name))
         try:
             return self.kind(*first, **given)
-        except Misfit:
+        except Violation:
             raise
         except Exception as error:
-            raise Misfit([], rarely("message_of")(error)) from None
+            raise Violation([], rarely("message_of")(error)) from None
 
 
 class Dataclass(Members):
@@ -159,7 +159,7 @@ class NamedTuple(Members):
             refuse("an array of at most %d items" % len(self.members))
         for member in self.members[len(value):]:
             if member.required:
-                raise Misfit([], "the item %s is missing" % member.name)
+                raise Violation([], "the item %s is missing" % member.name)
         items = enumerate(zip(self.members, value))
         return self.kind(*[within(member.node, each, at, memo) for at, (member, each) in items])
 
@@ -200,7 +200,7 @@ class Union(Node):
             steps, known = memo[key]
             if steps is None:
                 return known
-            raise Misfit(list(steps), known)
+            raise Violation(list(steps), known)
         first = None
         ranked = self.ranked(value, memo)
         for _, shape, _, part in ranked:
@@ -211,11 +211,12 @@ class Union(Node):
                 if key:
                     memo[key] = None, made
                 return made
-            except Misfit as misfit:
-                if first is None or len(misfit.steps) > len(first.steps):
-                    first = misfit
+            except Violation as violation:
+                if first is None or len(violation.steps) > len(first.steps):
+                    first = violation
         if not ranked[0][1] or len(self.parts) > 1 and not first.steps:
-            first = Misfit([], "it fits none of the function's types here: " + ", ".join(map(name_of, self.parts[:10])))
+            names = ", ".join(map(name_of, self.parts[:10]))
+            first = Violation([], "it fits none of the function's types here: " + names)
         if key:
             memo[key] = tuple(first.steps), str(first)
         raise first

@@ -23,21 +23,21 @@ def explain(failed_in, error, function, word, args, kwargs, value, tracebacks, b
         told = {"message": message, "path": path_of(steps)}
     else:
         kind = RAISED
-        misfit, message = (path_of(error.steps), message_of(error)) if isinstance(error, Misfit) else (None, None)
-        if misfit:
+        violation, message = (path_of(error.steps), message_of(error)) if isinstance(error, Violation) else (None, None)
+        if violation:
             pass
         elif word == CALL_TYPED:
-            misfit, message = misfit_by_name(error, function, args, kwargs)
+            violation, message = violation_by_name(error, function, args, kwargs)
         elif word not in (MAP, STARMAP):
-            misfit = misfit_of(error, function, args, kwargs or {})
+            violation = violation_of(error, function, args, kwargs or {})
         elif len(value) < len(args):
             index = len(value)
             given = args[index:index + 1] if word == MAP else args[index]
-            misfit = type(given) is not list or misfit_of(error, function, given, {})
-            misfit = misfit and "$"
-        if misfit:
+            violation = type(given) is not list or violation_of(error, function, given, {})
+            violation = violation and "$"
+        if violation:
             kind = INVALID_ARGUMENTS
-            told = {"message": message or message_of(error), "path": misfit}
+            told = {"message": message or message_of(error), "path": violation}
         else:
             told = raised(error, tracebacks)
     for name, limit in (("message", MESSAGE_MAX), ("path", PATH_MAX)):
@@ -173,7 +173,7 @@ def source_line(path, number):
 
 # ---- arguments that do not fit
 
-def misfit_of(error, function, args, kwargs):
+def violation_of(error, function, args, kwargs):
     """The path of the argument that does not fit; None if the exception is the function's own.
 
     The call itself fails in the frame that makes it, which is ours: then no line of the function has run.
@@ -202,9 +202,9 @@ def misfit_of(error, function, args, kwargs):
     return "$.args"
 
 
-def misfit_by_name(error, function, args, kwargs):
+def violation_by_name(error, function, args, kwargs):
     """The path of the argument of a typed call that is missing or unknown, and the words for it."""
-    path = misfit_of(error, function, args, kwargs)
+    path = violation_of(error, function, args, kwargs)
     if path is None and not failed_in_wrapper(error, function):
         return None, None
     try:

@@ -78,7 +78,7 @@ def says_within(node):
 
 
 def refuse(what):
-    raise Misfit([], "it must be " + what)
+    raise Violation([], "it must be " + what)
 
 
 def within(node, value, step, memo):
@@ -87,8 +87,8 @@ def within(node, value, step, memo):
         return value
     try:
         return node.read(value, memo)
-    except Misfit as misfit:
-        misfit.steps.insert(0, step)
+    except Violation as violation:
+        violation.steps.insert(0, step)
         raise
 
 
@@ -110,7 +110,7 @@ class Scalar(Node):
         if fits == 1:
             try:
                 self.read(value, memo)
-            except Misfit:
+            except Violation:
                 return 0
         return fits
 
@@ -411,7 +411,7 @@ class Text(Node):
             return self.make(value)
         except (ValueError, ArithmeticError, TypeError, OSError) as error:
             words = type(error).__name__ == "InvalidOperation" or not str(error)
-            raise Misfit([], "it is no %s" % self.note.__name__ if words else rarely("message_of")(error)) from None
+            raise Violation([], "it is no %s" % self.note.__name__ if words else rarely("message_of")(error)) from None
 
     def takes(self, value):
         return 2 if type(value) is str else 0 if type(value) in (dict, list) else 1
@@ -420,7 +420,7 @@ class Text(Node):
         """A text that it is made from is exactly that, and a UUID more so than any text (as pydantic has it)."""
         try:
             made = self.read(value, memo)
-        except Misfit:
+        except Violation:
             return 0
         if type(value) is not str:
             return 1
@@ -474,7 +474,7 @@ class Items(Node):
         try:
             return value if self.make is list else self.make(value)
         except TypeError as error:
-            raise Misfit([], rarely("message_of")(error)) from None
+            raise Violation([], rarely("message_of")(error)) from None
 
     def takes(self, value):
         return 2 if type(value) is list else 0
@@ -596,8 +596,8 @@ class Dict(Node):
                 try:
                     name = key_of(key, name, memo)
                     hash(name)
-                except (Misfit, TypeError) as misfit:
-                    raise Misfit([name], "the name does not fit: " + rarely("message_of")(misfit)) from None
+                except (Violation, TypeError) as violation:
+                    raise Violation([name], "the name does not fit: " + rarely("message_of")(violation)) from None
             made[name] = each
         return made if self.make is dict else self.make(made)
 
@@ -613,7 +613,7 @@ class Dict(Node):
         try:
             for name in value:
                 key_of(key, name, memo)
-        except (Misfit, TypeError):
+        except (Violation, TypeError):
             return 0
         return min([fit(own, each, memo) for each in value.values()] + [2])
 
@@ -644,8 +644,8 @@ def key_of(node, name, memo):
         for part in node.parts:
             try:
                 return key_of(part, name, memo)
-            except Misfit as misfit:
-                last = misfit
+            except Violation as violation:
+                last = violation
         raise last
     candidates = [name]
     if isinstance(node, (Literal, Enum, Null)) and name[:1] in "-0123456789tfn":

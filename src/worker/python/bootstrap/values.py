@@ -169,7 +169,7 @@ def typed(name):
     return space[name]
 
 
-class Misfit(Exception):
+class Violation(Exception):
     """An argument of a typed call that is not what the function says: the steps to it, and what is wrong."""
 
     def __init__(self, steps, message):

@@ -62,7 +62,7 @@ def word_of(kind, codec):
 
 
 CALL, CALL_KEYWORDS, MAP, STARMAP = word_of(1, 1), word_of(2, 1), word_of(3, 1), word_of(4, 1)
-MAP_EACH, STARMAP_EACH, CALL_TYPED, PING = word_of(5, 1), word_of(6, 1), word_of(7, 1), word_of(8, 0)
+MAP_ITEMS, STARMAP_ITEMS, CALL_TYPED, PING = word_of(5, 1), word_of(6, 1), word_of(7, 1), word_of(8, 0)
 READY, PONG, PART = word_of(16, 0), word_of(24, 0), word_of(25, 1)
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE = (word_of(kind, 1) for kind in range(17, 22))
 BOOT_FAILED, UNKNOWN_REF, RETIRE = word_of(23, 1), word_of(26, 1), word_of(27, 0)
@@ -205,7 +205,7 @@ class Said(str):
     """JSON already."""
 
 
-def run_each(call, function, items, spread, sequence, page, result_bytes_max, tracebacks):
+def run_items(call, function, items, spread, sequence, page, result_bytes_max, tracebacks):
     """A record for each item. Those older than 5 ms or larger than 256 KiB go ahead as a PART; gives the rest."""
     record_max = result_bytes_max + len('{"value":}')
     records, size, done, late = [], 0, 0, 0
@@ -318,9 +318,9 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                             before += len(args)
                             args = value = []
                             args, end = scan(text, end + 1)
-                    elif word == MAP_EACH or word == STARMAP_EACH:
+                    elif word == MAP_ITEMS or word == STARMAP_ITEMS:
                         stage = CALLING
-                        value = run_each(call, functions[which], args, word == STARMAP_EACH, sequence, page,
+                        value = run_items(call, functions[which], args, word == STARMAP_ITEMS, sequence, page,
                                          result_bytes_max, tracebacks)
                     elif word == CALL_KEYWORDS:
                         args, kwargs = args
@@ -393,7 +393,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     spoiled = False
                 if word == CALL:
                     items = 0
-                elif word == MAP_EACH or word == STARMAP_EACH:
+                elif word == MAP_ITEMS or word == STARMAP_ITEMS:
                     items = page[6]  # what ran has run, told or not
                 else:
                     # Only of a list of ours: a value's truth may be anything, an error too (numpy).

@@ -46,7 +46,7 @@ struct Output {
 
 /// A Process.
 #[derive(Debug)]
-pub struct Single {
+pub struct ProcessHandle {
     /// Its id.
     pub id: ProcessId,
     /// Its name.
@@ -67,7 +67,7 @@ pub struct Single {
     end: watch::Sender<Option<Exit>>,
 }
 
-/// What makes a [`Single`].
+/// What makes a [`ProcessHandle`].
 pub(super) struct Born {
     pub name: Arc<str>,
     pub target: Arc<str>,
@@ -75,7 +75,7 @@ pub(super) struct Born {
     pub process: Arc<WorkerProcess>,
 }
 
-impl Single {
+impl ProcessHandle {
     pub(super) fn new(born: Born) -> Self {
         Self {
             id: ProcessId::new(),

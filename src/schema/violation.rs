@@ -4,14 +4,14 @@ use serde_json::Value;
 
 /// An argument that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misfit {
+pub struct SchemaViolation {
     /// Where: `$.size[1]`.
     pub path: String,
     /// What is wrong.
     pub message: String,
 }
 
-impl Misfit {
+impl SchemaViolation {
     pub(super) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { path: path.into(), message: message.into() }
     }

@@ -1,7 +1,7 @@
 //! Whose children are whose: the server is the parent of every worker and the heir of every orphan.
 //!
 //! A worker or zygote is reaped by whoever watches its pidfd. Everything else that falls to us (a child
-//! subreaper, maybe PID 1) is a stranger: reaped at once when it has ended, killed when the worker that left
+//! subreaper, maybe PID 1) is an orphan: reaped at once when it has ended, killed when the worker that left
 //! it behind has. One without a worker's mark may be an operator's, who looks into the container: it is left
 //! alone until the server ends.
 
@@ -37,7 +37,7 @@ const ORPHAN_ROUNDS: usize = 10;
 
 /// The processes that this server answers for.
 #[derive(Debug, Clone)]
-pub struct Family(Arc<Mutex<Members>>);
+pub struct ProcessTree(Arc<Mutex<Members>>);
 
 #[derive(Debug)]
 struct Members {
@@ -45,8 +45,8 @@ struct Members {
     /// The mark that this server has itself, as a worker's descendant: it says nothing of its children.
     inherited: Option<Pid>,
     oom_kills: OomKills,
-    /// What is known of strangers.
-    strangers: HashMap<Pid, Stranger>,
+    /// What is known of each.
+    orphans: HashMap<Pid, Orphan>,
     /// When those that were spared are looked at again.
     next_look: Option<Instant>,
     /// Random: what descends from this server's zygotes bears it.
@@ -56,12 +56,12 @@ struct Members {
     keeper_pid: Option<Pid>,
 }
 
-impl Family {
-    /// Makes this process the heir of every orphan below it, and reaps strangers from now on.
+impl ProcessTree {
+    /// Makes this process the heir of every orphan below it, and reaps them from now on.
     ///
     /// Call it on the runtime, on the thread that lives as long as the server: a worker's death signal hangs
     /// on that thread.
-    pub fn found() -> io::Result<Self> {
+    pub fn init() -> io::Result<Self> {
         nix::sys::prctl::set_child_subreaper(true)?;
         // Older kernels can't; then what was inherited is handed on.
         let _ = sys::close_on_exec_from(3);
@@ -73,32 +73,32 @@ impl Family {
             known: HashSet::new(),
             inherited,
             oom_kills: OomKills::new(),
-            strangers: HashMap::new(),
+            orphans: HashMap::new(),
             next_look: None,
             mark: mark.into(),
             keeper: None,
             keeper_pid: None,
         };
-        let family = Self(Arc::new(Mutex::new(members)));
+        let tree = Self(Arc::new(Mutex::new(members)));
         let mut children = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?;
-        let reaping = family.clone();
+        let reaping = tree.clone();
         tokio::spawn(async move {
             let mut period = tokio::time::interval(OOM_PERIOD);
             loop {
                 tokio::select! {
                     got = children.recv() => match got {
-                        Some(()) => reaping.reap_strangers(),
+                        Some(()) => reaping.reap_orphans(),
                         None => return,
                     },
                     _ = period.tick() => reaping.0.lock().oom_kills.forget(),
                 }
             }
         });
-        Ok(family)
+        Ok(tree)
     }
 
     /// Starts the process that ends what functions have started, should this server be killed: `program` with these
-    /// arguments and the mark. As a stranger it is ended with the server.
+    /// arguments and the mark. As an orphan it is ended with the server.
     pub fn start_keeper(&self, program: &Path, arguments: [&str; 2]) -> io::Result<()> {
         let (theirs, ours) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         fcntl(&theirs, FcntlArg::F_SETFL(OFlag::empty()))?;
@@ -128,7 +128,7 @@ impl Family {
     /// (multiprocessing's `resource_tracker` and its like): they end by themselves once all others have.
     pub(super) fn end_group(&self, leader: Pid) {
         // Nearly always there is nobody else: then no look at every process is needed.
-        let alone = children_of(leader).is_empty() && self.strangers().next().is_none();
+        let alone = children_of(leader).is_empty() && self.own_orphans().next().is_none();
         let group: Vec<Pid> = if alone { Vec::new() } else { group_of(leader).collect() };
         if group.iter().all(|pid| Role::of(*pid) == Role::Other) {
             let _ = killpg(leader, Signal::SIGKILL);
@@ -145,11 +145,11 @@ impl Family {
         let next = self.0.lock().next_look.filter(|next| *next <= at && *next > Instant::now());
         if let (None, Ok(runtime)) = (next, tokio::runtime::Handle::try_current()) {
             self.0.lock().next_look = Some(at);
-            let family = self.clone();
+            let tree = self.clone();
             runtime.spawn(async move {
                 tokio::time::sleep_until(at).await;
-                family.end_orphans(Orphans::OfTheDead, Trackers::Spared);
-                family.reap_strangers();
+                tree.end_orphans(OrphanScope::OfDeadWorkers, Trackers::Spared);
+                tree.reap_orphans();
             });
         }
     }
@@ -167,12 +167,12 @@ impl Family {
             members.tell_keeper(-pid.as_raw());
             match status {
                 Ok(Some(status)) => Exit::from_status(status, &mut members.oom_kills),
-                // Reaped as a stranger before its birth was known.
+                // Reaped as an orphan before its birth was known.
                 Ok(None) | Err(_) => Exit::Unknown,
             }
         };
-        self.end_orphans(Orphans::OfTheDead, Trackers::Spared);
-        self.reap_strangers();
+        self.end_orphans(OrphanScope::OfDeadWorkers, Trackers::Spared);
+        self.reap_orphans();
         exit
     }
 
@@ -183,26 +183,26 @@ impl Family {
         else {
             return;
         };
-        let family = self.clone();
+        let tree = self.clone();
         runtime.spawn(async move {
             if let Ok(pidfd) = sys::watch_pidfd(PidFd::from_owned(pidfd)) {
                 let _ = pidfd.readable().await;
-                family.reap(pid, pidfd.get_ref());
+                tree.reap(pid, pidfd.get_ref());
             }
         });
     }
 
     /// Kills every child that is not a member; for the end of the server.
-    pub fn end_strangers(&self) {
-        self.end_orphans(Orphans::All, Trackers::Ended);
-        self.reap_strangers();
+    pub fn end_all_orphans(&self) {
+        self.end_orphans(OrphanScope::All, Trackers::Ended);
+        self.reap_orphans();
     }
 
     /// Waits until no member is left, and kills every other child until there is none.
     pub async fn all_gone(&self) {
         loop {
-            self.end_orphans(Orphans::All, Trackers::Spared);
-            self.reap_strangers();
+            self.end_orphans(OrphanScope::All, Trackers::Spared);
+            self.reap_orphans();
             if self.0.lock().known.is_empty() && own_children().is_empty() {
                 return;
             }
@@ -210,7 +210,7 @@ impl Family {
         }
     }
 
-    fn reap_strangers(&self) {
+    fn reap_orphans(&self) {
         let mut reaped = false;
         while let Ok(Some(pid)) = sys::peek_ended_child() {
             if self.0.lock().known.contains(&pid) {
@@ -218,28 +218,31 @@ impl Family {
                 break;
             }
             let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
-            self.0.lock().strangers.remove(&pid);
+            self.0.lock().orphans.remove(&pid);
             reaped = true;
         }
         if reaped {
             // Its own children have fallen to us now; their ends bring us here again.
-            self.end_orphans(Orphans::OfTheDead, Trackers::Spared);
+            self.end_orphans(OrphanScope::OfDeadWorkers, Trackers::Spared);
         }
     }
 
     /// Children that are neither members nor the keeper.
-    fn strangers(&self) -> impl Iterator<Item = Pid> {
+    fn own_orphans(&self) -> impl Iterator<Item = Pid> {
         let members = self.0.lock();
         let ours = |pid: &Pid| members.known.contains(pid) || members.keeper_pid == Some(*pid);
         own_children().into_iter().filter(|pid| !ours(pid)).collect::<Vec<_>>().into_iter()
     }
 
-    /// Kills strangers, until no new ones fall to us.
-    fn end_orphans(&self, which: Orphans, trackers: Trackers) {
+    /// Kills orphans, until no new ones fall to us.
+    fn end_orphans(&self, which: OrphanScope, trackers: Trackers) {
         let mut ended = HashSet::new();
         for _ in 0..ORPHAN_ROUNDS {
-            let fresh: Vec<Pid> =
-                self.orphans(which, trackers).into_iter().filter(|pid| !ended.contains(pid)).collect();
+            let fresh: Vec<Pid> = self
+                .orphans_to_kill(which, trackers)
+                .into_iter()
+                .filter(|pid| !ended.contains(pid))
+                .collect();
             if fresh.is_empty() {
                 return;
             }
@@ -251,27 +254,27 @@ impl Family {
         }
     }
 
-    fn orphans(&self, which: Orphans, trackers: Trackers) -> Vec<Pid> {
+    fn orphans_to_kill(&self, which: OrphanScope, trackers: Trackers) -> Vec<Pid> {
         let mut members = self.0.lock();
-        let Members { known, inherited, strangers, .. } = &mut *members;
+        let Members { known, inherited, orphans, .. } = &mut *members;
         let children: HashSet<Pid> = own_children().into_iter().collect();
-        strangers.retain(|pid, _| children.contains(pid));
+        orphans.retain(|pid, _| children.contains(pid));
         // A worker that was just forked is no member yet, but a child that bears its own mark.
         let lives = |worker: Pid| known.contains(&worker) || children.contains(&worker);
         let mut wanted = Vec::new();
         let mut again = None;
         for pid in children.iter().copied().filter(|pid| !known.contains(pid)) {
-            let stranger = strangers.entry(pid).or_default();
+            let orphan = orphans.entry(pid).or_default();
             // Nothing is read of one that is known and may live: there may be many.
-            let stays = |worker: Option<Pid>| which == Orphans::OfTheDead && worker.is_none_or(lives);
-            if stranger.worker.is_some_and(stays) {
+            let stays = |worker: Option<Pid>| which == OrphanScope::OfDeadWorkers && worker.is_none_or(lives);
+            if orphan.worker.is_some_and(stays) {
                 continue;
             }
             let role = Role::of(pid);
-            let since = *stranger.since.get_or_insert_with(Instant::now);
+            let since = *orphan.since.get_or_insert_with(Instant::now);
             let is_early = trackers == Trackers::Spared && since.elapsed() < TRACKERS_MAX;
             if !(role == Role::Starting && is_early)
-                && stays(*stranger.worker.get_or_insert_with(|| worker_of(pid, *inherited)))
+                && stays(*orphan.worker.get_or_insert_with(|| worker_of(pid, *inherited)))
             {
                 continue;
             }
@@ -292,18 +295,18 @@ impl Family {
 
 /// A child that is no member.
 #[derive(Debug, Default)]
-struct Stranger {
+struct Orphan {
     /// Whose descendant it is, if anybody's: read once, when it has fallen to us and has its own image.
     worker: Option<Option<Pid>>,
     /// When it fell to us.
     since: Option<Instant>,
 }
 
-/// Which strangers are killed.
+/// Which orphans are killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Orphans {
+enum OrphanScope {
     /// Those whose worker is no more.
-    OfTheDead,
+    OfDeadWorkers,
     /// Every one, at the end of the server.
     All,
 }

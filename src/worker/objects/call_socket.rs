@@ -17,11 +17,11 @@ use crate::transport::{CallFrame, CallKind};
 
 const READ_BYTES: usize = 64 << 10;
 
-static LINE: OnceLock<Line> = OnceLock::new();
+static CALL_SOCKET: OnceLock<CallSocket> = OnceLock::new();
 
 /// The call socket of this process.
 #[derive(Debug)]
-struct Line {
+struct CallSocket {
     owner: Pid,
     socket: OwnedFd,
     numbers: AtomicU64,
@@ -46,7 +46,7 @@ type Answer = (CallKind, Bytes, Option<OwnedFd>);
 
 /// What FAILED says.
 #[derive(Debug, Deserialize)]
-struct Told {
+struct ErrorPayload {
     code: String,
     detail: String,
     exception: Option<Raised>,
@@ -61,7 +61,7 @@ struct Raised {
 
 /// Takes over the call socket, once for a process.
 pub fn take(socket: OwnedFd) {
-    let line = Line {
+    let call_socket = CallSocket {
         owner: Pid::this(),
         socket,
         numbers: AtomicU64::new(1),
@@ -70,40 +70,41 @@ pub fn take(socket: OwnedFd) {
         news: Condvar::new(),
     };
     // A second socket would be a second worker in this process.
-    let _ = LINE.set(line);
+    let _ = CALL_SOCKET.set(call_socket);
 }
 
 /// Calls a method; `arguments` is a JSON object or nothing.
 pub fn call(path: &str, method: &str, arguments: &str) -> Result<Bytes, ObjectError> {
     let payload = format!("{path} {method}\n{arguments}");
-    answer(line()?.ask(CallKind::Call, payload.as_bytes())?).map(|(told, _)| told)
+    answer(call_socket()?.ask(CallKind::Call, payload.as_bytes())?).map(|(payload, _)| payload)
 }
 
 /// What the object is, and its memory.
 pub fn open(path: &str) -> Result<(Bytes, Option<OwnedFd>), ObjectError> {
-    answer(line()?.ask(CallKind::Open, path.as_bytes())?)
+    answer(call_socket()?.ask(CallKind::Open, path.as_bytes())?)
 }
 
-fn line() -> Result<&'static Line, ObjectError> {
-    let line =
-        LINE.get().ok_or_else(|| ObjectError::local("shared objects can be used in a worker alone"))?;
-    if Pid::this() != line.owner {
+fn call_socket() -> Result<&'static CallSocket, ObjectError> {
+    let call_socket = CALL_SOCKET
+        .get()
+        .ok_or_else(|| ObjectError::local("shared objects can be used in a worker alone"))?;
+    if Pid::this() != call_socket.owner {
         return Err(ObjectError::local("shared objects can't be used in a forked child of a worker"));
     }
-    Ok(line)
+    Ok(call_socket)
 }
 
 fn answer((kind, payload, descriptor): Answer) -> Result<(Bytes, Option<OwnedFd>), ObjectError> {
     if kind != CallKind::Failed {
         return Ok((payload, descriptor));
     }
-    let told: Told =
+    let payload: ErrorPayload =
         serde_json::from_slice(&payload).map_err(|error| ObjectError::local(error.to_string()))?;
-    let exception = told.exception.map(|raised| (raised.kind, raised.message));
-    Err(ObjectError { code: told.code, detail: told.detail, exception })
+    let exception = payload.exception.map(|raised| (raised.kind, raised.message));
+    Err(ObjectError { code: payload.code, detail: payload.detail, exception })
 }
 
-impl Line {
+impl CallSocket {
     fn ask(&self, kind: CallKind, payload: &[u8]) -> Result<Answer, ObjectError> {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         self.state.lock().waiting.insert(number, None);

@@ -29,7 +29,7 @@ pub(super) fn perform(
         let raised = Raised::Error { kind: "LookupError".into(), message: "no such function".into() };
         return Ok(say(answer, None, &raised));
     };
-    let spread = header.kind == Kind::StarmapEach;
+    let spread = header.kind == Kind::StarmapItems;
     let mut since = monotonic_nanoseconds();
     answer.push(b'[');
     for (done, item) in (1..).zip(json::elements(payload)) {
