@@ -209,6 +209,7 @@ impl Actor {
         workers.set_wanted(life.wants_workers(!scheduler.is_empty()));
         workers.shed_surplus(scheduler);
         workers.check_memory(scheduler);
+        scheduler.tell_more();
         scheduler.free(JOBS_AT_ONCE);
         scheduler.queue_retries(*now, JOBS_AT_ONCE);
         let mut timers = JOBS_AT_ONCE;

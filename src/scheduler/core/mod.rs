@@ -59,6 +59,8 @@ pub(crate) struct Scheduler {
     round: Round,
     /// Jobs of which something has started.
     running: usize,
+    /// Jobs with tasks that failed as a whole, of whose items more are to be told so.
+    refusing: BTreeSet<u64>,
     /// Tasks of jobs that have ended, still to be freed.
     discarded: Vec<VecDeque<Task>>,
     events: Events,
@@ -108,6 +110,7 @@ impl Scheduler {
             abandoned: AbandonedJobs::default(),
             round: Round::default(),
             running: 0,
+            refusing: BTreeSet::new(),
             discarded: Vec::new(),
             events: Events::default(),
         }
@@ -262,10 +265,11 @@ impl Scheduler {
     }
 
     /// When a timer is due or a quarantine ends: the caller should come back then. Now, if some of what is due, or is
-    /// to be freed, was left.
+    /// to be told or freed, was left.
     pub fn next_wake(&self, now: Instant) -> Option<Instant> {
         let has_garbage = self.timers.has_dropped() || !self.discarded.is_empty();
-        let at_once = (has_garbage || self.is_cut_short()).then_some(now);
+        let has_more = has_garbage || !self.refusing.is_empty() || self.is_cut_short();
+        let at_once = has_more.then_some(now);
         let next = self.timers.next().into_iter().chain(self.next_unpark(now)).chain(self.held_back.until);
         next.chain(at_once).min()
     }
@@ -302,6 +306,7 @@ impl Scheduler {
         self.running -= usize::from(job.has_started());
         self.gathering.remove(&number);
         self.streams.remove(&number);
+        self.refusing.remove(&number);
         // What is kept counts there.
         if let Outcome::Value(value) = &mut outcome
             && !job.handle.retained

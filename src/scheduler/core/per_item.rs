@@ -11,6 +11,9 @@ use super::Scheduler;
 use crate::jobs::{Failure, JobEvent};
 use crate::transport::RecordRun;
 
+/// Items that are told of the failure of their task in one turn, at most. (Tests are small and must meet it.)
+const TOLD_AT_ONCE_MAX: u64 = if cfg!(test) { 3 } else { 4_096 };
+
 impl Scheduler {
     /// Records of a task's next items came; its worker still has it.
     pub fn deliver(&mut self, task: &mut Task, records: RecordRun, now: Instant) {
@@ -78,15 +81,28 @@ impl Scheduler {
         self.tell_refused(number);
     }
 
-    /// Goes on telling items that their task failed, as far as their client takes it.
+    /// Goes on telling items that their task failed, as far as their client takes it: some now, others when the caller
+    /// comes back.
     pub(super) fn tell_refused(&mut self, number: u64) {
         let Some(job) = self.jobs.get_mut(&number).filter(|job| job.refused() > 0) else { return };
-        let told = job.tell_refused(self.result_bytes_max);
+        let told = job.tell_refused(self.result_bytes_max, TOLD_AT_ONCE_MAX);
+        if told >= TOLD_AT_ONCE_MAX && job.refused() > 0 {
+            self.refusing.insert(number);
+        }
         if job.is_gathering() {
             self.gathering.insert(number);
         }
         self.events.push(&job.handle, JobEvent::Advanced(told));
         self.conclude(number);
+    }
+}
+
+impl Scheduler {
+    /// Goes on with one of the jobs that have more items to be told of a failure than fit into one turn.
+    pub fn tell_more(&mut self) {
+        if let Some(number) = self.refusing.pop_first() {
+            self.tell_refused(number);
+        }
     }
 }
 

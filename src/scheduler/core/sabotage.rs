@@ -177,6 +177,10 @@ impl Sabotaged {
         self.scheduler.start_round();
     }
 
+    pub fn tell_more(&mut self) {
+        self.scheduler.tell_more();
+    }
+
     pub fn is_cut_short(&self) -> bool {
         self.scheduler.is_cut_short()
     }

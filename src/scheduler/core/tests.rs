@@ -327,3 +327,27 @@ fn a_collecting_map_whose_chunk_is_refused_ends_at_the_limit() {
         matches!(&ends[..], [(ended, Outcome::Failure(failure))] if *ended == number && too_large(failure))
     );
 }
+
+#[test]
+fn items_of_a_refused_chunk_are_told_in_turns() {
+    let (function, now) = (plain(), Instant::now());
+    let mut scheduler =
+        Scheduler::new("p".into(), Waker::noop().clone(), 1 << 20, AnswerBytes::new(usize::MAX));
+    let mut info = example().info;
+    (info.total, info.chunksize) = (7, Some(7));
+    let work = map("[1,2,3,4,5,6,7]", true);
+    let number = submit_to(&mut scheduler, &function, JobHandle::new(info), work, None);
+    let task = hand_out(&mut scheduler).pop().unwrap();
+    scheduler.fail(task, Failure::new(FailureCode::InvalidArguments, "no"), now);
+    let mut turns = 1;
+    while scheduler.next_wake(now) == Some(now) {
+        assert!(ends(&mut scheduler).is_empty());
+        scheduler.tell_more();
+        turns += 1;
+    }
+    assert_eq!(turns, 3, "three a turn");
+    let ends = ends(&mut scheduler);
+    let [(ended, Outcome::Value(value))] = &ends[..] else { panic!("{ends:?}") };
+    let records: Vec<serde_json::Value> = serde_json::from_slice(&value.text()).unwrap();
+    assert!(*ended == number && records.len() == 7, "{records:?}");
+}

@@ -365,8 +365,9 @@ impl ActiveJob {
         self.refused.len()
     }
 
-    /// Tells items of such tasks as long as their client takes it, or waits for the very item. Returns how many.
-    pub fn tell_refused(&mut self, result_bytes_max: usize) -> u64 {
+    /// Tells at most so many items of such tasks, as long as their client takes it, or waits for the very item. Returns
+    /// how many.
+    pub fn tell_refused(&mut self, result_bytes_max: usize, most: u64) -> u64 {
         let mut told = 0;
         for (mut task, failure) in std::mem::take(&mut self.refused) {
             while task.delivered < task.items {
@@ -377,7 +378,8 @@ impl ActiveJob {
                     task.delivered = task.items;
                     break;
                 }
-                if self.results.is_over_limit() && self.results.awaited() != Some(index) {
+                let is_awaited = self.results.awaited() == Some(index);
+                if told >= most || self.results.is_over_limit() && !is_awaited {
                     break;
                 }
                 let failure = Failure { index: Some(index), ..failure.clone() };

@@ -205,6 +205,7 @@ impl World {
 
     /// What the actor does after each event.
     fn settle(&mut self) -> Checked {
+        self.scheduler.tell_more();
         self.scheduler.free(AT_ONCE);
         for _ in 0..self.retries_due().div_ceil(AT_ONCE) {
             self.scheduler.queue_retries(self.now, AT_ONCE);
