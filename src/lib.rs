@@ -76,8 +76,8 @@
 //! | [`cli`] | the subcommands, their HTTP client, the demo's tour | a socket that is not a client's |
 //! | [`app`] | puts the parts together, stops them in order | a decision about a job |
 //! | [`telemetry`] | log lines | standard output |
-//! | [`http`] | axum: routes, handlers by resource, the one map to statuses | deciding what a request means |
-//! | [`api`] | what travels in requests and answers; codes, options | a value built from a client's arguments |
+//! | [`http`] | axum: routes; handlers; `edge`: what they read and write; statuses | deciding what a request means |
+//! | [`api`] | requests and answers, what is wrong in them; codes, options | a value built from a client's arguments |
 //! | [`service`] | what a submission, a cancel, an end means: one list of requests, one of answers | HTTP, a pipe |
 //! | [`processes`] | Process: one call in a process of its own, remembered for a while | a job, a pool |
 //! | [`pool`] | the pools: each an actor that drives a scheduler and its workers | a wait for a worker |
@@ -88,11 +88,11 @@
 //! | [`objects`] | queues, locks, values, dicts, …, shared by clients and workers | HTTP, a pipe, a held thread |
 //! | [`jobs`] | jobs as values: asked for, how far, who waits; the store; idempotency keys; room | running anything |
 //! | [`process`] | zygotes and workers as processes | a task, a job; a fork of the server |
-//! | [`worker`] | child only: its loop; the runtimes Python, Rust, programs | tokio, a second thread |
+//! | [`worker`] | child only: its loop; Python, Rust, programs; their shared objects | tokio, a second thread |
 //! | [`transport`] | frames, packets and pipes: the wire, described for any language | an unbounded length |
 //! | [`schema`] | what arguments must be, and how those by name become a call's | a verdict: the worker has it |
 //! | [`json`] | raw JSON: checked, cut, never built | recursion |
-//! | [`counters`] | the shared page | a decision |
+//! | [`counters`] | the page that server and worker share, and the clock of its times | a decision |
 //! | [`offload`] | long work on large texts, beside the server's thread | a decision |
 //! | [`runtime`] | the names of the runtimes | anything else |
 //! | [`names`] | what pools and objects may be called | anything else |

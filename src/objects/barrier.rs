@@ -7,7 +7,7 @@ use super::arguments::Arguments;
 use super::error::{ErrorCode, ObjectError};
 use super::lock::seconds_text;
 use super::quota::WAITER_BYTES;
-use super::shared_object::{Context, Invocation, Members, Outcome, SharedObject};
+use super::shared_object::{Context, Invocation, Members, MethodOutcome, SharedObject};
 use super::wait_queue::{Reply, Ticket, WaitQueue};
 
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Barrier {
         Ok(Self { parties, timeout, broken: false, waiting: WaitQueue::default() })
     }
 
-    fn wait(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn wait(&mut self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let patience = invocation.patience()?.or(self.timeout);
         if self.broken {
             return Err(ObjectError::broken_barrier());
@@ -43,7 +43,7 @@ impl Barrier {
             waiter.slot.fill(Ok((index.to_string().into(), None)));
             index += 1;
         }
-        Ok(Outcome::number(index))
+        Ok(MethodOutcome::number(index))
     }
 
     fn break_it(&mut self) {
@@ -53,17 +53,17 @@ impl Barrier {
 }
 
 impl SharedObject for Barrier {
-    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         match method {
             "wait" => self.wait(invocation),
             "abort" => {
                 self.break_it();
-                Ok(Outcome::null())
+                Ok(MethodOutcome::null())
             }
             "reset" => {
                 self.break_it();
                 self.broken = false;
-                Ok(Outcome::null())
+                Ok(MethodOutcome::null())
             }
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         }

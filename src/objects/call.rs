@@ -14,7 +14,7 @@ use tokio::time::Sleep;
 use super::begin::Beginning;
 use super::elsewhere::Driven;
 use super::entry::{Common, ObjectEntry};
-use super::shared_object::Outcome;
+use super::shared_object::MethodOutcome;
 use super::wait_queue::{Ticket, Undo, WaitSlot};
 use super::{Call, ObjectError, Objects};
 
@@ -82,17 +82,17 @@ pub(super) struct Waiting {
 
 impl Begun {
     pub fn new(
-        outcome: Outcome,
+        outcome: MethodOutcome,
         entry: Arc<ObjectEntry>,
         common: Arc<Common>,
         max_wait: Option<Duration>,
     ) -> Self {
         match outcome {
-            Outcome::Done(text, undo) => {
+            MethodOutcome::Done(text, undo) => {
                 let back = undo.map(|undo| Back { undo: Some(undo), entry, common });
                 Self::Done(Delivery { text, back })
             }
-            Outcome::Wait { ticket, slot, timeout } => {
+            MethodOutcome::Wait { ticket, slot, timeout } => {
                 let sleep = sleep_of(timeout.or(max_wait));
                 Self::Waits(Waiting { entry, common, ticket: Some(ticket), slot, max_wait, sleep })
             }

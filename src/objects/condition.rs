@@ -9,7 +9,7 @@ use super::error::{ErrorCode, ObjectError};
 use super::lock::{acquire, acquired, not_acquired, release, renew};
 use super::permits::{Grant, Permits, PutDown, Rule, Want, not_owner};
 use super::quota::WAITER_BYTES;
-use super::shared_object::{Context, Invocation, Members, Outcome, SharedObject, truth_text};
+use super::shared_object::{Context, Invocation, Members, MethodOutcome, SharedObject, truth_text};
 use super::wait_queue::{Reply, Ticket, Undo, WaitQueue};
 
 /// What the lock is waited for.
@@ -59,7 +59,7 @@ impl Condition {
         if self.lock.is_mine(invocation.caller) { Ok(()) } else { Err(not_mine(message)) }
     }
 
-    fn wait(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn wait(&mut self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let patience = invocation.patience()?;
         self.check_mine(invocation, "must acquire() condition before using wait()")?;
         invocation.charge_wait()?;
@@ -100,7 +100,7 @@ fn not_mine(message: &str) -> ObjectError {
 }
 
 impl SharedObject for Condition {
-    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let outcome = match method {
             "acquire" => acquire(&mut self.lock, Purpose::Acquire, invocation),
             "release" => release(&mut self.lock, invocation),
@@ -110,12 +110,12 @@ impl SharedObject for Condition {
                 let count = invocation.arguments.integer("n").unwrap_or(1);
                 self.check_mine(invocation, "lock is not owned").map(|()| {
                     self.notify(usize::try_from(count).unwrap_or(0));
-                    Outcome::null()
+                    MethodOutcome::null()
                 })
             }
             "notify_all" => self.check_mine(invocation, "lock is not owned").map(|()| {
                 self.notify(usize::MAX);
-                Outcome::null()
+                MethodOutcome::null()
             }),
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         };

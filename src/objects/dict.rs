@@ -9,7 +9,9 @@ use super::elsewhere::ITEM_COST;
 use super::error::{ErrorCode, ObjectError};
 use super::python::{Key, members, shown};
 use super::quota::Charge;
-use super::shared_object::{self, Context, Invocation, Members, Operation, Outcome, SharedObject, array};
+use super::shared_object::{
+    self, Context, Invocation, Members, MethodOutcome, Operation, SharedObject, array,
+};
 use super::wait_queue::{Reply, Ticket};
 use crate::json;
 
@@ -77,7 +79,7 @@ impl Dict {
         Some(value)
     }
 
-    fn pop_last(&mut self) -> Result<Outcome, ObjectError> {
+    fn pop_last(&mut self) -> Result<MethodOutcome, ObjectError> {
         let Some((_, (text, value))) = self.entries.last_key_value() else {
             return Err(key_error("popitem(): dictionary is empty".to_owned(), None));
         };
@@ -86,7 +88,7 @@ impl Dict {
         if let Ok(key) = Key::read(&text.clone()) {
             self.remove(&key);
         }
-        Ok(Outcome::text(pair))
+        Ok(MethodOutcome::text(pair))
     }
 
     fn keys(&self, bytes_max: usize) -> Result<Vec<u8>, ObjectError> {
@@ -101,8 +103,8 @@ impl Dict {
         shared_object::pairs(self.entries.values().map(|(key, value)| (key, value)), bytes_max)
     }
 
-    fn update(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
-        let Some(given) = invocation.arguments.raw("items") else { return Ok(Outcome::null()) };
+    fn update(&mut self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
+        let Some(given) = invocation.arguments.raw("items") else { return Ok(MethodOutcome::null()) };
         let mut read = Vec::new();
         for (key, value) in pairs(given)? {
             read.push((read_key(key)?, key, value));
@@ -112,38 +114,38 @@ impl Dict {
         for (key, text, value) in read {
             self.insert(key, text, Bytes::copy_from_slice(value));
         }
-        Ok(Outcome::null())
+        Ok(MethodOutcome::null())
     }
 
     /// The methods of one key.
-    fn of_key(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn of_key(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let text = invocation.arguments.raw("key").unwrap_or_default();
         let key = read_key(text)?;
         let missing = || key_error(shown(text), Some(text));
         match method {
-            "__contains__" => Ok(Outcome::bool(self.places.contains_key(&key))),
-            "__getitem__" => self.find(&key).cloned().map(Outcome::text).ok_or_else(missing),
-            "get" => {
-                Ok(Outcome::text(self.find(&key).cloned().unwrap_or_else(|| invocation.kept("default"))))
-            }
-            "__delitem__" => self.remove(&key).map(|_| Outcome::null()).ok_or_else(missing),
+            "__contains__" => Ok(MethodOutcome::bool(self.places.contains_key(&key))),
+            "__getitem__" => self.find(&key).cloned().map(MethodOutcome::text).ok_or_else(missing),
+            "get" => Ok(MethodOutcome::text(
+                self.find(&key).cloned().unwrap_or_else(|| invocation.kept("default")),
+            )),
+            "__delitem__" => self.remove(&key).map(|_| MethodOutcome::null()).ok_or_else(missing),
             "pop" => {
                 let value = self.remove(&key).or_else(|| invocation.arguments.kept("default"));
-                value.map(Outcome::text).ok_or_else(missing)
+                value.map(MethodOutcome::text).ok_or_else(missing)
             }
             "setdefault" => {
                 if let Some(value) = self.find(&key) {
-                    return Ok(Outcome::text(value.clone()));
+                    return Ok(MethodOutcome::text(value.clone()));
                 }
                 self.reserve(1, invocation.context.quota)?;
                 let value = invocation.kept("default");
                 self.insert(key, text, value.clone());
-                Ok(Outcome::text(value))
+                Ok(MethodOutcome::text(value))
             }
             _ => {
                 self.reserve(usize::from(!self.places.contains_key(&key)), invocation.context.quota)?;
                 self.insert(key, text, invocation.kept("value"));
-                Ok(Outcome::null())
+                Ok(MethodOutcome::null())
             }
         }
     }
@@ -181,19 +183,19 @@ fn key_error(message: String, key: Option<&[u8]>) -> ObjectError {
 }
 
 impl SharedObject for Dict {
-    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         match method {
-            "__len__" => Ok(Outcome::number(self.entries.len())),
-            "__iter__" | "keys" => self.keys(invocation.context.answer_bytes_max).map(Outcome::text),
-            "values" => self.values(invocation.context.answer_bytes_max).map(Outcome::text),
-            "items" | "copy" => self.pairs(invocation.context.answer_bytes_max).map(Outcome::text),
+            "__len__" => Ok(MethodOutcome::number(self.entries.len())),
+            "__iter__" | "keys" => self.keys(invocation.context.answer_bytes_max).map(MethodOutcome::text),
+            "values" => self.values(invocation.context.answer_bytes_max).map(MethodOutcome::text),
+            "items" | "copy" => self.pairs(invocation.context.answer_bytes_max).map(MethodOutcome::text),
             "popitem" => self.pop_last(),
             "update" => self.update(invocation),
             "clear" => {
                 let cost = self.cost(&Operation::Free);
                 let empty = Self { next_place: self.next_place, ..Self::default() };
                 invocation.context.elsewhere.free(std::mem::replace(self, empty), cost);
-                Ok(Outcome::null())
+                Ok(MethodOutcome::null())
             }
             "__contains__" | "__getitem__" | "get" | "__delitem__" | "pop" | "setdefault" | "__setitem__" => {
                 self.of_key(method, invocation)

@@ -2,7 +2,7 @@
 
 use super::error::{ErrorCode, ObjectError};
 use super::quota::WAITER_BYTES;
-use super::shared_object::{Context, Invocation, Members, Outcome, SharedObject, truth_text};
+use super::shared_object::{Context, Invocation, Members, MethodOutcome, SharedObject, truth_text};
 use super::wait_queue::{Reply, Ticket, WaitQueue};
 
 #[derive(Debug, Default)]
@@ -12,22 +12,22 @@ pub(super) struct Event {
 }
 
 impl SharedObject for Event {
-    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         match method {
             "set" => {
                 self.is_set = true;
                 self.waiting.end_all(&Ok((truth_text(true), None)));
-                Ok(Outcome::null())
+                Ok(MethodOutcome::null())
             }
             "clear" => {
                 self.is_set = false;
-                Ok(Outcome::null())
+                Ok(MethodOutcome::null())
             }
-            "is_set" => Ok(Outcome::bool(self.is_set)),
+            "is_set" => Ok(MethodOutcome::bool(self.is_set)),
             "wait" => {
                 let patience = invocation.patience()?;
                 if self.is_set || patience.is_some_and(|time| time.is_zero()) {
-                    return Ok(Outcome::bool(self.is_set));
+                    return Ok(MethodOutcome::bool(self.is_set));
                 }
                 invocation.wait(&mut self.waiting, (), patience)
             }

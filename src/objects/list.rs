@@ -7,7 +7,7 @@ use super::elsewhere::{ITEM_COST, sum_until_long};
 use super::error::{ErrorCode, ObjectError};
 use super::python::{NoOrder, Wanted, shown, sorted};
 use super::quota::ITEM_BYTES;
-use super::shared_object::{Context, Invocation, Members, Operation, Outcome, SharedObject, array};
+use super::shared_object::{Context, Invocation, Members, MethodOutcome, Operation, SharedObject, array};
 use super::slice::Slice;
 use super::wait_queue::{Reply, Ticket};
 use crate::json;
@@ -51,16 +51,16 @@ impl List {
         at.ok_or_else(|| ObjectError::raised("IndexError", message))
     }
 
-    fn get(&self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn get(&self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         if let Some(slice) = Slice::of(invocation.arguments, self.items.len())? {
             let items = slice.places().map(|at| &self.items[at][..]);
-            return array(items, invocation.context.answer_bytes_max).map(Outcome::text);
+            return array(items, invocation.context.answer_bytes_max).map(MethodOutcome::text);
         }
         let index = invocation.arguments.integer("index").unwrap_or(0);
-        Ok(Outcome::text(self.items[self.at(index, "list index out of range")?].clone()))
+        Ok(MethodOutcome::text(self.items[self.at(index, "list index out of range")?].clone()))
     }
 
-    fn set(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn set(&mut self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         if let Some(slice) = Slice::of(invocation.arguments, self.items.len())? {
             let value = invocation.arguments.raw("value").unwrap_or_default();
             if value.first() != Some(&b'[') {
@@ -83,39 +83,39 @@ impl List {
                 }
             }
             self.recount();
-            return Ok(Outcome::null());
+            return Ok(MethodOutcome::null());
         }
         let index = invocation.arguments.integer("index").unwrap_or(0);
         let at = self.at(index, "list assignment index out of range")?;
         let value = invocation.kept("value");
         self.item_bytes = self.item_bytes + value.len() - self.items[at].len();
         self.items[at] = value;
-        Ok(Outcome::null())
+        Ok(MethodOutcome::null())
     }
 
-    fn delete(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn delete(&mut self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         if let Some(slice) = Slice::of(invocation.arguments, self.items.len())? {
             let mut gone = vec![false; self.items.len()];
             slice.places().for_each(|at| gone[at] = true);
             let mut gone = gone.into_iter();
             self.items.retain(|_| !gone.next().unwrap_or(false));
             self.recount();
-            return Ok(Outcome::null());
+            return Ok(MethodOutcome::null());
         }
         let index = invocation.arguments.integer("index").unwrap_or(0);
         let at = self.at(index, "list assignment index out of range")?;
         self.item_bytes -= self.items.remove(at).len();
-        Ok(Outcome::null())
+        Ok(MethodOutcome::null())
     }
 
-    fn pop(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn pop(&mut self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         if self.items.is_empty() {
             return Err(ObjectError::raised("IndexError", "pop from empty list"));
         }
         let at = self.at(invocation.arguments.integer("index").unwrap_or(-1), "pop index out of range")?;
         let item = self.items.remove(at);
         self.item_bytes -= item.len();
-        Ok(Outcome::text(item))
+        Ok(MethodOutcome::text(item))
     }
 
     fn insert(&mut self, invocation: &Invocation<'_>) {
@@ -132,18 +132,18 @@ impl List {
         range.find(|at| wanted.is(&self.items[*at]))
     }
 
-    fn index(&self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn index(&self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let found = self.find(invocation, Slice::bounds(invocation.arguments, self.items.len()));
         let text = invocation.arguments.raw("value").unwrap_or_default();
         let missing = || ObjectError::raised("ValueError", format!("{} is not in list", shown(text)));
-        found.map(Outcome::number).ok_or_else(missing)
+        found.map(MethodOutcome::number).ok_or_else(missing)
     }
 
-    fn remove(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn remove(&mut self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let missing = || ObjectError::raised("ValueError", "list.remove(x): x not in list");
         let at = self.find(invocation, 0..self.items.len()).ok_or_else(missing)?;
         self.item_bytes -= self.items.remove(at).len();
-        Ok(Outcome::null())
+        Ok(MethodOutcome::null())
     }
 
     fn count(&self, invocation: &Invocation<'_>) -> usize {
@@ -151,7 +151,7 @@ impl List {
         self.items.iter().filter(|item| wanted.is(item)).count()
     }
 
-    fn sort(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn sort(&mut self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let reverse = invocation.arguments.bool("reverse").unwrap_or(false);
         let charge = |bytes| invocation.context.quota.bytes(bytes);
         // The list in its new order stands beside the old one.
@@ -159,7 +159,7 @@ impl List {
         let order = sorted(&self.items, reverse, charge)?;
         let mut items = std::mem::take(&mut self.items);
         self.items = order.into_iter().map(|at| std::mem::take(&mut items[at])).collect();
-        Ok(Outcome::null())
+        Ok(MethodOutcome::null())
     }
 
     /// What it costs to look at every item.
@@ -205,28 +205,31 @@ impl From<NoOrder> for ObjectError {
 }
 
 impl SharedObject for List {
-    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let bytes_max = invocation.context.answer_bytes_max;
         match method {
-            "__len__" => return Ok(Outcome::number(self.items.len())),
+            "__len__" => return Ok(MethodOutcome::number(self.items.len())),
             "__getitem__" => return self.get(invocation),
             "__setitem__" => return self.set(invocation),
             "__delitem__" => return self.delete(invocation),
-            "__contains__" => return Ok(Outcome::bool(self.find(invocation, 0..self.items.len()).is_some())),
+            "__contains__" => {
+                return Ok(MethodOutcome::bool(self.find(invocation, 0..self.items.len()).is_some()));
+            }
             "__add__" => {
                 let other = invocation.arguments.raw("value").unwrap_or_default();
                 let both = self.items.iter().map(|item| &item[..]).chain(json::elements(other));
-                return array(both, bytes_max).map(Outcome::text);
+                return array(both, bytes_max).map(MethodOutcome::text);
             }
             "__mul__" | "__rmul__" => {
                 let items = self.times(invocation)?;
-                return array(items.iter().map(|item| &item[..]), bytes_max).map(Outcome::text);
+                return array(items.iter().map(|item| &item[..]), bytes_max).map(MethodOutcome::text);
             }
             "__reversed__" => {
-                return array(self.items.iter().rev().map(|item| &item[..]), bytes_max).map(Outcome::text);
+                return array(self.items.iter().rev().map(|item| &item[..]), bytes_max)
+                    .map(MethodOutcome::text);
             }
-            "copy" => return self.all(bytes_max).map(Outcome::text),
-            "count" => return Ok(Outcome::number(self.count(invocation))),
+            "copy" => return self.all(bytes_max).map(MethodOutcome::text),
+            "count" => return Ok(MethodOutcome::number(self.count(invocation))),
             "index" => return self.index(invocation),
             "pop" => return self.pop(invocation),
             "remove" => return self.remove(invocation),
@@ -245,7 +248,7 @@ impl SharedObject for List {
             "reverse" => self.items.reverse(),
             _ => return Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         }
-        Ok(Outcome::null())
+        Ok(MethodOutcome::null())
     }
 
     fn cost(&self, operation: &Operation<'_>) -> usize {

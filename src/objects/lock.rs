@@ -9,7 +9,7 @@ use super::arguments::Arguments;
 use super::catalog::LEASE_MIN;
 use super::error::{ErrorCode, ObjectError};
 use super::permits::{Grant, Permits, Rule};
-use super::shared_object::{Context, Invocation, Members, Outcome, SharedObject};
+use super::shared_object::{Context, Invocation, Members, MethodOutcome, SharedObject};
 use super::wait_queue::{Reply, Ticket, Undo};
 
 #[derive(Debug)]
@@ -45,16 +45,16 @@ pub(super) fn acquire<P>(
     permits: &mut Permits<P>,
     purpose: P,
     invocation: &Invocation<'_>,
-) -> Result<Outcome, ObjectError> {
+) -> Result<MethodOutcome, ObjectError> {
     let patience = invocation.patience()?;
     let lease = lease(invocation)?;
     permits.check_owner(invocation.caller)?;
     if let Some(grant) = permits.take(invocation.caller, lease, invocation.context) {
         let (text, undo) = acquired(grant);
-        return Ok(Outcome::Done(text, undo));
+        return Ok(MethodOutcome::Done(text, undo));
     }
     if patience.is_some_and(|time| time.is_zero()) {
-        return Ok(Outcome::text(not_acquired()));
+        return Ok(MethodOutcome::text(not_acquired()));
     }
     permits.wait(invocation, lease, purpose, patience)
 }
@@ -73,22 +73,22 @@ fn lease(invocation: &Invocation<'_>) -> Result<Option<Duration>, ObjectError> {
 pub(super) fn release<P>(
     permits: &mut Permits<P>,
     invocation: &Invocation<'_>,
-) -> Result<Outcome, ObjectError> {
+) -> Result<MethodOutcome, ObjectError> {
     permits.check_owner(invocation.caller)?;
     let token = invocation.arguments.integer("token").map(|token| u64::try_from(token).unwrap_or(0));
     permits.release(invocation.caller, token)?;
-    Ok(Outcome::null())
+    Ok(MethodOutcome::null())
 }
 
 /// `renew`, likewise.
 pub(super) fn renew<P>(
     permits: &mut Permits<P>,
     invocation: &Invocation<'_>,
-) -> Result<Outcome, ObjectError> {
+) -> Result<MethodOutcome, ObjectError> {
     let token =
         invocation.arguments.integer("token").and_then(|token| u64::try_from(token).ok()).unwrap_or(0);
     let lease = permits.renew(token, lease(invocation)?, invocation.context.now)?;
-    Ok(Outcome::text(format!("{{\"token\":{token},\"lease\":{}}}", seconds_text(lease))))
+    Ok(MethodOutcome::text(format!("{{\"token\":{token},\"lease\":{}}}", seconds_text(lease))))
 }
 
 /// Seconds as JSON.
@@ -97,14 +97,14 @@ pub(super) fn seconds_text(duration: Duration) -> String {
 }
 
 impl SharedObject for Lock {
-    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let permits = &mut self.0;
         let outcome = match method {
             "acquire" => acquire(permits, (), invocation),
             "release" => release(permits, invocation),
             "renew" => renew(permits, invocation),
-            "locked" => Ok(Outcome::bool(permits.free() == 0)),
-            "get_value" => Ok(Outcome::text(permits.free().to_string())),
+            "locked" => Ok(MethodOutcome::bool(permits.free() == 0)),
+            "get_value" => Ok(MethodOutcome::text(permits.free().to_string())),
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         };
         self.settle(invocation.context);

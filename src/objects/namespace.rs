@@ -9,7 +9,7 @@ use super::dict::pairs;
 use super::elsewhere::ITEM_COST;
 use super::error::{ErrorCode, ObjectError};
 use super::quota::ITEM_BYTES;
-use super::shared_object::{self, Context, Invocation, Members, Operation, Outcome, SharedObject};
+use super::shared_object::{self, Context, Invocation, Members, MethodOutcome, Operation, SharedObject};
 use super::wait_queue::{Reply, Ticket};
 
 #[derive(Debug, Default)]
@@ -52,18 +52,21 @@ fn attribute_error(name: &str) -> ObjectError {
 }
 
 impl SharedObject for Namespace {
-    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let name = invocation.arguments.text("name")?.unwrap_or_default();
         match method {
-            "__getattribute__" | "__getattr__" => {
-                self.attributes.get(&name).cloned().map(Outcome::text).ok_or_else(|| attribute_error(&name))
-            }
+            "__getattribute__" | "__getattr__" => self
+                .attributes
+                .get(&name)
+                .cloned()
+                .map(MethodOutcome::text)
+                .ok_or_else(|| attribute_error(&name)),
             "__setattr__" => {
                 self.set(name, invocation.kept("value"));
-                Ok(Outcome::null())
+                Ok(MethodOutcome::null())
             }
             "__delattr__" => {
-                self.delete(&name).map(|()| Outcome::null()).ok_or_else(|| attribute_error(&name))
+                self.delete(&name).map(|()| MethodOutcome::null()).ok_or_else(|| attribute_error(&name))
             }
             _ => Err(ObjectError::new(ErrorCode::UnknownMethod, "there is no such method")),
         }

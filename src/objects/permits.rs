@@ -176,7 +176,7 @@ impl<P> Permits<P> {
         lease: Option<Duration>,
         purpose: P,
         timeout: Option<Duration>,
-    ) -> Result<super::shared_object::Outcome, ObjectError> {
+    ) -> Result<super::shared_object::MethodOutcome, ObjectError> {
         invocation.wait(
             &mut self.waiting,
             Want { caller: invocation.caller.clone(), lease, depth: 1, purpose },

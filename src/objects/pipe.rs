@@ -9,7 +9,9 @@ use super::arguments::Arguments;
 use super::elsewhere::ITEM_COST;
 use super::error::{ErrorCode, ObjectError};
 use super::quota::{ITEM_BYTES, WAITER_BYTES};
-use super::shared_object::{Context, Invocation, Members, Operation, Outcome, SharedObject, truth_text};
+use super::shared_object::{
+    Context, Invocation, Members, MethodOutcome, Operation, SharedObject, truth_text,
+};
 use super::wait_queue::{Reply, Ticket, Undo, WaitQueue};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +84,7 @@ impl Pipe {
         Self { duplex: arguments.bool("duplex").unwrap_or(true), ends: <[End; 2]>::default() }
     }
 
-    fn send(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn send(&mut self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         if !self.duplex && invocation.end == 0 {
             return Err(ObjectError::raised("OSError", "connection is read-only"));
         }
@@ -94,10 +96,10 @@ impl Pipe {
         other.next_place += 1;
         other.insert(place, invocation.kept("obj"));
         other.hand_out(1 - invocation.end);
-        Ok(Outcome::null())
+        Ok(MethodOutcome::null())
     }
 
-    fn receive(&mut self, invocation: &Invocation<'_>, want: Want) -> Result<Outcome, ObjectError> {
+    fn receive(&mut self, invocation: &Invocation<'_>, want: Want) -> Result<MethodOutcome, ObjectError> {
         let mut patience = invocation.patience()?;
         if want == Want::Poll && !invocation.arguments.is_null("timeout") {
             // `poll()` doesn't wait; `poll(None)` does.
@@ -112,7 +114,7 @@ impl Pipe {
             Want::Recv => {
                 if let Some((place, item)) = end.items.pop_front() {
                     end.item_bytes -= item.len();
-                    return Ok(Outcome::Done(
+                    return Ok(MethodOutcome::Done(
                         item.clone(),
                         Some(Undo::Item { place, item, end: invocation.end }),
                     ));
@@ -125,10 +127,10 @@ impl Pipe {
                 }
             }
             // The end of the file can be received, too.
-            Want::Poll if !end.items.is_empty() || other_closed => return Ok(Outcome::bool(true)),
+            Want::Poll if !end.items.is_empty() || other_closed => return Ok(MethodOutcome::bool(true)),
             Want::Poll => {
                 if patience.is_some_and(|time| time.is_zero()) {
-                    return Ok(Outcome::bool(false));
+                    return Ok(MethodOutcome::bool(false));
                 }
             }
         }
@@ -157,10 +159,10 @@ impl Pipe {
 }
 
 impl SharedObject for Pipe {
-    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         if method == "close" {
             self.close(invocation.end, invocation.context);
-            return Ok(Outcome::null());
+            return Ok(MethodOutcome::null());
         }
         let end = &mut self.ends[invocation.end];
         if end.closed {

@@ -11,7 +11,7 @@ use super::arguments::Arguments;
 use super::elsewhere::ITEM_COST;
 use super::error::{ErrorCode, ObjectError};
 use super::quota::{ITEM_BYTES, WAITER_BYTES};
-use super::shared_object::{Context, Invocation, Members, Operation, Outcome, SharedObject};
+use super::shared_object::{Context, Invocation, Members, MethodOutcome, Operation, SharedObject};
 use super::wait_queue::{Reply, Ticket, Undo, WaitQueue};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,13 +65,13 @@ impl Queue {
         usize::try_from(self.maxsize).is_ok_and(|most| most > 0 && self.items.len() >= most)
     }
 
-    fn put(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn put(&mut self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let patience = invocation.patience()?;
         self.check_open()?;
         let item = invocation.kept("obj");
         if !self.is_full() {
             self.add(item);
-            return Ok(Outcome::null());
+            return Ok(MethodOutcome::null());
         }
         if patience.is_some_and(|time| time.is_zero()) {
             return Err(ObjectError::full());
@@ -82,13 +82,13 @@ impl Queue {
         Ok(outcome)
     }
 
-    fn get(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn get(&mut self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let patience = invocation.patience()?;
         self.check_open()?;
         if let Some((place, item)) = self.items.pop_front() {
             self.item_bytes -= item.len();
             self.fill_slot();
-            return Ok(Outcome::Done(item.clone(), Some(Undo::Item { place, item, end: 0 })));
+            return Ok(MethodOutcome::Done(item.clone(), Some(Undo::Item { place, item, end: 0 })));
         }
         if patience.is_some_and(|time| time.is_zero()) {
             return Err(ObjectError::empty());
@@ -123,7 +123,7 @@ impl Queue {
         }
     }
 
-    fn task_done(&mut self) -> Result<Outcome, ObjectError> {
+    fn task_done(&mut self) -> Result<MethodOutcome, ObjectError> {
         if self.unfinished == 0 {
             return Err(ObjectError::raised("ValueError", "task_done() called too many times"));
         }
@@ -131,13 +131,13 @@ impl Queue {
         if self.unfinished == 0 {
             self.joiners.end_all(&Ok((Bytes::from_static(b"null"), None)));
         }
-        Ok(Outcome::null())
+        Ok(MethodOutcome::null())
     }
 
-    fn join(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn join(&mut self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let patience = invocation.patience()?;
         if self.unfinished == 0 {
-            return Ok(Outcome::null());
+            return Ok(MethodOutcome::null());
         }
         if patience.is_some_and(|time| time.is_zero()) {
             return Err(not_joined());
@@ -161,13 +161,13 @@ fn not_joined() -> ObjectError {
 }
 
 impl SharedObject for Queue {
-    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         match (method, self.shape) {
             ("put", _) => self.put(invocation),
             ("get", _) => self.get(invocation),
-            ("empty", _) => Ok(Outcome::bool(self.items.is_empty())),
-            ("qsize", Shape::Plain | Shape::Joinable) => Ok(Outcome::number(self.items.len())),
-            ("full", Shape::Plain | Shape::Joinable) => Ok(Outcome::bool(self.is_full())),
+            ("empty", _) => Ok(MethodOutcome::bool(self.items.is_empty())),
+            ("qsize", Shape::Plain | Shape::Joinable) => Ok(MethodOutcome::number(self.items.len())),
+            ("full", Shape::Plain | Shape::Joinable) => Ok(MethodOutcome::bool(self.is_full())),
             ("task_done", Shape::Joinable) => self.task_done(),
             ("join", Shape::Joinable) => self.join(invocation),
             ("close", _) => {
@@ -177,7 +177,7 @@ impl SharedObject for Queue {
                     self.item_bytes -= putter.wants.len();
                     putter.slot.fill(Err(closed()));
                 }
-                Ok(Outcome::null())
+                Ok(MethodOutcome::null())
             }
             _ => {
                 let what = if self.shape == Shape::Simple { "simple" } else { "plain" };

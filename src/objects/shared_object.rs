@@ -76,14 +76,14 @@ pub(super) enum Operation<'a> {
 
 /// How a call goes on.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum MethodOutcome {
     /// It has its answer.
     Done(Bytes, Option<Undo>),
     /// It waits in a line, at most for so long if that was said.
     Wait { ticket: Ticket, slot: Arc<WaitSlot>, timeout: Option<Duration> },
 }
 
-impl Outcome {
+impl MethodOutcome {
     pub fn null() -> Self {
         Self::of(b"null")
     }
@@ -127,7 +127,7 @@ impl Invocation<'_> {
         queue: &mut WaitQueue<T>,
         wants: T,
         timeout: Option<Duration>,
-    ) -> Result<Outcome, ObjectError> {
+    ) -> Result<MethodOutcome, ObjectError> {
         self.charge_wait()?;
         Ok(self.enqueue(queue, wants, timeout))
     }
@@ -138,11 +138,11 @@ impl Invocation<'_> {
     }
 
     /// Enters the queue; it was charged.
-    pub fn enqueue<T>(&self, queue: &mut WaitQueue<T>, wants: T, timeout: Option<Duration>) -> Outcome {
+    pub fn enqueue<T>(&self, queue: &mut WaitQueue<T>, wants: T, timeout: Option<Duration>) -> MethodOutcome {
         let slot = Arc::new(WaitSlot::default());
         let ticket = self.context.numbers.ticket();
         queue.push(ticket, Waiter { slot: Arc::clone(&slot), holder: self.caller.holder, wants });
-        Outcome::Wait { ticket, slot, timeout }
+        MethodOutcome::Wait { ticket, slot, timeout }
     }
 
     /// A value that was checked to be there.
@@ -154,7 +154,7 @@ impl Invocation<'_> {
 /// An object's state.
 pub(super) trait SharedObject: Debug + Send {
     /// A method. What can be done at once is done at once.
-    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError>;
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError>;
 
     /// What an operation costs: about how many bytes of JSON it reads and writes.
     fn cost(&self, operation: &Operation<'_>) -> usize {

@@ -14,7 +14,7 @@ use crate::objects::elsewhere::ITEM_COST;
 use crate::objects::error::{ErrorCode, ObjectError};
 use crate::objects::lock::{acquire, acquired, not_acquired, release, renew};
 use crate::objects::shared_object::{
-    Context, Invocation, Members, Operation, Outcome, SharedObject, array_of,
+    Context, Invocation, Members, MethodOutcome, Operation, SharedObject, array_of,
 };
 use crate::objects::wait_queue::{Reply, Ticket, Undo};
 
@@ -78,14 +78,16 @@ impl SharedArray {
         array_of(range, bytes_max, |index, text| self.0.write(index, text))
     }
 
-    fn get(&self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn get(&self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         match self.which(invocation.arguments)? {
-            Which::One(index) => self.0.text(index).map(Outcome::text),
-            Which::Some(range) => self.slice(range, invocation.context.answer_bytes_max).map(Outcome::text),
+            Which::One(index) => self.0.text(index).map(MethodOutcome::text),
+            Which::Some(range) => {
+                self.slice(range, invocation.context.answer_bytes_max).map(MethodOutcome::text)
+            }
         }
     }
 
-    fn set(&self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn set(&self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let value = invocation.arguments.raw("value").unwrap_or_default();
         match self.which(invocation.arguments)? {
             Which::One(index) => self.0.store(index, self.0.typecode.bits(value)?),
@@ -103,7 +105,7 @@ impl SharedArray {
                 }
             }
         }
-        Ok(Outcome::null())
+        Ok(MethodOutcome::null())
     }
 
     fn settle(&mut self, context: Context<'_>) {
@@ -114,7 +116,7 @@ impl SharedArray {
 }
 
 impl SharedObject for SharedArray {
-    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let outcome = match method {
             "get" => self.get(invocation),
             "set" => self.set(invocation),

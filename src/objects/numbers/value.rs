@@ -9,7 +9,7 @@ use crate::objects::address::HolderId;
 use crate::objects::arguments::Arguments;
 use crate::objects::error::{ErrorCode, ObjectError};
 use crate::objects::lock::{acquire, acquired, not_acquired, release, renew};
-use crate::objects::shared_object::{Context, Invocation, Members, Operation, Outcome, SharedObject};
+use crate::objects::shared_object::{Context, Invocation, Members, MethodOutcome, Operation, SharedObject};
 use crate::objects::wait_queue::{Reply, Ticket, Undo};
 
 /// What the lock is waited for.
@@ -51,12 +51,12 @@ impl SharedValue {
         }
     }
 
-    fn add(&mut self, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn add(&mut self, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let patience = invocation.patience()?;
         // What can't be added is told at once. The number waits, not its text: that may be as long as a body.
         let amount = self.0.typecode.amount(invocation.arguments.raw("amount").unwrap_or(b"1"))?;
         if self.0.lock.free() > 0 || self.0.lock.is_mine(invocation.caller) {
-            return self.0.add(0, amount).map(Outcome::text);
+            return self.0.add(0, amount).map(MethodOutcome::text);
         }
         if patience.is_some_and(|time| time.is_zero()) {
             return Err(not_had());
@@ -71,14 +71,14 @@ fn not_had() -> ObjectError {
 }
 
 impl SharedObject for SharedValue {
-    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<Outcome, ObjectError> {
+    fn call(&mut self, method: &str, invocation: &Invocation<'_>) -> Result<MethodOutcome, ObjectError> {
         let outcome = match method {
-            "get" => self.0.text(0).map(Outcome::text),
+            "get" => self.0.text(0).map(MethodOutcome::text),
             "set" => {
                 let value = invocation.arguments.raw("value").unwrap_or_default();
                 self.0.typecode.bits(value).map(|bits| {
                     self.0.store(0, bits);
-                    Outcome::null()
+                    MethodOutcome::null()
                 })
             }
             "add" => self.add(invocation),
