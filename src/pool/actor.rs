@@ -219,6 +219,10 @@ impl Actor {
         }
         workers.end_overruns(scheduler);
         workers.promote_spares();
+        // Answers go out before tasks do: the kernel wakes a pipe's reader on the writer's processor, as if the writer
+        // were about to wait, and a worker that was woken too early stands behind the server's other work.
+        self.apply_events();
+        let Self { scheduler, workers, .. } = self;
         workers.hand_out(scheduler);
         workers.fire_timers(scheduler);
         workers.keep_size(scheduler);
