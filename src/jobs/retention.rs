@@ -1,16 +1,16 @@
 //! What is kept for a while: each entry until its time is over, all of them within a bound of bytes and of number.
 //!
 //! Holds keys alone; what they stand for is its owner's. Nothing here takes longer than the logarithm of the number of
-//! entries: whoever empties it does so one by one, and may rest in between.
+//! entries (a hash table that grows would move all of them at once): whoever empties it does so one by one, and may rest
+//! in between.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::Hash;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 /// Entries by key, in the order in which they were kept and in that in which they expire.
 #[derive(Debug)]
 pub struct RetentionTable<K> {
-    entries: HashMap<K, Entry>,
+    entries: BTreeMap<K, Entry>,
     /// By when each expires.
     by_time: BTreeSet<(Instant, K)>,
     /// Those that may be dropped early, the oldest first.
@@ -29,11 +29,17 @@ struct Entry {
 
 impl<K> Default for RetentionTable<K> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), by_time: BTreeSet::new(), by_age: BTreeMap::new(), bytes: 0, kept: 0 }
+        Self {
+            entries: BTreeMap::new(),
+            by_time: BTreeSet::new(),
+            by_age: BTreeMap::new(),
+            bytes: 0,
+            kept: 0,
+        }
     }
 }
 
-impl<K: Clone + Eq + Hash + Ord> RetentionTable<K> {
+impl<K: Clone + Ord> RetentionTable<K> {
     /// Keeps an entry of so many bytes until then; `droppable`: it may be dropped early for want of room. What was kept
     /// under this key is no more.
     pub fn keep(&mut self, key: K, expires: Instant, bytes: usize, droppable: bool) {

@@ -4,7 +4,7 @@
 //! request that is answered when it has been done is taken before it is run ([`Keys::begin`]), and kept for its time
 //! whatever becomes of the answer: what was run under it is never run again. Answers are opaque here.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -149,7 +149,7 @@ pub struct Keys {
 
 #[derive(Debug, Default)]
 struct Tables {
-    entries: HashMap<Arc<str>, Entry>,
+    entries: BTreeMap<Arc<str>, Entry>,
     /// Those that were answered: how long each is remembered.
     settled: RetentionTable<Arc<str>>,
     /// How long each answer is kept; large ones may be let go early.

@@ -4,7 +4,8 @@
 //! Jobs without a key share one. A job whose task comes back goes to the front of its key.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// A job's place: its priority, and its client's key if it gave one.
@@ -22,13 +23,22 @@ pub(super) struct Queue {
     sweep: Option<Sweep>,
 }
 
+/// A priority and a client's key.
+type QueueKey = (Reverse<i8>, Option<Arc<str>>);
+
 /// The removal of entries of jobs without work, and of second ones, a few at a time.
 #[derive(Debug)]
 struct Sweep {
-    /// The queues that are left; the last is being swept.
-    queues: Vec<(Reverse<i8>, Option<Arc<str>>)>,
+    /// The queue that is being swept: those before it are, those behind it will be.
+    at: QueueKey,
     /// Jobs that stand in its swept part.
     seen: HashSet<u64>,
+}
+
+impl Sweep {
+    fn of(at: QueueKey) -> Self {
+        Self { at, seen: HashSet::new() }
+    }
 }
 
 /// So many entries more than there are jobs are few. (Tests are small and must meet a sweep.)
@@ -40,7 +50,7 @@ const SWEPT_AT_ONCE: usize = if cfg!(test) { 4 } else { 64 };
 #[derive(Debug, Default)]
 struct Level {
     turns: BTreeMap<i64, Option<Arc<str>>>,
-    by_key: HashMap<Option<Arc<str>>, KeyQueue>,
+    by_key: BTreeMap<Option<Arc<str>>, KeyQueue>,
 }
 
 #[derive(Debug)]
@@ -157,21 +167,14 @@ impl Queue {
             if self.length <= 2 * jobs + SPARE_ENTRIES {
                 return;
             }
-            let keys = |(priority, level): (&Reverse<i8>, &Level)| {
-                level.by_key.keys().map(|key| (*priority, key.clone())).collect::<Vec<_>>()
-            };
-            let queues = self.levels.iter().flat_map(keys).collect();
-            self.sweep = Some(Sweep { queues, seen: HashSet::new() });
+            self.sweep = self.queue_after(None).map(Sweep::of);
         }
         let mut left = SWEPT_AT_ONCE;
         while left > 0
             && let Some(sweep) = &mut self.sweep
         {
-            let Some((priority, key)) = sweep.queues.last() else {
-                self.sweep = None;
-                return;
-            };
-            let seen = &mut sweep.seen;
+            let Sweep { at, seen } = sweep;
+            let (priority, key) = &*at;
             let keeps = |job| has_work(job) && seen.insert(job);
             let level = self.levels.get_mut(priority);
             // A queue that has gone meanwhile counts, too.
@@ -183,10 +186,23 @@ impl Queue {
                 if self.levels.get(priority).is_some_and(|level| level.turns.is_empty()) {
                     self.levels.remove(priority);
                 }
-                sweep.queues.pop();
-                sweep.seen = HashSet::new();
+                let at = at.clone();
+                self.sweep = self.queue_after(Some(&at)).map(Sweep::of);
             }
         }
+    }
+
+    /// The queue that follows this one; without one, the first of all.
+    fn queue_after(&self, at: Option<&QueueKey>) -> Option<QueueKey> {
+        let first = |(priority, level): (&Reverse<i8>, &Level)| {
+            level.by_key.keys().next().map(|key| (*priority, key.clone()))
+        };
+        let Some((priority, key)) = at else { return self.levels.iter().find_map(first) };
+        let level = self.levels.get(priority);
+        let next =
+            level.and_then(|level| level.by_key.range((Bound::Excluded(key), Bound::Unbounded)).next());
+        let next = next.map(|(key, _)| (*priority, key.clone()));
+        next.or_else(|| self.levels.range((Bound::Excluded(priority), Bound::Unbounded)).find_map(first))
     }
 }
 
