@@ -1,8 +1,8 @@
 //! What is kept for a while: each entry until its time is over, all of them within a bound of bytes and of number.
 //!
 //! Holds keys alone; what they stand for is its owner's. Nothing here takes longer than the logarithm of the number of
-//! entries (a hash table that grows would move all of them at once): whoever empties it does so one by one, and may rest
-//! in between.
+//! entries (a hash table that grows would move all at once): whoever empties it does so one by one, and may rest in
+//! between.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;

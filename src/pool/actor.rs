@@ -67,7 +67,7 @@ impl Actor {
                 break;
             }
             // Some of what is due was left: others have their turn.
-            let wake = self.scheduler.next_wake(self.now);
+            let wake = self.next_wake();
             if wake.is_some_and(|at| at <= self.now) {
                 yield_now().await;
             }
@@ -209,7 +209,7 @@ impl Actor {
         workers.set_wanted(life.wants_workers(!scheduler.is_empty()));
         workers.shed_surplus(scheduler);
         workers.check_memory(scheduler);
-        scheduler.tell_more();
+        scheduler.tell_refused();
         scheduler.free(JOBS_AT_ONCE);
         scheduler.queue_retries(*now, JOBS_AT_ONCE);
         let mut timers = JOBS_AT_ONCE;
@@ -219,8 +219,9 @@ impl Actor {
         }
         workers.end_overruns(scheduler);
         workers.promote_spares();
-        // Answers go out before tasks do: the kernel wakes a pipe's reader on the writer's processor, as if the writer
-        // were about to wait, and a worker that was woken too early stands behind the server's other work.
+        // Who waits for an end is woken before tasks are handed out: a task larger than a packet is then written after
+        // the answers. The kernel wakes a pipe's reader on the writer's processor, as if the writer were about to wait,
+        // and a worker that is woken too early stands behind the server's other work.
         self.apply_events();
         let Self { scheduler, workers, .. } = self;
         workers.hand_out(scheduler);
@@ -234,6 +235,14 @@ impl Actor {
         if self.scheduler.is_empty() && self.ends.is_empty() {
             self.life.drained();
         }
+    }
+
+    /// When the scheduler has something to do: now, if the last job ended in the middle of a turn, and the workers of a
+    /// pool that closes are to leave.
+    fn next_wake(&self) -> Option<Instant> {
+        let wants_workers = self.life.wants_workers(!self.scheduler.is_empty());
+        let is_settled = wants_workers == self.workers.is_wanted();
+        if is_settled { self.scheduler.next_wake(self.now) } else { Some(self.now) }
     }
 
     /// Applies what happened to jobs. The clock is read where something did.

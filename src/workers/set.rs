@@ -117,6 +117,11 @@ impl WorkerSet {
     }
 
     /// Whether there should be workers at all: a pool that is closed and has ended its work needs none.
+    pub fn is_wanted(&self) -> bool {
+        self.is_wanted
+    }
+
+    /// The same, to change it.
     pub fn set_wanted(&mut self, is_wanted: bool) {
         self.is_wanted = is_wanted;
     }

@@ -42,3 +42,30 @@ fn a_pool_with_two_jobs_that_wait_gets_both_shares() {
         }
     });
 }
+
+#[test]
+fn a_closed_pool_ends_though_its_last_job_only_waited() {
+    on_time(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = "builtin = true\n[functions.\"builtin.sleep\"]\nmax_running = 1\n";
+        let file = folder.path().join("forkpool.toml");
+        fs::write(&file, text).expect("written");
+        let server = Server::bare(&["--config", &file.display().to_string(), "--workers", "1"]);
+        let submit = |pool: &str, options: serde_json::Value| {
+            let mut body = json!({"function": "builtin.sleep", "args": [600], "pool": pool});
+            body.as_object_mut().expect("an object").extend(options.as_object().expect("an object").clone());
+            server.post("/v1/apply_async", &body).accepted()
+        };
+        let made = server.post("/v1/pools", &json!({"name": "b", "runtime": "native", "processes": 1}));
+        assert_eq!(made.status, 201, "{made:?}");
+        let holder = submit("native", json!({}));
+        let state = || server.get(&format!("/v1/jobs/{holder}")).value()["state"].clone();
+        wait_until(Duration::from_secs(5), "the share is taken", || state() == "running");
+        submit("b", json!({"queue_timeout": 0.3}));
+        server.post_empty("/v1/pools/b/close").value();
+        // Its workers leave with the timer: nothing else happens to the pool.
+        let joined = server.post("/v1/pools/b/join", &json!({"timeout": 20}));
+        assert_eq!(joined.status, 200, "{joined:?}");
+        server.cancel(&holder).value();
+    });
+}

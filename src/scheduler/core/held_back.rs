@@ -15,7 +15,7 @@ use crate::jobs::Room;
 /// What is known while tasks are held back.
 #[derive(Debug, Default)]
 pub(super) struct HeldBack {
-    is_on: bool,
+    pub is_on: bool,
     /// When a function may run again that a job was passed over for.
     pub until: Option<Instant>,
 }
@@ -27,10 +27,9 @@ impl Scheduler {
         if room != Room::Free {
             self.held_back.is_on = true;
             self.answers.wait(&self.pool, &self.waker);
-            let refused = |number: &u64| self.jobs.get(number).is_some_and(|job| job.refused() > 0);
-            for number in self.streams.iter().copied().filter(refused).collect::<Vec<_>>() {
-                self.tell_refused(number);
-            }
+            // One may wait for the very item.
+            let may_tell = |number: &u64| self.jobs.get(number).is_some_and(|job| job.may_tell_refused());
+            self.refusing.extend(self.streams.iter().copied().filter(may_tell));
         } else if std::mem::take(&mut self.held_back.is_on) {
             self.held_back.until = None;
             for number in self.streams.iter().copied().collect::<Vec<_>>() {

@@ -59,8 +59,10 @@ pub(crate) struct Scheduler {
     round: Round,
     /// Jobs of which something has started.
     running: usize,
-    /// Jobs with tasks that failed as a whole, of whose items more are to be told so.
+    /// Jobs with items that can be told now that their task failed. (Those that wait for their client are not here.)
     refusing: BTreeSet<u64>,
+    /// The last of them that had its turn.
+    last_refusing: u64,
     /// Tasks of jobs that have ended, still to be freed.
     discarded: Vec<VecDeque<Task>>,
     events: Events,
@@ -111,6 +113,7 @@ impl Scheduler {
             round: Round::default(),
             running: 0,
             refusing: BTreeSet::new(),
+            last_refusing: 0,
             discarded: Vec::new(),
             events: Events::default(),
         }
@@ -146,7 +149,7 @@ impl Scheduler {
 
     /// The client of a stream took records: the job may have work to hand out again.
     pub fn wake(&mut self, number: u64) {
-        self.tell_refused(number);
+        self.queue_refused(number);
         if let Some(job) = self.jobs.get(&number)
             && job.has_waiting()
         {
@@ -168,10 +171,12 @@ impl Scheduler {
     }
 
     /// Ends a cancelled job once the answers that were on the way have been read. `is_running`: a worker runs a task
-    /// of it and will be killed. If none does, all its tasks have been answered, and those answers count.
+    /// of it and will be killed. If none does, all its tasks have been answered, and those answers count; but it waits
+    /// for no client.
     pub fn finish_cancel(&mut self, number: u64, is_running: bool) {
         let Some(job) = self.jobs.get(&number) else { return };
-        let is_answered = !is_running && job.open() > job.refused();
+        let waiting = if job.is_stream() { job.refused() } else { 0 };
+        let is_answered = !is_running && job.open() > waiting;
         if !is_answered || job.has_lost_work() || job.has_waiting() {
             self.end_cancelled(number);
         }

@@ -8,11 +8,11 @@ use super::super::results::OWN_BYTES_MIN;
 use super::super::task::Task;
 use super::super::timers::Timers;
 use super::Scheduler;
-use crate::jobs::{Failure, JobEvent};
+use crate::jobs::{Failure, JobEvent, Room};
 use crate::transport::RecordRun;
 
 /// Items that are told of the failure of their task in one turn, at most. (Tests are small and must meet it.)
-const TOLD_AT_ONCE_MAX: u64 = if cfg!(test) { 3 } else { 4_096 };
+const TOLD_AT_ONCE_MAX: u64 = if cfg!(test) { 2 } else { 4_096 };
 
 impl Scheduler {
     /// Records of a task's next items came; its worker still has it.
@@ -78,31 +78,54 @@ impl Scheduler {
         }
         let number = task.job;
         job.refuse(task, failure);
-        self.tell_refused(number);
+        self.queue_refused(number);
     }
 
-    /// Goes on telling items that their task failed, as far as their client takes it: some now, others when the caller
-    /// comes back.
-    pub(super) fn tell_refused(&mut self, number: u64) {
-        let Some(job) = self.jobs.get_mut(&number).filter(|job| job.refused() > 0) else { return };
-        let told = job.tell_refused(self.result_bytes_max, TOLD_AT_ONCE_MAX);
-        if told >= TOLD_AT_ONCE_MAX && job.refused() > 0 {
+    /// A job may have items that are to be told of the failure of their task: they are, once there is room for that.
+    pub(super) fn queue_refused(&mut self, number: u64) {
+        let Some(job) = self.jobs.get(&number).filter(|job| job.refused() > 0) else { return };
+        if job.may_tell_refused() {
             self.refusing.insert(number);
+        } else if self.answers.room() != Room::Free {
+            self.held_back.is_on = true;
+            self.answers.wait(&self.pool, &self.waker);
         }
+    }
+
+    /// Tells items that their task failed, as far as their clients take it: some at once, those of each job in its turn.
+    /// `true`: there are more, and the caller comes back.
+    pub fn tell_refused(&mut self) -> bool {
+        // Also while no worker is free: nothing but room for answers may be missing.
+        if self.held_back.is_on {
+            self.room();
+        }
+        let mut left = TOLD_AT_ONCE_MAX;
+        while left > 0
+            && let Some(number) = self.next_refusing()
+        {
+            left -= self.tell_refused_of(number, left).min(left);
+        }
+        !self.refusing.is_empty()
+    }
+
+    fn next_refusing(&mut self) -> Option<u64> {
+        let behind = self.refusing.range(self.last_refusing + 1..).next();
+        let number = *behind.or_else(|| self.refusing.first())?;
+        self.refusing.remove(&number);
+        self.last_refusing = number;
+        Some(number)
+    }
+
+    fn tell_refused_of(&mut self, number: u64, most: u64) -> u64 {
+        let Some(job) = self.jobs.get_mut(&number) else { return 0 };
+        let told = job.tell_refused(self.result_bytes_max, most);
         if job.is_gathering() {
             self.gathering.insert(number);
         }
         self.events.push(&job.handle, JobEvent::Advanced(told));
+        self.queue_refused(number);
         self.conclude(number);
-    }
-}
-
-impl Scheduler {
-    /// Goes on with one of the jobs that have more items to be told of a failure than fit into one turn.
-    pub fn tell_more(&mut self) {
-        if let Some(number) = self.refusing.pop_first() {
-            self.tell_refused(number);
-        }
+        told
     }
 }
 

@@ -177,8 +177,8 @@ impl Sabotaged {
         self.scheduler.start_round();
     }
 
-    pub fn tell_more(&mut self) {
-        self.scheduler.tell_more();
+    pub fn tell_refused(&mut self) -> bool {
+        self.scheduler.tell_refused()
     }
 
     pub fn is_cut_short(&self) -> bool {

@@ -1,7 +1,8 @@
 //! Histories that went wrong once, and how much is done in one turn.
 
 use std::sync::Arc;
-use std::task::Waker;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -17,17 +18,18 @@ use crate::jobs::{
 use crate::json;
 use crate::runtime::Runtime;
 
-/// A client that takes everything, or waits for an item before it can take any.
+/// A client that takes everything, or what there is room for, or waits for an item before it can take any.
 #[derive(Debug, Default)]
 struct Eager {
     awaits: Option<u64>,
+    room: Option<AnswerBytes>,
 }
 
 impl ItemSink for Eager {
     fn send(&self, _: u64, _: Bytes) {}
 
     fn is_over_limit(&self) -> bool {
-        false
+        self.room.as_ref().is_some_and(|answers| answers.room() == Room::Full)
     }
 
     fn awaited(&self) -> Option<u64> {
@@ -296,7 +298,7 @@ fn what_nobody_takes_holds_back_all_but_what_a_client_waits_for() {
     let answers = AnswerBytes::new(100);
     let function = plain();
     let mut scheduler = scheduler_with(&answers);
-    let sink = Some(Eager { awaits: Some(0) });
+    let sink = Some(Eager { awaits: Some(0), room: None });
     let mut info = example().info;
     info.total = 0;
     let stream = submit_to(&mut scheduler, &function, JobHandle::new(info), Work::Stream, sink);
@@ -321,6 +323,7 @@ fn a_collecting_map_whose_chunk_is_refused_ends_at_the_limit() {
     let task = hand_out(&mut scheduler).pop().unwrap();
     let failure = Failure::new(FailureCode::InvalidArguments, "x".repeat(600));
     scheduler.fail(task, failure, Instant::now());
+    while scheduler.tell_refused() {}
     let ends = ends(&mut scheduler);
     let too_large = |failure: &Failure| failure.code == FailureCode::ResultTooLarge;
     assert!(
@@ -339,15 +342,98 @@ fn items_of_a_refused_chunk_are_told_in_turns() {
     let number = submit_to(&mut scheduler, &function, JobHandle::new(info), work, None);
     let task = hand_out(&mut scheduler).pop().unwrap();
     scheduler.fail(task, Failure::new(FailureCode::InvalidArguments, "no"), now);
-    let mut turns = 1;
+    let mut turns = 0;
     while scheduler.next_wake(now) == Some(now) {
         assert!(ends(&mut scheduler).is_empty());
-        scheduler.tell_more();
+        scheduler.tell_refused();
         turns += 1;
     }
-    assert_eq!(turns, 3, "three a turn");
+    assert_eq!(turns, 4, "two a turn");
     let ends = ends(&mut scheduler);
     let [(ended, Outcome::Value(value))] = &ends[..] else { panic!("{ends:?}") };
     let records: Vec<serde_json::Value> = serde_json::from_slice(&value.text()).unwrap();
     assert!(*ended == number && records.len() == 7, "{records:?}");
+}
+
+#[test]
+fn a_refused_chunk_whose_records_are_still_told_counts_at_a_cancel() {
+    let (function, now) = (plain(), Instant::now());
+    let mut scheduler =
+        Scheduler::new("p".into(), Waker::noop().clone(), 1 << 20, AnswerBytes::new(usize::MAX));
+    let mut info = example().info;
+    (info.total, info.chunksize) = (5, Some(5));
+    let number = submit_to(&mut scheduler, &function, JobHandle::new(info), map("[1,2,3,4,5]", true), None);
+    let task = hand_out(&mut scheduler).pop().unwrap();
+    assert_eq!(scheduler.cancel(number), Cancelling::InFlight);
+    scheduler.fail(task, Failure::new(FailureCode::InvalidArguments, "no"), now);
+    assert!(scheduler.tell_refused(), "two of five");
+    scheduler.finish_cancel(number, false);
+    while scheduler.tell_refused() {}
+    let ends = ends(&mut scheduler);
+    assert!(matches!(&ends[..], [(ended, Outcome::Value(_))] if *ended == number), "{ends:?}");
+}
+
+#[test]
+fn refused_chunks_of_several_jobs_are_told_in_turn() {
+    let (function, now) = (plain(), Instant::now());
+    let mut scheduler =
+        Scheduler::new("p".into(), Waker::noop().clone(), 1 << 20, AnswerBytes::new(usize::MAX));
+    let mut numbers = Vec::new();
+    for _ in 0..3 {
+        let mut info = example().info;
+        (info.total, info.chunksize) = (4, Some(4));
+        numbers.push(submit_to(
+            &mut scheduler,
+            &function,
+            JobHandle::new(info),
+            map("[1,2,3,4]", true),
+            None,
+        ));
+    }
+    for task in hand_out(&mut scheduler) {
+        scheduler.fail(task, Failure::new(FailureCode::InvalidArguments, "no"), now);
+    }
+    let mut told = Vec::new();
+    while scheduler.tell_refused() {
+        told.extend(scheduler.events().filter_map(|(handle, event)| match event {
+            JobEvent::Advanced(items) => Some((handle.number, items)),
+            JobEvent::Started
+            | JobEvent::Unstarted
+            | JobEvent::Attempted(_)
+            | JobEvent::Extended(_)
+            | JobEvent::Ended(_) => None,
+        }));
+    }
+    let once: Vec<(u64, u64)> = numbers.iter().map(|number| (*number, 2)).collect();
+    assert_eq!(told[..3], once, "each has its turn before the first has its second");
+}
+
+#[test]
+fn refused_items_of_a_stream_are_told_once_there_is_room_though_no_worker_is_free() {
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    let (function, answers, now) = (plain(), AnswerBytes::new(1_000), Instant::now());
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut scheduler = Scheduler::new("p".into(), waker, 1 << 20, answers.clone());
+    let mut info = example().info;
+    info.total = 0;
+    let sink = Eager { room: Some(answers.clone()), ..Eager::default() };
+    let stream = submit_to(&mut scheduler, &function, JobHandle::new(info), Work::Stream, Some(sink));
+    scheduler.feed(stream, Some((Bytes::from_static(b"1,2,3,4,5"), 5)));
+    scheduler.feed(stream, None);
+    let task = hand_out(&mut scheduler).pop().unwrap();
+    let untaken = answers.hold(Share::Untaken, 2_000);
+    scheduler.fail(task, Failure::new(FailureCode::InvalidArguments, "no"), now);
+    assert!(!scheduler.tell_refused() && ends(&mut scheduler).is_empty(), "there is no room");
+    drop(untaken);
+    assert!(woken.0.load(Ordering::Relaxed), "whoever drives the scheduler is told of room");
+    while scheduler.tell_refused() {}
+    assert_eq!(ends(&mut scheduler).len(), 1);
 }

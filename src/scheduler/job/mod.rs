@@ -365,8 +365,20 @@ impl ActiveJob {
         self.refused.len()
     }
 
-    /// Tells at most so many items of such tasks, as long as their client takes it, or waits for the very item. Returns
-    /// how many.
+    /// Whether an item of such a task can be told now: its client takes it, or waits for that very one.
+    pub fn may_tell_refused(&self) -> bool {
+        let may_tell = |(task, _): &(Task, Failure)| {
+            let index = task.first_item + task.delivered;
+            self.failure.is_some() || task.delivered >= task.items || self.may_tell(index)
+        };
+        self.refused.iter().any(may_tell)
+    }
+
+    fn may_tell(&self, index: u64) -> bool {
+        !self.results.is_over_limit() || self.results.awaited() == Some(index)
+    }
+
+    /// Tells at most so many items of such tasks. Returns how many.
     pub fn tell_refused(&mut self, result_bytes_max: usize, most: u64) -> u64 {
         let mut told = 0;
         for (mut task, failure) in std::mem::take(&mut self.refused) {
@@ -378,8 +390,7 @@ impl ActiveJob {
                     task.delivered = task.items;
                     break;
                 }
-                let is_awaited = self.results.awaited() == Some(index);
-                if told >= most || self.results.is_over_limit() && !is_awaited {
+                if told >= most || !self.may_tell(index) {
                     break;
                 }
                 let failure = Failure { index: Some(index), ..failure.clone() };

@@ -205,13 +205,14 @@ impl World {
 
     /// What the actor does after each event.
     fn settle(&mut self) -> Checked {
-        self.scheduler.tell_more();
+        while self.scheduler.tell_refused() {}
         self.scheduler.free(AT_ONCE);
         for _ in 0..self.retries_due().div_ceil(AT_ONCE) {
             self.scheduler.queue_retries(self.now, AT_ONCE);
         }
         self.timeouts_due()?;
         self.hand_out()?;
+        while self.scheduler.tell_refused() {}
         self.check_rules()
     }
 
