@@ -179,12 +179,12 @@ fn sigterm_ends_it_well() {
     apply(&server, "add", &json!([1, 2])).value();
     let id = server.post("/v1/apply_async", &json!({"function": "sleep", "args": [60]})).accepted();
     wait_until(Duration::from_secs(10), "the job runs", || server.job(&id)["state"] == "running");
-    let family = server.family();
-    assert!(family.len() > 3, "server, zygote, two workers: {family:?}");
+    let processes = server.processes();
+    assert!(processes.len() > 3, "server, zygote, two workers: {processes:?}");
     let start = Instant::now();
     server.signal(Signal::SIGTERM);
     assert_eq!(server.ended(Duration::from_secs(10)).code(), Some(0));
-    server.all_gone(start, Duration::from_secs(10), &family);
+    server.all_gone(start, Duration::from_secs(10), &processes);
 }
 
 #[test]

@@ -121,7 +121,7 @@ async fn run(config: Config) -> io::Result<()> {
         base_url: config.public_url.as_ref().map(ToString::to_string).unwrap_or_default(),
         keys,
     });
-    let (closing, stage) = watch::channel(http::ConnectionStage::Serving);
+    let (closing, stage) = watch::channel(http::ServerStage::Serving);
     let options = ServerOptions {
         connections_max: config.limits.connections_max,
         head_timeout: config.limits.head_timeout,
@@ -150,7 +150,7 @@ async fn run(config: Config) -> io::Result<()> {
 
     stop.first().await;
     stop::drain(&service, &mut stop).await;
-    let _ = closing.send(http::ConnectionStage::Closing);
+    let _ = closing.send(http::ServerStage::Closing);
     stop::close(server, &service, &tree, &mut stop).await;
     Ok(())
 }

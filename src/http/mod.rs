@@ -20,4 +20,4 @@ pub use app::App;
 pub use document::{document, document_30, text_of};
 pub use layers::guard::AccessPolicy;
 pub use router::{asks_after, guarded, router};
-pub use server::{Listener, ServerOptions, Stage as ConnectionStage, serve};
+pub use server::{Listener, ServerOptions, ServerStage, serve};

@@ -75,12 +75,12 @@ pub(super) fn render(answer: Answer, base_url: &str, raw: Raw, answers: &AnswerB
         Answer::Workers(workers) => {
             json(&WorkerList { items: workers.into_iter().map(WorkerInfo::of).collect(), next_cursor: None })
         }
-        Answer::Process(single) => json(&ProcessInfo::of(&single)),
-        Answer::ProcessStarted(single) => {
-            created(base_url, &ProcessInfo::of(&single), format_args!("/v1/processes/{}", single.id))
+        Answer::Process(handle) => json(&ProcessInfo::of(&handle)),
+        Answer::ProcessStarted(handle) => {
+            created(base_url, &ProcessInfo::of(&handle), format_args!("/v1/processes/{}", handle.id))
         }
         Answer::Processes(page) => {
-            let items = page.items.iter().map(|single| ProcessInfo::of(single)).collect();
+            let items = page.items.iter().map(|handle| ProcessInfo::of(handle)).collect();
             json(&ProcessList { items, next_cursor: page.next.map(|id| id.to_string()) })
         }
         Answer::Object(text) => json_text(text, answers),

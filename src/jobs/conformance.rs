@@ -12,7 +12,7 @@ use super::memory::Retention;
 use super::outcome::{Failure, FailureCode, Outcome, Value};
 use super::spec::{JobSpec, Work};
 use super::state::{JobEvent, State};
-use super::store::{Acceptance, Attempt, Filter, JobPage, Lookup, Recalled, Store};
+use super::store::{Acceptance, Attempt, Filter, HandlePage, Lookup, Recalled, Store};
 
 pub(super) use super::spec::tests::example;
 
@@ -107,7 +107,7 @@ async fn is_expired(store: &dyn Store, id: JobId) -> bool {
     matches!(store.read(id).await, Lookup::Expired)
 }
 
-fn ids(page: &JobPage) -> Vec<JobId> {
+fn ids(page: &HandlePage) -> Vec<JobId> {
     page.items.iter().map(|handle| handle.id).collect()
 }
 

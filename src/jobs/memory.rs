@@ -14,7 +14,7 @@ use super::idempotency_keys::{IdempotencyKey, JobClaim, Keys};
 use super::outcome::Outcome;
 use super::retention::RetentionTable;
 use super::spec::JobSpec;
-use super::store::{Acceptance, Attempt, Filter, JobPage, Lookup, Recalled, Store};
+use super::store::{Acceptance, Attempt, Filter, HandlePage, Lookup, Recalled, Store};
 use super::stored::Stored;
 
 /// How many records one listing may look at.
@@ -127,11 +127,11 @@ impl Store for MemoryStore {
         })
     }
 
-    fn list(&self, filter: &Filter, limit: usize, cursor: Option<JobId>) -> Stored<JobPage> {
+    fn list(&self, filter: &Filter, limit: usize, cursor: Option<JobId>) -> Stored<HandlePage> {
         let now = Instant::now();
         let tables = self.tables.lock();
         let upper = cursor.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut page = JobPage { items: Vec::new(), next: None };
+        let mut page = HandlePage { items: Vec::new(), next: None };
         let mut last = None;
         for (scanned, (id, handle)) in tables.handles.range((Bound::Unbounded, upper)).rev().enumerate() {
             if page.items.len() == limit || scanned == SCAN_MAX {

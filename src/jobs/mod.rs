@@ -43,6 +43,6 @@ pub use retention::RetentionTable;
 pub(crate) use spec::tests::example;
 pub use spec::{JobInfo, JobKind, JobSpec, Work};
 pub use state::{Change, JobEvent, JobState, State};
-pub use store::{Acceptance, Attempt, Filter, JobPage, Lookup, Recalled, Store};
+pub use store::{Acceptance, Attempt, Filter, HandlePage, Lookup, Recalled, Store};
 pub use stored::Stored;
 pub use terms::Terms;

@@ -32,7 +32,7 @@ impl Filter {
 
 /// Some jobs, newest first.
 #[derive(Debug)]
-pub struct JobPage {
+pub struct HandlePage {
     /// The jobs.
     pub items: Vec<Arc<JobHandle>>,
     /// Where the next page starts, if there is one.
@@ -124,7 +124,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn read(&self, id: JobId) -> Stored<Lookup>;
 
     /// Lists at most `limit` jobs, newest first, from `cursor` on (excluded).
-    fn list(&self, filter: &Filter, limit: usize, cursor: Option<JobId>) -> Stored<JobPage>;
+    fn list(&self, filter: &Filter, limit: usize, cursor: Option<JobId>) -> Stored<HandlePage>;
 
     /// Forgets a job; `false` if it wasn't there.
     fn forget(&self, id: JobId) -> Stored<bool>;

@@ -45,7 +45,7 @@ struct Members {
     /// The mark that this server has itself, as a worker's descendant: it says nothing of its children.
     inherited: Option<Pid>,
     oom_kills: OomKills,
-    /// What is known of each.
+    /// What is known of each orphan.
     orphans: HashMap<Pid, Orphan>,
     /// When those that were spared are looked at again.
     next_look: Option<Instant>,
@@ -98,7 +98,7 @@ impl ProcessTree {
     }
 
     /// Starts the process that ends what functions have started, should this server be killed: `program` with these
-    /// arguments and the mark. As an orphan it is ended with the server.
+    /// arguments and the mark. It is ended with the server, as orphans are.
     pub fn start_keeper(&self, program: &Path, arguments: [&str; 2]) -> io::Result<()> {
         let (theirs, ours) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         fcntl(&theirs, FcntlArg::F_SETFL(OFlag::empty()))?;

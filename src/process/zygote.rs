@@ -167,8 +167,8 @@ impl Zygote {
         command.env("FP_SERVER_ID", tree.mark());
         let pid = Pid::from_raw(i32::try_from(command.spawn()?.id()).map_err(io::Error::other)?);
         fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        // A failure closes the control socket, which ends the zygote; as no member it is reaped as an
-        // orphan.
+        // A failure closes the control socket, which ends the zygote; as no member it is reaped as
+        // orphans are.
         let control = sys::watch_socket(ours)?;
         let pidfd = sys::watch_pidfd(PidFd::open(pid)?)?;
         tree.adopt(pid);

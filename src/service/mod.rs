@@ -120,8 +120,8 @@ impl Service {
     pub async fn ask(self: &Arc<Self>, caller: &Caller, request: Request) -> Result<Answer, Refusal> {
         // What is rare is boxed: the future of every handler is as large as the largest of these.
         match request {
-            Request::Run(submission) => self.run(caller, submission).await,
-            Request::Submit(submission) => self.submit(caller, submission).await,
+            Request::Run(wanted) => self.run(caller, wanted).await,
+            Request::Submit(wanted) => self.submit(caller, wanted).await,
             Request::Stream(stream) => Box::pin(self.stream(caller, *stream)).await,
             Request::Job { id, wait } => Box::pin(self.job(&id, wait)).await,
             Request::Result { id, timeout } => Box::pin(self.result(&id, timeout)).await,

@@ -16,7 +16,7 @@ pub const BOOTSTRAP: &[&str] = &[
         include_str!("python/bootstrap/late.py"),
     ),
     concat!(
-        include_str!("python/bootstrap/line.py"),
+        include_str!("python/bootstrap/call_socket.py"),
         include_str!("python/bootstrap/objects.py"),
         "\0",
         include_str!("python/bootstrap/types.py"),

@@ -40,13 +40,13 @@ fn a_cancel_ends_the_whole_group() {
     let server = Server::bare(&["--command", NAP, "--command", "echo=echo {0}", "--workers", "1"]);
     let id = submit(&server, "nap");
     let worker = server.workers_of("command")[0].pid;
-    let family = shell_and_sleep(worker);
-    for pid in family {
+    let processes = shell_and_sleep(worker);
+    for pid in processes {
         assert_eq!(proc::stat(pid).map(|stat| stat.group), Some(worker), "of the worker's group");
     }
     server.cancel(&id).value();
     server.result(&id, 5.0).outcome("cancelled");
-    wait_until(BOUND, "shell and sleep are gone", || family.iter().all(|pid| proc::is_gone(*pid)));
+    wait_until(BOUND, "shell and sleep are gone", || processes.iter().all(|pid| proc::is_gone(*pid)));
     assert_eq!(apply(&server, "echo", &json!(["next"])).value(), "next");
 }
 
@@ -62,11 +62,11 @@ fn a_killed_server_takes_its_commands_along() {
         let name = |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         sleep.first().is_some_and(|pid| name(pid).trim() == "sleep")
     });
-    let family = server.family();
+    let processes = server.processes();
     let start = Instant::now();
     server.signal(Signal::SIGKILL);
     server.ended(BOUND);
-    server.all_gone(start, BOUND, &family);
+    server.all_gone(start, BOUND, &processes);
     assert!(proc::is_gone(sleep[0]));
 }
 

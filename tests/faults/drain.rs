@@ -24,13 +24,13 @@ fn wait_for_drain(server: &Server) {
 fn f47_an_idle_server_ends_at_once() {
     on_time(|| {
         let mut server = Server::start(&[]);
-        let family = server.family();
+        let processes = server.processes();
         let mut idle = Raw::connect(server.port());
         idle.request("GET /livez", "", b"");
         let start = Instant::now();
         server.signal(Signal::SIGTERM);
         assert!(server.ended(Duration::from_secs(2)).success(), "exit 0, kept-alive connections or not");
-        server.all_gone(start, Duration::from_secs(3), &family);
+        server.all_gone(start, Duration::from_secs(3), &processes);
         assert!(idle.is_closed_within(BOUND));
     });
 }
@@ -39,7 +39,7 @@ fn f47_an_idle_server_ends_at_once() {
 fn f47_running_work_ends_queued_work_is_told() {
     on_time(|| {
         let mut server = Server::start(&["--workers", "1"]);
-        let family = server.family();
+        let processes = server.processes();
         let gate = Gate::shut();
         let running = server.submit("hold", &json!([gate.path()]));
         server.worker_of(&running);
@@ -76,7 +76,7 @@ fn f47_running_work_ends_queued_work_is_told() {
             assert_eq!(answer.value(), gate.path(), "running work gets its outcome");
         });
         assert!(server.ended(BOUND).success(), "exit 0");
-        server.all_gone(Instant::now(), BOUND, &family);
+        server.all_gone(Instant::now(), BOUND, &processes);
     });
 }
 
@@ -116,7 +116,7 @@ fn f47_the_record_of_a_queued_job_ends_interrupted() {
 #[test]
 fn f47_the_drain_limit_ends_what_never_ends() {
     let mut server = Server::start(&["--drain-limit", "3"]);
-    let family = server.family();
+    let processes = server.processes();
     let id = server.submit("block_signals", &json!([600]));
     server.worker_of(&id);
     thread::scope(|scope| {
@@ -133,7 +133,7 @@ fn f47_the_drain_limit_ends_what_never_ends() {
         );
     });
     assert!(server.ended(BOUND).success(), "exit 0");
-    server.all_gone(Instant::now(), BOUND, &family);
+    server.all_gone(Instant::now(), BOUND, &processes);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn f47_work_is_taken_during_the_drain_delay() {
 
 fn second_signal_is_now(second: Signal) {
     let mut server = Server::start(&[]);
-    let family = server.family();
+    let processes = server.processes();
     let id = server.submit("nap", &json!([600]));
     server.worker_of(&id);
     server.signal(Signal::SIGTERM);
@@ -155,7 +155,7 @@ fn second_signal_is_now(second: Signal) {
     let start = Instant::now();
     server.signal(second);
     server.ended(SOON);
-    server.all_gone(start, Duration::from_secs(2), &family);
+    server.all_gone(start, Duration::from_secs(2), &processes);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn f47_a_sigint_after_sigterm_is_now() {
 #[test]
 fn f48_ctrl_c_reaches_the_group_and_drains_in_order() {
     let mut server = Server::start(&[]);
-    let family = server.family();
+    let processes = server.processes();
     let gate = Gate::shut();
     let id = server.submit("hold", &json!([gate.path()]));
     server.worker_of(&id);
@@ -186,5 +186,5 @@ fn f48_ctrl_c_reaches_the_group_and_drains_in_order() {
         assert_eq!(answer.value(), gate.path(), "workers are not in the terminal's group");
     });
     assert!(server.ended(BOUND).success(), "exit 0");
-    server.all_gone(Instant::now(), BOUND, &family);
+    server.all_gone(Instant::now(), BOUND, &processes);
 }

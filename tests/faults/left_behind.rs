@@ -48,12 +48,12 @@ fn f20_a_child_at_the_servers_end() {
         let mut server = Server::start(&[]);
         let left = pid_of(&server.apply("leave_child", &json!([])).value());
         let daemon = pid_of(&server.apply("leave_daemon", &json!([])).value());
-        let family = server.family();
+        let processes = server.processes();
         server.signal(Signal::SIGTERM);
         assert!(server.ended(Duration::from_secs(5)).success(), "exit 0");
         let end = Instant::now();
         wait_from(end, GONE, "both are gone", || proc::is_gone(left) && proc::is_gone(daemon));
-        server.all_gone(end, GONE, &family);
+        server.all_gone(end, GONE, &processes);
     });
 }
 

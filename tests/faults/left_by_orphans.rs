@@ -32,15 +32,15 @@ fn f21_a_shell_and_its_children() {
 }
 
 #[test]
-fn f21_strangers_that_are_no_workers_live_on() {
+fn f21_orphans_that_are_no_workers_live_on() {
     let server = Server::start(&["--workers", "1"]);
     // Without a mark it may be an operator's, who looks into the container.
-    let strangers = pids(&server.apply("leave_shell", &json!([true])).value());
+    let orphans = pids(&server.apply("leave_shell", &json!([true])).value());
     let left = pids(&server.apply("leave_shell", &json!([false])).value());
     let worker = server.workers()[0].pid;
     let killed = Instant::now();
     proc::signal(worker, Signal::SIGKILL);
     wait_from(killed, GONE, "the worker's are gone", || left.iter().all(|pid| proc::is_gone(*pid)));
     server.whole_again(killed, GONE, 1, &[worker]);
-    assert!(strangers.iter().all(|pid| !proc::is_gone(*pid)), "the others live: {strangers:?}");
+    assert!(orphans.iter().all(|pid| !proc::is_gone(*pid)), "the others live: {orphans:?}");
 }

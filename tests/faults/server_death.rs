@@ -13,12 +13,12 @@ const GONE: Duration = Duration::from_secs(1);
 fn f44_kill_9_of_an_idle_server() {
     on_time(|| {
         let mut server = Server::alone(&["--builtin"]);
-        let family = server.family();
-        assert!(family.len() >= 7, "itself, two zygotes, four workers: {family:?}");
+        let processes = server.processes();
+        assert!(processes.len() >= 7, "itself, two zygotes, four workers: {processes:?}");
         let killed = Instant::now();
         server.signal(Signal::SIGKILL);
         server.ended(GONE);
-        server.all_gone(killed, GONE, &family);
+        server.all_gone(killed, GONE, &processes);
     });
 }
 
@@ -34,11 +34,11 @@ fn f44_kill_9_of_a_busy_server() {
             let workers = [server.workers(), server.workers_of("native")].concat();
             workers.len() == 4 && workers.iter().all(|worker| worker.state == "busy")
         });
-        let family = server.family();
+        let processes = server.processes();
         let killed = Instant::now();
         server.signal(Signal::SIGKILL);
         server.ended(GONE);
-        server.all_gone(killed, GONE, &family);
+        server.all_gone(killed, GONE, &processes);
     });
 }
 
@@ -46,13 +46,13 @@ fn f44_kill_9_of_a_busy_server() {
 fn f44_kill_9_while_workers_are_being_made() {
     on_time(|| {
         let mut server = Server::alone(&["--workers", "4"]);
-        let family = server.family();
+        let processes = server.processes();
         for worker in server.workers() {
             crate::support::proc::signal(worker.pid, Signal::SIGKILL);
         }
         let killed = Instant::now();
         server.signal(Signal::SIGKILL);
         server.ended(GONE);
-        server.all_gone(killed, GONE, &family);
+        server.all_gone(killed, GONE, &processes);
     });
 }

@@ -129,7 +129,8 @@ impl Operation<'_> {
             let code = problem["code"].as_str().unwrap_or_default();
             assert!(said.contains(&format!("`{code}`")), "{id}: {code} is not in {said:?}");
             assert!(
-                misfit(self.document, &json!({"$ref": "#/components/schemas/Problem"}), &problem).is_none()
+                violation(self.document, &json!({"$ref": "#/components/schemas/Problem"}), &problem)
+                    .is_none()
             );
             return false;
         }
@@ -151,7 +152,7 @@ impl Operation<'_> {
         let listed = content.get(&kind).unwrap_or_else(|| panic!("{id}: {kind} is not listed"));
         if kind == "application/json" {
             let value = answer.json();
-            let said = misfit(self.document, &listed["schema"], &value);
+            let said = violation(self.document, &listed["schema"], &value);
             assert!(said.is_none(), "{id}: {said:?}: {value}");
         }
         for name in response["headers"].as_object().into_iter().flat_map(|headers| headers.keys()) {
@@ -219,7 +220,7 @@ fn examples_of_answers_are_what_their_schemas_say() {
                 let examples = [Some(&content["example"]), named.map(|schema| &schema["example"])];
                 for example in examples.into_iter().flatten().filter(|example| !example.is_null()) {
                     if seen.insert(format!("{} {example}", content["schema"])) {
-                        let said = misfit(&document, &content["schema"], example);
+                        let said = violation(&document, &content["schema"], example);
                         assert!(said.is_none(), "{} {status}: {said:?}", operation.id());
                     }
                 }
@@ -229,7 +230,7 @@ fn examples_of_answers_are_what_their_schemas_say() {
 }
 
 /// What of a value is not as a schema of the document says.
-fn misfit(document: &Value, schema: &Value, value: &Value) -> Option<String> {
+fn violation(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     let schema = json!({"components": document["components"], "allOf": [schema]});
     let validator = jsonschema::draft202012::new(&schema).expect("a schema");
     let said = validator.validate(value);

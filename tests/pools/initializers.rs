@@ -41,7 +41,7 @@ fn one_that_raises_is_told_with_its_traceback() {
     on_time(|| {
         let server = server(&[]);
         let before = server.fds();
-        let family = server.family().len();
+        let processes = server.processes().len();
         for _ in 0..3 {
             let answer = make(&server, "broken", &json!({"processes": 2, "initializer": "life.refuse"}));
             let problem = answer.problem(422, "initializer-failed");
@@ -56,7 +56,9 @@ fn one_that_raises_is_told_with_its_traceback() {
             server.get("/v1/pools/broken").problem(404, "unknown-pool");
         }
         server.nothing_left(before);
-        wait_until(Duration::from_secs(10), "no process of it is left", || server.family().len() == family);
+        wait_until(Duration::from_secs(10), "no process of it is left", || {
+            server.processes().len() == processes
+        });
         assert_eq!(make(&server, "broken", &json!({"processes": 1})).status, 201, "the name is free");
     });
 }
@@ -64,9 +66,9 @@ fn one_that_raises_is_told_with_its_traceback() {
 #[test]
 fn other_failures_and_other_runtimes_are_told_too() {
     let server = server(&["--builtin", "--command", "check=ls {0}"]);
-    let misfit = json!({"initializer": "life.hang", "initargs": [1]});
+    let violation = json!({"initializer": "life.hang", "initargs": [1]});
     assert_eq!(
-        make(&server, "a", &misfit).problem(422, "initializer-failed")["exception"]["type"],
+        make(&server, "a", &violation).problem(422, "initializer-failed")["exception"]["type"],
         "TypeError"
     );
     let problem = make(&server, "a", &json!({"initializer": "life.leave", "initargs": [7]}))

@@ -27,10 +27,10 @@ fn a_thousand_pools_leave_nothing() {
     // What is only allocated once is there after a few rounds.
     (0..30).for_each(|number| round(&server, number));
     let (descriptors, before) = (server.fds(), memory(&server));
-    let family = server.family().len();
+    let processes = server.processes().len();
     (0..scaled(1_000)).for_each(|number| round(&server, number));
     server.nothing_left(descriptors);
-    assert_eq!(server.family().len(), family, "processes");
+    assert_eq!(server.processes().len(), processes, "processes");
     let after = memory(&server);
     assert!(after < before + (4 << 20), "{before} bytes before, {after} after");
     assert!(apply(&server, "python", "pid", &json!([])).value().is_u64());

@@ -75,13 +75,13 @@ fn a_second_signal_ends_all_now() {
         let mut server = server(&[]);
         let process = start(&server, "ignore_sigterm", &json!([600]));
         says(&server, &process, "ready");
-        let family = server.family();
+        let processes = server.processes();
         server.signal(Signal::SIGTERM);
         wait_until(SOON, "it drains", || server.get("/readyz").status == 503);
         let begun = Instant::now();
         server.signal(Signal::SIGTERM);
         server.ended(Duration::from_secs(3));
-        server.all_gone(begun, Duration::from_secs(4), &family);
+        server.all_gone(begun, Duration::from_secs(4), &processes);
     });
 }
 
@@ -102,12 +102,12 @@ fn kill_9_of_the_server_leaves_none() {
         };
         wait_until(SOON, "those that only leave a child have ended", || alive().len() == 4);
         let lives = alive();
-        let family = server.family();
-        assert!(lives.iter().all(|pid| family.contains(pid)), "{lives:?} {family:?}");
+        let processes = server.processes();
+        assert!(lives.iter().all(|pid| processes.contains(pid)), "{lives:?} {processes:?}");
         let killed = Instant::now();
         server.signal(Signal::SIGKILL);
         server.ended(SOON);
-        server.all_gone(killed, Duration::from_secs(1), &family);
+        server.all_gone(killed, Duration::from_secs(1), &processes);
     });
 }
 

@@ -11,7 +11,7 @@ from harness import TOP, same, serving
 HIDDEN = [("pydantic.py", "raise ImportError('hidden for this test')\n")]
 
 
-class Misfit:
+class Violation:
     """A 422 invalid-arguments with this path."""
 
     def __init__(self, path):
@@ -21,7 +21,7 @@ class Misfit:
 def tried(server, cases):
     for name, arguments, wanted in cases:
         status, told = server.call(name, arguments)
-        if isinstance(wanted, Misfit):
+        if isinstance(wanted, Violation):
             same((status, told.get("code"), told.get("path")), (422, "invalid-arguments", wanted.path), (name, arguments, told))
         else:
             same((status, told), (200, wanted), (name, arguments))
@@ -76,11 +76,11 @@ def test_f5_what_is_not_known_takes_anything_member_by_member():
         same([told["properties"]["name"], told["required"]], [{"type": "string"}, ["name"]], "one member alone is open")
     in_both_modes(UNKNOWN, [
         ("job", {"j": {"name": "a"}}, "a"), ("job", {"j": {"name": "a", "log": {"x": 1}}}, "a"),
-        ("job", {"j": {"name": 1}}, Misfit("$.j.name")), ("count", {"j": {"name": "a", "count": "x"}}, Misfit("$.j.count")),
-        ("box", {"b": {"item": 1}}, 1), ("box", {"b": {"item": "x"}}, Misfit("$.b.item")),
-        ("boxes", {"b": {"k": {"item": {"item": 2}}}}, 2), ("boxes", {"b": {"k": {"item": {"item": []}}}}, Misfit("$.b.k.item.item")),
-        ("row", {"r": [[1]]}, [[1], 1]), ("row", {"r": [1, "x"]}, Misfit("$.r[1]")),
-        ("part", {"p": {"log": 1, "at": 2}}, [1, True]), ("part", {"p": {"log": 1, "at": "x"}}, Misfit("$.p.at")),
+        ("job", {"j": {"name": 1}}, Violation("$.j.name")), ("count", {"j": {"name": "a", "count": "x"}}, Violation("$.j.count")),
+        ("box", {"b": {"item": 1}}, 1), ("box", {"b": {"item": "x"}}, Violation("$.b.item")),
+        ("boxes", {"b": {"k": {"item": {"item": 2}}}}, 2), ("boxes", {"b": {"k": {"item": {"item": []}}}}, Violation("$.b.k.item.item")),
+        ("row", {"r": [[1]]}, [[1], 1]), ("row", {"r": [1, "x"]}, Violation("$.r[1]")),
+        ("part", {"p": {"log": 1, "at": 2}}, [1, True]), ("part", {"p": {"log": 1, "at": "x"}}, Violation("$.p.at")),
         ("tree", {"t": {"of": [None, {"name": "b", "log": 7}]}}, [None, "b"])], document)
 
 
@@ -136,19 +136,19 @@ def loose(numbers: List[int], o: Optional[Order] = None) -> int: return sum(numb
 def test_f6_f7_pydantic_alone_judges_what_is_its_own():
     with serving(MODELS) as server:
         tried(server, [
-            ("echo", {"order": {"orderId": 7}}, {"orderId": 7}), ("echo", {"order": {"order_id": 7}}, Misfit("$.order.orderId")),
+            ("echo", {"order": {"orderId": 7}}, {"orderId": 7}), ("echo", {"order": {"order_id": 7}}, Violation("$.order.orderId")),
             ("echoes", {"orders": {"a": [{"orderId": 1}]}}, {"a": [{"orderId": 1}]}),
             ("unannotated", {"order": {"orderId": 7}}, [{"orderId": 7}]),
-            ("tags", {"t": {"tags": "a,b"}}, ["a", "b"]), ("tags", {"t": {"tags": ["c"]}}, ["c"]), ("tags", {"t": {}}, Misfit("$.t.tags")),
+            ("tags", {"t": {"tags": "a,b"}}, ["a", "b"]), ("tags", {"t": {"tags": ["c"]}}, ["c"]), ("tags", {"t": {}}, Violation("$.t.tags")),
             ("by_name", {"b": {"first_name": "a"}}, "a"), ("by_name", {"b": {"firstName": "b"}}, "b"),
             ("choice", {"c": {"p": 1}}, 1), ("choice", {"c": {"port": "2"}}, 2),
             ("pet", {"p": {"kind": "dog"}}, "Dog"), ("pet", {"p": {"kind": "cat", "lives": "8"}}, "Cat"),
             ("hold", {"h": {"what": {"x": 1}, "count": "3", "order": {"orderId": 2}}}, [{"x": 1}, 3, 2]),
-            ("pet", {"p": {"kind": "cat", "lives": "many"}}, Misfit("$.p.lives")),
-            ("hold", {"h": {"what": None, "count": 1, "order": {"orderId": "x"}}}, Misfit("$.h.order.orderId")),
-            ("ratio", {"n": {}}, "n"), ("below", {"share": 1}, True), ("below", {"share": 2}, Misfit("$.share")),
+            ("pet", {"p": {"kind": "cat", "lives": "many"}}, Violation("$.p.lives")),
+            ("hold", {"h": {"what": None, "count": 1, "order": {"orderId": "x"}}}, Violation("$.h.order.orderId")),
+            ("ratio", {"n": {}}, "n"), ("below", {"share": 1}, True), ("below", {"share": 2}, Violation("$.share")),
             ("when", {"w": {"at": "2026-01-02T03:04:05Z"}}, {"at": "2026-01-02T03:04:05Z", "span": "PT1M30S"}),
-            ("loose", {"numbers": ["1", 2.0]}, 3), ("loose", {"numbers": [1.5]}, Misfit("$.numbers[0]"))])
+            ("loose", {"numbers": ["1", 2.0]}, 3), ("loose", {"numbers": [1.5]}, Violation("$.numbers[0]"))])
         returns = server.types("echo")["returns"]
         same(returns["$defs"]["Order"]["required"], ["orderId"], "document and value agree")
 
@@ -186,16 +186,16 @@ def steps(d: Dict[int, str]) -> int: return sum(d)
 def test_f8_f19_what_a_type_promises_goes_out_and_keys_are_made():
     day, one = "2026-01-02", "00000000-0000-0000-0000-000000000001"
     in_both_modes(WAYS_OUT, [
-        ("color", {"c": "red"}, "red"), ("color", {"c": "pink"}, Misfit("$.c")), ("uniq", {"xs": [1, 1]}, [1]),
+        ("color", {"c": "red"}, "red"), ("color", {"c": "pink"}, Violation("$.c")), ("uniq", {"xs": [1, 1]}, [1]),
         ("paint", {"p": {"color": "red", "tags": ["blue"]}}, {"color": "red", "tags": ["blue"]}),
         ("paints", {"p": [{"color": "blue"}]}, {"blue": {"color": "blue", "tags": []}}),
         ("pair", {"p": ["red", "P1D"]}, ["red", "P1D"]), ("levels", {"l": [1]}, [1]),
         ("either", {"v": {"color": "red"}}, {"color": "red", "tags": []}), ("either", {"v": "blue"}, "blue"), ("either", {"v": None}, None),
         ("by_day", {"d": {day: one}}, {day: one}),
-        ("colors", {"d": {"red": 1}}, "[('RED', 1)]"), ("colors", {"d": {"pink": 1}}, Misfit("$.d.pink")),
-        ("days", {"d": {day: 1}}, 2026), ("days", {"d": {"someday": 1}}, Misfit("$.d.someday")),
-        ("ids", {"d": {one: 5}}, 1), ("ids", {"d": {"x": 5}}, Misfit("$.d.x")),
-        ("steps", {"d": {"7": "a", "8": "b"}}, 15), ("steps", {"d": {"x": ""}}, Misfit("$.d.x"))])
+        ("colors", {"d": {"red": 1}}, "[('RED', 1)]"), ("colors", {"d": {"pink": 1}}, Violation("$.d.pink")),
+        ("days", {"d": {day: 1}}, 2026), ("days", {"d": {"someday": 1}}, Violation("$.d.someday")),
+        ("ids", {"d": {one: 5}}, 1), ("ids", {"d": {"x": 5}}, Violation("$.d.x")),
+        ("steps", {"d": {"7": "a", "8": "b"}}, 15), ("steps", {"d": {"x": ""}}, Violation("$.d.x"))])
 
 
 MEMBERS = '''
@@ -246,14 +246,14 @@ def longer(m: Longer) -> Longer: return m
 
 def test_f9_f10_members_are_what_the_class_takes():
     in_both_modes(MEMBERS, [
-        ("user", {"u": {"name": "n", "password": "p"}}, "d:p"), ("user", {"u": {"name": "n"}}, Misfit("$.u.password")),
+        ("user", {"u": {"name": "n", "password": "p"}}, "d:p"), ("user", {"u": {"name": "n"}}, Violation("$.u.password")),
         ("optionally", {"o": {"name": "n"}}, "n3"), ("optionally", {"o": {"name": "n", "salt": 4}}, "n4"),
         ("own", {"o": {"wide": 2}}, 4), ("own", {"o": {"wide": "2", "high": 5}}, 10),
         ("later", {"l": {"a": 1, "b": 5}}, 6), ("frozen", {"f": {"a": "1"}}, {"a": 1}),
         ("movie", {"m": {"title": "a"}}, {"title": "a"}), ("movie", {"m": {"title": "a", "year": "7"}}, {"title": "a", "year": 7}),
-        ("movie", {"m": {"year": 1}}, Misfit("$.m.title")),
-        ("part", {"p": {"note": "x"}}, Misfit("$.p.id")), ("part", {"p": {"id": 1}}, {"id": 1}),
-        ("longer", {"m": {"title": "t"}}, {"title": "t"}), ("longer", {"m": {"title": "t", "cut": 1}}, Misfit("$.m.cut"))])
+        ("movie", {"m": {"year": 1}}, Violation("$.m.title")),
+        ("part", {"p": {"note": "x"}}, Violation("$.p.id")), ("part", {"p": {"id": 1}}, {"id": 1}),
+        ("longer", {"m": {"title": "t"}}, {"title": "t"}), ("longer", {"m": {"title": "t", "cut": 1}}, Violation("$.m.cut"))])
 
 
 SIGNATURES = '''
@@ -307,7 +307,7 @@ def test_f11_f12_f13_f17_d9_d13_signatures_callables_numbers_and_defaults():
         same(server.ask("GET", "/openapi.json")[0], 200)
         assert str(2 ** 70 + 1) in json.dumps(server.ask("GET", "/openapi.json")[2])
     in_both_modes(SIGNATURES, [
-        ("find", {"key": 7}, "db:7"), ("find", {"key": "8"}, "db:8"), ("find", {}, Misfit("$.key")),
+        ("find", {"key": 7}, "db:7"), ("find", {"key": "8"}, "db:8"), ("find", {}, Violation("$.key")),
         ("wrapped", {"key": 7}, "db:7"),
         ("kind", {"x": 1}, "int"), ("kind", {"x": "a"}, "any"),
         ("scale", {"x": 2}, 6), ("listed", {}, 3), ("bound", {"x": 3}, 9),
@@ -393,11 +393,11 @@ def test_other_inputs_of_these_kinds():
         same(server.call("pos", {"p": {"$bytes": "AAE"}})[1]["path"], "$.p")
     in_both_modes(OTHERS, [
         ("only", {"a": 1}, 2), ("only", {"a": "1", "b": 2}, 3), ("pos", {"p": {"a": 1}}, 3), ("pos", {"p": {"a": 1, "b": 0, "c": "4"}}, 5),
-        ("access", {"a": 3}, 3), ("access", {"a": 64}, Misfit("$.a")), ("lazily", {"n": 2}, ["red", "red"]), ("yields", {"n": 2}, [[0], [1]]),
+        ("access", {"a": 3}, 3), ("access", {"a": 64}, Violation("$.a")), ("lazily", {"n": 2}, ["red", "red"]), ("yields", {"n": 2}, [[0], [1]]),
         ("none_key", {"d": {"null": 1, "2": 3}}, {"null": 1, "2": 3}), ("truths", {"d": {"true": 1}}, {"true": 1}),
-        ("ratios", {"d": {"1.5": 1}}, {"1.5": 1}), ("levels", {"d": {"1": 5}}, [1]), ("levels", {"d": {"2": 5}}, Misfit("$.d[\"2\"]")),
+        ("ratios", {"d": {"1.5": 1}}, {"1.5": 1}), ("levels", {"d": {"1": 5}}, [1]), ("levels", {"d": {"2": 5}}, Violation("$.d[\"2\"]")),
         ("grown", {"p": {"a": ["2"]}}, {"a": [2], "new": [1]}),
-        ("day", {"d": "2026-01-02T00:00:00"}, "2026-01-02"), ("day", {"d": 0}, "1970-01-01"), ("day", {"d": "2026-01-02T03:00:00"}, Misfit("$.d")),
+        ("day", {"d": "2026-01-02T00:00:00"}, "2026-01-02"), ("day", {"d": 0}, "1970-01-01"), ("day", {"d": "2026-01-02T03:00:00"}, Violation("$.d")),
         ("rest", {"p": [1, "a", "b"]}, [1, "a", "b"]), ("many", {"x": 1, "y": "z"}, {"x": 1, "y": "z"})], document)
 
 
@@ -579,7 +579,7 @@ def test_f7_f8_of_several_types_the_best_is_read_and_said():
         ("labeled", {"x": {"item": 5, "label": "q"}}, [5, "q"]),
         ("date_box", {"x": {"item": "2020-01-01"}}, 2020),
         ("swapped", {"x": {"k": 1, "t": "2020-01-01"}}, [1, 2020]),
-        ("swapped", {"x": {"k": "x", "t": "2020-01-01"}}, Misfit("$.x.k")),
+        ("swapped", {"x": {"k": "x", "t": "2020-01-01"}}, Violation("$.x.k")),
         ("sequence", {}, [0, 1, 2]), ("collection", {}, [1]), ("mapping", {}, {"a": 1}),
         ("keys", {"x": {"a": 1}}, {"a": 1}), ("duration", {"x": "P1Y2M3DT4H"}, 36993600.0),
         ("at", {"x": "2026-01-02T03:04:05.1Z"}, 100000), ("at", {"x": "2026-01-02T03:04:05.123456789Z"}, 123456),
@@ -613,12 +613,12 @@ def test_f6_what_stands_beside_a_type_is_asked_whoever_reads_it():
     two, three = {"$bytes": "YWI="}, {"$bytes": "YWJj"}
     with serving(BESIDE) as server:
         tried(server, [
-            ("sized", {"x": two}, 2), ("sized", {"x": three}, Misfit("$.x")),
-            ("count", {"x": [two]}, 1), ("count", {"x": [two, two]}, Misfit("$.x")),
-            ("pair", {"x": [1, two]}, Misfit("$.x")), ("lazy", {"x": [1, "2"]}, 2),
-            ("refused", {"x": [1]}, Misfit("$.x")), ("some", {"x": {}}, Misfit("$.x")),
-            ("some", {"x": {"1": 1}}, 1), ("literal", {"x": 1}, Misfit("$.x")),
-            ("member", {"x": {"x": two}}, 2), ("member", {"x": {"x": three}}, Misfit("$.x.x")),
+            ("sized", {"x": two}, 2), ("sized", {"x": three}, Violation("$.x")),
+            ("count", {"x": [two]}, 1), ("count", {"x": [two, two]}, Violation("$.x")),
+            ("pair", {"x": [1, two]}, Violation("$.x")), ("lazy", {"x": [1, "2"]}, 2),
+            ("refused", {"x": [1]}, Violation("$.x")), ("some", {"x": {}}, Violation("$.x")),
+            ("some", {"x": {"1": 1}}, 1), ("literal", {"x": 1}, Violation("$.x")),
+            ("member", {"x": {"x": two}}, 2), ("member", {"x": {"x": three}}, Violation("$.x.x")),
             ("mixed", {"x": [{"n": 1}, "anything"]}, [1, "anything"]),
         ])
         document = server.types("count")["parameters"]["properties"]["x"]

@@ -30,10 +30,10 @@ fn what_is_removed_is_unknown_and_its_jobs_end() {
         let gate = tempfile::NamedTempFile::new().expect("a file");
         let path = gate.path().to_str().expect("UTF-8").to_owned();
         let held = || {
-            let mut submission = call(&service, "hold", "");
+            let mut wanted = call(&service, "hold", "");
             let arguments = Bytes::from(format!("[{path:?}]"));
-            submission.work = WantedWork::Call { arguments, keywords: None, typed: false };
-            submission
+            wanted.work = WantedWork::Call { arguments, keywords: None, typed: false };
+            wanted
         };
         let before = service.catalog().expect("all is loaded");
         let (running, waiting) = (submitted(&service, held()).await, submitted(&service, held()).await);
@@ -61,11 +61,11 @@ fn what_is_removed_is_unknown_and_its_jobs_end() {
 fn a_call_keeps_the_description_that_it_found() {
     with_service(&[], async |service| {
         let typed = || {
-            let mut submission = call(&service, "add", "");
+            let mut wanted = call(&service, "add", "");
             // So large that it is laid out beside the server's thread: meanwhile the catalog changes.
             let arguments = Bytes::from(format!("{{\"a\":1,\"b\":2}}{}", " ".repeat(4 << 20)));
-            submission.work = WantedWork::Call { arguments, keywords: None, typed: true };
-            submission
+            wanted.work = WantedWork::Call { arguments, keywords: None, typed: true };
+            wanted
         };
         let asked = ask(&service, Request::Run(typed()));
         let replaced = async { without(&service, "faults.add") };
@@ -106,10 +106,10 @@ fn a_larger_max_running_starts_what_waits() {
         changed(&service, limited(1));
         let folder = tempfile::tempdir().expect("a folder");
         let meet = || {
-            let mut submission = call(&service, "meet", "");
+            let mut wanted = call(&service, "meet", "");
             let arguments = Bytes::from(format!("[[{:?}, 2]]", folder.path()));
-            submission.work = WantedWork::Call { arguments, keywords: None, typed: false };
-            submission
+            wanted.work = WantedWork::Call { arguments, keywords: None, typed: false };
+            wanted
         };
         // Neither comes back before both run.
         let (one, other) = (submitted(&service, meet()).await, submitted(&service, meet()).await);

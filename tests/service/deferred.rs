@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use forkpool::jobs::{
-    Acceptance, Attempt, Ending, Filter, IdempotencyKey, JobHandle, JobId, JobPage, JobSpec, Lookup, Outcome,
-    Recalled, Store, Stored,
+    Acceptance, Attempt, Ending, Filter, HandlePage, IdempotencyKey, JobHandle, JobId, JobSpec, Lookup,
+    Outcome, Recalled, Store, Stored,
 };
 use tokio::sync::watch;
 
@@ -85,7 +85,7 @@ impl Store for Deferred {
         self.later(None, move |store| store.read(id))
     }
 
-    fn list(&self, filter: &Filter, limit: usize, cursor: Option<JobId>) -> Stored<JobPage> {
+    fn list(&self, filter: &Filter, limit: usize, cursor: Option<JobId>) -> Stored<HandlePage> {
         let filter = filter.clone();
         self.later(None, move |store| store.list(&filter, limit, cursor))
     }

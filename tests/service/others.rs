@@ -60,13 +60,13 @@ fn a_process_is_started_killed_and_joined() {
             room: service.admit().expect("work is taken"),
         };
         let started = ask(&service, Request::StartProcess(Box::new(wanted))).await;
-        let Ok(Answer::ProcessStarted(single)) = started else { panic!("{started:?}") };
-        let id = || single.id.to_string();
-        assert!(single.is_alive() && service.living_processes() == 1);
+        let Ok(Answer::ProcessStarted(handle)) = started else { panic!("{started:?}") };
+        let id = || handle.id.to_string();
+        assert!(handle.is_alive() && service.living_processes() == 1);
         let kill = Request::SignalProcess { id: id(), signal: ProcessSignal::Kill };
         assert!(matches!(ask(&service, kill).await, Ok(Answer::Process(_))));
         let joined = ask(&service, Request::JoinProcess { id: id(), timeout: SOON }).await;
-        assert!(matches!(joined, Ok(Answer::Process(single)) if single.exit_code() == Some(-9)));
+        assert!(matches!(joined, Ok(Answer::Process(handle)) if handle.exit_code() == Some(-9)));
         let other = Request::Process { id: "none".into() };
         assert!(matches!(ask(&service, other).await, Err(Refusal::UnknownProcess)));
     });

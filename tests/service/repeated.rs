@@ -28,9 +28,9 @@ fn key(fingerprint: u8) -> IdempotencyKey {
 }
 
 fn keyed(service: &Service, fingerprint: u8) -> Request {
-    let mut submission = call(service, "square", "[2]");
-    submission.key = Some(Box::new(key(fingerprint)));
-    Request::Submit(submission)
+    let mut wanted = call(service, "square", "[2]");
+    wanted.key = Some(Box::new(key(fingerprint)));
+    Request::Submit(wanted)
 }
 
 #[test]

@@ -221,7 +221,7 @@ impl Server {
     }
 
     /// Every process of this server, itself included.
-    pub fn family(&self) -> Vec<i32> {
+    pub fn processes(&self) -> Vec<i32> {
         let mut all = proc::tagged(&self.tag);
         all.extend(proc::children(self.pid));
         all.sort_unstable();
@@ -231,9 +231,9 @@ impl Server {
 
     /// Waits until no process of this server runs.
     #[track_caller]
-    pub fn all_gone(&self, start: Instant, bound: Duration, family: &[i32]) {
+    pub fn all_gone(&self, start: Instant, bound: Duration, processes: &[i32]) {
         wait_from(start, bound, "every process of the server is gone", || {
-            family.iter().all(|pid| proc::is_gone(*pid)) && proc::tagged(&self.tag).is_empty()
+            processes.iter().all(|pid| proc::is_gone(*pid)) && proc::tagged(&self.tag).is_empty()
         });
     }
 
@@ -262,7 +262,7 @@ impl Server {
     }
 
     fn end_well(&mut self) -> Result<(), String> {
-        let family = self.family();
+        let processes = self.processes();
         self.signal(Signal::SIGTERM);
         let start = Instant::now();
         let status = loop {
@@ -282,7 +282,7 @@ impl Server {
         let left = Instant::now();
         while left.elapsed() < Duration::from_secs(10) {
             let strays = proc::tagged(&self.tag);
-            if strays.is_empty() && family.iter().all(|pid| proc::is_gone(*pid)) {
+            if strays.is_empty() && processes.iter().all(|pid| proc::is_gone(*pid)) {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(2));

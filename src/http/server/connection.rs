@@ -213,8 +213,8 @@ impl Drop for InFlight {
     }
 }
 
-/// An answer's body; its request is in flight until it is dropped. What the connection has of
-/// it counts until it is written.
+/// An answer's body: until it is dropped, its request is in flight. What the connection has of the answer counts until
+/// that is written.
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     body: Body,

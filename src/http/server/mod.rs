@@ -78,15 +78,15 @@ pub struct ServerOptions {
 
 /// What the server is told from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum ServerStage {
     /// Connections are accepted.
     Serving,
-    /// No new ones; those there are may finish their exchange. There is no way back.
+    /// No new ones; those there are may finish their request. There is no way back.
     Closing,
 }
 
-/// Serves until `stage` is [`Stage::Closing`] (or its sender is gone), then closes the listener and the idle
-/// connections, and returns when the others have finished their exchange, or after `grace`.
+/// Serves until `stage` is [`ServerStage::Closing`] (or its sender is gone), then closes the listener and the idle
+/// connections, and returns when the others have finished their requests, or after `grace`.
 ///
 /// `service` is cloned and called per request without asking `poll_ready`: it must always be ready, as axum's
 /// routers are. A `Router` is best given its state (`with_state`) before, or each request converts a route.
@@ -95,7 +95,7 @@ pub async fn serve<S>(
     listener: Listener,
     service: S,
     options: ServerOptions,
-    mut stage: watch::Receiver<Stage>,
+    mut stage: watch::Receiver<ServerStage>,
 ) where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -114,7 +114,7 @@ pub async fn serve<S>(
         () = accept(listener, acceptor) => {}
         () = registry.sweep() => {}
         // An error means that nobody is left who could ask for it.
-        _ = stage.wait_for(|stage| *stage == Stage::Closing) => {}
+        _ = stage.wait_for(|stage| *stage == ServerStage::Closing) => {}
     }
     registry.start_closing();
     tokio::select! {
@@ -218,15 +218,15 @@ where
         }
         let state = ConnectionState::new(Arc::clone(&self.registry), &stream);
         let io = TokioIo::new(Io::new(stream, Arc::clone(&state)));
-        let requests = Arc::clone(&state);
+        let of_requests = Arc::clone(&state);
         let service = self.service.clone();
         let asks_after = self.asks_after;
         let connection = self.http.serve_connection(
             io,
             service_fn(move |request: Request<Incoming>| {
-                let in_flight = requests.begin_request(request.version(), asks_after(request.uri()));
-                let registry = Arc::clone(requests.registry());
-                let answer = service.clone().call(request.map(|body| hide(body, &requests)));
+                let in_flight = of_requests.begin_request(request.version(), asks_after(request.uri()));
+                let registry = Arc::clone(of_requests.registry());
+                let answer = service.clone().call(request.map(|body| hide(body, &of_requests)));
                 async move {
                     let mut response = answer.await?;
                     if response.body().size_hint().exact().is_none() {

@@ -1,4 +1,4 @@
-//! All open connections of a server, the coarse clock that their marks are in, and the sweep that closes the
+//! All open connections of a server, the coarse clock that their states are in, and the sweep that closes the
 //! overdue ones.
 //!
 //! The clock counts sweeps, not seconds: a process that was stopped for a while finds nobody overdue for it.
@@ -139,7 +139,7 @@ impl Registry {
         }
     }
 
-    /// From now on no exchange is followed by another.
+    /// From now on no request is followed by another.
     pub(super) fn start_closing(&self) {
         self.closing.store(true, Relaxed);
     }

@@ -1,7 +1,7 @@
 //! Tests over real sockets, and what they share.
 
-mod exchanges;
 mod lifetimes;
+mod requests;
 
 use std::net::SocketAddr;
 
@@ -22,7 +22,7 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 struct Running {
     address: SocketAddr,
-    stage: watch::Sender<Stage>,
+    stage: watch::Sender<ServerStage>,
     served: JoinHandle<()>,
 }
 
@@ -30,7 +30,7 @@ impl Running {
     async fn start(router: Router, options: ServerOptions) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (stage, receiver) = watch::channel(Stage::Serving);
+        let (stage, receiver) = watch::channel(ServerStage::Serving);
         let served = tokio::spawn(serve(Listener::Tcp(listener), router, options, receiver));
         Self { address, stage, served }
     }
@@ -42,7 +42,7 @@ impl Running {
     /// Closes, and returns how long it took.
     async fn close(self) -> Duration {
         let started = Instant::now();
-        self.stage.send_replace(Stage::Closing);
+        self.stage.send_replace(ServerStage::Closing);
         timeout(BOUND, self.served).await.unwrap().unwrap();
         started.elapsed()
     }

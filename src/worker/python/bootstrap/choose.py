@@ -157,7 +157,7 @@ class Model(Node):
     native = False
 
 
-class Told(Node):
+class Noted(Node):
     """A type beside which something is told that pydantic may know."""
 
     native = False
@@ -189,7 +189,7 @@ class Told(Node):
         return held(self.parts[0], value)
 
 
-class Checked(Told):
+class Checked(Noted):
     """The same where we read the type: pydantic looks at what was made of it."""
 
     SIZES = ("minItems", "maxItems", "minProperties", "maxProperties")
@@ -331,7 +331,7 @@ def needs_pydantic(node, seen=None):
     if id(node) in seen:
         return False
     seen.add(id(node))
-    return isinstance(node, (Model, Told)) or any(needs_pydantic(part, seen) for part in node.parts)
+    return isinstance(node, (Model, Noted)) or any(needs_pydantic(part, seen) for part in node.parts)
 
 
 def every(node, found=None):
@@ -389,7 +389,7 @@ class Chooser:
         if isinstance(node, Model):
             node.reads = False
             return node
-        if isinstance(node, Told):
+        if isinstance(node, Noted):
             return self.checked(node)
         self.chosen[id(node)] = node, node
         node.parts = [self.choose(part) for part in node.parts]

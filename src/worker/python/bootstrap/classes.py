@@ -426,7 +426,7 @@ class Nodes:
     def annotated(self, note, home, bound):
         """`Annotated[int, …]`: what stands beside the type may mean something to pydantic."""
         inner = self.node(note.__origin__, home, bound)
-        told = Told(note, home, inner)
+        told = Noted(note, home, inner)
         return told if any(not isinstance(each, str) for each in note.__metadata__) else inner
 
     def of_class(self, kind, note, arguments, home, bound):

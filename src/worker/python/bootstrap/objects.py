@@ -497,7 +497,7 @@ PROXIES = (Proxy,)
 
 def opened_at(path):
     """What the server tells of the object, and the descriptor of its memory."""
-    word, payload, descriptor = the_line().ask(OPEN, path.encode())
+    word, payload, descriptor = the_call_socket().ask(OPEN, path.encode())
     if word != OPENED:
         raise error_of(read_value(payload), path)
     return read_value(payload), descriptor

@@ -201,7 +201,7 @@ def run_map(call, which, items, values, before, page, through):
         unstarted = []
 
 
-class Said(str):
+class Json(str):
     """JSON already."""
 
 
@@ -236,7 +236,7 @@ def run_items(call, function, items, spread, sequence, page, result_bytes_max, t
         size += len(record)
         done += 1
         page[6] = done
-    return Said("[" + ",".join(records) + "]")
+    return Json("[" + ",".join(records) + "]")
 
 
 def failed(word, told):
@@ -340,7 +340,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                         text = repr(value)
                     elif kind is str:
                         text = quote(value)
-                    elif kind is Said:
+                    elif kind is Json:
                         text = value
                     else:
                         text = "".join(encode(value, 0))
@@ -348,7 +348,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     if said:
                         body = b",".join(said + [memoryview(body)[1:]])
                     outcome = VALUE
-                    if len(body) > result_bytes_max and kind is not Said:
+                    if len(body) > result_bytes_max and kind is not Json:
                         outcome, body = TOO_LARGE, b'{"bytes":%d}' % len(body)
                     stage = READING
                 except BaseException as error:

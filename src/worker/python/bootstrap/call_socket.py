@@ -10,7 +10,7 @@ RETURNED, FAILED, OPENED = word_of(80, 0), word_of(81, 0), word_of(82, 0)
 ATOMIC_BYTES = 4096  # a frame of at most so many bytes is sent whole or not at all
 
 
-class Line:
+class CallSocket:
     """The call socket of this process."""
 
     def __init__(self):
@@ -131,18 +131,18 @@ def wake(lock):
         pass  # somebody else has just done so
 
 
-line = None
+call_socket = None
 
 
-def the_line():
-    """The line of this process, opened when it is first needed."""
-    global line
-    if line is None:
+def the_call_socket():
+    """The call socket of this process, opened when it is first needed."""
+    global call_socket
+    if call_socket is None:
         if worker_pid is None:
             raise RuntimeError("shared objects live in workers: call forkpool.connect inside of a function, "
                                "not while its module is loaded")
-        line = Line()
-    return line
+        call_socket = CallSocket()
+    return call_socket
 
 
 # ---- values
@@ -166,7 +166,7 @@ def read_value(payload):
 
 def call_object(path, method, arguments=""):
     """One method of the object at `path`; `arguments` is the text of a JSON object or nothing."""
-    word, payload, _ = the_line().ask(OBJECT_CALL, ("%s %s\n%s" % (path, method, arguments)).encode())
+    word, payload, _ = the_call_socket().ask(OBJECT_CALL, ("%s %s\n%s" % (path, method, arguments)).encode())
     if word == RETURNED:
         return read_value(payload)
     raise error_of(read_value(payload), path)

@@ -109,7 +109,7 @@ async fn pipelined_requests_and_unix_sockets_are_served() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     let listener = Listener::Unix(UnixListener::bind(&path).unwrap());
-    let (_stage, receiver) = watch::channel(Stage::Serving);
+    let (_stage, receiver) = watch::channel(ServerStage::Serving);
     tokio::spawn(serve(listener, hello(), patient(), receiver));
     let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
     stream.write_all(b"GET / HTTP/1.0\r\nhost: localhost\r\n\r\n").await.unwrap();
