@@ -1,7 +1,10 @@
 //! What is asked about jobs and done to them by their ids.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::runtime::Handle;
 
 use super::answer::{Answer, Ended, JobPage, JobShown, Printed};
 use super::refusal::Refusal;
@@ -65,13 +68,13 @@ impl Service {
 
     pub(super) async fn cancel_jobs(&self, filter: &Filter) -> Result<Answer, Refusal> {
         let parts = self.parts()?;
-        let mut ending = Vec::new();
+        let mut ending = LastHandles::default();
         let mut cursor = None;
         loop {
             let page = self.jobs.list(filter, AT_ONCE_MAX, cursor).await;
             for handle in page.items.into_iter().filter(|handle| !handle.has_ended()) {
                 parts.cancel(&handle);
-                ending.push(handle);
+                ending.0.push_back(handle);
             }
             cursor = page.next;
             if cursor.is_none() {
@@ -80,8 +83,9 @@ impl Service {
             tokio::task::yield_now().await;
         }
         let mut cancelled = 0;
-        for some in ending.chunks(AT_ONCE_MAX) {
-            for handle in some {
+        while !ending.0.is_empty() {
+            for _ in 0..AT_ONCE_MAX {
+                let Some(handle) = ending.0.pop_front() else { break };
                 if !handle.has_ended() {
                     handle.ended().await;
                 }
@@ -123,6 +127,22 @@ impl Parts {
     fn cancel(&self, handle: &JobHandle) {
         if let Some(pool) = self.pools.get(&handle.pool) {
             pool.cancel(handle);
+        }
+    }
+}
+
+/// Handles that the store may have dropped already: here, jobs are freed with them. They are taken out a few at a time;
+/// those that are left when a request is given up are freed beside the server's thread.
+#[derive(Default)]
+struct LastHandles(VecDeque<Arc<JobHandle>>);
+
+impl Drop for LastHandles {
+    fn drop(&mut self) {
+        if self.0.len() > AT_ONCE_MAX
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let rest = std::mem::take(&mut self.0);
+            runtime.spawn_blocking(move || drop(rest));
         }
     }
 }
