@@ -1,11 +1,17 @@
-//! Work that takes too long for the server's only thread: what is done with a large text goes to the blocking pool.
+//! Work that takes too long for the server's only thread: what is done with a large text goes to the blocking pool, and
+//! many values are freed a few at a time.
 
+use std::collections::VecDeque;
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::yield_now;
+
+use crate::sys::merge_freed_blocks;
 
 /// Work on more bytes than this goes to the blocking pool; on a slow machine they take a millisecond or two.
 const AT_ONCE_BYTES_MAX: usize = 256 << 10;
@@ -40,6 +46,54 @@ pub async fn offload<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T +
     elsewhere.await
 }
 
+/// Values that may be freed with this, in the order in which they came: they are taken out and dropped a few at a time.
+/// Those that are left when a request is given up are dropped on the blocking pool.
+#[derive(Debug)]
+pub struct LastOwner<T: Send + 'static>(VecDeque<T>);
+
+/// So few are dropped where they are.
+const DROPPED_AT_ONCE_MAX: usize = 1_000;
+
+impl<T: Send + 'static> Default for LastOwner<T> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<T: Send + 'static> LastOwner<T> {
+    /// One more.
+    pub fn push(&mut self, value: T) {
+        self.0.push_back(value);
+    }
+
+    /// The first.
+    pub fn pop(&mut self) -> Option<T> {
+        self.0.pop_front()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Lets others have their turn, after some were dropped.
+    pub async fn give_way(&self) {
+        merge_freed_blocks();
+        yield_now().await;
+    }
+}
+
+impl<T: Send + 'static> Drop for LastOwner<T> {
+    fn drop(&mut self) {
+        if self.0.len() > DROPPED_AT_ONCE_MAX
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let rest = std::mem::take(&mut self.0);
+            runtime.spawn_blocking(move || drop(rest));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::thread;
@@ -51,5 +105,28 @@ mod tests {
         let here = thread::current().id();
         assert_eq!(offload(AT_ONCE_BYTES_MAX, || thread::current().id()).await, here);
         assert_ne!(offload(AT_ONCE_BYTES_MAX + 1, || thread::current().id()).await, here);
+    }
+
+    /// Says where it is dropped.
+    struct Reports(std::sync::mpsc::Sender<thread::ThreadId>);
+
+    impl Drop for Reports {
+        fn drop(&mut self) {
+            let _ = self.0.send(thread::current().id());
+        }
+    }
+
+    #[tokio::test]
+    async fn many_values_are_dropped_beside_the_thread_and_few_on_it() {
+        let here = thread::current().id();
+        for many in [false, true] {
+            let (sender, threads) = std::sync::mpsc::channel();
+            let mut owner = LastOwner::default();
+            let count = DROPPED_AT_ONCE_MAX + usize::from(many);
+            (0..count).for_each(|_| owner.push(Reports(sender.clone())));
+            drop((owner, sender));
+            let threads: Vec<_> = threads.iter().collect();
+            assert!(threads.len() == count && threads.iter().all(|thread| (*thread != here) == many));
+        }
     }
 }

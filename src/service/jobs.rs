@@ -1,15 +1,13 @@
 //! What is asked about jobs and done to them by their ids.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::runtime::Handle;
 
 use super::answer::{Answer, Ended, JobPage, JobShown, Printed};
 use super::refusal::Refusal;
 use super::{Parts, Service};
 use crate::jobs::{Filter, JobHandle, JobId, Lookup, State};
+use crate::offload::LastOwner;
 
 /// Jobs that are cancelled, or whose ends are counted, between two turns of the server's only thread.
 const AT_ONCE_MAX: usize = 1_000;
@@ -68,13 +66,14 @@ impl Service {
 
     pub(super) async fn cancel_jobs(&self, filter: &Filter) -> Result<Answer, Refusal> {
         let parts = self.parts()?;
-        let mut ending = LastHandles::default();
+        // The store may have let go of them meanwhile.
+        let mut ending = LastOwner::default();
         let mut cursor = None;
         loop {
             let page = self.jobs.list(filter, AT_ONCE_MAX, cursor).await;
             for handle in page.items.into_iter().filter(|handle| !handle.has_ended()) {
                 parts.cancel(&handle);
-                ending.0.push_back(handle);
+                ending.push(handle);
             }
             cursor = page.next;
             if cursor.is_none() {
@@ -83,15 +82,15 @@ impl Service {
             tokio::task::yield_now().await;
         }
         let mut cancelled = 0;
-        while !ending.0.is_empty() {
+        while !ending.is_empty() {
             for _ in 0..AT_ONCE_MAX {
-                let Some(handle) = ending.0.pop_front() else { break };
+                let Some(handle) = ending.pop() else { break };
                 if !handle.has_ended() {
                     handle.ended().await;
                 }
                 cancelled += u64::from(handle.state() == State::Cancelled);
             }
-            tokio::task::yield_now().await;
+            ending.give_way().await;
         }
         Ok(Answer::Cancelled(cancelled))
     }
@@ -127,22 +126,6 @@ impl Parts {
     fn cancel(&self, handle: &JobHandle) {
         if let Some(pool) = self.pools.get(&handle.pool) {
             pool.cancel(handle);
-        }
-    }
-}
-
-/// Handles that the store may have dropped already: here, jobs are freed with them. They are taken out a few at a time;
-/// those that are left when a request is given up are freed beside the server's thread.
-#[derive(Default)]
-struct LastHandles(VecDeque<Arc<JobHandle>>);
-
-impl Drop for LastHandles {
-    fn drop(&mut self) {
-        if self.0.len() > AT_ONCE_MAX
-            && let Ok(runtime) = Handle::try_current()
-        {
-            let rest = std::mem::take(&mut self.0);
-            runtime.spawn_blocking(move || drop(rest));
         }
     }
 }

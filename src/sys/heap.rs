@@ -18,3 +18,13 @@ pub fn keep_freed_memory(bytes: c_int, block: c_int) -> bool {
         false
     }
 }
+
+/// Has the allocator merge the small blocks that were freed lately with their neighbours: to be called now and then
+/// where many are freed. glibc else merges all in one go, in the middle of some later call: those of 200,000 jobs in
+/// 35 ms.
+pub fn merge_freed_blocks() {
+    // A request of this size is what it does that at.
+    std::hint::black_box(Vec::<u8>::with_capacity(LARGE_BYTES));
+}
+
+const LARGE_BYTES: usize = 64 << 10;

@@ -23,7 +23,7 @@ pub use fork::{
     Forked, FreshChild, default_signals, end_with_parent, exit_now, fork, ignore_broken_pipes, set_variable,
     thread_count,
 };
-pub use heap::keep_freed_memory;
+pub use heap::{keep_freed_memory, merge_freed_blocks};
 pub use page::{PAGE_BYTES, PageReader, PageWriter, create_page};
 pub use pidfd::{Ended, PidFd, peek_ended_child};
 pub use proc::{Role, children_of, has_ended, processes, variable_of};

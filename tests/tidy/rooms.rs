@@ -72,7 +72,7 @@ const ROOMS: Floors = &[
     ("schema", &["json"]),
     ("json", &[]),
     ("counters", &["sys"]),
-    ("offload", &[]),
+    ("offload", &["sys"]),
     ("names", &[]),
     ("runtime", &[]),
     ("config", &["sys"]),

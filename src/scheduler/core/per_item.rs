@@ -92,8 +92,8 @@ impl Scheduler {
         }
     }
 
-    /// Tells items that their task failed, as far as their clients take it: some at once, those of each job in its turn.
-    /// `true`: there are more, and the caller comes back.
+    /// Tells items that their task failed, as far as their clients take it: some at once, each job in its turn. `true`:
+    /// there are more, and the caller comes back.
     pub fn tell_refused(&mut self) -> bool {
         // Also while no worker is free: nothing but room for answers may be missing.
         if self.held_back.is_on {
