@@ -47,7 +47,7 @@ pub async fn offload<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T +
 }
 
 /// Values that may be freed with this, in the order in which they came: they are taken out and dropped a few at a time.
-/// Those that are left when a request is given up are dropped on the blocking pool.
+/// Those that are left when a request is given up are dropped so, too, by a task of their own.
 #[derive(Debug)]
 pub struct LastOwner<T: Send + 'static>(VecDeque<T>);
 
@@ -88,14 +88,21 @@ impl<T: Send + 'static> Drop for LastOwner<T> {
         if self.0.len() > DROPPED_AT_ONCE_MAX
             && let Ok(runtime) = Handle::try_current()
         {
-            let rest = std::mem::take(&mut self.0);
-            runtime.spawn_blocking(move || drop(rest));
+            let mut rest = std::mem::take(&mut self.0);
+            runtime.spawn(async move {
+                while !rest.is_empty() {
+                    rest.drain(..rest.len().min(DROPPED_AT_ONCE_MAX));
+                    merge_freed_blocks();
+                    yield_now().await;
+                }
+            });
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
     use super::*;
@@ -107,26 +114,24 @@ mod tests {
         assert_ne!(offload(AT_ONCE_BYTES_MAX + 1, || thread::current().id()).await, here);
     }
 
-    /// Says where it is dropped.
-    struct Reports(std::sync::mpsc::Sender<thread::ThreadId>);
+    /// Counts what is dropped.
+    struct Counted(Arc<AtomicUsize>);
 
-    impl Drop for Reports {
+    impl Drop for Counted {
         fn drop(&mut self) {
-            let _ = self.0.send(thread::current().id());
+            self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     #[tokio::test]
-    async fn many_values_are_dropped_beside_the_thread_and_few_on_it() {
-        let here = thread::current().id();
-        for many in [false, true] {
-            let (sender, threads) = std::sync::mpsc::channel();
-            let mut owner = LastOwner::default();
-            let count = DROPPED_AT_ONCE_MAX + usize::from(many);
-            (0..count).for_each(|_| owner.push(Reports(sender.clone())));
-            drop((owner, sender));
-            let threads: Vec<_> = threads.iter().collect();
-            assert!(threads.len() == count && threads.iter().all(|thread| (*thread != here) == many));
+    async fn many_values_are_dropped_a_few_at_a_time() {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let mut owner = LastOwner::default();
+        (0..3 * DROPPED_AT_ONCE_MAX).for_each(|_| owner.push(Counted(Arc::clone(&dropped))));
+        drop(owner);
+        for turns in 0..=3 {
+            assert_eq!(dropped.load(Ordering::Relaxed), turns * DROPPED_AT_ONCE_MAX);
+            yield_now().await;
         }
     }
 }

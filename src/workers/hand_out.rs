@@ -10,10 +10,14 @@ use crate::jobs::{Failure, FailureCode};
 use crate::scheduler::{Scheduler, Task};
 use crate::transport::{Codec, Header, WriteOutcome};
 
+/// Tasks that are refused in one turn, at most: none of them keeps a worker from the next.
+pub(super) const REFUSED_AT_ONCE_MAX: usize = 256;
+
 impl WorkerSet {
     /// Hands out tasks while a worker takes one.
     pub fn hand_out(&mut self, scheduler: &mut Scheduler) {
         self.queue_begun(scheduler);
+        self.refused_at_once = 0;
         scheduler.start_round();
         if scheduler.has_parked() && self.table.has_room(self.now) {
             scheduler.unpark(self.now);
@@ -21,6 +25,7 @@ impl WorkerSet {
         while scheduler.has_queued()
             && self.table.has_room(self.now)
             && self.may_begin()
+            && self.refused_at_once < REFUSED_AT_ONCE_MAX
             && let Some((task, key)) = scheduler.next_task(self.now, |task| self.table.choose(task, self.now))
             && self.hand(key, task, scheduler)
         {}
@@ -71,6 +76,7 @@ impl WorkerSet {
     /// The newest task of a flight calls a function that the worker's code does not have.
     fn refuse(&mut self, key: WorkerKey, scheduler: &mut Scheduler) {
         let Some(task) = self.table.unplace(key) else { return };
+        self.refused_at_once += 1;
         let detail = format!(
             "{} is not in the code that is loaded now, which has changed since the server's start; restart the server",
             task.function.name()

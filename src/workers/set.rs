@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::backoff::RespawnBackoff;
 use super::beginning::Beginning;
+use super::hand_out::REFUSED_AT_ONCE_MAX;
 use super::handle::WorkerHandle;
 use super::options::{BootFailure, PoolOptions};
 use super::reports::{Delivery, WorkerReport};
@@ -65,6 +66,8 @@ pub(crate) struct WorkerSet {
     pub(super) now: Instant,
     /// Whether there should be workers at all.
     pub(super) is_wanted: bool,
+    /// Tasks that were refused in the last hand-out, as the workers' code does not have their function.
+    pub(super) refused_at_once: usize,
     /// It once had all its workers: spares come after that.
     pub(super) was_complete: bool,
     /// The last worker to leave was dismissed by the server, which is no sign of trouble.
@@ -95,6 +98,7 @@ impl WorkerSet {
             reporter,
             now,
             is_wanted: true,
+            refused_at_once: 0,
             was_complete: false,
             is_replacing: false,
             next_memory_check: now,
@@ -171,6 +175,7 @@ impl WorkerSet {
         let wanted = self.target() + self.spares();
         let is_short = self.table.alive() < wanted;
         let respawn = is_short.then(|| self.backoff.wait_until(self.now)).flatten();
-        [respawn, self.next_memory_check(), self.table.next_check()].into_iter().flatten().min()
+        let has_more = (self.refused_at_once >= REFUSED_AT_ONCE_MAX).then_some(self.now);
+        [respawn, self.next_memory_check(), self.table.next_check(), has_more].into_iter().flatten().min()
     }
 }

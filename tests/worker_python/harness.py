@@ -36,7 +36,7 @@ def bootstrap():
     """The packets that the server sends first."""
     joined = lambda *parts: "".join(text_of("bootstrap/%s.py" % part) for part in parts)
     first = "\0".join((joined(*PARTS), joined("rare", "late")))
-    return first.encode(), "\0".join((joined("line", "objects"), joined("types", "classes", "choose"))).encode()
+    return first.encode(), "\0".join((joined("call_socket", "objects"), joined("types", "classes", "choose"))).encode()
 
 
 def become_subreaper():

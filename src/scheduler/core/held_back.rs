@@ -29,7 +29,9 @@ impl Scheduler {
             self.answers.wait(&self.pool, &self.waker);
             // One may wait for the very item.
             let may_tell = |number: &u64| self.jobs.get(number).is_some_and(|job| job.may_tell_refused());
-            self.refusing.extend(self.streams.iter().copied().filter(may_tell));
+            for number in self.streams.iter().copied().filter(may_tell).collect::<Vec<_>>() {
+                self.queue_refused(number);
+            }
         } else if std::mem::take(&mut self.held_back.is_on) {
             self.held_back.until = None;
             for number in self.streams.iter().copied().collect::<Vec<_>>() {

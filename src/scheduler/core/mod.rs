@@ -60,9 +60,7 @@ pub(crate) struct Scheduler {
     /// Jobs of which something has started.
     running: usize,
     /// Jobs with items that can be told now that their task failed. (Those that wait for their client are not here.)
-    refusing: BTreeSet<u64>,
-    /// The last of them that had its turn.
-    last_refusing: u64,
+    refusing: VecDeque<u64>,
     /// Tasks of jobs that have ended, still to be freed.
     discarded: Vec<VecDeque<Task>>,
     events: Events,
@@ -112,8 +110,7 @@ impl Scheduler {
             abandoned: AbandonedJobs::default(),
             round: Round::default(),
             running: 0,
-            refusing: BTreeSet::new(),
-            last_refusing: 0,
+            refusing: VecDeque::new(),
             discarded: Vec::new(),
             events: Events::default(),
         }
@@ -237,7 +234,7 @@ impl Scheduler {
     /// Ends a job that waited for longer than it may, unless a task of it is with a worker.
     pub fn end_overdue(&mut self, number: u64) {
         let Some(job) = self.jobs.get(&number) else { return };
-        if job.has_started() || job.open() > 0 {
+        if job.has_started() || job.open() > job.refused() {
             return;
         }
         let max = job.handle.terms.queue_timeout.unwrap_or_default().as_secs_f64();
@@ -301,8 +298,12 @@ impl Scheduler {
 
     /// Ends a job if nothing of it is left to do.
     fn conclude(&mut self, number: u64) {
-        let Some(outcome) = self.jobs.get_mut(&number).and_then(|job| job.outcome()) else { return };
-        self.end(number, outcome);
+        let Some(job) = self.jobs.get_mut(&number) else { return };
+        if let Some(outcome) = job.outcome() {
+            self.end(number, outcome);
+        } else if job.is_cancelled() && job.waits_for_client() {
+            self.end_cancelled(number);
+        }
     }
 
     /// Ends a job, whatever is left of it: returns it, and how many of its tasks are in flight.
@@ -311,7 +312,6 @@ impl Scheduler {
         self.running -= usize::from(job.has_started());
         self.gathering.remove(&number);
         self.streams.remove(&number);
-        self.refusing.remove(&number);
         // What is kept counts there.
         if let Outcome::Value(value) = &mut outcome
             && !job.handle.retained

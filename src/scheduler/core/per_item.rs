@@ -83,12 +83,14 @@ impl Scheduler {
 
     /// A job may have items that are to be told of the failure of their task: they are, once there is room for that.
     pub(super) fn queue_refused(&mut self, number: u64) {
-        let Some(job) = self.jobs.get(&number).filter(|job| job.refused() > 0) else { return };
-        if job.may_tell_refused() {
-            self.refusing.insert(number);
-        } else if self.answers.room() != Room::Free {
+        let Some(job) = self.jobs.get_mut(&number).filter(|job| job.refused() > 0) else { return };
+        // Room that comes after this look wakes.
+        if !job.may_tell_refused() && self.answers.room() != Room::Free {
             self.held_back.is_on = true;
             self.answers.wait(&self.pool, &self.waker);
+        }
+        if job.may_tell_refused() && !std::mem::replace(&mut job.is_refusing, true) {
+            self.refusing.push_back(number);
         }
     }
 
@@ -101,31 +103,28 @@ impl Scheduler {
         }
         let mut left = TOLD_AT_ONCE_MAX;
         while left > 0
-            && let Some(number) = self.next_refusing()
+            && let Some(number) = self.refusing.pop_front()
         {
-            left -= self.tell_refused_of(number, left).min(left);
+            left = left.saturating_sub(1 + self.tell_refused_of(number, left));
         }
         !self.refusing.is_empty()
     }
 
-    fn next_refusing(&mut self) -> Option<u64> {
-        let behind = self.refusing.range(self.last_refusing + 1..).next();
-        let number = *behind.or_else(|| self.refusing.first())?;
-        self.refusing.remove(&number);
-        self.last_refusing = number;
-        Some(number)
-    }
-
     fn tell_refused_of(&mut self, number: u64, most: u64) -> u64 {
         let Some(job) = self.jobs.get_mut(&number) else { return 0 };
-        let told = job.tell_refused(self.result_bytes_max, most);
+        job.is_refusing = false;
+        let had_backlog = job.has_backlog();
+        let (told, cost) = job.tell_refused(self.result_bytes_max, most);
         if job.is_gathering() {
             self.gathering.insert(number);
+        }
+        if had_backlog && !job.has_backlog() && job.has_waiting() {
+            self.queue.push_once(number, &job.place());
         }
         self.events.push(&job.handle, JobEvent::Advanced(told));
         self.queue_refused(number);
         self.conclude(number);
-        told
+        cost
     }
 }
 

@@ -437,3 +437,26 @@ fn refused_items_of_a_stream_are_told_once_there_is_room_though_no_worker_is_fre
     while scheduler.tell_refused() {}
     assert_eq!(ends(&mut scheduler).len(), 1);
 }
+
+#[test]
+fn a_job_with_many_refused_tasks_waits_until_items_of_them_are_told() {
+    let (function, now) = (plain(), Instant::now());
+    let mut scheduler =
+        Scheduler::new("p".into(), Waker::noop().clone(), 1 << 20, AnswerBytes::new(usize::MAX));
+    let mut info = example().info;
+    (info.total, info.chunksize) = (7, Some(1));
+    submit_to(&mut scheduler, &function, JobHandle::new(info), map("[1,2,3,4,5,6,7]", true), None);
+    let (mut rounds, mut refused) = (0, 0);
+    while ends(&mut scheduler).is_empty() {
+        let mut next = || scheduler.next_task(now, |_| Some(())).map(|(task, ())| task);
+        let tasks: Vec<Task> = std::iter::from_fn(&mut next).take(2).collect();
+        refused += tasks.len();
+        for task in tasks {
+            scheduler.fail(task, Failure::new(FailureCode::InvalidArguments, "no"), now);
+        }
+        assert!(scheduler.next_task(now, |_| Some(())).is_none(), "two wait");
+        while scheduler.tell_refused() {}
+        rounds += 1;
+    }
+    assert_eq!((rounds, refused), (4, 7));
+}

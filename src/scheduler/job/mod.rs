@@ -1,5 +1,7 @@
 //! A job while it runs: its work cut into tasks, its answers put together.
 
+mod refused;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +48,8 @@ pub(super) struct ActiveJob {
     /// It was parked before and goes to the front when it is parked again.
     pub was_parked: bool,
     pub is_parked: bool,
+    /// It stands among those that have items to be told of a failure.
+    pub is_refusing: bool,
     /// Tasks in flight, or waiting for their retry.
     open: usize,
     results: ResultBuffer,
@@ -93,6 +97,7 @@ impl ActiveJob {
             has_retried: false,
             was_parked: false,
             is_parked: false,
+            is_refusing: false,
             open: 0,
             results,
             failure: None,
@@ -112,7 +117,7 @@ impl ActiveJob {
 
     /// The next task to hand out; it counts as in flight from now on.
     pub fn next_task(&mut self) -> Option<Task> {
-        if self.cancelled {
+        if self.cancelled || self.has_backlog() {
             return None;
         }
         let task = if self.results.is_over_limit() {
@@ -317,7 +322,7 @@ impl ActiveJob {
         } else {
             has_fresh || !self.returned.is_empty()
         };
-        !self.cancelled && is_here
+        !self.cancelled && !self.has_backlog() && is_here
     }
 
     /// Whether it was cancelled.
@@ -352,59 +357,6 @@ impl ActiveJob {
     pub fn record_failure(&mut self, failure: &Failure, result_bytes_max: usize) {
         let kept = self.results.put_failure(failure);
         self.check_size(kept, result_bytes_max);
-    }
-
-    /// A task failed as a whole: each of its items without a record is told so, by [`ActiveJob::tell_refused`].
-    pub fn refuse(&mut self, mut task: Task, failure: Failure) {
-        task.permit = None;
-        self.refused.push_back((task, failure));
-    }
-
-    /// Tasks that failed as a whole and have items left that are not told.
-    pub fn refused(&self) -> usize {
-        self.refused.len()
-    }
-
-    /// Whether an item of such a task can be told now: its client takes it, or waits for that very one.
-    pub fn may_tell_refused(&self) -> bool {
-        let may_tell = |(task, _): &(Task, Failure)| {
-            let index = task.first_item + task.delivered;
-            self.failure.is_some() || task.delivered >= task.items || self.may_tell(index)
-        };
-        self.refused.iter().any(may_tell)
-    }
-
-    fn may_tell(&self, index: u64) -> bool {
-        !self.results.is_over_limit() || self.results.awaited() == Some(index)
-    }
-
-    /// Tells at most so many items of such tasks. Returns how many.
-    pub fn tell_refused(&mut self, result_bytes_max: usize, most: u64) -> u64 {
-        let mut told = 0;
-        for (mut task, failure) in std::mem::take(&mut self.refused) {
-            while task.delivered < task.items {
-                let index = task.first_item + task.delivered;
-                if self.failure.is_some() {
-                    // The job has failed: nobody is told.
-                    told += task.items - task.delivered;
-                    task.delivered = task.items;
-                    break;
-                }
-                if told >= most || !self.may_tell(index) {
-                    break;
-                }
-                let failure = Failure { index: Some(index), ..failure.clone() };
-                self.record_failure(&failure, result_bytes_max);
-                task.delivered += 1;
-                told += 1;
-            }
-            if task.delivered < task.items {
-                self.refused.push_back((task, failure));
-            } else {
-                self.close_task(&task);
-            }
-        }
-        told
     }
 
     /// What is buffered of a job counts as one value, the failures of items included.
