@@ -14,8 +14,14 @@ def bodies(operation):
     yield from operation["responses"].values()
 
 
+def resolved(body):
+    """The response that a reference is to."""
+    group, name = body["$ref"].split("/")[-2:] if "$ref" in body else (None, None)
+    return document["components"][group][name] if group else body
+
+
 def streams(operation):
-    return any(kind.split(";")[0] in STREAMS for body in bodies(operation) for kind in body.get("content", {}))
+    return any(kind.split(";")[0] in STREAMS for body in bodies(operation) for kind in resolved(body).get("content", {}))
 
 
 source, target = sys.argv[1:]
@@ -33,7 +39,7 @@ for operations in document["paths"].values():  # nor do links to them mean anyth
     for operation in operations.values():
         for response in operation["responses"].values():
             for name in left_out:
-                response.get("links", {}).pop(name, None)
+                resolved(response).get("links", {}).pop(name, None)
 with open(target, "w", encoding="utf-8") as file:
     json.dump(document, file, indent=2)
 print("left out:", ", ".join(left_out) or "nothing")

@@ -27,12 +27,6 @@ fn the_document() {
     hold("openapi/openapi.json", |_| forkpool::http::text_of(&document()));
 }
 
-#[test]
-fn its_translation() {
-    let document = forkpool::http::document_30(&document());
-    hold("openapi/openapi-3.0.json", |_| forkpool::http::text_of(&document));
-}
-
 /// Holds the part of the README between two comments.
 fn hold_table(name: &str, made_in: &str, table: &str) {
     let first = format!("<!-- {name}: generated from src/api/{made_in} -->\n");

@@ -23,6 +23,7 @@ impl Operation<'_> {
 
     fn parameters(&self, place: &str) -> impl Iterator<Item = (&str, &Value)> {
         let all = self.said["parameters"].as_array().into_iter().flatten();
+        let all = all.map(|parameter| resolved(self.document, parameter));
         let named = all.filter(move |parameter| parameter["in"] == place);
         named.map(|parameter| (parameter["name"].as_str().expect("a name"), parameter))
     }
@@ -175,10 +176,10 @@ fn started_process(server: &Server, document: &Value) -> String {
     server.post("/v1/processes", &body).json()["id"].as_str().expect("an id").to_owned()
 }
 
-/// What a response is, where it stands among the components.
-pub fn resolved<'a>(document: &'a Value, response: &'a Value) -> &'a Value {
-    let place = response["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
-    place.map_or(response, |place| document.pointer(place).expect("a component"))
+/// What a response or a parameter is, where it stands among the components.
+pub fn resolved<'a>(document: &'a Value, said: &'a Value) -> &'a Value {
+    let place = said["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+    place.map_or(said, |place| document.pointer(place).expect("a component"))
 }
 
 fn each(document: &Value, mut visit: impl FnMut(&Operation<'_>)) -> usize {

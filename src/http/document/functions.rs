@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::references::resolved;
 use crate::catalog::Function;
 use crate::runtime::Runtime;
 
@@ -15,7 +16,7 @@ const OF_ANY: [(&str, &str); 2] =
 /// Adds two operations for each function.
 pub fn add<'a>(document: &mut Value, functions: impl Iterator<Item = &'a Function>) {
     let mut taken: BTreeSet<String> = ids(document).collect();
-    let generic = OF_ANY.map(|(path, suffix)| (path, suffix, document["paths"][path]["post"].clone()));
+    let generic = OF_ANY.map(|(path, suffix)| (path, suffix, of_any(document, path)));
     let mut runtimes: BTreeSet<Runtime> = BTreeSet::new();
     for function in functions {
         runtimes.insert(function.runtime);
@@ -44,6 +45,18 @@ pub fn add<'a>(document: &mut Value, functions: impl Iterator<Item = &'a Functio
     {
         required.push("runtime".into());
     }
+}
+
+/// The operation of any function without its path's parameter, its value open to what a function says.
+fn of_any(document: &Value, path: &str) -> Value {
+    let mut operation = document["paths"][path]["post"].clone();
+    if let Some(parameters) = operation["parameters"].as_array_mut() {
+        parameters.retain(|parameter| resolved(document, parameter)["in"] != "path");
+    }
+    if let Some(answer) = operation["responses"].get_mut("200") {
+        *answer = resolved(document, answer).clone();
+    }
+    operation
 }
 
 fn ids(document: &Value) -> impl Iterator<Item = String> {
@@ -89,20 +102,12 @@ fn operation_of(mut operation: Value, function: &Function, id: &str, body: &Valu
     let call = format!("`{}{}`", function.name, function.signature.as_deref().unwrap_or("(…)"));
     operation["summary"] = summary.map_or_else(|| format!("Calls {}.", function.name), str::to_owned).into();
     operation["description"] = format!("{call}\n\n{doc}").trim_end().into();
-    if let Some(parameters) = operation["parameters"].as_array_mut() {
-        parameters.retain(|parameter| parameter["in"] != "path");
-    }
     let required = body.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
     operation["requestBody"] = json!({
         "content": {"application/json": {"schema": body}},
         "description": "The arguments by name", "required": required
     });
-    let answer = &mut operation["responses"]["200"];
-    if answer.is_null() {
-        if let Some(responses) = operation["responses"].as_object_mut() {
-            responses.remove("200");
-        }
-    } else {
+    if let Some(answer) = operation["responses"].get_mut("200") {
         answer["content"] = json!({"application/json": {"schema": value}});
     }
     operation

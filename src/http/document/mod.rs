@@ -4,6 +4,8 @@
 mod functions;
 mod objects;
 mod post_process;
+mod references;
+mod text;
 mod v30;
 
 use std::sync::{Arc, OnceLock};
@@ -91,11 +93,12 @@ pub fn document<'a>(functions: impl Iterator<Item = &'a Function>, base_url: &st
         post_process::secure(&mut document);
         post_process::narrow(&mut document);
         post_process::drop_unused_responses(&mut document);
+        post_process::link(&mut document);
+        references::share(&mut document);
         document
     });
     let mut document = api.clone();
     functions::add(&mut document, functions);
-    post_process::link(&mut document);
     if !base_url.is_empty() {
         document["servers"] = serde_json::json!([{"url": base_url}]);
     }
@@ -107,9 +110,9 @@ pub fn document_30(document: &Value) -> Value {
     v30::translated(document)
 }
 
-/// A document as it is written: pretty, with a newline at its end.
+/// A document as it is written, with a newline at its end.
 pub fn text_of(document: &Value) -> String {
-    with_large_integers(format!("{document:#}\n"))
+    with_large_integers(text::laid_out(document))
 }
 
 /// The documents of a server, written once for each catalog of functions.

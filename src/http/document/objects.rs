@@ -82,8 +82,9 @@ fn list(spec: &KindSpec, name: &str) -> Value {
         &format!("The {}, by name.", spec.kind.as_str().replace('_', " ")),
     );
     operation["parameters"] = json!([
-        {"name": "limit", "in": "query", "required": false, "description": "At most so many; 100 if left out",
-         "schema": {"type": "integer", "minimum": 1, "maximum": 1000}},
+        {"name": "limit", "in": "query", "required": false,
+         "description": "At most so many, 1 to 1,000; 100 if left out",
+         "schema": {"type": "integer", "format": "int64", "minimum": 1, "maximum": 1000}},
         {"name": "cursor", "in": "query", "required": false,
          "description": "Begins after this: `next_cursor` of a page",
          "schema": {"type": "string"}},
