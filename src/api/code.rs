@@ -1,5 +1,5 @@
 //! The codes of problems, one entry each. A problem's status and title, the responses of the OpenAPI document and
-//! the README's table of codes are read off this table.
+//! the book's table of codes are read off this table.
 
 use super::responses::Group;
 use crate::jobs::FailureCode;
@@ -202,7 +202,7 @@ every_one_is_a_code! {
     Draining;
 }
 
-/// The table of codes in Markdown, as the README has it.
+/// The table of codes in Markdown, as the book has it.
 pub fn table_of_codes() -> String {
     let row = |code: &Code| {
         let CodeSpec { code, status, about, .. } = code.spec();

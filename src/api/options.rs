@@ -1,4 +1,4 @@
-//! The options of submissions, one entry each. Bodies, queries, the OpenAPI document and the README's table are read
+//! The options of submissions, one entry each. Bodies, queries, the OpenAPI document and the book's table are read
 //! off this table.
 
 use std::borrow::Cow;
@@ -198,7 +198,7 @@ pub(super) fn with_options(mut own: RefOr<Schema>) -> RefOr<Schema> {
     own
 }
 
-/// The table of options in Markdown, as the README has it.
+/// The table of options in Markdown, as the book has it.
 pub fn table_of_options() -> String {
     let row = |spec: &OptionSpec| format!("| `{}` | {} | {} |\n", spec.name, spec.value.words(), spec.about);
     let rows: String = TABLE.iter().map(row).collect();

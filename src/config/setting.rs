@@ -25,9 +25,9 @@ pub struct Setting {
     pub placeholder: &'static str,
     /// Which values there are, where the type doesn't tell.
     pub range: &'static str,
-    /// What is too long for the help: another sentence in file and README.
+    /// What is too long for the help: another sentence in file and book.
     pub more: &'static str,
-    /// A section of the README.
+    /// A page of the book with more about it: a link in Markdown, from the page of settings.
     pub see: &'static str,
     /// What the example of a file shows where there is no default to show.
     pub example: &'static str,
@@ -149,7 +149,7 @@ macro_rules! settings {
         $(#[serde($($serde:tt)*)])?
         $name:ident $(as $limit:ident)? : $type:ty $(= $default:literal)? $({ $($key:ident: $value:expr),* })?;
     )*})*) => {
-        /// Every setting, in the order of help, file and README.
+        /// Every setting, in the order of help, file and book.
         pub static SETTINGS: &[Setting] = &[$($(
             Setting {
                 $(default: Some($default),)?

@@ -1,5 +1,5 @@
 //! The table of settings: one entry each, from which come the flag with its help, the variable, the file's member, the
-//! default and its range, the limit, what `check-config` prints, the example of a file and the README's table.
+//! default and its range, the limit, what `check-config` prints, the example of a file and the book's table.
 //!
 //! A new setting is an entry here and its use. An entry's documentation is its help, without a full stop; what an entry
 //! may say is told at `settings!`.
@@ -65,7 +65,12 @@ settings! {
 
         /// Who may call: a file of [[token]] tables (name, hash or token), or of a token a line; callers send
         /// Authorization: Bearer TOKEN
-        token_file: PathBuf { default: Some("none"), range: "a file", example: "\"tokens.toml\"", see: "Tokens" };
+        token_file: PathBuf {
+            default: Some("none"),
+            range: "a file",
+            example: "\"tokens.toml\"",
+            see: "[Tokens](../how-to/tokens.md)"
+        };
 
         /// Listen without tokens even where other machines can reach it: whoever does may run your functions
         insecure_no_auth: Switch = "off" { may_be_bare: true };
@@ -96,7 +101,7 @@ settings! {
 
         /// What is loaded before workers are forked: what can be (a module that starts a thread while it loads is
         /// loaded by each worker), everything (such a module is refused), or nothing
-        preload: Preload = "auto" { see: "Pools" };
+        preload: Preload = "auto" { see: "[Members of a pool](pools.md)" };
 
         /// Where what functions print goes: to the job's log and standard error, or to the log alone
         worker_output: WorkerOutput = "stderr";

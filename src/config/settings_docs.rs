@@ -1,4 +1,4 @@
-//! The settings as the README and `examples/forkpool.toml` show them; both are held against the table. Run with
+//! The settings as the book and `examples/forkpool.toml` show them; both are held against the table. Run with
 //! `UPDATE_SETTINGS=1` to write them anew.
 
 use std::fmt::Write;
@@ -24,15 +24,15 @@ fn sentences(setting: &Setting) -> String {
     format!("{}.{more}", setting.help())
 }
 
-/// The rows of the README's table.
-fn readme() -> String {
+/// The rows of the book's table.
+fn book() -> String {
     let mut rows = String::new();
     for (setting, default) in shown() {
         let (name, flag, variable) = (setting.name, setting.flag_name(), setting.variable());
         let range = setting.range().replace("8784h", "366 days");
         let mut what = sentences(setting);
         if !setting.see.is_empty() {
-            let _ = write!(what, " See [{}](#{})", setting.see, setting.see.to_lowercase());
+            let _ = write!(what, " See {}", setting.see);
         }
         let what = what.trim_end_matches('.');
         let _ = writeln!(rows, "| `--{flag}` | `{variable}` | `{name}` | {default} | {range} | {what} |");
@@ -103,8 +103,8 @@ fn check(name: &str, first: &str, end: &str, expected: &str) {
 }
 
 #[test]
-fn the_readme_lists_each_setting() {
-    check("README.md", "| `--bind` |", "\n", &readme());
+fn the_book_lists_each_setting() {
+    check("docs/src/reference/settings.md", "| `--bind` |", "\n", &book());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""Builds the images as the README says and holds them to what it promises. `tests/run` calls it, as root.
+"""Builds the images as the book says and holds them to what it promises. `tests/run` calls it, as root.
 
 Base images, layers and validators stay in scratch/container for the next run; remove that folder to begin anew.
 Containers end, and layers of older builds go, however it ends.
@@ -9,11 +9,11 @@ import sys
 import time
 import unittest
 
+import book
 import check_files
 import check_image
 import check_life
 import podman
-import readme
 import standins
 
 
@@ -40,16 +40,16 @@ def main():
     check_files.install()
     standins.make()
     print(f"base images ready after {time.monotonic() - began:.0f} s", flush=True)
-    # The README's lines first: they build the images that the others run.
+    # The book's lines first: they build the images that the others run.
     suite = unittest.TestSuite()
     only = sys.argv[1:]
-    for module in (readme, check_files, check_image, check_life):
+    for module in (book, check_files, check_image, check_life):
         for test in unittest.defaultTestLoader.loadTestsFromModule(module):
             suite.addTests(case for case in test if not only or any(word in case.id() for word in only))
     try:
         result = unittest.TextTestRunner(verbosity=2, resultclass=Result, stream=sys.stderr).run(suite)
     finally:
-        podman.finish(readme.COPY)
+        podman.finish(book.COPY)
     for test, reason in result.skipped:
         print(f"NOT CHECKED: {result.getDescription(test)}: {reason}")
     passed = result.testsRun - len(result.failures) - len(result.errors) - len(result.skipped)

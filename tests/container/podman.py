@@ -1,4 +1,4 @@
-"""Podman with a storage of its own, below scratch/container, and the command `docker` that the README's lines call.
+"""Podman with a storage of its own, below scratch/container, and the command `docker` that the book's lines call.
 
 Nothing of the machine's own images and containers is seen or touched.
 """

@@ -291,7 +291,7 @@ def test_f14_d3_processes_and_workers_have_their_names():
                 assert "Worker-A-" + target in text, text
             name, number, has_parent, daemon = server.value("in_pool")
             assert "PoolWorker-%d" % number in name and number >= 1, (name, number)
-            same((has_parent, daemon), (False, False), "as the README says")
+            same((has_parent, daemon), (False, False), "as the book says")
 
 
 HOSTILE = '''

@@ -332,7 +332,7 @@ def test_f15_names_are_as_json_dumps_makes_them():
             same(server.text("/v1/apply", {"function": "tasks." + name}), text)
         status, told = server.apply("day")
         same((status, told["code"], told["path"]), (422, "result-not-json", "$"), told)
-    with open(os.path.join(TOP, "README.md")) as file:
+    with open(os.path.join(TOP, "docs/src/explanation/differences.md")) as file:
         assert "gives a name twice" in file.read()
 
 

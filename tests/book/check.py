@@ -1,8 +1,10 @@
-"""README.md's console blocks, run: check.py BINARY PROGRAM. Each `$` line is done as it stands, each answer compared.
+"""The console blocks of README, CONTRIBUTING and the book, run: check.py BINARY PROGRAM [PAGE…]. Each `$` line is
+done as it stands, each answer compared.
 
-Ids, times, pids and ports differ from run to run: they are masked, and an id in a later line is the one that the
-answer before gave. A Process that the README shows alive may have ended well by the time of the answer. ` … ` in the README stands for whatever was left out. PROGRAM is the README's own Rust program.
-Blocks of containers and of installing are not for here.
+A page has a folder of its own, with the repository's examples in it, and its server ends with it. Ids, times, pids and
+ports differ from run to run: they are masked, and an id in a later line is the one that the answer before gave. A
+Process that a page shows alive may have ended well by the time of the answer. ` … ` stands for whatever was left out.
+PROGRAM is the pages' one Rust program. Blocks of containers are not for here, nor are those in `sh`, of installing.
 """
 
 import os
@@ -12,10 +14,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
+
+import pages
 
 BOUND = 60  # seconds, for each line
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LINES_LEAST = 69  # as many as the README alone had before there was a book
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<!\d)\d{16}(?!\d)"  # a job's id, a lock's token
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z"
 ALIVE = '"alive":true'
@@ -25,22 +28,6 @@ READY = "forkpool listening on "
 
 class Wrong(Exception):
     pass
-
-
-def blocks(text):
-    """The fenced blocks: language, the words before, the lines."""
-    before, language, lines = "", None, []
-    for line in text.splitlines():
-        if language is None and line.startswith("```"):
-            language, lines = line[3:].strip(), []
-        elif language is not None and line.strip() == "```":
-            yield language, before, lines
-            language, before = None, ""
-        elif language is not None:
-            lines.append(line)
-        elif line.strip():
-            before = line
-    assert language is None, "an open fence"
 
 
 def commands(lines):
@@ -55,9 +42,10 @@ def commands(lines):
 
 
 def pattern_of(expected):
-    """What an answer must match: the README's text, masked."""
-    masks = "|".join((UUID, TIME, r'"(?:parent_)?pid":\d+', r"(?:process|process id): \d+", r'"busy_seconds":[\d.e-]+', r'"tasks_\w+":\d+', r"127\.0\.0\.1:\d+",
-                      r'"(?:started|finished|expires|created)_at":"[^"]*"', ALIVE, r"\s*…\s*"))
+    """What an answer must match: the page's text, masked."""
+    masks = "|".join((UUID, TIME, r'"(?:parent_)?pid":\d+', r"(?:process|process id): \d+", r'"busy_seconds":[\d.e-]+',
+                      r'"tasks_\w+":\d+', r"127\.0\.0\.1:\d+", r'"(?:started|finished|expires|created)_at":"[^"]*"',
+                      ALIVE, r"\s*…\s*"))
     parts, at = [], 0
     for found in re.finditer(masks, expected):
         parts.append(re.escape(expected[at:found.start()]))
@@ -71,7 +59,8 @@ def pattern_of(expected):
         elif re.fullmatch(TIME, token):
             parts.append(TIME)
         else:
-            parts.append(re.sub(r"[\d.e-]+$|(?<=:\")[^\"]*(?=\")", lambda _: r"[^,}\" \n]+", re.escape(token).replace("\\", ""))
+            value = re.compile(r"[\d.e-]+$|(?<=:\")[^\"]*(?=\")")
+            parts.append(value.sub(lambda _: r"[^,}\" \n]+", re.escape(token).replace("\\", ""))
                          if not token.startswith("127") else r"127\.0\.0\.1:\d+")
         at = found.end()
     parts.append(re.escape(expected[at:]))
@@ -93,7 +82,7 @@ class Reader:
         """Starts what listens, on a free port; the ready line is its answer."""
         self.stop()
         words = shlex.split(command)
-        if words[0] == "cargo":  # the README's program, which is built already
+        if words[0] == "cargo":  # the pages' program, which is built already
             words = [self.program] + words[words.index("--") + 1:]
         else:
             words[0] = self.binary
@@ -110,10 +99,10 @@ class Reader:
         os.set_blocking(self.server.stderr.fileno(), False)
         self.address = line[len(READY):].strip()
         if expected and not expected[0].startswith(READY):
-            raise Wrong("the README has no ready line: %r" % expected)
+            raise Wrong("the page has no ready line: %r" % expected)
 
     def shell(self, command):
-        """A line that sets a variable or writes a file."""
+        """A line that sets a variable, writes a file or makes a folder."""
         name = command.split("=")[0]
         done = subprocess.run(["bash", "-c", command + '; printf %s "${' + name + '-}"' if name.isupper() else command],
                               cwd=self.folder, capture_output=True, text=True, timeout=BOUND, check=True)
@@ -136,7 +125,7 @@ class Reader:
             said = re.sub(r"^\d+$", "PID", said)
         found = re.fullmatch(pattern_of(wanted), said)
         if found is None:
-            raise Wrong("the README says:\n%s\n\nthe answer is:\n%s\n%s" % (wanted, said, done.stderr))
+            raise Wrong("the page says:\n%s\n\nthe answer is:\n%s\n%s" % (wanted, said, done.stderr))
         for old, new in zip(re.findall(UUID, wanted), found.groups()):
             self.ids[old] = new
         self.last = command
@@ -156,23 +145,21 @@ class Reader:
             self.serve(command, expected)
         elif "curl" in command or words[0] == "forkpool":
             self.run(command, expected)
-        elif re.match(r"[A-Z]+=|printf ", command):
+        elif re.match(r"[A-Z]+=|printf |mkdir ", command):
             self.shell(command)
         else:
             raise Wrong("this test doesn't know what to do with it")
         self.ran += 1
 
 
-def main():
-    binary, program = map(os.path.abspath, sys.argv[1:])
-    with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
-        text = file.read()
-    wrong = []
+def run_page(page, binary, program):
+    """Runs a page's blocks: how many lines ran, how many are of containers, and what is not as it says."""
+    wrong, elsewhere = [], 0
     with tempfile.TemporaryDirectory() as folder:
-        os.symlink(os.path.join(TOP, "examples"), os.path.join(folder, "examples"))
+        os.symlink(os.path.join(pages.TOP, "examples"), os.path.join(folder, "examples"))
         reader = Reader(binary, program, folder)
         try:
-            for language, before, lines in blocks(text):
+            for language, before, lines in pages.blocks(pages.read(page)):
                 named = re.search(r"`(\w+\.(?:py|toml))`:$", before)
                 if named:
                     with open(os.path.join(folder, named.group(1)), "w", encoding="utf-8") as file:
@@ -181,17 +168,35 @@ def main():
                     continue
                 found = commands(lines)
                 if any(command.startswith(ELSEWHERE) for command, _ in found):
+                    elsewhere += len(found)
                     continue
                 for command, expected in found:
                     try:
                         reader.do(command, expected)
-                    except (Wrong, subprocess.TimeoutExpired) as error:
-                        wrong.append("$ %s\n%s\n" % (command, error))
+                    except (Wrong, subprocess.SubprocessError) as error:
+                        wrong.append("%s: $ %s\n%s\n" % (page, command, error))
         finally:
             reader.stop()
+    return reader.ran, elsewhere, wrong
+
+
+def main():
+    binary, program = map(os.path.abspath, sys.argv[1:3])
+    chosen = sys.argv[3:]
+    ran, wrong = 0, []
+    for page in chosen or pages.all_pages():
+        lines, elsewhere, here = run_page(page, binary, program)
+        ran += lines
+        wrong += here
+        if lines or elsewhere or here:
+            containers = ", and %d are of containers" % elsewhere if elsewhere else ""
+            print("%s: %d lines ran, %d are not as it says%s" % (page, lines, len(here), containers), flush=True)
     print("\n".join(wrong), end="")
-    print("README: %d lines ran, %d are not as it says" % (reader.ran, len(wrong)))
-    return 1 if wrong or reader.ran < 20 else 0
+    print("README and book: %d lines ran, %d are not as they say" % (ran, len(wrong)))
+    if ran < LINES_LEAST and not chosen:
+        print("fewer lines than %d: some blocks were not found" % LINES_LEAST)
+        return 1
+    return 1 if wrong else 0
 
 
 sys.exit(main())

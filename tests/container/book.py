@@ -1,4 +1,5 @@
-"""The README's lines, run as they are written in a clean copy of the tree, and their answers compared."""
+"""The lines of the book's page on containers, run as they are written in a clean copy of the tree, and their answers
+compared."""
 
 import re
 import shutil
@@ -8,8 +9,10 @@ import unittest
 
 import podman
 
-SECTION = "In a container"
+PAGE = podman.TOP / "docs/src/how-to/container.md"
 COPY = podman.SCRATCH / "clone"
+CONSOLE = re.compile(r"^```console\n(.*?)^```", re.S | re.M)
+ABOUT_CONTAINERS = re.compile(r"^\$ (?:docker|podman|kubectl) ", re.M)
 
 
 def clean_copy():
@@ -30,11 +33,11 @@ def free_port():
 
 
 def lines():
-    """The section's commands with what they print: [(command, output)]."""
-    text = (podman.TOP / "README.md").read_text()
-    section = re.search(rf"^## {SECTION}\n(.*?)^## ", text, re.S | re.M).group(1)
+    """The page's commands with what they print, and those of the README's blocks of containers: [(command, output)]."""
+    blocks = CONSOLE.findall(PAGE.read_text())
+    blocks += filter(ABOUT_CONTAINERS.search, CONSOLE.findall((podman.TOP / "README.md").read_text()))
     found = []
-    for block in re.findall(r"^```console\n(.*?)^```", section, re.S | re.M):
+    for block in blocks:
         for line in block.splitlines():
             if line.startswith("$ "):
                 found.append((line[2:], []))
@@ -43,13 +46,13 @@ def lines():
     return found
 
 
-class Readme(unittest.TestCase):
+class Book(unittest.TestCase):
     def test_lines(self):
-        """The README's docker lines work as written, but for the port, and print what is written there"""
+        """The page's docker lines work as written, but for the port, and print what is written there"""
         clean_copy()
         port = free_port()
         commands = lines()
-        self.assertGreaterEqual(len(commands), 10, "the section was found")
+        self.assertGreaterEqual(len(commands), 10, "the blocks were found")
         shell = subprocess.Popen(["bash", "--norc"], cwd=COPY, env=podman.environment(), text=True,
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         # It ends at the first line that fails: what waits for a server would wait for ever.
@@ -66,6 +69,6 @@ class Readme(unittest.TestCase):
                 self.assertEqual(answer.strip().splitlines(), wanted, command)
 
     def test_example(self):
-        """The three lines in the README are those of docker/example/Dockerfile"""
-        text = (podman.TOP / "README.md").read_text()
+        """The three lines on the page are those of docker/example/Dockerfile"""
+        text = PAGE.read_text()
         self.assertIn("```Dockerfile\n" + (podman.TOP / "docker/example/Dockerfile").read_text() + "```", text)
