@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::{apply, call, make, reference, start, submit, told};
-use crate::support::{Client, Server, on_time, proc, promised, wait_until};
+use crate::support::{Client, Server, on_time, proc, promised, scaled, wait_until};
 
 /// From a death to the others' going on.
 const BOUND: Duration = Duration::from_millis(100);
@@ -194,7 +194,7 @@ fn additions_end_beside_a_worker_that_stores_in_a_loop() {
             make(&server, path, &json!({"typecode": typecode}));
             submit(&server, "store_for_ever", &json!([reference(path), reference("queues/told")]));
             told(&server);
-            for _ in 0..200 {
+            for _ in 0..scaled(200) {
                 let start = Instant::now();
                 let answer = call(&server, &format!("{path}/add"), &json!({"amount": 1}));
                 if typecode == "d" && answer.status == 503 {

@@ -13,7 +13,10 @@ fn hold(file: &str, generated: impl FnOnce(&str) -> String) {
     if std::env::var_os("UPDATE_OPENAPI").is_some() {
         fs::write(&path, generated).expect("the file can be written");
     } else {
-        assert!(written == generated, "{file} has drifted: run UPDATE_OPENAPI=1 cargo test --test all openapi::drift");
+        assert!(
+            written == generated,
+            "{file} has drifted: run UPDATE_OPENAPI=1 cargo test --test all openapi::drift"
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::support::{Looks, Server, on_time, promised};
+use crate::support::{Looks, Server, on_time, promised, scaled};
 
 /// Of the longest look at `/livez`, however busy the machine is; a server that is held up by a large text lets one wait
 /// for a good part of the whole.
@@ -102,7 +102,7 @@ fn many_jobs_end_by_a_cancel_or_with_their_pool() {
             let body =
                 json!({"function": "builtin.sleep", "args": [600], "pool": "crowded", "tags": ["many"]});
             let body = body.to_string();
-            let jobs = 5_000;
+            let jobs = scaled(5_000);
             for _ in 0..jobs {
                 assert_eq!(client.post_text("/v1/apply_async", &body).status, 202);
             }

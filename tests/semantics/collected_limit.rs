@@ -24,7 +24,7 @@ fn failures_count_as_values_do() {
 #[test]
 fn what_is_lost_is_not_kept() {
     let file = fixture("parts.py");
-    let server = Server::alone(&[&file, "--builtin", "--result-limit", "1MiB"]);
+    let server = Server::start(&[&file, "--builtin", "--result-limit", "1MiB"]);
     let ask = |function: &str, n: usize| {
         let body = json!({"function": function, "iterable": vec!["x".repeat(900_000); n],
                           "chunksize": 1, "on_error": "collect"});
@@ -42,7 +42,7 @@ fn what_is_lost_is_not_kept() {
 #[test]
 fn many_small_records_are_no_more_than_their_text() {
     // The text of all is about 12 MB.
-    let server = Server::alone(&["--builtin", "--result-limit", "16MiB"]);
+    let server = Server::start(&["--builtin", "--result-limit", "16MiB"]);
     let items: Vec<u64> = (0..500_000).map(|i| i % 10).collect();
     let body = json!({"function": "builtin.echo", "iterable": items, "on_error": "collect"});
     let got = server.post("/v1/map", &body).value();

@@ -1,16 +1,24 @@
-//! Who may run beside whom. Tests that assert milliseconds run alone in their binary, the others side by
-//! side.
+//! Who may run beside whom. Most tests wait for processes, so that several share the machine; those that assert
+//! milliseconds have it alone.
 
 use std::cell::Cell;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// So many tests run side by side for each processor, if the harness has the threads for it.
+const SIDE_BY_SIDE_PER_PROCESSOR: usize = 3;
+/// So many that want to be alone are waited for before others make room: each time costs the end of the slowest.
+const ALONE_AT_ONCE: usize = 6;
 
 struct Room {
     shared: usize,
     alone: bool,
     waiting_alone: usize,
+    /// Nobody else comes in until all that want to be alone were.
+    clearing: bool,
 }
 
-static ROOM: Mutex<Room> = Mutex::new(Room { shared: 0, alone: false, waiting_alone: 0 });
+static ROOM: Mutex<Room> = Mutex::new(Room { shared: 0, alone: false, waiting_alone: 0, clearing: false });
 static LEFT: Condvar = Condvar::new();
 
 thread_local! {
@@ -29,31 +37,46 @@ impl Seat {
     pub fn take(alone: bool) -> Self {
         let counted = SEATS.get() == 0;
         SEATS.set(SEATS.get() + 1);
-        if counted {
-            let mut room = ROOM.lock().unwrap_or_else(PoisonError::into_inner);
-            if alone {
-                room.waiting_alone += 1;
-                room = LEFT
-                    .wait_while(room, |room| room.alone || room.shared > 0)
-                    .unwrap_or_else(PoisonError::into_inner);
-                room.waiting_alone -= 1;
-                room.alone = true;
-            } else {
-                room = LEFT
-                    .wait_while(room, |room| room.alone || room.waiting_alone > 0)
-                    .unwrap_or_else(PoisonError::into_inner);
-                room.shared += 1;
-            }
+        if counted && alone {
+            take_room();
+        } else if counted {
+            let side_by_side =
+                SIDE_BY_SIDE_PER_PROCESSOR * thread::available_parallelism().map_or(1, usize::from);
+            let mut room =
+                wait_while(lock(), |room| room.alone || room.clearing || room.shared >= side_by_side);
+            room.shared += 1;
         }
         Self { alone, counted }
     }
+}
+
+/// Waits until nobody else is there.
+fn take_room() {
+    let mut room = lock();
+    room.waiting_alone += 1;
+    room.clearing |= room.waiting_alone >= ALONE_AT_ONCE;
+    let mut room = wait_while(room, |room| room.alone || room.shared > 0);
+    room.waiting_alone -= 1;
+    room.clearing &= room.waiting_alone > 0;
+    room.alone = true;
+}
+
+fn lock() -> MutexGuard<'static, Room> {
+    ROOM.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wait_while(
+    room: MutexGuard<'static, Room>,
+    condition: impl FnMut(&mut Room) -> bool,
+) -> MutexGuard<'static, Room> {
+    LEFT.wait_while(room, condition).unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         SEATS.set(SEATS.get().saturating_sub(1));
         if self.counted {
-            let mut room = ROOM.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut room = lock();
             if self.alone {
                 room.alone = false;
             } else {

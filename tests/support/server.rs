@@ -4,6 +4,7 @@
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::thread;
@@ -19,9 +20,12 @@ const READY_BOUND: Duration = Duration::from_secs(30);
 /// The documented default of the drain limit, and some time to leave.
 const END_BOUND: Duration = Duration::from_secs(22);
 
-/// The binary under test.
+/// The binary under test: the one that was built with the tests, or that of `TEST_BINARY`.
 pub fn binary() -> &'static str {
-    env!("CARGO_BIN_EXE_forkpool")
+    static BINARY: LazyLock<String> = LazyLock::new(|| {
+        std::env::var("TEST_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_forkpool").to_owned())
+    });
+    &BINARY
 }
 
 /// A file below `tests/fixtures`.

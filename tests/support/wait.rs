@@ -9,6 +9,9 @@ use serde_json::Value;
 use super::Answer;
 
 const STEP: Duration = Duration::from_millis(1);
+/// A wait is looked at more seldom the longer it lasts: many waits would keep the machine busy with looks. What is told
+/// of its time is late by this part at most.
+const LATE_BY: u32 = 30;
 /// How often a test of promised times is run before it fails.
 const ROUNDS: usize = 3;
 
@@ -61,6 +64,7 @@ pub fn wait_until(bound: Duration, what: &str, done: impl FnMut() -> bool) -> Du
 /// The same with the clock started earlier. Answers how long it took since `start`.
 #[track_caller]
 pub fn wait_from(start: Instant, bound: Duration, what: &str, mut done: impl FnMut() -> bool) -> Duration {
+    let began = Instant::now();
     loop {
         // The clock is read before the look: a look that is slow does not lengthen the promise.
         let elapsed = start.elapsed();
@@ -71,7 +75,7 @@ pub fn wait_from(start: Instant, bound: Duration, what: &str, mut done: impl FnM
         if elapsed > bound {
             late(&format!("{what}: not within {bound:?}"));
         }
-        sleep(STEP);
+        sleep(STEP.max(began.elapsed() / LATE_BY));
     }
 }
 

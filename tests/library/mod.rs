@@ -1,7 +1,5 @@
 //! A program of a user's own with typed functions: `examples/functions.rs`, from outside.
 
-mod support;
-
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -9,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use support::{Answer, Server, fixture, proc, wait_from, wait_until};
+use crate::support::{Answer, Server, fixture, proc, wait_from, wait_until};
 
 /// The compiled example, beside the tests' own folder.
 fn program() -> PathBuf {

@@ -1,27 +1,17 @@
 //! Shared objects inside of workers: Python's and native ones, over real call sockets.
 
-mod support;
-
-#[path = "objects_in_workers/ends.rs"]
 mod ends;
-#[path = "objects_in_workers/holders.rs"]
 mod holders;
-#[path = "objects_in_workers/hostile.rs"]
 mod hostile;
-#[path = "objects_in_workers/kinds.rs"]
 mod kinds;
-#[path = "objects_in_workers/native.rs"]
 mod native;
-#[path = "objects_in_workers/queue.rs"]
 mod queue;
-#[path = "objects_in_workers/references.rs"]
 mod references;
-#[path = "objects_in_workers/seed.rs"]
 mod seed;
 
 use serde_json::{Value, json};
 
-use support::{Answer, Client, Server, fixture};
+use crate::support::{Answer, Client, Server, fixture};
 
 /// Serves `sharing.py`.
 fn start(args: &[&str]) -> Server {

@@ -1,11 +1,7 @@
 //! The contract as files: `openapi/` is what the code says, in both versions; its examples work, and each
 //! answer is what it says. Run with `UPDATE_OPENAPI=1` to write the files anew.
 
-mod support;
-
-mod openapi {
-    mod drift;
-    mod examples;
-    mod shape;
-    mod typed;
-}
+mod drift;
+mod examples;
+mod shape;
+mod typed;
