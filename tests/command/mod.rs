@@ -3,6 +3,7 @@
 mod check_config;
 mod demo;
 mod examples;
+mod logs;
 mod openapi;
 mod starting;
 mod stdout;

@@ -1,13 +1,11 @@
 //! What can't be offered is refused at the start, by name.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use crate::support::{binary, fixture};
+use crate::support::{binary, fixture, output};
 
 fn check(args: &[&str]) -> Output {
-    let mut command = Command::new(binary());
-    command.arg("check-config").args(args).stdin(Stdio::null());
-    command.output().expect("the binary can be started")
+    output(Command::new(binary()).arg("check-config").args(args))
 }
 
 #[track_caller]
@@ -34,7 +32,7 @@ fn a_program_that_is_not_there() {
 fn a_server_with_a_program_that_is_not_there_does_not_start() {
     let mut command = Command::new(binary());
     command.args(["serve", "--bind", "127.0.0.1:0", "--command", "lost=no-such-program-anywhere"]);
-    let output = command.stdin(Stdio::null()).output().expect("the binary can be started");
+    let output = output(&mut command);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && errors.contains("lost: not-found"), "{errors}");
     assert!(output.stdout.is_empty(), "no ready line");

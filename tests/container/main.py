@@ -1,10 +1,12 @@
 """Builds the images as the book says and holds them to what it promises. `tests/run` calls it, as root.
 
-`main.py install` makes the base images alone, words choose tests. Base images, layers and validators stay in scratch/container for the next run; remove that folder to begin anew.
-Containers end, and layers of older builds go, however it ends.
+`main.py install` makes the base images alone; words choose tests. Base images, layers and validators stay in
+scratch/container for the next run; remove that folder to begin anew. Containers end, and layers of older builds go,
+however it ends. The binary is built with the profile `release`, for time's sake; users' images have `dist`.
 """
 
 import os
+import signal
 import sys
 import time
 import unittest
@@ -32,10 +34,16 @@ class Result(unittest.TextTestResult):
         super().addSuccess(test)
 
 
+def ended(*_):
+    podman.remove_containers()
+    os._exit(143)
+
+
 def main():
     if os.geteuid() != 0:
         sys.exit("the container tests need root: podman makes networks and control groups with it")
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, ended)
     podman.prepare()
     check_files.install()
     standins.make()

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{binary, fixture, proc, wait_until};
+use crate::support::{Seat, binary, fixture, proc, wait_until};
 
 /// Runs `forkpool serve ARGS`, which must refuse within `bound`: its standard error.
 fn refused_within(args: &[&str], bound: Duration) -> String {
@@ -15,6 +15,7 @@ fn refused_within(args: &[&str], bound: Duration) -> String {
         command.args(["--bind", "127.0.0.1:0"]);
     }
     command.envs(tag.split_once('=')).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let _seat = Seat::take(false);
     let mut child = command.spawn().expect("the binary can be started");
     let mut stderr = child.stderr.take().expect("stderr is piped");
     let mut stdout = child.stdout.take().expect("stdout is piped");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Server, fixture, proc, wait_from, wait_until};
+use crate::support::{Answer, Server, fixture, output, proc, wait_from, wait_until};
 
 /// The compiled example, beside the tests' own folder.
 fn program() -> PathBuf {
@@ -23,7 +23,7 @@ fn start(args: &[&str]) -> Server {
 
 /// Runs the program to its end.
 fn run(args: &[&str]) -> Output {
-    Command::new(program()).args(args).output().expect("the program can be started")
+    output(Command::new(program()).args(args))
 }
 
 fn apply(server: &Server, function: &str, args: &Value) -> Answer {

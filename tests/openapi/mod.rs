@@ -1,4 +1,4 @@
-//! The contract as files: `openapi/` is what the code says, in both versions; its examples work, and each
+//! The contract as files: `openapi/` is what the code says; its examples work, and each
 //! answer is what it says. Run with `UPDATE_OPENAPI=1` to write the files anew.
 
 mod drift;

@@ -84,6 +84,31 @@ fn what_repeats_stands_once_and_is_used() {
     }
 }
 
+/// With each parameter and response where it is said.
+fn written_out(document: &Value) -> Value {
+    let mut whole = document.clone();
+    for item in whole["paths"].as_object_mut().expect("paths").values_mut() {
+        for operation in item.as_object_mut().expect("operations").values_mut() {
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            let parameters = parameters.iter().map(|said| super::examples::resolved(document, said).clone());
+            operation["parameters"] = parameters.collect();
+            for said in operation["responses"].as_object_mut().expect("responses").values_mut() {
+                *said = super::examples::resolved(document, said).clone();
+            }
+        }
+    }
+    let components = whole["components"].as_object_mut().expect("components");
+    components.retain(|group, _| group != "parameters" && group != "responses");
+    whole
+}
+
+#[test]
+fn version_3_0_says_by_reference_what_it_says_written_out() {
+    let document = document();
+    let older = written_out(&forkpool::http::document_30(&document));
+    assert!(older == forkpool::http::document_30(&written_out(&document)));
+}
+
 /// A person can review it.
 #[test]
 fn it_is_short() {

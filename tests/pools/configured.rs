@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::{Server, binary, fixture};
+use crate::support::{Server, binary, fixture, output};
 
 struct File(tempfile::TempDir);
 
@@ -23,10 +23,8 @@ impl File {
 
     /// Runs a subcommand that ends by itself; its status and what it said.
     fn run(&self, command: &str) -> (bool, String) {
-        let ran = Command::new(binary())
-            .args([command, "--config", &self.path(), "--bind", "127.0.0.1:0"])
-            .output()
-            .expect("the binary can be started");
+        let args = [command, "--config", &self.path(), "--bind", "127.0.0.1:0"];
+        let ran = output(Command::new(binary()).args(args));
         (ran.status.success(), String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned())
     }
 }

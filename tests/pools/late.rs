@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Server, binary, proc};
+use crate::support::{Server, binary, output, proc};
 
 const THREAD: &str = "import os, threading, time\nLOADED_IN = os.getpid()\n\
     threading.Thread(target=time.sleep, args=(600,), daemon=True, name=__name__ + '-busy').start()\n";
@@ -45,7 +45,7 @@ impl Files {
 
     fn run(&self, command: &str, files: &[&str], more: &[&str]) -> Output {
         let args = self.with(files, more);
-        Command::new(binary()).arg(command).args(args).output().expect("the binary can be started")
+        output(Command::new(binary()).arg(command).args(args))
     }
 }
 

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Answer, Server, binary, fixture, proc};
+use crate::support::{Answer, Server, binary, fixture, output, proc};
 
 /// A folder with the module and what it does while it loads, and a configuration that serves it.
 struct Module(TempDir);
@@ -38,9 +38,8 @@ impl Module {
     /// The start fails: what is said.
     fn refused(&self) -> String {
         let config = self.path("forkpool.toml").display().to_string();
-        let ran =
-            Command::new(binary()).args(["serve", "--config", &config, "--bind", "127.0.0.1:0"]).output();
-        let ran = ran.expect("the binary can be started");
+        let args = ["serve", "--config", &config, "--bind", "127.0.0.1:0"];
+        let ran = output(Command::new(binary()).args(args));
         assert!(!ran.status.success());
         String::from_utf8_lossy(&ran.stderr).into_owned()
     }

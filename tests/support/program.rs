@@ -2,7 +2,7 @@
 //! commands that end by themselves, servers on Unix sockets, servers that never become ready.
 
 use std::io::Read;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +40,13 @@ pub struct Ended {
     pub out: String,
     /// Standard error.
     pub errors: String,
+}
+
+/// Runs a command that ends by itself.
+#[track_caller]
+pub fn output(command: &mut Command) -> Output {
+    let _seat = Seat::take(false);
+    command.stdin(Stdio::null()).output().expect("the binary can be started")
 }
 
 impl Program {

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// So many tests run side by side for each processor, if the harness has the threads for it.
 const SIDE_BY_SIDE_PER_PROCESSOR: usize = 3;
@@ -25,7 +26,10 @@ thread_local! {
     static SEATS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A seat in the room; a test that starts a second server sits already.
+/// Nobody waits longer: two tests that start servers in threads of their own may wait for each other.
+const BOUND: Duration = Duration::from_mins(20);
+
+/// A seat in the room; a test that starts a second server, in its own thread, sits already.
 #[derive(Debug)]
 pub struct Seat {
     alone: bool,
@@ -69,7 +73,10 @@ fn wait_while(
     room: MutexGuard<'static, Room>,
     condition: impl FnMut(&mut Room) -> bool,
 ) -> MutexGuard<'static, Room> {
-    LEFT.wait_while(room, condition).unwrap_or_else(PoisonError::into_inner)
+    let (room, timeout) =
+        LEFT.wait_timeout_while(room, BOUND, condition).unwrap_or_else(PoisonError::into_inner);
+    assert!(!timeout.timed_out(), "no seat within {BOUND:?}");
+    room
 }
 
 impl Drop for Seat {

@@ -101,9 +101,12 @@ fn response_name(place: &Place, response: &Value, taken: &Map<String, Value>) ->
     free(name, place, taken)
 }
 
-/// Where the name is taken, with the first operation that says so.
+/// Where the name is taken, with the first operation that says so; where that is taken, too, with a number.
 fn free(name: String, place: &Place, taken: &Map<String, Value>) -> String {
-    if taken.contains_key(&name) { format!("{}{name}", place.operation) } else { name }
+    let of_operation = format!("{}{name}", place.operation);
+    let numbered = (2..).map(|number| format!("{of_operation}{number}"));
+    let mut names = [name, of_operation.clone()].into_iter().chain(numbered);
+    names.find(|name| !name.is_empty() && !taken.contains_key(name)).unwrap_or(of_operation)
 }
 
 /// `IdempotencyKey` of `Idempotency-Key`.
