@@ -22,7 +22,7 @@ fn live_meanwhile(server: &Server, what: &str, work: impl FnOnce(&Server) + Send
 #[test]
 fn the_server_answers_while_lists_and_dicts_are_worked_on() {
     on_time(|| {
-        let server = server(&[]);
+        let server = Server::alone(&["--builtin", "--workers", "1"]);
         let many = scaled(100_000);
         let floats: Vec<f64> = (0..many).map(|at| (at * 7_919 % many) as f64 + 0.5).collect();
         let pairs: Vec<(String, usize)> = (0..many).map(|at| (format!("key-{at}"), at)).collect();
