@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use utoipa::IntoResponses;
 
+use super::references::pascal;
 use crate::api::{Code, ObjectProblems};
 use crate::objects::Kind;
 use crate::objects::catalog::{
@@ -430,15 +431,6 @@ fn noun(kind: Kind) -> String {
     let name = pascal(kind.as_str());
     let name = name.strip_suffix('s').unwrap_or(&name);
     if kind == Kind::RLocks { "RLock".to_owned() } else { name.to_owned() }
-}
-
-/// `task_done` → `TaskDone`, `__getitem__` → `Getitem`.
-fn pascal(name: &str) -> String {
-    let word = |word: &str| {
-        let (first, rest) = word.split_at(word.len().min(1));
-        first.to_uppercase() + rest
-    };
-    name.split('_').filter(|part| !part.is_empty()).map(word).collect()
 }
 
 fn camel(name: &str) -> String {

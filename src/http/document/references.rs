@@ -109,8 +109,8 @@ fn free(name: String, place: &Place, taken: &Map<String, Value>) -> String {
     names.find(|name| !name.is_empty() && !taken.contains_key(name)).unwrap_or(of_operation)
 }
 
-/// `IdempotencyKey` of `Idempotency-Key`.
-fn pascal(words: &str) -> String {
+/// `IdempotencyKey` of `Idempotency-Key`, `Getitem` of `__getitem__`.
+pub fn pascal(words: &str) -> String {
     let word = |word: &str| {
         let mut letters = word.chars();
         letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect::<String>()
