@@ -50,6 +50,7 @@ def main():
     print(f"base images ready after {time.monotonic() - began:.0f} s", flush=True)
     if sys.argv[1:] == ["install"]:
         return
+    podman.lend_dependencies()
     # The book's lines first: they build the images that the others run.
     suite = unittest.TestSuite()
     only = sys.argv[1:]

@@ -18,6 +18,8 @@ RUN = pathlib.Path(f"/run/forkpool-tests-{hashlib.sha256(bytes(STORAGE)).hexdige
 BIN = SCRATCH / "bin"
 # Where the stand-in for the Rust image finds the machine's toolchain.
 TOOLCHAIN = "/opt/rust"
+# What images are built in, between builds.
+TARGET = SCRATCH / "target"
 
 # Some kernels refuse to raise limits, so each container names its own.
 LIMITS = ["--ulimit", "nofile=1000:1000", "--ulimit", "nproc=1000:1000"]
@@ -28,7 +30,8 @@ SHIM = """#!/usr/bin/env bash
 command=$1
 shift
 case $command in
-    build) set -- --isolation=chroot --format=docker --build-arg PROFILE=release --volume "{sysroot}:{toolchain}:ro" "$@" ;;
+    build) set -- --isolation=chroot --format=docker --build-arg PROFILE=release \\
+        --volume "{sysroot}:{toolchain}:ro" --volume "{target}:/build/target" "$@" ;;
     run) set -- {limits} "$@" ;;
 esac
 exec {podman} "$command" "$@"
@@ -39,13 +42,23 @@ def prepare():
     """The folders, the command `docker`, and nothing left of a run that was cut."""
     STORAGE.mkdir(parents=True, exist_ok=True)
     BIN.mkdir(exist_ok=True)
+    TARGET.mkdir(exist_ok=True)
     sysroot = subprocess.run(["rustc", "--print", "sysroot"], check=True, capture_output=True, text=True)
-    shim = SHIM.format(sysroot=sysroot.stdout.strip(), toolchain=TOOLCHAIN, limits=" ".join(LIMITS),
+    shim = SHIM.format(sysroot=sysroot.stdout.strip(), toolchain=TOOLCHAIN, target=TARGET, limits=" ".join(LIMITS),
                        podman=" ".join(command()))
     (BIN / "docker").write_text(shim)
     (BIN / "docker").chmod(0o755)
     docker("info")
     remove_containers()
+
+
+def lend_dependencies():
+    """Gives the images' builds the dependencies as the machine's own optimized build made them: it is the same compiler.
+    Cargo takes those that fit, and builds the others."""
+    built = TOP / os.environ.get("CARGO_TARGET_DIR", "target") / "release"
+    for part in (".fingerprint", "build", "deps"):
+        if (built / part).is_dir() and not (TARGET / "release" / part).exists():
+            shutil.copytree(built / part, TARGET / "release" / part, ignore=shutil.ignore_patterns("*forkpool*"))
 
 
 def command():

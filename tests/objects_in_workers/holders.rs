@@ -192,7 +192,8 @@ fn additions_end_beside_a_worker_that_stores_in_a_loop() {
         make(&server, "queues/told", &json!({}));
         for (path, typecode) in [("values/whole", "q"), ("values/float", "d")] {
             make(&server, path, &json!({"typecode": typecode}));
-            submit(&server, "store_for_ever", &json!([reference(path), reference("queues/told")]));
+            let storing =
+                submit(&server, "store_for_ever", &json!([reference(path), reference("queues/told")]));
             told(&server);
             for _ in 0..scaled(200) {
                 let start = Instant::now();
@@ -204,6 +205,8 @@ fn additions_end_beside_a_worker_that_stores_in_a_loop() {
                 }
                 promised(start.elapsed(), BOUND, "an addition");
             }
+            // Or the server would wait for it at its end.
+            server.cancel(&storing).value();
         }
     });
 }

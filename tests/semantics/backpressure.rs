@@ -122,12 +122,12 @@ fn is_held_back(path: &str, function: &str, line_bytes: usize, lines: usize, chu
 
 #[test]
 fn a_client_that_does_not_read_is_not_read() {
-    is_held_back("imap", "verbs.nap_echo", 1_000, 100_000, 100);
+    is_held_back("imap", "verbs.nap_echo", 4_000, 15_000, 100);
 }
 
 #[test]
 fn nor_is_it_by_the_unordered_one() {
-    is_held_back("imap_unordered", "verbs.nap_echo", 1_000, 100_000, 1);
+    is_held_back("imap_unordered", "verbs.nap_echo", 4_000, 15_000, 1);
 }
 
 #[test]

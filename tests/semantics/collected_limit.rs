@@ -31,9 +31,9 @@ fn what_is_lost_is_not_kept() {
         server.post("/v1/map", &body)
     };
     // The body itself, and what is needed once.
-    ask("parts.pid", 60).value();
+    ask("parts.pid", 40).value();
     let before = proc::peak_memory(server.pid());
-    ask("builtin.echo", 60).outcome("result-too-large");
+    ask("builtin.echo", 40).outcome("result-too-large");
     let grown = proc::peak_memory(server.pid()).saturating_sub(before);
     assert!(grown < 24 << 20, "{} MiB more", grown >> 20);
     assert!(ask("builtin.echo", 1).status == 200, "one fits");

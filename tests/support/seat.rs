@@ -6,20 +6,17 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// So many tests run side by side for each processor, if the harness has the threads for it.
-const SIDE_BY_SIDE_PER_PROCESSOR: usize = 3;
-/// So many that want to be alone are waited for before others make room: each time costs the end of the slowest.
-const ALONE_AT_ONCE: usize = 6;
+/// So many tests run side by side for each processor: enough that it has work while they wait. The harness has more
+/// threads (.cargo/config.toml), since those that are to be alone wait in theirs until the others are through: to clear
+/// the room in between costs the end of the slowest each time.
+const SIDE_BY_SIDE_PER_PROCESSOR: usize = 5;
 
 struct Room {
     shared: usize,
     alone: bool,
-    waiting_alone: usize,
-    /// Nobody else comes in until all that want to be alone were.
-    clearing: bool,
 }
 
-static ROOM: Mutex<Room> = Mutex::new(Room { shared: 0, alone: false, waiting_alone: 0, clearing: false });
+static ROOM: Mutex<Room> = Mutex::new(Room { shared: 0, alone: false });
 static LEFT: Condvar = Condvar::new();
 
 thread_local! {
@@ -27,7 +24,7 @@ thread_local! {
 }
 
 /// Nobody waits longer: two tests that start servers in threads of their own may wait for each other.
-const BOUND: Duration = Duration::from_mins(20);
+const BOUND: Duration = Duration::from_mins(40);
 
 /// A seat in the room; a test that starts a second server, in its own thread, sits already.
 #[derive(Debug)]
@@ -42,39 +39,23 @@ impl Seat {
         let counted = SEATS.get() == 0;
         SEATS.set(SEATS.get() + 1);
         if counted && alone {
-            take_room();
+            wait_while(|room| room.alone || room.shared > 0).alone = true;
         } else if counted {
             let side_by_side =
                 SIDE_BY_SIDE_PER_PROCESSOR * thread::available_parallelism().map_or(1, usize::from);
-            let mut room =
-                wait_while(lock(), |room| room.alone || room.clearing || room.shared >= side_by_side);
-            room.shared += 1;
+            wait_while(|room| room.alone || room.shared >= side_by_side).shared += 1;
         }
         Self { alone, counted }
     }
-}
-
-/// Waits until nobody else is there.
-fn take_room() {
-    let mut room = lock();
-    room.waiting_alone += 1;
-    room.clearing |= room.waiting_alone >= ALONE_AT_ONCE;
-    let mut room = wait_while(room, |room| room.alone || room.shared > 0);
-    room.waiting_alone -= 1;
-    room.clearing &= room.waiting_alone > 0;
-    room.alone = true;
 }
 
 fn lock() -> MutexGuard<'static, Room> {
     ROOM.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn wait_while(
-    room: MutexGuard<'static, Room>,
-    condition: impl FnMut(&mut Room) -> bool,
-) -> MutexGuard<'static, Room> {
+fn wait_while(condition: impl FnMut(&mut Room) -> bool) -> MutexGuard<'static, Room> {
     let (room, timeout) =
-        LEFT.wait_timeout_while(room, BOUND, condition).unwrap_or_else(PoisonError::into_inner);
+        LEFT.wait_timeout_while(lock(), BOUND, condition).unwrap_or_else(PoisonError::into_inner);
     assert!(!timeout.timed_out(), "no seat within {BOUND:?}");
     room
 }
