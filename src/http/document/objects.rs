@@ -114,15 +114,21 @@ fn summary_example(spec: &KindSpec) -> Value {
 /// What a name is made of; dots alone are none.
 const NAME_PATTERN: &str = "^[A-Za-z0-9_.-]*[A-Za-z0-9_-][A-Za-z0-9_.-]*$";
 
+/// `an array`, `an rlock`.
+fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'r']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}
+
 /// PUT, GET and DELETE of an object.
 fn one(spec: &KindSpec, name: &str) -> Value {
     let schema = json!({"$ref": format!("#/components/schemas/{name}")});
-    let words = spec.kind.noun();
+    let words = with_article(&spec.kind.noun());
     let shown = example(spec.shown);
     let mut make = operation(
         spec,
         &format!("create{name}"),
-        &format!("Makes a {words}. The same arguments again change nothing."),
+        &format!("Makes {words}. The same arguments again change nothing."),
     );
     if !spec.constructor.is_empty() {
         make["requestBody"] = body(&format!("New{name}"), spec.constructor, spec.made);
@@ -132,7 +138,7 @@ fn one(spec: &KindSpec, name: &str) -> Value {
         json!({"Location": {"description": "The object", "schema": {"type": "string"}}});
     make["responses"]["409"] =
         problem(&said(Code::AlreadyExists, "one of that name was made with other arguments"));
-    let mut get = operation(spec, &format!("get{name}"), &format!("A {words} with its content."));
+    let mut get = operation(spec, &format!("get{name}"), &format!("Shows {words} with its content."));
     answers(&mut get, "The object", &schema, &shown, false);
     get["responses"]["404"] = problem(&format!("`{}`", Code::UnknownObject.as_str()));
     if matches!(spec.kind, Kind::Arrays | Kind::Dicts | Kind::Lists | Kind::Namespaces) {
@@ -152,7 +158,7 @@ fn one(spec: &KindSpec, name: &str) -> Value {
     let mut delete = operation(
         spec,
         &format!("delete{name}"),
-        &format!("Removes a {words}; who waits for it is told `{}`.", Code::UnknownObject.as_str()),
+        &format!("Removes {words}; who waits for it is told `{}`.", Code::UnknownObject.as_str()),
     );
     answers(&mut delete, "It is gone", &Value::Null, &Value::Null, false);
     if let Some(responses) = delete["responses"].as_object_mut() {

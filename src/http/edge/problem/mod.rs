@@ -152,7 +152,8 @@ impl Problem {
     /// No such path.
     pub fn unknown_path(path: &str) -> Self {
         let path: String = path.chars().take(200).collect();
-        let detail = format!("there is nothing at {path:?}; /openapi.json lists what there is");
+        let detail =
+            format!("there is nothing at {path:?}; /docs shows what there is, /openapi.json lists it");
         Self::new(Code::NotFound, detail)
     }
 
