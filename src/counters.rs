@@ -104,15 +104,36 @@ pub fn read(page: &PageReader) -> Counters {
     }
 }
 
-/// The task that a worker runs and the items that it has done of it, if it runs one.
-///
-/// Read against the order of writing: a task's start is written last, and its number is the first to go.
-pub fn items_of_current(page: &PageReader) -> Option<(u64, u64)> {
-    let word = |word: Word| page.load(word as usize);
-    let begun = word(Word::TaskStarted);
-    let items = word(Word::ItemsDone);
-    let current = word(Word::CurrentTask);
-    (begun != 0 && current != 0).then_some((current, items))
+/// How far a worker is in the tasks whose answers the server has not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ahead {
+    /// So many of them it has answered: a page is at rest before the answer is on its way.
+    answered: u64,
+    /// The one that it runs, with the items that it has done of it.
+    current: Option<(u64, u64)>,
+}
+
+impl Ahead {
+    /// Of a worker of which `answers` were read.
+    pub fn read(page: &PageReader, answers: u64) -> Self {
+        let word = |word: Word| page.load(word as usize);
+        // Against the order of writing: a task's start is written last, and its number is the first to go.
+        let begun = word(Word::TaskStarted);
+        let items = word(Word::ItemsDone);
+        let current = word(Word::CurrentTask);
+        // Last of all: a task that ends meanwhile counts as answered.
+        let answered = word(Word::Succeeded).wrapping_add(word(Word::Failed)).saturating_sub(answers);
+        Self { answered, current: (begun != 0 && current != 0).then_some((current, items)) }
+    }
+
+    /// Items that are done of a task of so many, the `at`th of those; `None`: it has not begun. The page's figures are
+    /// not trusted.
+    pub fn items_of(&self, at: u64, sequence: u64, items: u64) -> Option<u64> {
+        if at < self.answered {
+            return Some(items);
+        }
+        self.current.filter(|(current, _)| *current == sequence).map(|(_, done)| done.min(items))
+    }
 }
 
 /// Writes a word.
@@ -132,6 +153,30 @@ mod tests {
     use crate::sys::create_page;
 
     #[test]
+    fn a_task_that_is_answered_is_done_until_its_answer_is_read() {
+        let page = create_page().expect("a page");
+        let (writer, reader) =
+            (PageWriter::map(&page).expect("mapped"), PageReader::map(&page).expect("mapped"));
+        let told = |answers| {
+            let ahead = Ahead::read(&reader, answers);
+            [ahead.items_of(0, 50 + answers, 10), ahead.items_of(1, 51 + answers, 10)]
+        };
+        assert_eq!(told(0), [None, None]);
+        write(&writer, Word::CurrentTask, 50);
+        write(&writer, Word::TaskStarted, 1);
+        write(&writer, Word::ItemsDone, 4);
+        assert_eq!(told(0), [Some(4), None]);
+        add(&writer, Word::Failed, 1);
+        write(&writer, Word::CurrentTask, 0);
+        assert_eq!(told(0), [Some(10), None], "at rest, and the answer unread");
+        write(&writer, Word::CurrentTask, 51);
+        assert_eq!(told(0), [Some(10), Some(4)]);
+        assert_eq!(told(1), [Some(4), None], "its answer was read");
+        write(&writer, Word::ItemsDone, 1_000);
+        assert_eq!(told(1), [Some(10), None], "no more than there are");
+    }
+
+    #[test]
     fn what_a_worker_writes_is_read() {
         let page = create_page().expect("a page");
         let (writer, reader) =
@@ -144,7 +189,7 @@ mod tests {
         add(&writer, Word::ItemsDone, 4);
         let counters = read(&reader);
         assert!(counters.busy && counters.current_task == 50 && counters.items_done == 7, "{counters:?}");
-        assert_eq!(items_of_current(&reader), Some((50, 7)));
+        assert_eq!(Ahead::read(&reader, 0).items_of(0, 50, 10), Some(7));
     }
 
     #[test]

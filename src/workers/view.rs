@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::set::WorkerSet;
 use super::table::{Phase, WorkerKey};
-use crate::counters::{self, Counters};
+use crate::counters::{self, Ahead, Counters};
 use crate::jobs::JobId;
 
 /// A worker at one moment.
@@ -63,19 +63,11 @@ impl WorkerSet {
 
     fn items_ahead_at(&self, key: WorkerKey, job: u64) -> u64 {
         let Some(handle) = self.table.handle(key) else { return 0 };
-        let Some((current, items)) = counters::items_of_current(handle.link.page()) else { return 0 };
-        let mut ahead = 0;
-        for task in self.table.flight(key) {
-            let is_current = task.sequence == current;
-            if task.job == job {
-                // Tasks before the current one are answered. The page's figures are not trusted.
-                let done = if is_current { items.min(task.items) } else { task.items };
-                ahead += done.saturating_sub(task.delivered);
-            }
-            if is_current {
-                return ahead;
-            }
-        }
-        0
+        let ahead = Ahead::read(handle.link.page(), handle.answers);
+        let flight = (0..).zip(self.table.flight(key));
+        let begun =
+            flight.map_while(|(at, task)| Some((task, ahead.items_of(at, task.sequence, task.items)?)));
+        let of_the_job = begun.filter(|(task, _)| task.job == job);
+        of_the_job.map(|(task, done)| done.saturating_sub(task.delivered)).sum()
     }
 }
