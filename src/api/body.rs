@@ -148,8 +148,9 @@ impl<'a> Members<'a> {
         Ok(Self { text, members })
     }
 
+    /// A member that is null is left out: so clients write optional fields that have no value.
     fn find(&self, name: &str) -> Option<&Member<'a>> {
-        self.members.iter().find(|member| member.name == name)
+        self.members.iter().find(|member| member.name == name && member.kind != Kind::Null)
     }
 
     /// A member of this kind, as raw text.

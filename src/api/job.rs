@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use crate::jobs::Outcome;
+use crate::jobs::{self, Outcome};
 use crate::service::JobShown;
 
 /// One submission: the service's AsyncResult.
@@ -69,6 +69,13 @@ pub struct Job {
     /// Why it ended without a value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Problem>,
+    /// What earlier attempts failed with, the latest last: at most 10, their texts cut to 8 KiB each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub attempt_errors: Vec<AttemptError>,
+    /// True if it goes on although the client that waited for it has left: its value will be discarded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disconnected: Option<bool>,
     /// Where to go on.
     pub links: Links,
 }
@@ -80,6 +87,24 @@ pub struct Progress {
     pub done: u64,
     /// Items in all; 1 for an apply.
     pub total: u64,
+}
+
+/// What an attempt failed with that another one followed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AttemptError {
+    /// Which attempt of its task, from 1.
+    pub attempt: u32,
+    /// When it was known.
+    #[schema(format = DateTime)]
+    pub at: String,
+    /// Why; of an item of a map, with its `index`.
+    pub error: Problem,
+}
+
+impl AttemptError {
+    fn of(error: &jobs::AttemptError) -> Self {
+        Self { attempt: error.attempt, at: timestamp(error.at), error: Problem::of_failure(&error.failure) }
+    }
 }
 
 /// Where to go on from a job: paths, or with `--public-url` absolute.
@@ -125,6 +150,8 @@ impl Job {
             finished_at: state.finished_at.map(timestamp),
             expires_at: now.expires_at.map(timestamp),
             error,
+            attempt_errors: state.attempt_errors.iter().map(AttemptError::of).collect(),
+            disconnected: now.is_left.then_some(true),
             links: Links {
                 result: format!("{base}{this}/result"),
                 cancel: format!("{base}{this}/cancel"),

@@ -25,6 +25,8 @@ pub(super) enum OptionType {
     Texts { most: usize, chars_max: usize, set: fn(&mut TermsAsked, Vec<String>) },
     /// A list of these codes. It may repeat one; each is kept once.
     Codes { of: &'static [FailureCode], set: fn(&mut TermsAsked, Vec<FailureCode>) },
+    /// One of these words; `set` is told which.
+    OneOf { of: &'static [&'static str], set: fn(&mut TermsAsked, usize) },
     /// `false`; `true` asks for what this server can't do.
     False { refusal: fn() -> BodyProblem },
 }
@@ -71,6 +73,10 @@ impl OptionType {
                 let codes = given.texts().and_then(|names| codes_of(&names, of));
                 set(options, codes.ok_or_else(wrong)?);
             }
+            Self::OneOf { of, set } => {
+                let text = given.text(name)?;
+                set(options, of.iter().position(|word| *word == text).ok_or_else(wrong)?);
+            }
             Self::False { refusal } => {
                 if given.truth().ok_or_else(wrong)? {
                     return Err(refusal());
@@ -100,6 +106,7 @@ impl OptionType {
                 format!("a list of at most {most} strings of 1 to {chars_max} characters")
             }
             Self::Codes { of, .. } => format!("a list of codes, of: {}", names(of).join(", ")),
+            Self::OneOf { of, .. } => of.join(" or "),
             Self::False { .. } => "true or false".to_owned(),
         }
     }
@@ -118,7 +125,7 @@ impl OptionType {
             Self::False { .. } => {
                 of_type(Type::Boolean).enum_values(Some([false])).description(Some(about)).into()
             }
-            Self::Seconds { .. } | Self::Whole { .. } | Self::Text { .. } => {
+            Self::Seconds { .. } | Self::Whole { .. } | Self::Text { .. } | Self::OneOf { .. } => {
                 self.query_schema().description(Some(about)).into()
             }
         }
@@ -148,6 +155,7 @@ impl OptionType {
                 let code = names(of).join("|");
                 of_type(Type::String).pattern(Some(format!("^({code})(,({code}))*$")))
             }
+            Self::OneOf { of, .. } => of_type(Type::String).enum_values(Some(of.iter().copied())),
             Self::False { .. } => of_type(Type::String).pattern(Some("^false$")),
         }
     }

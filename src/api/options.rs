@@ -11,7 +11,7 @@ use utoipa::openapi::{RefOr, Required};
 use super::body::{BodyProblem, Members};
 use super::option_type::{Given, OptionType};
 use super::query::Query;
-use crate::jobs::FailureCode;
+use crate::jobs::{FailureCode, OnDisconnect};
 use crate::service::TermsAsked;
 
 /// Most seconds of a timeout or a pause.
@@ -129,6 +129,16 @@ const TABLE: &[OptionSpec] = &[
         about: "Labels of the client's own, to list and to cancel by.",
     },
     OptionSpec {
+        name: "on_disconnect",
+        value: OptionType::OneOf {
+            of: &["keep", "cancel"],
+            set: |options, at| options.terms.on_disconnect = [OnDisconnect::Keep, OnDisconnect::Cancel][at],
+        },
+        about: "When the client of a call that waits leaves: `keep` lets what runs go on (it stays listed until it has \
+                ended, and its value is discarded), `cancel` kills it; `keep` if left out. What hasn't started is \
+                dropped either way. Calls that end in `_async` don't care who leaves.",
+    },
+    OptionSpec {
         name: "durable",
         value: OptionType::False { refusal: || BodyProblem::NotDurable },
         about: "Must be false: this server keeps jobs in memory.",
@@ -226,10 +236,10 @@ mod tests {
     #[test]
     fn a_query_and_a_body_say_the_same() {
         let query = "pool=p&run_timeout=1.5&queue_timeout=2&priority=-100&key=k&retries=1000&\
-                     retry_on=run-timeout,worker-died&retry_delay=3&result_ttl=31622400&tags=a,b&durable=false";
+                     retry_on=run-timeout,worker-died&retry_delay=3&result_ttl=31622400&tags=a,b&on_disconnect=cancel&durable=false";
         let body = r#"{"pool":"p","run_timeout":1.5,"queue_timeout":2,"priority":-100,"key":"k","retries":1e3,
                        "retry_on":["run-timeout","worker-died"],"retry_delay":3,"result_ttl":31622400,
-                       "tags":["a","b"],"durable":false}"#;
+                       "tags":["a","b"],"on_disconnect":"cancel","durable":false}"#;
         let query = TermsAsked::from_query(&Query::parse(Some(query), OPTIONS).unwrap()).unwrap();
         let body =
             Members::read(&body.into(), 8, &[OPTIONS]).and_then(|members| TermsAsked::from_body(&members));

@@ -139,8 +139,9 @@ fn described(announced: AnnouncedFunction, runtime: Runtime, config: &Config) ->
     let FunctionTypes { parameters, returns, positional, rest } = types;
     let types = Types::new(parameters, returns, positional, rest);
     let mut function = Function { doc, signature, types, ..Function::new(&name, runtime) };
+    function.run_timeout = config.run_timeout;
     if let Some(said) = config.functions.get(&name) {
-        function.run_timeout = said.run_timeout.map(|timeout| timeout.0);
+        function.run_timeout = said.run_timeout.map(|timeout| timeout.0).or(config.run_timeout);
         function.retries = said.retries.and_then(|n| u32::try_from(n.0).ok()).unwrap_or(0);
         function.max_running = said.max_running.map(|most| most.get());
         if let Some(pool) = said.pool.as_deref() {

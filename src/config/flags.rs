@@ -60,6 +60,7 @@ impl ServeFlags {
             functions: flags.functions.unwrap_or_default(),
             preload: flags.preload.unwrap_or_else(default::preload),
             worker_output: flags.worker_output.unwrap_or_else(default::worker_output),
+            run_timeout: flags.run_timeout.map(|timeout| timeout.0),
             tracebacks: flags.tracebacks.unwrap_or_else(default::tracebacks).0,
             limits,
             settings,

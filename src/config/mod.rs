@@ -25,6 +25,7 @@ mod value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use nearest::unknown_variables;
 pub use pools::{FunctionConfig, FunctionTables, InitArgs, PoolConfig, PoolTables};
@@ -65,6 +66,8 @@ pub struct Config {
     pub functions: FunctionTables,
     /// What of Python code is loaded before workers are forked, in pools that do not say.
     pub preload: Preload,
+    /// How long a task may run where nothing else says.
+    pub run_timeout: Option<Duration>,
     /// Where the output of workers goes besides its job's log.
     pub worker_output: WorkerOutput,
     /// Whether a function's own traceback is part of its error.

@@ -120,6 +120,9 @@ settings! {
         /// The end of a wait for a result whose request names no timeout
         max_wait as max_wait: Patience = "50s";
 
+        /// How long a task may run where neither its request nor its function's table says; then its worker is killed
+        run_timeout: Patience { default: Some("none"), range: "100ms to 24h, or left out", example: "\"10m\"" };
+
         /// After SIGTERM: how long work is still taken
         drain_delay as drain_delay: Seconds<0, HOUR> = "0s";
 

@@ -36,8 +36,10 @@ pub(super) struct Live {
     pub seen_done: u64,
     pub looked_at: Option<Instant>,
     pub output: KeptOutput,
-    /// What the output costs while the job runs.
-    output_held: Option<HeldBytes>,
+    /// What the output and the errors of attempts cost while the job runs.
+    held: Option<HeldBytes>,
+    /// Whoever alone wanted it has left.
+    is_left: bool,
 }
 
 /// A job at one moment.
@@ -47,6 +49,8 @@ pub struct Snapshot {
     pub state: JobState,
     /// When its outcome will be forgotten.
     pub expires_at: Option<SystemTime>,
+    /// Whoever alone wanted it has left.
+    pub is_left: bool,
 }
 
 impl Deref for JobHandle {
@@ -76,7 +80,8 @@ impl JobHandle {
                 seen_done: 0,
                 looked_at: None,
                 output,
-                output_held: None,
+                held: None,
+                is_left: false,
             }),
             changed: Notify::new(),
             followers: AtomicUsize::new(0),
@@ -94,18 +99,34 @@ impl JobHandle {
         self.tell(change);
     }
 
-    /// It ended, and that is written down where it has to be: whoever waits is told. A job ends once.
-    pub fn end(&self, outcome: Outcome, ending: &Ending) {
-        let change = {
+    /// Whoever alone wanted it has left before its end: it is forgotten with that. `false`: it has ended.
+    pub fn leave(&self) -> bool {
+        let mut live = self.live.lock();
+        live.is_left = live.state.outcome.is_none();
+        live.is_left
+    }
+
+    /// It ended, and that is written down where it has to be: whoever waits is told. A job ends once. `true`: nobody is
+    /// left who wants it, and it is to be forgotten.
+    pub fn end(&self, outcome: Outcome, ending: &Ending) -> bool {
+        let (change, is_left) = {
             let mut live = self.live.lock();
             let change = live.state.apply(JobEvent::Ended(outcome), ending.at);
             if change == Change::End {
                 live.expires_at = ending.expires_at;
-                live.output_held = None;
+                live.held = None;
             }
-            change
+            (change, live.is_left)
         };
         self.tell(change);
+        is_left
+    }
+
+    /// A run of a task of it failed, and the task is run again.
+    pub fn attempt_failed(&self, event: JobEvent, at: SystemTime, answers: &AnswerBytes) {
+        let mut live = self.live.lock();
+        live.state.apply(event, at);
+        live.hold(answers);
     }
 
     fn tell(&self, change: Change) {
@@ -145,9 +166,7 @@ impl JobHandle {
         let kept = live.output.bytes().len();
         let more = kept.saturating_sub(before);
         let has_ended = live.state.outcome.is_some();
-        if !has_ended {
-            live.output_held.get_or_insert_with(|| answers.hold(Share::Gathered, 0)).set(kept);
-        }
+        live.hold(answers);
         drop(live);
         self.tell(Change::Step);
         if has_ended { more } else { 0 }
@@ -187,17 +206,31 @@ impl JobHandle {
     /// All of it at this moment.
     pub fn snapshot(&self) -> Snapshot {
         let live = self.live.lock();
-        Snapshot { state: live.shown(), expires_at: live.expires_at }
+        Snapshot { state: live.shown(), expires_at: live.expires_at, is_left: live.is_left }
     }
 
     /// Bytes that keeping it with this outcome costs, about: itself, its terms, the outcome, its log.
     pub fn kept_bytes(&self, outcome: &Outcome) -> usize {
-        let log = self.live.lock().output.bytes().len();
-        size_of::<Self>() + self.info.terms.held_bytes() + outcome.kept_bytes() + log
+        let live = self.live.lock().kept_bytes();
+        size_of::<Self>() + self.info.terms.held_bytes() + outcome.kept_bytes() + live
     }
 }
 
 impl Live {
+    /// Bytes of what came while it ran.
+    fn kept_bytes(&self) -> usize {
+        let errors = self.state.attempt_errors.iter().map(|error| error.failure.kept_bytes());
+        self.output.bytes().len() + errors.sum::<usize>()
+    }
+
+    /// Counts them while it runs; afterwards its store does.
+    fn hold(&mut self, answers: &AnswerBytes) {
+        if self.state.outcome.is_none() {
+            let bytes = self.kept_bytes();
+            self.held.get_or_insert_with(|| answers.hold(Share::Gathered, 0)).set(bytes);
+        }
+    }
+
     /// How far it is; while it runs, with what was seen done.
     pub fn shown(&self) -> JobState {
         let mut state = self.state.clone();

@@ -191,6 +191,25 @@ impl Failure {
         size_of::<Self>() + self.detail.len() + texts + exception
     }
 
+    /// With texts of at most so many bytes each: the beginning, of a traceback the end.
+    pub fn shortened(mut self, most: usize) -> Self {
+        let shorten = |text: &mut String| text.truncate(text.floor_char_boundary(most));
+        shorten(&mut self.detail);
+        self.path.iter_mut().for_each(shorten);
+        let shorten_front = |text: &mut String| {
+            let beyond = text.len().saturating_sub(most);
+            text.drain(..text.ceil_char_boundary(beyond));
+        };
+        self.stderr.iter_mut().for_each(shorten_front);
+        if let Some(exception) = &mut self.exception {
+            shorten(&mut exception.kind);
+            shorten(&mut exception.message);
+            exception.args.take_if(|args| args.get().len() > most);
+            exception.traceback.iter_mut().for_each(shorten_front);
+        }
+        self
+    }
+
     /// Its JSON: the problem as which a job's error and an item's record show it (422, whatever ended it).
     pub fn to_json(&self) -> Vec<u8> {
         let text = FailureJson {

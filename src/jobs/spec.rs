@@ -155,7 +155,7 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::jobs::FailureCode;
+    use crate::jobs::{FailureCode, OnDisconnect};
 
     /// A call of `f` in the pool `native` that is kept once it has ended.
     pub(crate) fn example() -> JobSpec {
@@ -189,6 +189,7 @@ pub(crate) mod tests {
             retry_on: Cow::Owned(vec![FailureCode::WorkerDied, FailureCode::NotStarted]),
             retry_delay: Duration::from_secs(60),
             result_ttl: Some(Duration::from_secs(1)),
+            on_disconnect: OnDisconnect::Cancel,
             tags: vec!["é \"quoted\"".into(), String::new()],
         };
         all[0].info.owner = Some("ann".into());

@@ -1,10 +1,16 @@
 //! How far a job is: a value that events change. All that happens to a job happens by [`JobState::apply`].
 
+use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{FailureCode, Outcome};
+use super::outcome::{Failure, FailureCode, Outcome};
+
+/// Errors of earlier attempts that a job keeps: the latest.
+pub const ATTEMPT_ERRORS_MAX: usize = 10;
+/// Bytes of each of their texts that are kept, at most; of a traceback the end.
+const ATTEMPT_TEXT_MAX: usize = 8 << 10;
 
 /// How far a job is, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,12 +61,25 @@ pub enum JobEvent {
     Unstarted,
     /// A task of it is run for so many times by now.
     Attempted(u32),
+    /// The run of a task with this number failed, and it is run again.
+    AttemptFailed(u32, Box<Failure>),
     /// So many items more belong to it (a stream).
     Extended(u64),
     /// So many items are done.
     Advanced(u64),
     /// It ended.
     Ended(Outcome),
+}
+
+/// What an attempt failed with that another one followed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AttemptError {
+    /// Which attempt of its task, from 1.
+    pub attempt: u32,
+    /// When it was known.
+    pub at: SystemTime,
+    /// Why.
+    pub failure: Failure,
 }
 
 /// How far a job is.
@@ -72,6 +91,8 @@ pub struct JobState {
     pub finished_at: Option<SystemTime>,
     /// How often it was started.
     pub attempts: u32,
+    /// What earlier attempts failed with, the latest last.
+    pub attempt_errors: VecDeque<AttemptError>,
     /// Items done.
     pub done: u64,
     /// Items in all; of a stream, so far.
@@ -122,6 +143,14 @@ impl JobState {
                 self.attempts = attempt;
                 Change::Step
             }
+            JobEvent::AttemptFailed(attempt, failure) => {
+                if self.attempt_errors.len() == ATTEMPT_ERRORS_MAX {
+                    self.attempt_errors.pop_front();
+                }
+                let failure = failure.shortened(ATTEMPT_TEXT_MAX);
+                self.attempt_errors.push_back(AttemptError { attempt, at, failure });
+                Change::Counts
+            }
             JobEvent::Extended(items) => {
                 self.total = self.total.saturating_add(items);
                 Change::Counts
@@ -160,7 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::jobs::{Failure, Value};
+    use crate::jobs::{Exception, Value};
 
     fn event() -> impl Strategy<Value = JobEvent> {
         let value = || Outcome::Value(Value::from(vec![Bytes::from_static(b"[1]")]));
@@ -169,6 +198,9 @@ mod tests {
             3 => Just(JobEvent::Started),
             1 => Just(JobEvent::Unstarted),
             1 => (0..5u32).prop_map(JobEvent::Attempted),
+            1 => (0..5u32).prop_map(|attempt| {
+                JobEvent::AttemptFailed(attempt, Box::new(Failure::new(FailureCode::WorkerDied, "why")))
+            }),
             1 => prop_oneof![0..5u64, Just(u64::MAX)].prop_map(JobEvent::Extended),
             3 => prop_oneof![0..5u64, Just(u64::MAX)].prop_map(JobEvent::Advanced),
             1 => Just(value()).prop_map(JobEvent::Ended),
@@ -208,6 +240,29 @@ mod tests {
             }
             prop_assert!(ended.is_none_or(|ended| ended == said(&state)));
         }
+    }
+
+    #[test]
+    fn the_last_errors_are_kept_and_shortened() {
+        let mut state = JobState::accepted(1);
+        for attempt in 1..=12 {
+            let mut failure = Failure::new(FailureCode::FunctionRaised, "é".repeat(100_000));
+            failure.exception = Some(Exception {
+                kind: "ValueError".into(),
+                message: "m".repeat(100_000),
+                args: serde_json::value::to_raw_value(&"a".repeat(100_000)).ok(),
+                traceback: Some(format!("{}\nthe last line", "é".repeat(100_000))),
+            });
+            state.apply(JobEvent::AttemptFailed(attempt, Box::new(failure)), UNIX_EPOCH);
+        }
+        let attempts: Vec<u32> = state.attempt_errors.iter().map(|error| error.attempt).collect();
+        assert_eq!(attempts, (3..=12).collect::<Vec<_>>());
+        let failure = &state.attempt_errors[0].failure;
+        assert!(failure.kept_bytes() < 4 * ATTEMPT_TEXT_MAX, "{} bytes", failure.kept_bytes());
+        let exception = failure.exception.as_ref().unwrap();
+        assert!(
+            exception.traceback.as_ref().unwrap().ends_with("\nthe last line") && exception.args.is_none()
+        );
     }
 
     #[test]

@@ -85,17 +85,23 @@ pub struct Attempt {
     pub number: u32,
 }
 
-impl dyn Store + '_ {
-    /// Ends a job: its end is kept, and then told to whoever waits.
-    pub fn end_and_tell(&self, handle: &Arc<JobHandle>, outcome: Outcome) -> Stored<()> {
+impl dyn Store {
+    /// Ends a job: its end is kept, and then told to whoever waits. One that nobody wants any more is forgotten.
+    pub fn end_and_tell(self: &Arc<Self>, handle: &Arc<JobHandle>, outcome: Outcome) -> Stored<()> {
         match self.end(handle, &outcome) {
             Stored::Ready(ending) => {
-                handle.end(outcome, &ending);
+                if handle.end(outcome, &ending) {
+                    self.forget(handle.id).detach();
+                }
                 Stored::Ready(())
             }
             Stored::Pending(ending) => {
-                let handle = Arc::clone(handle);
-                Stored::pending(async move { handle.end(outcome, &ending.await) })
+                let (store, handle) = (Arc::clone(self), Arc::clone(handle));
+                Stored::pending(async move {
+                    if handle.end(outcome, &ending.await) {
+                        store.forget(handle.id).await;
+                    }
+                })
             }
         }
     }

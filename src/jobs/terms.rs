@@ -15,6 +15,16 @@ pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(60);
 const RETRIED: [FailureCode; 3] =
     [FailureCode::WorkerDied, FailureCode::Interrupted, FailureCode::FunctionRaised];
 
+/// What becomes of a running job whose client has left, if it is nobody's but that client's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum OnDisconnect {
+    /// What runs goes on, and its value is discarded.
+    #[default]
+    Keep,
+    /// As a cancel: what runs is killed.
+    Cancel,
+}
+
 /// The terms of one job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
@@ -36,6 +46,8 @@ pub struct Terms {
     pub result_ttl: Option<Duration>,
     /// The client's own labels.
     pub tags: Vec<String>,
+    /// What becomes of it when its client leaves.
+    pub on_disconnect: OnDisconnect,
 }
 
 impl Default for Terms {
@@ -50,6 +62,7 @@ impl Default for Terms {
             retry_delay: Duration::ZERO,
             result_ttl: None,
             tags: Vec::new(),
+            on_disconnect: OnDisconnect::Keep,
         }
     }
 }

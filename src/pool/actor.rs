@@ -10,7 +10,7 @@ use tokio::task::{JoinSet, yield_now};
 use super::events::{Event, WeakInbox};
 use super::handle::{PoolHealth, PoolSpec, PoolView};
 use super::life::{self, Life};
-use crate::jobs::{JobEvent, JobHandle, Outcome, Store, Stored};
+use crate::jobs::{AnswerBytes, JobEvent, JobHandle, Outcome, Store, Stored};
 use crate::scheduler::{Scheduler, Submission, of_shutdown};
 use crate::workers::WorkerSet;
 
@@ -36,6 +36,7 @@ pub(super) struct Actor {
     scheduler: Scheduler,
     workers: WorkerSet,
     store: Arc<dyn Store>,
+    answers: AnswerBytes,
     /// Ends that the store is writing down.
     ends: JoinSet<()>,
     health: watch::Sender<PoolHealth>,
@@ -46,14 +47,14 @@ pub(super) struct Actor {
 impl Actor {
     pub fn new(spec: PoolSpec, inbox: WeakInbox, health: watch::Sender<PoolHealth>) -> Self {
         let PoolSpec { workers: spec, .. } = spec;
-        let store = Arc::clone(&spec.store);
+        let (store, answers) = (Arc::clone(&spec.store), spec.answers.clone());
         let (now, reporter) = (Instant::now(), inbox.reporter());
         let waker = Waker::from(Arc::new(inbox));
         let scheduler =
             Scheduler::new(Arc::clone(&spec.pool), waker, spec.result_bytes_max, spec.answers.clone());
         let workers = WorkerSet::new(spec, reporter, now);
         let ends = JoinSet::new();
-        Self { life: Life::Open, scheduler, workers, store, ends, health, now, ending: None }
+        Self { life: Life::Open, scheduler, workers, store, answers, ends, health, now, ending: None }
     }
 
     pub async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Event>) {
@@ -247,11 +248,14 @@ impl Actor {
 
     /// Applies what happened to jobs. The clock is read where something did.
     fn apply_events(&mut self) {
-        let Self { scheduler, store, ends, .. } = self;
+        let Self { scheduler, store, answers, ends, .. } = self;
         let mut read = None;
         for (handle, event) in scheduler.events() {
             match event {
-                JobEvent::Ended(outcome) => end(&**store, ends, &handle, outcome),
+                JobEvent::Ended(outcome) => end(store, ends, &handle, outcome),
+                JobEvent::AttemptFailed(..) => {
+                    handle.attempt_failed(event, *read.get_or_insert_with(SystemTime::now), answers);
+                }
                 JobEvent::Started
                 | JobEvent::Unstarted
                 | JobEvent::Attempted(_)
@@ -262,7 +266,7 @@ impl Actor {
     }
 
     fn end(&mut self, handle: &Arc<JobHandle>, outcome: Outcome) {
-        end(&*self.store, &mut self.ends, handle, outcome);
+        end(&self.store, &mut self.ends, handle, outcome);
     }
 
     /// Items of a job that are done, those of running chunks included.
@@ -299,7 +303,7 @@ impl Actor {
 }
 
 /// Ends a job. What its store has yet to write down is waited for.
-fn end(store: &dyn Store, ends: &mut JoinSet<()>, handle: &Arc<JobHandle>, outcome: Outcome) {
+fn end(store: &Arc<dyn Store>, ends: &mut JoinSet<()>, handle: &Arc<JobHandle>, outcome: Outcome) {
     if let Stored::Pending(end) = store.end_and_tell(handle, outcome) {
         ends.spawn(end);
     }

@@ -96,7 +96,10 @@ impl JobShown {
 
     /// As it was when it was accepted, whatever has become of it.
     pub fn as_accepted(handle: Arc<JobHandle>) -> Self {
-        Self { now: Snapshot { state: JobState::accepted(handle.total), expires_at: None }, handle }
+        Self {
+            now: Snapshot { state: JobState::accepted(handle.total), expires_at: None, is_left: false },
+            handle,
+        }
     }
 }
 

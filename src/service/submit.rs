@@ -10,8 +10,8 @@ use super::refusal::Refusal;
 use super::request::{Caller, TermsAsked, WantedJob, WantedWork};
 use super::{Service, typed_call};
 use crate::jobs::{
-    Acceptance, IdempotencyKey, JobHandle, JobId, JobInfo, JobKind, JobSpec, Recalled, Reservation, Store,
-    Stored, Work,
+    Acceptance, IdempotencyKey, JobHandle, JobId, JobInfo, JobKind, JobSpec, OnDisconnect, Recalled,
+    Reservation, Store, Stored, Work,
 };
 use crate::pool::{self, Callable, ItemSink, Pool};
 
@@ -20,8 +20,8 @@ const CHUNKS_PER_WORKER: usize = 4;
 /// Arguments that wait must not hold a larger buffer for a few bytes: what is less than half of it is copied.
 const BUFFER_BYTES: usize = 16 << 10;
 
-/// A job that its pool has. One that is nobody's but its caller's is forgotten with this, and abandoned if it has not
-/// ended by then.
+/// A job that its pool has. One that is nobody's but its caller's is forgotten with this; if it has not ended by then,
+/// its client has left: it goes on without one, or is cancelled if its terms say so, and is forgotten with its end.
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub handle: Arc<JobHandle>,
@@ -31,13 +31,17 @@ pub(super) struct Accepted {
 
 impl Drop for Accepted {
     fn drop(&mut self) {
-        if self.handle.retained {
+        let Self { handle, pool, jobs } = self;
+        if handle.retained {
             return;
         }
-        if !self.handle.has_ended() {
-            self.pool.abandon(&self.handle);
+        if !handle.leave() {
+            jobs.forget(handle.id).detach();
+        } else if handle.terms.on_disconnect == OnDisconnect::Cancel {
+            pool.cancel(handle);
+        } else {
+            pool.abandon(handle);
         }
-        self.jobs.forget(self.handle.id).detach();
     }
 }
 

@@ -73,10 +73,11 @@ fn f64_a_call_whose_client_left_is_dropped_or_discarded() {
     waiting.leave();
     wait_until(Duration::from_secs(10), "the queued one is forgotten", || listed(&server) == 1);
     running.leave();
-    wait_until(Duration::from_secs(10), "the running one is forgotten", || listed(&server) == 0);
-    server.pools_turn();
+    wait_until(Duration::from_secs(10), "the running one is known to be nobody's", || server.is_left_alone());
+    assert_eq!(server.get("/v1/pools/python").value()["running"], 1, "it is listed, and counts");
     gate.open();
     wait_until(Duration::from_secs(10), "and ends all the same", || length(&ran) == 1);
+    wait_until(Duration::from_secs(10), "it is forgotten then", || listed(&server) == 0);
     assert_eq!(server.apply("square", &json!([6])).value(), 36, "the same worker is free");
     assert_eq!(length(&queued), 0, "what hadn't started never runs");
     server.nothing_left(before);
@@ -96,11 +97,66 @@ fn f64_a_map_whose_client_left_hands_out_no_more() {
     raw.request("POST /v1/map", "", body.as_bytes());
     wait_until(Duration::from_secs(10), "the second item runs", || length(&file) == 2);
     raw.leave();
-    wait_until(Duration::from_secs(10), "it is forgotten", || listed(&server) == 0);
-    server.pools_turn();
+    wait_until(Duration::from_secs(10), "its client is known to have left", || server.is_left_alone());
     // What runs ends and is discarded; that is one item, the worker's.
     gate.open();
     never_within(Duration::from_secs(1), "another item runs", || length(&file) > 2);
+}
+
+/// A server with one worker and a call that runs for ever, whose client has left.
+fn left_alone(options: &serde_json::Value) -> (Server, String) {
+    let server = Server::start(&["--workers", "1"]);
+    let mut body = json!({"function": "faults.nap", "args": [600]});
+    body.as_object_mut().expect("an object").extend(options.as_object().cloned().unwrap_or_default());
+    let mut raw = Raw::connect(server.port());
+    raw.request("POST /v1/apply", "", body.to_string().as_bytes());
+    wait_until(Duration::from_secs(5), "it runs", || server.workers()[0].state == "busy");
+    let id = server.workers()[0].all["current_job"].as_str().expect("a busy worker has a job").to_owned();
+    raw.leave();
+    (server, id)
+}
+
+#[test]
+fn a_call_whose_client_left_can_be_cancelled() {
+    for by_function in [false, true] {
+        let (server, id) = left_alone(&json!({}));
+        wait_until(Duration::from_secs(10), "its client is known to have left", || server.is_left_alone());
+        let job = server.job(&id);
+        assert_eq!((&job["state"], &job["disconnected"]), (&json!("running"), &json!(true)), "{job}");
+        let pid = server.workers()[0].pid;
+        if by_function {
+            let body = json!({"function": "faults.nap"});
+            assert_eq!(server.post("/v1/jobs/cancel", &body).value(), json!({"cancelled": 1}));
+        } else {
+            assert_eq!(server.cancel(&id).value()["state"], "cancelled");
+        }
+        wait_until(Duration::from_secs(5), "its worker is replaced", || {
+            server.workers().iter().any(|worker| worker.pid != pid && worker.state == "idle")
+        });
+        assert_eq!(server.apply("square", &json!([6])).value(), 36);
+        assert_eq!(listed(&server), 0, "it is forgotten");
+        server.get(&format!("/v1/jobs/{id}")).problem(404, "unknown-job");
+    }
+}
+
+#[test]
+fn on_disconnect_cancel_kills_what_a_client_leaves() {
+    for options in [json!({"on_disconnect": "cancel"}), json!({"on_disconnect": "cancel", "retries": 3})] {
+        let (server, id) = left_alone(&options);
+        wait_until(Duration::from_secs(10), "it is forgotten", || listed(&server) == 0);
+        server.get(&format!("/v1/jobs/{id}")).problem(404, "unknown-job");
+        wait_until(Duration::from_secs(5), "the worker is free", || server.workers()[0].state == "idle");
+        assert_eq!(server.apply("square", &json!([6])).value(), 36);
+    }
+}
+
+#[test]
+fn a_run_timeout_of_the_server_ends_what_names_none() {
+    let server = Server::start(&["--workers", "1", "--run-timeout", "500ms"]);
+    let problem = server.apply("nap", &json!([600])).outcome("run-timeout");
+    assert!(problem["detail"].as_str().is_some_and(|text| text.contains("0.5 s")), "{problem}");
+    let body = json!({"function": "faults.nap", "args": [1], "run_timeout": 30});
+    assert_eq!(server.post("/v1/apply", &body).value(), 1, "a request may give more");
 }
 
 #[test]

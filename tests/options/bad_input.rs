@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use super::verbs::Verbs;
 
 /// What is no number of seconds from 0 to a documented maximum.
-const SECONDS: [&str; 18] = [
-    "null",
+const SECONDS: [&str; 17] = [
     "true",
     "\"1\"",
     "\"\"",
@@ -26,8 +25,7 @@ const SECONDS: [&str; 18] = [
     "1111111111222222222233333333334444444444",
 ];
 /// What is no whole number.
-const WHOLE: [&str; 14] = [
-    "null",
+const WHOLE: [&str; 13] = [
     "true",
     "false",
     "\"1\"",
@@ -44,8 +42,7 @@ const WHOLE: [&str; 14] = [
 ];
 const PRIORITY: [&str; 4] = ["101", "-101", "1000000", "-9223372036854775808"];
 const RETRIES: [&str; 3] = ["-1", "1001", "4294967296"];
-const RETRY_ON: [&str; 14] = [
-    "null",
+const RETRY_ON: [&str; 13] = [
     "true",
     "1",
     "\"worker-died\"",
@@ -60,14 +57,15 @@ const RETRY_ON: [&str; 14] = [
     "[[\"worker-died\"]]",
     "[\"worker-died\", \"NaN\"]",
 ];
-const TAGS: [&str; 10] =
-    ["null", "true", "1", "\"a\"", "{}", "{\"a\": 1}", "[1]", "[null]", "[\"a\", [\"b\"]]", "[\"\"]"];
-const DURABLE: [&str; 7] = ["null", "1", "0", "\"true\"", "\"\"", "[]", "{}"];
-const KEY: [&str; 6] = ["null", "1", "true", "\"\"", "[\"a\"]", "{}"];
-const POOL: [&str; 5] = ["null", "1", "true", "[\"python\"]", "{}"];
+const TAGS: [&str; 9] =
+    ["true", "1", "\"a\"", "{}", "{\"a\": 1}", "[1]", "[null]", "[\"a\", [\"b\"]]", "[\"\"]"];
+const DURABLE: [&str; 6] = ["1", "0", "\"true\"", "\"\"", "[]", "{}"];
+const ON_DISCONNECT: [&str; 7] = ["1", "true", "\"\"", "\"Keep\"", "\"kill\"", "[\"keep\"]", "{}"];
+const KEY: [&str; 5] = ["1", "true", "\"\"", "[\"a\"]", "{}"];
+const POOL: [&str; 4] = ["1", "true", "[\"python\"]", "{}"];
 const CHUNKSIZE: [&str; 2] = ["0", "-1"];
-const ON_ERROR: [&str; 9] =
-    ["null", "true", "1", "\"\"", "\"Raise\"", "\"ignore\"", "\"NaN\"", "[\"raise\"]", "{\"raise\": 1}"];
+const ON_ERROR: [&str; 8] =
+    ["true", "1", "\"\"", "\"Raise\"", "\"ignore\"", "\"NaN\"", "[\"raise\"]", "{\"raise\": 1}"];
 
 /// Each option with its wrong values.
 fn table() -> Vec<(&'static str, Vec<String>)> {
@@ -86,6 +84,7 @@ fn table() -> Vec<(&'static str, Vec<String>)> {
         ("retries", own(&[&WHOLE, &RETRIES])),
         ("retry_on", own(&[&RETRY_ON])),
         ("tags", tags),
+        ("on_disconnect", own(&[&ON_DISCONNECT])),
         ("durable", own(&[&DURABLE])),
         ("key", own(&[&KEY])),
         ("pool", own(&[&POOL])),
@@ -143,6 +142,26 @@ fn each_wrong_value_of_a_maps_own_members_is_named() {
         }
     }
     assert!(server.words("ran").is_empty(), "nothing ran");
+}
+
+/// Clients that write optional fields as null say nothing by it.
+#[test]
+fn null_is_left_out() {
+    let server = Verbs::start(1);
+    let options: Vec<&str> = table().into_iter().map(|(name, _)| name).collect();
+    for verb in ["apply", "apply_async", "map", "map_async", "starmap_async"] {
+        let of_map = ["chunksize", "on_error"].iter().filter(|_| !verb.starts_with("apply"));
+        for member in options.iter().chain(of_map) {
+            let answer = server.post_text(&format!("/v1/{verb}"), &text(&server, verb, member, "null"));
+            assert!(matches!(answer.status, 200 | 202), "{verb} with {member}: null: {}", answer.text());
+        }
+    }
+    let all = r#"{"function": "verbs.write", "args": null, "kwargs": null, "tags": null, "retries": null}"#;
+    server.post_text("/v1/apply", all).problem(422, "invalid-arguments");
+    let none = server.post_text("/v1/apply", r#"{"function": null}"#).problem(400, "invalid-request");
+    assert_eq!(none["detail"], "the member function is missing: the public name of a function");
+    let unknown = server.post_text("/v1/apply", &text(&server, "apply", "retriess", "null"));
+    assert_eq!(unknown.problem(400, "invalid-request")["member"], "retriess", "a mistake stays one");
 }
 
 #[test]

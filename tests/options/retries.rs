@@ -74,6 +74,45 @@ fn a_synchronous_call_is_retried_too() {
 }
 
 #[test]
+fn what_earlier_attempts_failed_with_stays_with_the_job() {
+    let server = Verbs::start(1);
+    let errors = |function: &str, times: u32, options: Value| {
+        let path = fresh(&server).1;
+        let id = server.job_of("apply_async", function, &json!([path, times]), &options);
+        server.result(&id, 20.0);
+        let job = server.job(&id);
+        (job["attempt_errors"].as_array().cloned(), job)
+    };
+    let (none, _) = errors("raise_until", 1, json!({"retries": 3}));
+    assert!(none.is_none(), "without a failed attempt there is no such member");
+    let (raised, job) = errors("raise_until", 3, json!({"retries": 3}));
+    let raised = raised.expect("two attempts failed");
+    assert_eq!((raised.len(), &job["state"]), (2, &json!("succeeded")), "{job}");
+    for (attempt, failed) in (1..).zip(&raised) {
+        assert_eq!(failed["attempt"], attempt, "{failed}");
+        assert_eq!(failed["error"]["code"], "function-raised", "{failed}");
+        let traceback = failed["error"]["exception"]["traceback"].as_str().unwrap_or_default();
+        assert!(traceback.contains("in raise_until"), "{failed}");
+        assert!(failed["at"].as_str() >= job["created_at"].as_str(), "{failed}");
+    }
+    let (died, _) = errors("exit_until", 9, json!({"retries": 2}));
+    assert!(died.is_some_and(|died| died.len() == 2 && died[1]["error"]["code"] == "worker-died"));
+    let (many, job) = errors("raise_until", 99, json!({"retries": 14}));
+    let attempts: Option<Vec<Value>> =
+        many.map(|many| many.iter().map(|one| one["attempt"].clone()).collect());
+    assert_eq!(attempts, Some((5..=14).map(Value::from).collect()), "the last ten: {job}");
+    // Of a map, the item's index is told.
+    let path = server.path("item");
+    let items = json!([[path, 0], [path, 1], [path, 2]]);
+    let more = json!({"retries": 1, "on_error": "collect"});
+    let id = server.job_of("map_async", "raise_once_on", &items, &more);
+    server.result(&id, 20.0).value();
+    let job = server.job(&id);
+    let failed = job["attempt_errors"].as_array().cloned().unwrap_or_default();
+    assert!(failed.iter().all(|one| one["error"]["index"].is_u64()) && !failed.is_empty(), "{job}");
+}
+
+#[test]
 fn the_last_failure_is_the_one_told() {
     let server = Verbs::start(1);
     let path = server.path("count");

@@ -81,7 +81,7 @@ fn changes_joins_and_closes_are_checked() {
     }
     let problem = patch(&server, "/v1/pools/p", &json!({"processes": 1, "name": "q"}));
     assert_eq!(problem.problem(400, "invalid-request")["member"], "name");
-    for timeout in [json!(-1), json!(86_401), json!("1"), Value::Null] {
+    for timeout in [json!(-1), json!(86_401), json!("1")] {
         let problem = server.post("/v1/pools/p/join", &json!({"timeout": timeout}));
         assert_eq!(problem.problem(400, "invalid-request")["member"], "timeout", "{timeout}");
     }

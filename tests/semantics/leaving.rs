@@ -15,12 +15,12 @@ fn size(path: &std::path::Path) -> u64 {
 
 /// Lets what runs end once the client's leaving is known, and checks that nothing else begins.
 fn ends(server: &Server, gate: Option<&Gate>, path: &std::path::Path, most: u64, before: usize) {
+    wait_until(Duration::from_secs(10), "its client is known to have left", || server.is_left_alone());
+    gate.into_iter().for_each(Gate::open);
+    wait_until(Duration::from_secs(10), "the worker is idle", || server.workers()[0].state == "idle");
     wait_until(Duration::from_secs(10), "no job is left", || {
         server.get("/v1/jobs").value()["items"] == json!([])
     });
-    server.pools_turn();
-    gate.into_iter().for_each(Gate::open);
-    wait_until(Duration::from_secs(10), "the worker is idle", || server.workers()[0].state == "idle");
     let then = size(path);
     std::thread::sleep(QUIET);
     assert_eq!(size(path), then, "nothing runs any more");

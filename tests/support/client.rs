@@ -181,6 +181,16 @@ impl Client {
         self.get("/v1/pools/python").value();
     }
 
+    /// Whether the clients of all listed jobs are known to have left, and their leaving has been acted upon.
+    #[track_caller]
+    pub fn is_left_alone(&self) -> bool {
+        let page = self.get("/v1/jobs").value();
+        let left =
+            page["items"].as_array().is_some_and(|jobs| jobs.iter().all(|job| job["disconnected"] == true));
+        self.pools_turn();
+        left
+    }
+
     /// The workers of the Python pool.
     #[track_caller]
     pub fn workers(&self) -> Vec<Worker> {

@@ -24,7 +24,7 @@ use super::queue::Queue;
 use super::task::{Submission, Task};
 use super::timers::{Due, Timers};
 use crate::jobs::{
-    AnswerBytes, COUNTED_BYTES_MIN, Failure, FailureCode, JobEvent, JobHandle, Outcome, Permit, Share,
+    AnswerBytes, COUNTED_BYTES_MIN, Failure, FailureCode, JobEvent, JobHandle, Outcome, Share,
 };
 use held_back::HeldBack;
 use parking::{Parked, Round};
@@ -54,8 +54,6 @@ pub(crate) struct Scheduler {
     /// Jobs with work whose function may not run now, by function.
     parked: BTreeMap<Arc<str>, Parked>,
     timers: Timers,
-    /// Abandoned jobs with tasks in flight.
-    abandoned: AbandonedJobs,
     round: Round,
     /// Jobs of which something has started.
     running: usize,
@@ -64,23 +62,6 @@ pub(crate) struct Scheduler {
     /// Tasks of jobs that have ended, still to be freed.
     discarded: Vec<VecDeque<Task>>,
     events: Events,
-}
-
-/// What abandoned jobs still hold: their arguments are in memory until their tasks have left the workers, and count
-/// as accepted work until then. By job: its tasks in flight.
-#[derive(Debug, Default)]
-struct AbandonedJobs(BTreeMap<u64, (usize, Permit)>);
-
-impl AbandonedJobs {
-    /// A task of a job that has ended left its worker.
-    fn task_left(&mut self, number: u64) {
-        if let Some((in_flight, _)) = self.0.get_mut(&number) {
-            *in_flight -= 1;
-            if *in_flight == 0 {
-                self.0.remove(&number);
-            }
-        }
-    }
 }
 
 /// How a cancelled job goes on.
@@ -107,7 +88,6 @@ impl Scheduler {
             queue: Queue::default(),
             parked: BTreeMap::new(),
             timers: Timers::default(),
-            abandoned: AbandonedJobs::default(),
             round: Round::default(),
             running: 0,
             refusing: VecDeque::new(),
@@ -180,18 +160,20 @@ impl Scheduler {
     }
 
     fn end_cancelled(&mut self, number: u64) {
-        self.end(number, failed(FailureCode::Cancelled, "the job was cancelled"));
+        if let Some(outcome) = self.jobs.get(&number).map(|job| job.cancelled_outcome()) {
+            self.end(number, outcome);
+        }
     }
 
-    /// Ends a job whose client has left; its unread tasks have been given back. What runs goes on, and counts as
-    /// accepted work until it has ended.
+    /// The client of a job has left; its unread tasks have been given back. What waits is dropped as by a cancel; what
+    /// runs goes on, and with it the job, whose values nobody takes any more.
     pub fn abandon(&mut self, number: u64) {
-        let outcome = failed(FailureCode::Cancelled, "the client left before the job had ended");
-        if let Some((in_flight, job)) = self.end(number, outcome)
-            && in_flight > 0
-        {
-            self.abandoned.0.insert(number, (in_flight, job.into_permit()));
+        if let Some(job) = self.jobs.get_mut(&number) {
+            job.abandon();
+            self.streams.remove(&number);
+            self.gathering.remove(&number);
         }
+        self.cancel(number);
     }
 
     /// Of `most` jobs from a number on, ends those of which nothing has started; unread tasks have been given back.
@@ -306,9 +288,9 @@ impl Scheduler {
         }
     }
 
-    /// Ends a job, whatever is left of it: returns it, and how many of its tasks are in flight.
-    fn end(&mut self, number: u64, mut outcome: Outcome) -> Option<(usize, Box<ActiveJob>)> {
-        let mut job = self.jobs.remove(&number)?;
+    /// Ends a job, whatever is left of it.
+    fn end(&mut self, number: u64, mut outcome: Outcome) {
+        let Some(mut job) = self.jobs.remove(&number) else { return };
         self.running -= usize::from(job.has_started());
         self.gathering.remove(&number);
         self.streams.remove(&number);
@@ -320,10 +302,9 @@ impl Scheduler {
             value.held = Some(Arc::new(self.answers.hold(Share::Untaken, value.len())));
         }
         discard(&mut self.discarded, job.take_returned());
-        let in_flight = job.open() - job.refused() - self.timers.remove(number);
+        self.timers.remove(number);
         self.events.push(&job.handle, JobEvent::Ended(outcome));
         self.tidy_queues();
-        Some((in_flight, job))
     }
 
     /// Removes entries of jobs without work once they are many.

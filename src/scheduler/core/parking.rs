@@ -248,10 +248,7 @@ impl Scheduler {
     /// A task waits with its job again; `None` if the job has ended.
     pub(super) fn return_task(&mut self, task: Task) -> Option<&mut ActiveJob> {
         let number = task.job;
-        let Some(job) = self.jobs.get_mut(&number) else {
-            self.abandoned.task_left(number);
-            return None;
-        };
+        let job = self.jobs.get_mut(&number)?;
         if job.give_back(task) {
             self.running -= 1;
             self.events.push(&job.handle, JobEvent::Unstarted);

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::super::event::Events;
 use super::super::fate;
 use super::super::job::ActiveJob;
 use super::super::results::OWN_BYTES_MIN;
@@ -24,6 +25,7 @@ impl Scheduler {
         // Records of a stream stay for as long as its client likes.
         let records = if job.is_stream() { records.compact(OWN_BYTES_MIN) } else { records };
         let (known, mut done) = ((records.valid, records.fault), 0);
+        let mut ends = ItemEnds { timers: &mut self.timers, events: &mut self.events, now, limit };
         for (offset, record) in (first..).zip(records) {
             let index = task.first_item + offset;
             done += match fate::of_record(&record, known, task, index, limit) {
@@ -31,7 +33,7 @@ impl Scheduler {
                     job.record_value(index, record, limit);
                     1
                 }
-                Some(failure) => end_item(job, &mut self.timers, now, task, offset, &failure, limit),
+                Some(failure) => ends.end(job, task, offset, &failure),
             };
         }
         if job.is_gathering() {
@@ -42,21 +44,23 @@ impl Scheduler {
 
     /// A task was answered, and all its items have their records.
     pub fn finish_items(&mut self, task: &Task) {
-        let Some(job) = self.jobs.get_mut(&task.job) else { return self.abandoned.task_left(task.job) };
+        let Some(job) = self.jobs.get_mut(&task.job) else { return };
         job.close_task(task);
         self.conclude(task.job);
     }
 
     /// The worker of a task died: what ran has failed, and the items behind it go on as another task.
     pub(super) fn lose_items(&mut self, mut task: Task, failure: &Failure, items_done: u64, now: Instant) {
-        let Some(job) = self.jobs.get_mut(&task.job) else { return self.abandoned.task_left(task.job) };
+        let Some(job) = self.jobs.get_mut(&task.job) else { return };
         let lost = fate::lost_items(&task, items_done);
         let behind = lost.end;
-        let (limit, mut done) = (self.result_bytes_max, 0);
+        let limit = self.result_bytes_max;
+        let mut ends = ItemEnds { timers: &mut self.timers, events: &mut self.events, now, limit };
+        let mut done = 0;
         for offset in lost {
             let mut failure = failure.clone();
             failure.index = Some(task.first_item + offset);
-            done += end_item(job, &mut self.timers, now, &mut task, offset, &failure, limit);
+            done += ends.end(job, &mut task, offset, &failure);
         }
         self.events.push(&job.handle, JobEvent::Advanced(done));
         let left = task.items - behind;
@@ -71,7 +75,7 @@ impl Scheduler {
 
     /// A failure of a whole task (it can't be read, say) is that of each item without a record.
     pub(super) fn fail_items(&mut self, task: Task, failure: Failure) {
-        let Some(job) = self.jobs.get_mut(&task.job) else { return self.abandoned.task_left(task.job) };
+        let Some(job) = self.jobs.get_mut(&task.job) else { return };
         if fate::is_of_whole_job(failure.code) {
             job.fail(&task, failure);
             return self.conclude(task.job);
@@ -128,28 +132,32 @@ impl Scheduler {
     }
 }
 
-/// An item failed: it is retried, as a task of its own, if its job's terms say so. Returns how many items are done
-/// by that.
-fn end_item(
-    job: &mut ActiveJob,
-    timers: &mut Timers,
+/// What items end with that have no value.
+struct ItemEnds<'a> {
+    timers: &'a mut Timers,
+    events: &'a mut Events,
     now: Instant,
-    task: &mut Task,
-    offset: u64,
-    failure: &Failure,
-    result_bytes_max: usize,
-) -> u64 {
-    let delay = job.retry_after(task, failure.code);
-    match delay.and_then(|delay| Some((task.part(offset, 1)?, delay))) {
-        Some((mut item, delay)) => {
-            job.add_open(&item);
-            job.await_retry(&mut item);
-            timers.add_retry(now + delay, item);
-            0
-        }
-        None => {
-            job.record_failure(failure, result_bytes_max);
-            1
+    /// The largest value in bytes.
+    limit: usize,
+}
+
+impl ItemEnds<'_> {
+    /// An item failed: it is run again as a task of its own, or that is its record. How many have ended by it.
+    fn end(&mut self, job: &mut ActiveJob, task: &mut Task, offset: u64, failure: &Failure) -> u64 {
+        let delay = job.retry_after(task, failure.code);
+        match delay.and_then(|delay| Some((task.part(offset, 1)?, delay))) {
+            Some((mut item, delay)) => {
+                let failed = JobEvent::AttemptFailed(task.retries + 1, Box::new(failure.clone()));
+                self.events.push(&job.handle, failed);
+                job.add_open(&item);
+                job.await_retry(&mut item);
+                self.timers.add_retry(self.now + delay, item);
+                0
+            }
+            None => {
+                job.record_failure(failure, self.limit);
+                1
+            }
         }
     }
 }

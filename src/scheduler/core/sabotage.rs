@@ -32,7 +32,7 @@ pub(in crate::scheduler) enum Bug {
     NeverUnparks,
     CancelLeavesWork,
     RetryTakesTurn,
-    AbandonReleasesAdmission,
+    AbandonEndsAtOnce,
     DrainsOnce,
 }
 
@@ -125,8 +125,8 @@ impl Sabotaged {
 
     pub fn abandon(&mut self, number: u64) {
         self.scheduler.abandon(number);
-        if self.makes(Bug::AbandonReleasesAdmission) {
-            self.scheduler.abandoned.0.clear();
+        if self.makes(Bug::AbandonEndsAtOnce) {
+            self.scheduler.end_cancelled(number);
         }
     }
 

@@ -23,7 +23,7 @@ impl Scheduler {
 
     /// A task was answered with its value.
     pub fn succeed(&mut self, task: &Task, value: &Bytes) {
-        let Some(job) = self.jobs.get_mut(&task.job) else { return self.abandoned.task_left(task.job) };
+        let Some(job) = self.jobs.get_mut(&task.job) else { return };
         job.succeed(task, value, self.result_bytes_max);
         if job.is_gathering() {
             self.gathering.insert(task.job);
@@ -37,9 +37,11 @@ impl Scheduler {
         if task.is_per_item() {
             return self.fail_items(task, failure);
         }
-        let Some(job) = self.jobs.get_mut(&task.job) else { return self.abandoned.task_left(task.job) };
+        let Some(job) = self.jobs.get_mut(&task.job) else { return };
         match job.retry_after(&task, failure.code) {
             Some(delay) => {
+                let failed = JobEvent::AttemptFailed(task.retries + 1, Box::new(failure));
+                self.events.push(&job.handle, failed);
                 job.await_retry(&mut task);
                 self.timers.add_retry(now + delay, task);
             }

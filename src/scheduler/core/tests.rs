@@ -261,6 +261,7 @@ fn ends(scheduler: &mut Scheduler) -> Vec<(u64, Outcome)> {
         JobEvent::Started
         | JobEvent::Unstarted
         | JobEvent::Attempted(_)
+        | JobEvent::AttemptFailed(..)
         | JobEvent::Extended(_)
         | JobEvent::Advanced(_) => None,
     };
@@ -400,6 +401,7 @@ fn refused_chunks_of_several_jobs_are_told_in_turn() {
             JobEvent::Started
             | JobEvent::Unstarted
             | JobEvent::Attempted(_)
+            | JobEvent::AttemptFailed(..)
             | JobEvent::Extended(_)
             | JobEvent::Ended(_) => None,
         }));

@@ -41,6 +41,8 @@ pub(super) struct ActiveJob {
     lost_work: bool,
     /// It was cancelled: nothing of it is handed out any more.
     cancelled: bool,
+    /// Its client has left.
+    abandoned: bool,
     /// A task of it was at the head of a flight.
     started: bool,
     /// A task of it failed and was queued again: the job has started, whatever comes back unread.
@@ -54,7 +56,8 @@ pub(super) struct ActiveJob {
     open: usize,
     results: ResultBuffer,
     failure: Option<Box<Failure>>,
-    permit: Permit,
+    /// Its share of the admission limits, until its end.
+    _permit: Permit,
 }
 
 impl ActiveJob {
@@ -93,6 +96,7 @@ impl ActiveJob {
             exhausted,
             lost_work: false,
             cancelled: false,
+            abandoned: false,
             started: false,
             has_retried: false,
             was_parked: false,
@@ -101,12 +105,16 @@ impl ActiveJob {
             open: 0,
             results,
             failure: None,
-            permit,
+            _permit: permit,
         }
     }
 
     /// More items of a stream; `None` is its end.
     pub fn feed(&mut self, more: Option<(Bytes, usize)>) {
+        if self.cancelled {
+            self.lost_work = true;
+            return;
+        }
         let Input::Feed { chunks, ended, .. } = &mut self.input else { return };
         match more {
             Some(chunk) => chunks.push_back(chunk),
@@ -301,6 +309,20 @@ impl ActiveJob {
         self.take_returned()
     }
 
+    /// Nobody waits for it any more: its values are discarded, those to come included, and it ends as cancelled.
+    pub fn abandon(&mut self) {
+        self.abandoned = true;
+        self.lost_work = true;
+        self.results.close();
+    }
+
+    /// How it ends if a cancel has left no value of it.
+    pub fn cancelled_outcome(&self) -> Outcome {
+        let why =
+            if self.abandoned { "the client left before the job had ended" } else { "the job was cancelled" };
+        Outcome::Failure(Box::new(Failure::new(FailureCode::Cancelled, why)))
+    }
+
     /// Tasks that came back, and will not be run again.
     pub fn take_returned(&mut self) -> VecDeque<Task> {
         std::mem::take(&mut self.returned)
@@ -333,11 +355,6 @@ impl ActiveJob {
     /// Whether some of it waits to be handed out.
     pub fn has_waiting(&self) -> bool {
         !self.returned.is_empty() || !self.exhausted
-    }
-
-    /// It ends: what is left of it is its share of the admission limits.
-    pub fn into_permit(self) -> Permit {
-        self.permit
     }
 
     /// A task's value came.
@@ -397,8 +414,7 @@ impl ActiveJob {
         }
         // A failure under a cancel: it might have been retried otherwise.
         if self.lost_work || (self.cancelled && self.failure.is_some()) {
-            let failure = Failure::new(FailureCode::Cancelled, "the job was cancelled");
-            return Some(Outcome::Failure(Box::new(failure)));
+            return Some(self.cancelled_outcome());
         }
         if let Some(failure) = self.failure.take() {
             return Some(Outcome::Failure(failure));

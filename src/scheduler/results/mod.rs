@@ -134,9 +134,14 @@ impl ResultBuffer {
     /// Discards all values, those to come included; the records of a stream have been sent.
     pub fn discard(&mut self) {
         if !matches!(self.to, To::Stream(_)) {
-            self.to = To::Nothing;
-            self.hold(0);
+            self.close();
         }
+    }
+
+    /// Discards all values, those to come included: nobody takes them.
+    pub fn close(&mut self) {
+        self.to = To::Nothing;
+        self.hold(0);
     }
 
     fn hold(&mut self, bytes: usize) {

@@ -151,6 +151,6 @@ fn finds_a_drain_that_ends_some_alone() {
 }
 
 #[test]
-fn finds_that_abandoned_jobs_are_not_counted() {
-    finds(Bug::AbandonReleasesAdmission, &[Rule::Limits]);
+fn finds_an_abandoned_job_that_ends_before_its_tasks() {
+    finds(Bug::AbandonEndsAtOnce, &[Rule::EndsOnce, Rule::States]);
 }

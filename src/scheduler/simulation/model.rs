@@ -154,8 +154,9 @@ pub struct Job {
     pub has_ended: bool,
     /// How the step ends it that is being made.
     pub must_end: Option<FailureCode>,
-    /// Tasks of it with workers, and whether they count as accepted work after its end.
+    /// Tasks of it with workers.
     pub out: usize,
+    /// Its client has left.
     pub is_abandoned: bool,
 }
 
@@ -192,7 +193,7 @@ impl Job {
             return None;
         }
         Some(match self.failed {
-            _ if self.has_lost() => Err(FailureCode::Cancelled),
+            _ if self.has_lost() || self.is_abandoned => Err(FailureCode::Cancelled),
             Some(_) if self.is_cancelled => Err(FailureCode::Cancelled),
             Some(code) => Err(code),
             None => Ok(()),

@@ -130,10 +130,12 @@ impl World {
     pub(super) fn abandon(&mut self, number: u8) {
         let Some(number) = self.pick(number, |_| true) else { return };
         (0..4).for_each(|worker| self.take_back(worker, Some(number)));
-        // What came back of a cancelled job may have ended it.
-        if let Some(job) = self.jobs.get_mut(&number).filter(|job| job.end().is_none()) {
-            job.must_end = Some(FailureCode::Cancelled);
+        if let Some(job) = self.jobs.get_mut(&number) {
             job.is_abandoned = true;
+            job.cancel();
+            if job.out == 0 {
+                job.must_end = Some(FailureCode::Cancelled);
+            }
         }
         self.scheduler.abandon(number);
     }

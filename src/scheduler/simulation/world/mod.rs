@@ -317,8 +317,7 @@ impl World {
         let counts = (live.clone().count() - running, running);
         let are = self.scheduler.counts();
         check(are == counts, Rule::States, || format!("queued and running are {are:?}, not {counts:?}"))?;
-        let accepted =
-            live.count() + self.jobs.values().filter(|job| job.is_abandoned && job.out > 0).count();
+        let accepted = live.count();
         let admitted = self.admission.jobs();
         check(admitted == accepted, Rule::Limits, || format!("{admitted} jobs count, not {accepted}"))?;
         for function in [2, 4] {

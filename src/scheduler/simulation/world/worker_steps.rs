@@ -95,7 +95,8 @@ impl World {
         if let Some(job) = self.left(task.job) {
             let items = indexes(&task);
             if task.is_per_item() {
-                let is_told = job.kind != Kind::Stream || !job.client.is_slow.load(Ordering::Relaxed);
+                let is_slow = job.kind == Kind::Stream && job.client.is_slow.load(Ordering::Relaxed);
+                let is_told = !is_slow || job.is_abandoned;
                 for index in items.skip(count(task.delivered)) {
                     let record = format!("{{\"error\":\"{}\"}}", code.as_str());
                     job.items[index].place =
