@@ -60,7 +60,7 @@ codes! {
     Unauthorized 401 "unauthorized" "A token is needed" [Token]
         "no token came, or none that the server knows (`--token-file`)"
     WrongOrigin 403 "wrong-origin" "Wrong Origin" [Every Object]
-        "Origin is neither this server nor `--public-url`"
+        "Origin is neither this server, `--public-url` nor an `--allow-origin`"
     UnknownFunction 404 "unknown-function" "There is no such function" [Named Submit Start]
         "no such function; `near` lists similar names"
     UnknownJob 404 "unknown-job" "There is no such job" [Named]

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 pub use nearest::unknown_variables;
 pub use pools::{FunctionConfig, FunctionTables, InitArgs, PoolConfig, PoolTables};
-pub use public::{HostName, PublicUrl};
+pub use public::{HostName, PageOrigin, PublicUrl};
 pub use quantity::Preload;
 pub use setting::{Setting, SettingValue};
 pub use settings::{Limits, ServeFlags};
@@ -46,6 +46,8 @@ pub struct Config {
     pub insecure_no_auth: bool,
     /// Names that Host may be besides IP literals and `localhost`.
     pub allow_hosts: Vec<HostName>,
+    /// Whose web pages may call besides the server's own.
+    pub allow_origins: Vec<PageOrigin>,
     /// Where clients reach the server, if that isn't where it listens.
     pub public_url: Option<PublicUrl>,
     /// What is taken and yet unwise.
@@ -64,10 +66,10 @@ pub struct Config {
     pub pools: PoolTables,
     /// What is said of single functions.
     pub functions: FunctionTables,
-    /// What of Python code is loaded before workers are forked, in pools that do not say.
-    pub preload: Preload,
     /// How long a task may run where nothing else says.
     pub run_timeout: Option<Duration>,
+    /// What of Python code is loaded before workers are forked, in pools that do not say.
+    pub preload: Preload,
     /// Where the output of workers goes besides its job's log.
     pub worker_output: WorkerOutput,
     /// Whether a function's own traceback is part of its error.

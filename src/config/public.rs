@@ -1,4 +1,5 @@
-//! By which names the server is reached from outside: `--allow-host` and `--public-url`.
+//! By which names the server is reached from outside, and from whose pages: `--allow-host`, `--public-url`,
+//! `--allow-origin`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +16,44 @@ pub struct PublicUrl {
     text: String,
     /// Of `text`: the origin's end.
     origin_end: usize,
+}
+
+/// Whose pages may call: scheme, host and port, as browsers send them in Origin.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct PageOrigin(String);
+
+impl PageOrigin {
+    /// In small letters, the scheme's own port left out.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PageOrigin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url: Option<PublicUrl> = text.parse().ok();
+        let url = url.filter(|url| url.origin() == url.as_str() && !text.contains('*'));
+        let hint = "give http:// or https://, a host, and a port if need be, like https://app.example; there are no \
+                    wildcards";
+        url.map(|url| Self(url.text)).ok_or_else(|| hint.to_owned())
+    }
+}
+
+impl TryFrom<String> for PageOrigin {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for PageOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 impl HostName {
@@ -135,6 +174,20 @@ mod tests {
             "[::1]",
         ] {
             assert!(text.parse::<HostName>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn origins_have_no_path() {
+        for (text, origin) in [
+            ("https://App.Example", "https://app.example"),
+            ("https://app.example:443/", "https://app.example"),
+            ("http://localhost:5173", "http://localhost:5173"),
+        ] {
+            assert_eq!(text.parse::<PageOrigin>().expect(text).as_str(), origin);
+        }
+        for text in ["", "*", "null", "app.example", "https://app.example/a", "https://*.app.example"] {
+            assert!(text.parse::<PageOrigin>().is_err(), "{text}");
         }
     }
 

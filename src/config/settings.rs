@@ -16,7 +16,7 @@ use super::flags::default_workers;
 use super::quantity::{Bytes, Count, Preload, Seconds, Switch};
 use super::setting::{Setting, SettingValue, settings};
 use super::value::{Limit, Value};
-use super::{Bind, FunctionTables, HostName, PoolTables, PublicUrl, WorkerOutput};
+use super::{Bind, FunctionTables, HostName, PageOrigin, PoolTables, PublicUrl, WorkerOutput};
 
 /// Most workers of a pool.
 pub(super) const WORKERS_MAX: u64 = 1_024;
@@ -79,6 +79,9 @@ settings! {
         /// (repeatable, or with commas)
         allow_host: Vec<HostName> { default: Some("none"), example: "[]" };
 
+        /// Let web pages of this origin call, like https://app.example (CORS; repeatable, or with commas)
+        allow_origin: Vec<PageOrigin> { default: Some("none"), example: "[]" };
+
         /// Where clients reach the server, like https://pool.example/jobs: links begin with it, and web pages of its
         /// origin may call
         public_url: PublicUrl { default: Some("none"), example: "\"https://pool.example\"" };
@@ -117,11 +120,11 @@ settings! {
         /// Time for a runtime to load, and for a worker from fork to its first word
         start_timeout as start_timeout: Seconds<100, HOUR> = "30s";
 
-        /// The end of a wait for a result whose request names no timeout
-        max_wait as max_wait: Patience = "50s";
-
         /// How long a task may run where neither its request nor its function's table says; then its worker is killed
         run_timeout: Patience { default: Some("none"), range: "100ms to 24h, or left out", example: "\"10m\"" };
+
+        /// The end of a wait for a result whose request names no timeout
+        max_wait as max_wait: Patience = "50s";
 
         /// After SIGTERM: how long work is still taken
         drain_delay as drain_delay: Seconds<0, HOUR> = "0s";

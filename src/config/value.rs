@@ -8,7 +8,7 @@ use clap::builder::{EnumValueParser, ValueParser};
 use clap::{ArgMatches, ValueEnum};
 
 use super::quantity::{Bytes, Count, Preload, Seconds, Switch, show_duration, show_size};
-use super::{Bind, HostName, PublicUrl, WorkerOutput};
+use super::{Bind, HostName, PageOrigin, PublicUrl, WorkerOutput};
 
 /// A type that a setting may have.
 pub trait Value: Clone + Send + Sync + 'static {
@@ -75,6 +75,7 @@ value!(Switch, "on|off", "on, off");
 value!(Preload, "auto|on|off", "auto, on, off");
 value!(Bind, "ADDRESS", "an address in numbers, `unix:/path`");
 value!(HostName, "NAME", "names, up to 253 characters");
+value!(PageOrigin, "ORIGIN", "`http://` or `https://`, host, maybe port");
 value!(PublicUrl, "URL", "`http://` or `https://`, host, maybe port and path");
 
 fn range_of(least: u64, most: u64, show: impl Fn(u64) -> String) -> String {

@@ -1,5 +1,7 @@
 //! f77: which Host and which Origin may come in. A web page must not be able to run jobs.
 
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
 use serde_json::json;
@@ -84,7 +86,57 @@ fn f77_a_foreign_origin_is_403() {
 }
 
 #[test]
-fn no_cross_origin_permission_is_ever_given() {
+fn pages_of_allowed_origins_may_call() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let (tokens, token) = (folder.path().join("tokens"), "0123456789abcdef0123456789abcdef");
+    let private = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&tokens);
+    private.and_then(|mut file| writeln!(file, "{token}")).expect("the file can be written");
+    let tokens = tokens.to_string_lossy();
+    let server = Server::start(&["--allow-origin", "https://App.example:443", "--token-file", &tokens]);
+    let says = |answer: &Answer, name: &str| answer.header(name).unwrap_or_default().to_owned();
+    let origin = "Origin: https://app.example\r\n";
+    let asks = format!(
+        "{origin}Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type\r\n"
+    );
+    let preflight = ask(&server, "OPTIONS /v1/apply", &asks, b"");
+    assert_eq!(
+        (preflight.status, says(&preflight, "access-control-allow-origin").as_str()),
+        (204, "https://app.example")
+    );
+    assert!(says(&preflight, "access-control-allow-methods").contains("POST"));
+    assert!(
+        says(&preflight, "access-control-allow-headers")
+            .contains("authorization, content-type, idempotency-key")
+    );
+    let body = br#"{"function":"faults.square","args":[2]}"#;
+    let with_token = format!("{origin}Authorization: Bearer {token}\r\n");
+    let answer = ask(&server, "POST /v1/apply", &with_token, body);
+    assert_eq!(answer.value(), 4);
+    assert_eq!(says(&answer, "access-control-allow-origin"), "https://app.example");
+    assert!(says(&answer, "access-control-expose-headers").contains("forkpool-job"));
+    assert_eq!(says(&answer, "vary"), "origin");
+    let refused = ask(&server, "POST /v1/apply", origin, body);
+    assert_eq!(says(&refused, "access-control-allow-origin"), "https://app.example", "a page reads why");
+    refused.problem(401, "unauthorized");
+    let others = ask(&server, "GET /openapi.json", "", b"");
+    assert_eq!(
+        (says(&others, "vary").as_str(), others.header("access-control-allow-origin")),
+        ("origin", None)
+    );
+    for origin in ["https://evil.example", "http://app.example", "https://app.example.evil.example", "null"] {
+        let headers = asks.replace("https://app.example", origin);
+        for line in ["OPTIONS /v1/apply", "POST /v1/apply"] {
+            let answer = ask(&server, line, &headers, body);
+            assert_eq!(answer.header("access-control-allow-origin"), None, "{origin}");
+            answer.problem(403, "wrong-origin");
+        }
+    }
+    let elsewhere = format!("Host: evil.example\r\n{asks}");
+    ask(&server, "OPTIONS /v1/apply", &elsewhere, b"").problem(421, "wrong-host");
+}
+
+#[test]
+fn no_cross_origin_permission_is_given_by_default() {
     let server = Server::start(&[]);
     let headers = "Origin: http://evil.example\r\nAccess-Control-Request-Method: POST\r\n";
     let answer = ask(&server, "OPTIONS /v1/apply", headers, b"");

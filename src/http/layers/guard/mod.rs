@@ -2,7 +2,9 @@
 //! page must not be able to reach it, neither by a name of its own that resolves to our address (Host) nor across
 //! origins (Origin); where tokens are known, one must come along.
 //!
-//! It sends no CORS headers: pages of other origins have no access at all.
+//! Pages of other origins have no access but by `--allow-origin` ([`cors`]).
+
+mod cors;
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -17,9 +19,10 @@ use axum::response::{IntoResponse, Response};
 use tower::{Layer, Service};
 
 use crate::api::Code;
-use crate::config::{Config, HostName, PublicUrl, Tokens};
+use crate::config::{Config, HostName, PageOrigin, PublicUrl, Tokens};
 use crate::http::edge::problem::Problem;
 use crate::service::Caller;
+use cors::Sharing;
 
 /// Paths that orchestrators probe by whatever name they know; they tell little and change nothing.
 const PROBES: [&str; 2] = ["/livez", "/readyz"];
@@ -40,6 +43,8 @@ pub struct AccessPolicy {
     pub hosts: Vec<HostName>,
     /// Whose origin may call besides the server's own.
     pub public_url: Option<PublicUrl>,
+    /// Whose pages may call, too.
+    pub origins: Vec<PageOrigin>,
     /// One of these must come along; `None` where nobody is asked.
     pub tokens: Option<Arc<Tokens>>,
 }
@@ -50,12 +55,27 @@ impl AccessPolicy {
         Self {
             hosts: config.allow_hosts.clone(),
             public_url: config.public_url.clone(),
+            origins: config.allow_origins.clone(),
             tokens: config.tokens.as_ref().map(|file| Arc::clone(&file.tokens)),
         }
     }
 
     fn has_host(&self, name: &str) -> bool {
         self.hosts.iter().any(|allowed| allowed.as_str().eq_ignore_ascii_case(name))
+    }
+
+    /// With whom the answer to a request is shared; `None` where that is nobody's, whoever asks.
+    fn sharing(&self, headers: &HeaderMap) -> Option<Sharing> {
+        if self.origins.is_empty() {
+            return None;
+        }
+        let origin = only(headers, header::ORIGIN).filter(|origin| self.has_origin(origin));
+        Some(Sharing { origin: origin.cloned() })
+    }
+
+    fn has_origin(&self, origin: &HeaderValue) -> bool {
+        let text = origin.as_bytes();
+        self.origins.iter().any(|allowed| allowed.as_str().as_bytes().eq_ignore_ascii_case(text))
     }
 
     fn is_public(&self, origin: &HeaderValue) -> bool {
@@ -85,7 +105,8 @@ impl IntoResponse for AccessError {
             ),
             Self::WrongOrigin => Problem::new(
                 Code::WrongOrigin,
-                "the request comes from a web page of another origin than this server's or --public-url",
+                "the request comes from a web page of another origin than this server's, --public-url or one of \
+                 --allow-origin",
             ),
             Self::Unauthorized(detail) => return unauthorized(detail),
         }
@@ -154,7 +175,7 @@ fn check_target(target: &Uri, headers: &HeaderMap, policy: &AccessPolicy) -> Res
         return Ok(());
     }
     let origin = only(headers, header::ORIGIN);
-    if origin.is_some_and(|origin| policy.is_public(origin)) {
+    if origin.is_some_and(|origin| policy.is_public(origin) || policy.has_origin(origin)) {
         return Ok(());
     }
     // As browsers compare origins: a trailing dot makes another one.
@@ -272,14 +293,32 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match check(request.uri(), request.headers(), &self.policy) {
+        let (target, headers) = (request.uri(), request.headers());
+        let sharing = self.policy.sharing(headers);
+        // A browser asks without a token, before it sends one.
+        if let Some(sharing) = &sharing
+            && sharing.is_preflight(request.method(), headers)
+        {
+            let answer = match check_target(target, headers, &self.policy) {
+                Ok(()) => sharing.preflight(),
+                Err(refusal) => refusal.into_response(),
+            };
+            return GuardFuture::Answered(Some(answer));
+        }
+        match check(target, headers, &self.policy) {
             Ok(caller) => {
                 if caller.name.is_some() {
                     request.extensions_mut().insert(caller);
                 }
-                GuardFuture::Passed(self.inner.call(request))
+                GuardFuture::Passed(self.inner.call(request), sharing)
             }
-            Err(refusal) => GuardFuture::Refused(refusal),
+            Err(refusal) => {
+                let answer = refusal.into_response();
+                GuardFuture::Answered(Some(match sharing {
+                    Some(sharing) => sharing.on(answer),
+                    None => answer,
+                }))
+            }
         }
     }
 }
@@ -288,9 +327,9 @@ where
 #[derive(Debug)]
 pub enum GuardFuture<F> {
     /// The inner service answers.
-    Passed(F),
+    Passed(F, Option<Sharing>),
     /// The guard does.
-    Refused(AccessError),
+    Answered(Option<Response>),
 }
 
 impl<F> Future for GuardFuture<F>
@@ -301,8 +340,14 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         match self.get_mut() {
-            Self::Passed(future) => Pin::new(future).poll(cx),
-            Self::Refused(refusal) => Poll::Ready(Ok(refusal.into_response())),
+            Self::Passed(future, sharing) => {
+                let answer = std::task::ready!(Pin::new(future).poll(cx))?;
+                Poll::Ready(Ok(match sharing {
+                    Some(sharing) => sharing.on(answer),
+                    None => answer,
+                }))
+            }
+            Self::Answered(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer))),
         }
     }
 }

@@ -16,6 +16,7 @@ fn judge(target: &str, headers: &[(header::HeaderName, &str)]) -> Result<(), Acc
     let policy = AccessPolicy {
         hosts: vec!["pool.example".parse().unwrap()],
         public_url: Some("https://pool.example/jobs".parse().unwrap()),
+        origins: Vec::new(),
         tokens: None,
     };
     check(&target.parse().unwrap(), &map, &policy).map(drop)
