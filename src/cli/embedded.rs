@@ -18,18 +18,18 @@ struct Program {
 }
 
 pub(super) fn run(args: impl IntoIterator<Item = OsString>, own: bool) -> ExitCode {
-    match parse(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    match parse(args.clone()) {
         Ok(program) => {
             let mut serve = program.serve;
             serve.flags.own_functions = own;
             serve::run(serve)
         }
-        Err(told) => super::answer(&told),
+        Err(told) => super::answer(&told, &args),
     }
 }
 
-fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Program, clap::Error> {
-    let args: Vec<OsString> = args.into_iter().collect();
+fn parse(args: Vec<OsString>) -> Result<Program, clap::Error> {
     let name = args.first().and_then(|path| Path::new(path).file_name()).unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
     let help = serve::AFTER_HELP.replace("forkpool serve", &name);
@@ -39,7 +39,8 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Program, clap::Erro
         .long_about(ABOUT)
         .after_help(help)
         .mut_args(super::variable_as_meant);
-    let matches = command.try_get_matches_from_mut(args)?;
+    let matches =
+        command.try_get_matches_from_mut(args).map_err(|told| super::in_our_words(told, &command))?;
     Program::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
@@ -48,7 +49,7 @@ mod tests {
     use super::*;
 
     fn parsed(args: &[&str]) -> Result<Program, clap::Error> {
-        parse(args.iter().map(OsString::from))
+        parse(args.iter().map(OsString::from).collect())
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! client of those that need one, [`tour`] what `demo` shows, [`embedded`] the command line of a program with
 //! functions of its own.
 //!
-//! Exit statuses: 0 well, 1 what was asked for failed, 2 wrong usage or configuration, 130
-//! interrupted.
+//! Exit statuses: 0 well, 1 what was asked for failed, 2 wrong usage or configuration (what can't be loaded is wrong
+//! configuration), 130 interrupted.
 
 mod check_config;
 mod child;
@@ -11,6 +11,7 @@ mod client;
 mod demo;
 mod embedded;
 mod folder;
+mod foreign;
 mod healthcheck;
 mod openapi;
 mod serve;
@@ -20,7 +21,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, ServeFlags, unknown_variables};
@@ -105,7 +106,8 @@ pub fn refuse(problem: &str) -> ExitCode {
 }
 
 fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match parse(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    match parse(args.clone()) {
         Ok(cli) => match cli.command {
             Command::Demo(demo) => demo::run(&demo),
             Command::Serve(serve) => serve::run(*serve),
@@ -113,12 +115,16 @@ fn run_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::CheckConfig(check) => check_config::run(*check),
             Command::Healthcheck(check) => healthcheck::run(&check),
         },
-        Err(told) => answer(&told),
+        Err(told) => answer(&told, &args),
     }
 }
 
 /// Says what the reader of arguments has to say: help and version come this way too.
-fn answer(told: &clap::Error) -> ExitCode {
+fn answer(told: &clap::Error, args: &[OsString]) -> ExitCode {
+    if let Some(advice) = foreign::advice(told, args) {
+        tell(&advice);
+        return ExitCode::from(EXIT_USAGE);
+    }
     // A reader that has left is no fault.
     let _ = told.print();
     if let Some(variable) = variable_of(told) {
@@ -133,15 +139,31 @@ fn answer(told: &clap::Error) -> ExitCode {
 /// A file where a subcommand was to be.
 fn file_without_serve(told: &clap::Error) -> Option<&str> {
     match told.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(word)) if word.ends_with(".py") => Some(word),
+        Some(ContextValue::String(word)) if word.contains(['.', '/']) => Some(word),
         _ => None,
     }
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let mut command = Cli::command().mut_subcommands(|command| command.mut_args(variable_as_meant));
-    let matches = command.try_get_matches_from_mut(args)?;
+    let matches = command.try_get_matches_from_mut(args).map_err(|told| in_our_words(told, &command))?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Without tips that lead nowhere: to flags that are for our own use, and to what can't be served anyway.
+fn in_our_words(mut told: clap::Error, command: &clap::Command) -> clap::Error {
+    if told.kind() != ErrorKind::UnknownArgument {
+        return told;
+    }
+    told.remove(ContextKind::Suggested);
+    let all = command.get_subcommands().chain([command]);
+    let mut hidden = all.flat_map(clap::Command::get_arguments).filter(|arg| arg.is_hide_set());
+    if let Some(ContextValue::String(flag)) = told.get(ContextKind::SuggestedArg)
+        && hidden.any(|arg| arg.get_long() == flag.strip_prefix("--"))
+    {
+        told.remove(ContextKind::SuggestedArg);
+    }
+    told
 }
 
 /// All variables are named alike: one sentence of help says more than thirty names. One that is set but
@@ -242,7 +264,24 @@ mod tests {
     fn a_file_without_a_subcommand_is_told_apart() {
         let told = |word: &str| parse(["forkpool", word].map(OsString::from)).expect_err("no subcommand");
         assert_eq!(file_without_serve(&told("tasks.py")), Some("tasks.py"));
+        assert_eq!(file_without_serve(&told("shop.images")), Some("shop.images"));
         assert_eq!(file_without_serve(&told("sevre")), None);
+    }
+
+    #[test]
+    fn tips_lead_somewhere() {
+        let told = |flag: &str| parse(["forkpool", "serve", flag].map(OsString::from)).expect_err("unknown");
+        let text = |flag: &str| told(flag).to_string();
+        assert!(!text("--parnet").contains("--parent"), "{}", text("--parnet"));
+        assert!(text("--wrokers").contains("'--workers'"), "{}", text("--wrokers"));
+        assert!(!text("--xyzzy").contains("as a value"), "{}", text("--xyzzy"));
+    }
+
+    #[test]
+    fn a_number_below_zero_is_a_value() {
+        let told =
+            parse(["forkpool", "serve", "--workers", "-1"].map(OsString::from)).expect_err("too small");
+        assert!(told.to_string().contains("at least 1"), "{told}");
     }
 
     #[test]

@@ -103,7 +103,8 @@ impl Setting {
         if self.is_positional {
             arg.num_args(1..)
         } else {
-            arg.long(self.flag_name()).help_heading(self.section)
+            // Below every range; but then the range is told.
+            arg.long(self.flag_name()).help_heading(self.section).allow_negative_numbers(true)
         }
     }
 }
