@@ -30,8 +30,49 @@ const LISTED_MAX: usize = 16;
 
 /// What is wrong with a TOML text, its line first.
 pub(super) fn told(error: &toml::de::Error, text: &str) -> String {
-    let line = line_of(text, error.span().map_or(0, |span| span.start));
+    let span = error.span().unwrap_or_default();
+    let line = line_of(text, span.start);
+    if let Some(told) = unclosed(text, line, error.message()) {
+        return told;
+    }
+    let what = text.lines().nth(line - 1).unwrap_or_default().trim();
+    if error.message().starts_with("duplicate key") && what.starts_with('[') {
+        let first = text.lines().position(|other| other.trim() == what).filter(|first| first + 1 < line);
+        let place = first.map_or_else(|| "above".to_owned(), |first| format!("in line {}", first + 1));
+        return format!("{line}: {what} is given twice, first {place}: one table has all its members");
+    }
     format!("{line}: {}", explain(error.message(), member_at(text, line)))
+}
+
+/// What a value that has no end begins with, its end, and how it is called, by what the parser says of it.
+const OPENED: [(&str, &str, &str, &str); 4] = [
+    (" array", "[", "]", "array"),
+    ("key-value pairs", "{", "}", "table"),
+    ("multi-line basic", "\"\"\"", "\"\"\"", "text"),
+    ("multi-line literal", "'''", "'''", "text"),
+];
+
+/// A value that was not closed: the parser notices it where the next member begins, or at the end of the file.
+fn unclosed(text: &str, line: usize, message: &str) -> Option<String> {
+    let (_, open, close, what) = OPENED.iter().find(|(word, ..)| message.contains(word))?;
+    let lines: Vec<&str> = text.lines().collect();
+    let opens = |line: &str| key_and_value(line).is_some_and(|(_, value)| value.starts_with(open));
+    let opened = lines.iter().take(line).rposition(|line| opens(line))? + 1;
+    let here = lines.get(line - 1).unwrap_or(&"");
+    let is_next = key_and_value(here).is_some() || here.starts_with('[') && here.trim_end().ends_with(']');
+    let is_end = line >= lines.len();
+    let (key, _) = key_and_value(lines[opened - 1])?;
+    let before = if is_next && opened < line { format!(" before line {line}") } else { String::new() };
+    (opened < line && (is_next || is_end))
+        .then(|| format!("{opened}: {key}: its {what} is not closed: {close} is missing{before}"))
+}
+
+/// Of a line that gives a member.
+fn key_and_value(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = line.split_once('=')?;
+    let key = key.trim();
+    let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    bare.then_some((key, value.trim()))
 }
 
 /// The number of the line that this offset is in, from 1.
@@ -42,12 +83,7 @@ pub(super) fn line_of(text: &str, at: usize) -> usize {
 /// The member whose value stands in this line, or began in a line above it.
 fn member_at(text: &str, line: usize) -> Option<&str> {
     let above: Vec<&str> = text.lines().take(line).collect();
-    above.iter().rev().find_map(|line| {
-        let (key, _) = line.split_once('=')?;
-        let key = key.trim();
-        let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-        bare.then_some(key)
-    })
+    above.iter().rev().find_map(|line| Some(key_and_value(line)?.0))
 }
 
 fn explain(message: &str, member: Option<&str>) -> String {
@@ -98,6 +134,46 @@ mod tests {
         assert!(error("worker_output = \"both\"").starts_with("1: worker_output: unknown variant `both`"));
         assert!(error("workers = 1\nworkers = 2").starts_with("2: workers: duplicate key"));
         assert!(error("workers = \n").starts_with("1: workers: "));
+    }
+
+    #[test]
+    fn a_table_that_is_given_twice_is_named() {
+        let twice = "[pools.reports]\nprocesses = 1\n\n[pools.reports]\nmax_rss = 2\n";
+        let all = "one table has all its members";
+        assert_eq!(error(twice), format!("4: [pools.reports] is given twice, first in line 1: {all}"));
+        let inline = "[pools]\nreports = {}\n[pools.reports]\n";
+        assert_eq!(error(inline), format!("3: [pools.reports] is given twice, first above: {all}"));
+    }
+
+    #[test]
+    fn what_is_not_closed_is_named_where_it_begins() {
+        for (text, told) in [
+            (
+                "allow_host = [\"a\"\nworkers = 2\n",
+                "1: allow_host: its array is not closed: ] is missing before line 2",
+            ),
+            (
+                "workers = 2\nallow_host = [\n  \"a\",\n\n[pools.a]\n",
+                "2: allow_host: its array is not closed: ] is missing before line 5",
+            ),
+            (
+                "allow_host = [\"a\",\nworkers = 2\n",
+                "1: allow_host: its array is not closed: ] is missing before line 2",
+            ),
+            (
+                "[pools.a]\ninitargs = {a = 1\nprocesses = 2\n",
+                "2: initargs: its table is not closed: } is missing before line 3",
+            ),
+            ("bind = \"\"\"x\nworkers = 2\n", "1: bind: its text is not closed: \"\"\" is missing"),
+            (
+                "allow_host = [\n\"a\"\n\"b\"\n]\n",
+                "3: allow_host: missing comma between array elements, expected `,`",
+            ),
+            ("allow_host = [\"a\"\n", "1: allow_host: unclosed array, expected `]`"),
+            ("[pools.reports\nworkers = 2\n", "1: unclosed table, expected `]`"),
+        ] {
+            assert_eq!(error(text), told, "{text}");
+        }
     }
 
     #[test]
