@@ -12,7 +12,6 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +34,8 @@ use crate::service::Service;
 use crate::sys::{keep_freed_memory, reserve_blocks};
 use crate::telemetry;
 use crate::worker::{KEEPER_ARGUMENT, ZYGOTE_ARGUMENT};
+use plan::Plan;
+use runtimes::{Loaded, SaySkipped};
 
 pub use crate::runtime::Runtime;
 
@@ -44,24 +45,33 @@ const FOLDER_LOCK_PAUSE: Duration = Duration::from_millis(5);
 /// How often expired jobs are looked for when nobody asks.
 const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// What is configured can't be loaded, or does not fit together: [`check`] says so, too.
+    #[error("{0}")]
+    Configuration(String),
+    /// It could not start, or go on.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<io::Error> for ServeError {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
 /// Serves until told to stop. Must be called on the main thread, before any other is there: workers live as long
 /// as it does.
-pub fn serve(config: Config) -> ExitCode {
+pub fn serve(config: Config) -> Result<(), ServeError> {
     reserve_blocks();
     let _rest_of_the_log = telemetry::start();
-    let served = runtime().and_then(|runtime| {
-        let served = runtime.block_on(run(config));
-        // A long operation of a shared object may still run: nobody waits for it any more.
-        runtime.shutdown_background();
-        served
-    });
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("forkpool: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let runtime = runtime()?;
+    let served = runtime.block_on(run(config));
+    // A long operation of a shared object may still run: nobody waits for it any more.
+    runtime.shutdown_background();
+    served
 }
 
 /// What would be served.
@@ -71,6 +81,10 @@ pub struct Checked {
     pub functions: Vec<Function>,
     /// What each worker would load itself, and at what cost, in words.
     pub late: Vec<String>,
+    /// What runs the Python functions, in words.
+    pub interpreter: Option<String>,
+    /// What modules have and would not offer, and why.
+    pub skipped: Vec<String>,
 }
 
 /// Loads what would be served and says what it is.
@@ -78,9 +92,16 @@ pub fn check(config: &Config) -> Result<Checked, String> {
     let checked = runtime().and_then(|runtime| {
         runtime.block_on(async {
             let tree = ProcessTree::init()?;
-            let loaded = runtimes::load(config, &tree).await.map_err(io::Error::other)?;
-            let late = loaded.late().iter().map(ToString::to_string).collect();
-            let checked = Checked { functions: loaded.functions(config), late };
+            let loaded = runtimes::load(config, &tree, SaySkipped::All).await.map_err(io::Error::other)?;
+            let checked = Checked {
+                functions: loaded.functions(config),
+                late: loaded.late().iter().map(ToString::to_string).collect(),
+                interpreter: interpreter(config, &loaded),
+                skipped: loaded
+                    .skipped()
+                    .map(|skipped| format!("{}: {}", skipped.what, skipped.message))
+                    .collect(),
+            };
             let planned = loaded.plan(config).map(drop).map_err(io::Error::other);
             drop(loaded);
             stop::last_deaths(&tree).await;
@@ -88,6 +109,11 @@ pub fn check(config: &Config) -> Result<Checked, String> {
         })
     });
     checked.map_err(|error| error.to_string())
+}
+
+fn interpreter(config: &Config, loaded: &Loaded) -> Option<String> {
+    let (python, running) = (config.python.as_ref()?, loaded.interpreter()?);
+    Some(format!("{} (Python {}, {})", running.path, running.version, python.interpreter.chosen_by))
 }
 
 /// One thread for everything in the server: handlers, pools and pipes hand over to each other without waking a
@@ -100,7 +126,7 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 const HEAP_KEPT_BYTES: i32 = 32 << 20;
 const HEAP_BLOCK_BYTES: i32 = 8 << 20;
 
-async fn run(config: Config) -> io::Result<()> {
+async fn run(config: Config) -> Result<(), ServeError> {
     raise_descriptor_limit();
     keep_freed_memory(HEAP_KEPT_BYTES, HEAP_BLOCK_BYTES);
     for warning in &config.warnings {
@@ -136,7 +162,7 @@ async fn run(config: Config) -> io::Result<()> {
     tokio::spawn(expire(app));
 
     tokio::select! {
-        started = start(&config, &tree, &service) => started.map_err(io::Error::other)?,
+        started = start(&config, &tree, &service) => started?,
         () = stop.first() => {
             stop::last_deaths(&tree).await;
             return Ok(());
@@ -239,9 +265,15 @@ pub fn service(limits: Limits, store: Arc<dyn Store>) -> Arc<Service> {
 
 /// Loads the code, makes the pools, and opens the service once every worker takes tasks. The thread that calls this
 /// must live as long as the service: zygotes end with it.
-pub async fn start(config: &Config, tree: &ProcessTree, service: &Service) -> Result<(), String> {
-    let loaded = runtimes::load(config, tree).await?;
-    let parts = loaded.into_parts(config, service).await?;
+pub async fn start(config: &Config, tree: &ProcessTree, service: &Service) -> Result<(), ServeError> {
+    let loaded = runtimes::load(config, tree, SaySkipped::Empty).await.map_err(ServeError::Configuration)?;
+    let plan = loaded.plan(config).map_err(ServeError::Configuration)?;
+    make(loaded, plan, config, service).await.map_err(ServeError::Failed)
+}
+
+/// Makes the pools, and opens the service once every worker takes tasks.
+async fn make(loaded: Loaded, plan: Plan, config: &Config, service: &Service) -> Result<(), String> {
+    let parts = loaded.into_parts(plan, config, service).await?;
     let ready = async {
         for pool in parts.pools().all() {
             pool.made().await.map_err(|failure| why_not_made(&pool, failure.as_deref()))?;

@@ -106,7 +106,9 @@ impl Plan {
         }
         for (name, said) in &config.functions {
             let Some(function) = catalog.get(name.as_str()) else {
-                return Err(format!("[functions.{name:?}]: no such function is offered"));
+                let near = config::nearest(name, catalog.functions().map(|function| &*function.name));
+                let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+                return Err(format!("[functions.{name:?}]: no such function is offered{hint}"));
             };
             let Some(asked) = said.pool.as_deref() else { continue };
             let pool = pools.iter().find(|pool| *pool.name == *asked);

@@ -9,8 +9,8 @@ use crate::config::{self, CommandConfig, Config, PythonConfig, WorkerOutput};
 use crate::object_server::Calls;
 use crate::pool::{PoolContext, Pools, SpawnerKey};
 use crate::process::{
-    AnnouncedFunction, CommandOutput, FunctionTypes, Generation, Late, LoadCommand, LoadList, Preload,
-    ProcessTree, RuntimeSpec, Spawner,
+    AnnouncedFunction, CommandOutput, FunctionTypes, Generation, Interpreter, Late, LoadCommand, LoadList,
+    Preload, ProcessTree, RuntimeSpec, Skipped, Spawner,
 };
 use crate::processes::{Processes, Rules};
 use crate::runtime::Runtime;
@@ -30,7 +30,7 @@ struct LoadedRuntime {
 
 /// Starts a zygote for each runtime that the configuration needs, all at once; the error names what could not
 /// be loaded.
-pub(super) async fn load(config: &Config, tree: &ProcessTree) -> Result<Loaded, String> {
+pub(super) async fn load(config: &Config, tree: &ProcessTree, skipped: SaySkipped) -> Result<Loaded, String> {
     let native = |wanted: bool, runtime, load| wanted.then(|| native_spec(config, runtime, load)).transpose();
     let commands =
         LoadList { commands: config.commands.iter().map(load_command).collect(), ..LoadList::default() };
@@ -45,7 +45,7 @@ pub(super) async fn load(config: &Config, tree: &ProcessTree) -> Result<Loaded, 
     let python = config
         .python
         .as_ref()
-        .map(|python| RuntimeSpec { preload: plan::preload(config), ..python_spec(config, python) });
+        .map(|python| RuntimeSpec { preload: plan::preload(config), ..python_spec(config, python, skipped) });
     let start = async |spec: Option<RuntimeSpec>| match spec {
         None => Ok(None),
         Some(spec) => {
@@ -62,13 +62,33 @@ pub(super) async fn load(config: &Config, tree: &ProcessTree) -> Result<Loaded, 
     let (native, python, command) = tokio::try_join!(start(native), start(python), start(command))?;
     let loaded: Vec<LoadedRuntime> = [native, python, command].into_iter().flatten().collect();
     if loaded.iter().all(|loaded| loaded.generation.functions.is_empty()) {
-        return Err("nothing is offered: the files and modules define no public functions".into());
+        let skipped = loaded.iter().flat_map(|loaded| &loaded.generation.skipped);
+        let why: Vec<String> =
+            skipped.map(|skipped| format!("\n{}: {}", skipped.what, skipped.message)).collect();
+        return Err(format!("nothing is offered{}", why.concat()));
     }
-    no_name_twice(loaded.iter().flat_map(|loaded| {
+    let loaded = Loaded(loaded);
+    if let (Some(python), Some(Interpreter { path, version })) = (&config.python, loaded.interpreter()) {
+        let chosen_by = python.interpreter.chosen_by;
+        tracing::info!(path, version, %chosen_by, "the Python interpreter");
+    }
+    for Skipped { what, message, .. } in loaded.skipped().filter(|skipped| skipped.all) {
+        tracing::warn!("{what}: {message}");
+    }
+    no_name_twice(loaded.0.iter().flat_map(|loaded| {
         let functions = loaded.generation.functions.iter();
         functions.map(|function| (loaded.runtime, function.name.as_str()))
     }))?;
-    Ok(Loaded(loaded))
+    Ok(loaded)
+}
+
+/// Whether code is to say what of it is not offered, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SaySkipped {
+    /// All of it.
+    All,
+    /// Modules that offer nothing.
+    Empty,
 }
 
 /// Two runtimes may have a function of the same name; which of them it means, nobody could tell.
@@ -101,6 +121,7 @@ fn native_spec(config: &Config, runtime: Runtime, load: LoadList) -> std::io::Re
         runtime,
         program: std::env::current_exe()?,
         arguments: vec![ZYGOTE_ARGUMENT.into()],
+        chosen_by: String::new(),
         preamble: &[],
         load,
         preload: Preload::Auto,
@@ -111,19 +132,22 @@ fn native_spec(config: &Config, runtime: Runtime, load: LoadList) -> std::io::Re
     })
 }
 
-fn python_spec(config: &Config, python: &PythonConfig) -> RuntimeSpec {
+fn python_spec(config: &Config, python: &PythonConfig, skipped: SaySkipped) -> RuntimeSpec {
     let text = |path: &std::path::PathBuf| path.to_string_lossy().into_owned();
     RuntimeSpec {
         runtime: Runtime::Python,
-        program: python.interpreter.clone(),
+        program: python.interpreter.program.clone(),
         arguments: ["-I", "-c", python::STUB].map(Into::into).to_vec(),
+        chosen_by: python.interpreter.chosen_by.to_string(),
         preamble: python::BOOTSTRAP,
         load: LoadList {
             paths: python.paths.iter().map(text).collect(),
+            folder: python.folder.as_ref().map(text),
             files: python.files.iter().map(|file| (file.module.clone(), text(&file.path))).collect(),
             modules: python.modules.clone(),
             functions: python.functions.clone(),
             commands: Vec::new(),
+            say_skipped: skipped == SaySkipped::All,
         },
         preload: Preload::Auto,
         late: Vec::new(),
@@ -168,6 +192,16 @@ impl Loaded {
         found.flat_map(|loaded| loaded.generation.late.iter().cloned()).collect()
     }
 
+    /// What runs the Python functions.
+    pub fn interpreter(&self) -> Option<&Interpreter> {
+        self.0.iter().find_map(|loaded| loaded.generation.interpreter.as_ref())
+    }
+
+    /// What the code has and does not offer.
+    pub fn skipped(&self) -> impl Iterator<Item = &Skipped> {
+        self.0.iter().flat_map(|loaded| &loaded.generation.skipped)
+    }
+
     fn runtimes(&self) -> Vec<Runtime> {
         self.0.iter().map(|loaded| loaded.runtime).collect()
     }
@@ -179,8 +213,8 @@ impl Loaded {
     }
 
     /// Starts the pools.
-    pub async fn into_parts(self, config: &Config, service: &Service) -> Result<Parts, String> {
-        let Plan { catalog, pools: planned } = self.plan(config)?;
+    pub async fn into_parts(self, plan: Plan, config: &Config, service: &Service) -> Result<Parts, String> {
+        let Plan { catalog, pools: planned } = plan;
         let limits = &config.limits;
         let rules = Rules {
             alive_max: limits.processes_max,

@@ -47,13 +47,18 @@ fn report(config: &Config, checked: &Checked, all: bool) -> String {
     let (count, workers) = (counted(functions.len(), "function"), counted(config.workers, "worker"));
     let mut text = format!("{address} would offer {count}, with {workers} for each runtime:\n");
     let calls: Vec<String> = functions.iter().map(call).collect();
-    // One long signature must not push all documentation off the screen.
-    let width = calls.iter().map(|call| call.chars().count()).filter(|&width| width <= 40).max().unwrap_or(0);
+    let width = wide(calls.iter().map(|call| call.chars().count()));
     for (function, call) in functions.iter().zip(&calls) {
         let doc =
             function.doc.as_deref().and_then(|doc| doc.lines().map(str::trim).find(|line| !line.is_empty()));
         let line = format!("  {:<8}{call:<width$}  {}", function.runtime.name(), doc.unwrap_or_default());
         push_line(&mut text, line.trim_end());
+    }
+    for skipped in &checked.skipped {
+        push_line(&mut text, &format!("  skipped {skipped}"));
+    }
+    if let Some(interpreter) = &checked.interpreter {
+        push_line(&mut text, &format!("  run by  {interpreter}"));
     }
     for late in &checked.late {
         push_line(&mut text, &format!("  late    {late} (--preload)"));
@@ -75,13 +80,19 @@ fn report(config: &Config, checked: &Checked, all: bool) -> String {
         return text;
     }
     push_line(&mut text, if all { "\nSettings:" } else { "\nSettings that differ from their default:" });
+    let width = wide(settings.iter().map(|value| value.value.chars().count()));
     for value in settings {
         let default = value.setting.default.filter(|_| value.differs());
         let note = default.map(|default| format!("default {default}")).unwrap_or_default();
-        let line = format!("  --{:<19}{:<20}{note}", value.setting.flag_name(), value.value);
+        let line = format!("  --{:<19}{:<width$}  {note}", value.setting.flag_name(), value.value);
         push_line(&mut text, line.trim_end());
     }
     text
+}
+
+/// The width of a column: one long entry must not push all that is beside it off the screen.
+fn wide(entries: impl Iterator<Item = usize>) -> usize {
+    entries.filter(|&width| width <= 40).max().unwrap_or(0)
 }
 
 /// As it is written in Python: `tasks.greet(name, greeting='Hello')`.
@@ -131,24 +142,29 @@ mod tests {
             function("os.getpid", None, None),
         ];
         let late = vec!["tasks starts threads".to_owned()];
-        let checked = Checked { functions, late };
+        let interpreter = Some("/usr/bin/python3 (Python 3.11.2, of ./.venv)".to_owned());
+        let skipped = vec!["tasks: classes: Importer".to_owned()];
+        let checked = Checked { functions, late, interpreter, skipped };
         let text = report(&config(&["--workers", "77", "--max-wait", "5"]), &checked, false);
         assert_eq!(
             text,
             "http://127.0.0.1:8080 would offer 2 functions, with 77 workers for each runtime:\n\
              \x20 python  tasks.f(x)  Squares.\n\
              \x20 python  os.getpid\n\
+             \x20 skipped tasks: classes: Importer\n\
+             \x20 run by  /usr/bin/python3 (Python 3.11.2, of ./.venv)\n\
              \x20 late    tasks starts threads (--preload)\n\
              \n\
              Settings that differ from their default:\n\
-             \x20 --workers            77                  default the processors this process may use\n\
-             \x20 --max-wait           5s                  default 50s\n"
+             \x20 --workers            77  default the processors this process may use\n\
+             \x20 --max-wait           5s  default 50s\n"
         );
     }
 
     #[test]
     fn all_settings_are_listed_on_request() {
-        let nothing = Checked { functions: Vec::new(), late: Vec::new() };
+        let nothing =
+            Checked { functions: Vec::new(), late: Vec::new(), interpreter: None, skipped: Vec::new() };
         let text = report(&config(&[]), &nothing, true);
         assert!(
             text.contains("\n  --depth              128\n") && text.contains("\n  --drain-delay        0s\n"),

@@ -38,12 +38,12 @@ pub struct Demo {
     keep: bool,
 
     /// Worker processes of each pool
-    #[arg(long, value_name = "N", default_value = "5")]
+    #[arg(long, value_name = "N", default_value = "5", allow_negative_numbers = true)]
     workers: Count<1, 1_024>,
 
-    /// The Python interpreter, 3.9 or newer
-    #[arg(long, value_name = "INTERPRETER", env = "FORKPOOL_PYTHON", default_value = "python3")]
-    python: String,
+    /// The Python interpreter, 3.9 or newer [default: that of a virtual environment, else python3]
+    #[arg(long, value_name = "INTERPRETER", env = "FORKPOOL_PYTHON")]
+    python: Option<String>,
 }
 
 pub fn run(demo: &Demo) -> ExitCode {
@@ -96,10 +96,10 @@ async fn conduct(demo: &Demo) -> Result<ExitCode, String> {
         ("--function", "time.sleep"),
         ("--bind", "127.0.0.1:0"),
         ("--workers", &workers),
-        ("--python", &demo.python),
     ] {
         args.extend([flag.to_owned(), value.to_owned()]);
     }
+    args.extend(demo.python.iter().flat_map(|python| ["--python".to_owned(), python.clone()]));
     // Dropping the start kills and reaps a server that isn't ready yet.
     let (mut server, address) = tokio::select! {
         started = Server::start(&args) => started?,

@@ -6,13 +6,15 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 
+use crate::app::ServeError;
 use crate::config::ServeFlags;
 
 pub(super) const AFTER_HELP: &str = "\
 What is served:
   A name that ends in .py or contains a slash is a file. The public functions that it defines are
   offered as STEM.NAME; its folder comes first on sys.path. Any other name is a module, which is
-  imported: the current folder is not on the path unless --python-path says so.
+  imported, from the current folder too. A module's __all__ says what is public, if there is one.
+  Python is the first of --python, VIRTUAL_ENV, the environment that forkpool is in, ./.venv, python3.
 
 Other ways to say it:
   Every flag is a variable of the environment (--body-limit is FORKPOOL_BODY_LIMIT) and a member
@@ -28,7 +30,7 @@ Examples:
   forkpool serve tasks.py
   forkpool serve tasks.py --function os.getpid --builtin --workers 4
   forkpool serve --command 'count=wc -w' --command 'head=head -n {0}'
-  forkpool serve --python-path src shop.reports --bind unix:/run/forkpool.sock";
+  forkpool serve shop.reports --python .venv/bin/python --bind unix:/run/forkpool.sock";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
@@ -51,7 +53,16 @@ pub fn run(serve: Serve) -> ExitCode {
         }
     }
     match super::resolve(serve.flags) {
-        Ok(config) => crate::app::serve(config),
+        Ok(config) => match crate::app::serve(config) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                super::tell(&error.to_string());
+                match error {
+                    ServeError::Configuration(_) => ExitCode::from(super::EXIT_USAGE),
+                    ServeError::Failed(_) => ExitCode::FAILURE,
+                }
+            }
+        },
         Err(status) => status,
     }
 }

@@ -26,7 +26,7 @@ impl ServeFlags {
         let python = targets::python(targets::Given {
             targets: flags.targets.take().unwrap_or_default(),
             functions: flags.function.take().unwrap_or_default(),
-            interpreter: flags.python.clone().unwrap_or_else(default::python),
+            interpreter: flags.python.clone(),
             paths: flags.python_path.take().unwrap_or_default(),
             builtin,
         })?;

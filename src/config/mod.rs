@@ -8,6 +8,7 @@ mod bind;
 mod commands;
 mod file;
 mod flags;
+mod interpreter;
 mod nearest;
 mod pools;
 mod processors;
@@ -27,7 +28,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use nearest::unknown_variables;
+pub use interpreter::{ChosenBy, Interpreter};
+pub use nearest::{nearest, unknown_variables};
 pub use pools::{FunctionConfig, FunctionTables, InitArgs, PoolConfig, PoolTables};
 pub use public::{HostName, PageOrigin, PublicUrl};
 pub use quantity::Preload;
@@ -92,12 +94,15 @@ pub struct TokenFile {
 /// What the Python runtime loads.
 #[derive(Debug, Clone)]
 pub struct PythonConfig {
-    /// The interpreter, 3.9 or newer: a path or a name looked up on `PATH`.
-    pub interpreter: PathBuf,
+    /// What runs it, 3.9 or newer.
+    pub interpreter: Interpreter,
     /// First on `sys.path`, in this order (the files' folders, then `--python-path`).
     pub paths: Vec<PathBuf>,
     /// Those of them that `--python-path` named.
     pub added_paths: Vec<PathBuf>,
+    /// The current folder, where anything is named by a module's name. On `sys.path` it stands behind the standard
+    /// library, whose modules nothing in it hides, and before what is installed.
+    pub folder: Option<PathBuf>,
     /// Files whose public functions are offered.
     pub files: Vec<PythonFile>,
     /// Modules whose public functions are offered.

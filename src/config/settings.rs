@@ -97,7 +97,13 @@ settings! {
         };
 
         /// The Python interpreter, 3.9 or newer: a path, or a name looked up on PATH
-        python: PathBuf = "python3" { placeholder: "INTERPRETER", range: "3.9 or newer" };
+        python: PathBuf {
+            default: Some("that of a virtual environment, else python3"),
+            placeholder: "INTERPRETER",
+            range: "3.9 or newer",
+            example: "\".venv/bin/python\"",
+            see: "[Which interpreter](../how-to/python.md#which-interpreter)"
+        };
 
         /// Add a folder to sys.path, after the folders of the files (repeatable, or with colons)
         python_path: Vec<PathBuf> { default: Some("none"), placeholder: "DIR", range: "folders", example: "[]" };

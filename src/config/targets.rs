@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::interpreter::{self, Surroundings};
 use super::{ConfigError, PythonConfig, PythonFile};
 
 const PACKAGE_HINT: &str = "for a package, give its name, and --python-path with the folder above it";
@@ -14,8 +15,8 @@ pub struct Given {
     pub targets: Vec<String>,
     /// Single functions by their full names.
     pub functions: Vec<String>,
-    /// The interpreter.
-    pub interpreter: PathBuf,
+    /// `--python`.
+    pub interpreter: Option<PathBuf>,
     /// `--python-path`.
     pub paths: Vec<PathBuf>,
     /// Whether the name `builtin` is taken.
@@ -54,7 +55,12 @@ pub fn python(given: Given) -> Result<Option<PythonConfig>, ConfigError> {
     for name in given.functions {
         push_new(&mut functions, function(name)?);
     }
-    Ok(Some(PythonConfig { interpreter: given.interpreter, paths, added_paths, files, modules, functions }))
+    let around = Surroundings::of_this_process();
+    let interpreter = interpreter::choose(given.interpreter, &around)?;
+    let by_name = !modules.is_empty() || !functions.is_empty();
+    // Paths travel to the interpreter as JSON texts.
+    let folder = around.folder.filter(|folder| by_name && folder.to_str().is_some());
+    Ok(Some(PythonConfig { interpreter, paths, added_paths, folder, files, modules, functions }))
 }
 
 fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {

@@ -163,7 +163,7 @@ impl Pools {
             Some((same, true)) => same,
             Some((other, false)) => other.start_sibling(preload).await.map_err(|error| BootFailure {
                 reason: BootReason::Loading,
-                detail: error.to_string(),
+                detail: error.brief(),
                 exception: None,
             })?,
         };

@@ -1,7 +1,8 @@
 //! Modules that start threads while they load: they can't be loaded before a fork, so each worker loads them.
 
+use super::load_error::LoadError;
 use super::tree::ProcessTree;
-use super::zygote::{Generation, LoadError, RuntimeSpec, Zygote};
+use super::zygote::{Generation, RuntimeSpec, Zygote};
 
 /// After so many modules that are found one by one, each at the price of a new start, all are left to the workers.
 const ROUNDS_MAX: usize = 8;
@@ -130,6 +131,7 @@ mod tests {
             runtime: Runtime::Python,
             program: "python3".into(),
             arguments: Vec::new(),
+            chosen_by: String::new(),
             preamble: &[],
             load,
             preload: Preload::Auto,

@@ -10,9 +10,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::late::{self, Preload};
+use super::load_error::LoadError;
 use super::tree::ProcessTree;
 use super::worker::WorkerProcess;
-use super::zygote::{Generation, LoadError, RuntimeSpec, Zygote};
+use super::zygote::{Generation, RuntimeSpec, Zygote};
 use crate::sys::PidFd;
 use crate::transport::{ChildDescriptors, ForkInitializer, ForkPurpose, FromZygote};
 
@@ -109,7 +110,12 @@ impl Spawner {
         let (spec, tree) = &*self.made_of;
         let late = if preload == Preload::Auto { spec.late.clone() } else { Vec::new() };
         let spec = RuntimeSpec { preload, late, ..spec.clone() };
-        Self::start(spec, tree.clone()).await.map(|(sibling, _)| sibling)
+        let runtime = spec.runtime.name();
+        let started = Self::start(spec, tree.clone()).await;
+        // Whoever asked is told in brief.
+        started
+            .inspect_err(|error| tracing::error!(runtime, preload = preload.word(), %error, "no zygote"))
+            .map(|(sibling, _)| sibling)
     }
 
     /// How long each worker takes to load what its zygote leaves to it; `None`: nothing.
@@ -251,7 +257,9 @@ impl Keeper {
             FromZygote::ForkFailed { worker, reason, message } => {
                 (worker, Err(ForkError::Failed { reason, message }))
             }
-            FromZygote::Loading { .. }
+            FromZygote::Interpreter(_)
+            | FromZygote::Loading { .. }
+            | FromZygote::Skipped(_)
             | FromZygote::Function(_)
             | FromZygote::Late { .. }
             | FromZygote::Ready

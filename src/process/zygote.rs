@@ -18,13 +18,19 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
+use super::exit::Exit;
 use super::late::{Late, Preload};
+use super::load_error::LoadError;
 use super::tree::ProcessTree;
 use crate::runtime::Runtime;
 use crate::sys::{self, PidFd};
 use crate::transport::{
-    AnnouncedFunction, ChildDescriptors, ForkPurpose, FromZygote, LoadCommand, PACKET_BYTES_MAX, ToZygote,
+    AnnouncedFunction, ChildDescriptors, ForkPurpose, FromZygote, Interpreter, LoadCommand, PACKET_BYTES_MAX,
+    Skipped, ToZygote,
 };
+
+/// For the end of a zygote that has left its socket.
+const END_MAX: Duration = Duration::from_secs(1);
 
 /// How the zygotes of one runtime are made.
 #[derive(Debug, Clone)]
@@ -35,6 +41,8 @@ pub struct RuntimeSpec {
     pub program: PathBuf,
     /// With which arguments.
     pub arguments: Vec<OsString>,
+    /// Why it is this program, in words; empty where there is no choice.
+    pub chosen_by: String,
     /// Packets sent before all else (the Python bootstrap's source).
     pub preamble: &'static [&'static str],
     /// Paths, files, modules and functions to load.
@@ -56,6 +64,8 @@ pub struct RuntimeSpec {
 pub struct LoadList {
     /// First on the import path.
     pub paths: Vec<String>,
+    /// On the import path behind the standard library.
+    pub folder: Option<String>,
     /// `(module, path)` of files.
     pub files: Vec<(String, String)>,
     /// Module names.
@@ -64,6 +74,8 @@ pub struct LoadList {
     pub functions: Vec<String>,
     /// Programs offered as functions.
     pub commands: Vec<LoadCommand>,
+    /// Whether to say what is not offered, and why.
+    pub say_skipped: bool,
 }
 
 /// One loading of the code: which functions it has, by the index that tasks name.
@@ -75,49 +87,23 @@ pub struct Generation {
     pub functions: Vec<AnnouncedFunction>,
     /// What each worker loads itself.
     pub late: Vec<Late>,
+    /// What runs it, where it is interpreted.
+    pub interpreter: Option<Interpreter>,
+    /// What is not offered: all of it where that was asked for, else modules that offer nothing.
+    pub skipped: Vec<Skipped>,
     indexes: HashMap<String, u32>,
 }
 
 impl Generation {
+    fn new(number: u64) -> Self {
+        let (functions, late, skipped) = (Vec::new(), Vec::new(), Vec::new());
+        Self { number, functions, late, interpreter: None, skipped, indexes: HashMap::new() }
+    }
+
     /// The index of a function in this code, if it has it.
     pub fn index(&self, name: &str) -> Option<u32> {
         self.indexes.get(name).copied()
     }
-}
-
-/// Why a zygote could not be made ready.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum LoadError {
-    /// It could not be executed or spoken to.
-    #[error("the {runtime} runtime could not be started: {reason}")]
-    Start {
-        /// Which runtime.
-        runtime: Runtime,
-        /// What the system said.
-        reason: String,
-    },
-    /// It refused by name.
-    #[error("{what}: {reason}: {message}{}", traceback.as_deref().map(|text| format!("\n{text}")).unwrap_or_default())]
-    Refused {
-        /// Module or function.
-        what: String,
-        /// The protocol's reason.
-        reason: String,
-        /// What went wrong.
-        message: String,
-        /// The function's own frames.
-        traceback: Option<String>,
-        /// The threads that it has started.
-        threads: Vec<String>,
-    },
-    /// It took too long.
-    #[error("{what}: still loading after {seconds} s (the start clock, --start-timeout)")]
-    Timeout {
-        /// What it was loading.
-        what: String,
-        /// The start clock.
-        seconds: f64,
-    },
 }
 
 /// A loaded zygote.
@@ -136,15 +122,17 @@ impl Zygote {
         tree: &ProcessTree,
         number: u64,
     ) -> Result<(Self, Generation), LoadError> {
-        let failed = |error: io::Error| LoadError::Start {
-            runtime: spec.runtime,
-            reason: format!("{}: {error}", spec.program.display()),
-        };
-        let zygote = Self::execute(spec, tree).map_err(failed)?;
-        zygote.send_load(spec).await.map_err(failed)?;
-        let (functions, late) = zygote.loaded(spec).await?;
-        let indexes = (0..).zip(&functions).map(|(index, function)| (function.name.clone(), index)).collect();
-        Ok((zygote, Generation { number, functions, late, indexes }))
+        let zygote = Self::execute(spec, tree)
+            .map_err(|error| LoadError::not_executed(spec.runtime, &spec.program, &spec.chosen_by, &error))?;
+        match zygote.send_load(spec).await {
+            Ok(()) => {}
+            // It has ended already: how, says more.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {}
+            Err(error) => return Err(LoadError::Start { runtime: spec.runtime, reason: error.to_string() }),
+        }
+        let generation = zygote.loaded(spec, number).await?;
+        Ok((zygote, generation))
     }
 
     fn execute(spec: &RuntimeSpec, tree: &ProcessTree) -> io::Result<Self> {
@@ -188,6 +176,9 @@ impl Zygote {
             protocol: 1,
             server_pid: Pid::this().as_raw(),
             paths: load.paths.clone(),
+            folder: load.folder.clone(),
+            chosen_by: spec.chosen_by.clone(),
+            say_skipped: load.say_skipped,
             files: files.collect(),
             modules: load.modules.clone(),
             functions: load.functions.clone(),
@@ -205,42 +196,57 @@ impl Zygote {
         self.send(&packet, None).await
     }
 
-    async fn loaded(&self, spec: &RuntimeSpec) -> Result<(Vec<AnnouncedFunction>, Vec<Late>), LoadError> {
+    async fn loaded(&self, spec: &RuntimeSpec, number: u64) -> Result<Generation, LoadError> {
         let deadline = Instant::now() + spec.start_timeout;
-        let mut loading = format!("the {} runtime", spec.runtime);
-        let (mut functions, mut all_late) = (Vec::new(), Vec::new());
+        let mut loading = None;
+        let mut generation = Generation::new(number);
         loop {
             let received = tokio::time::timeout_at(deadline, self.receive()).await;
             let packet = match received {
                 Ok(Ok(Some((packet, _)))) => packet,
                 Ok(Ok(None)) => {
-                    let reason = format!("it ended while loading {loading}");
-                    return Err(LoadError::Start { runtime: spec.runtime, reason });
+                    let exit = self.exit().await;
+                    let (program, chosen_by) = (&spec.program, &spec.chosen_by);
+                    return Err(LoadError::ended(spec.runtime, program, chosen_by, loading, exit));
                 }
                 Ok(Err(error)) => {
                     return Err(LoadError::Start { runtime: spec.runtime, reason: error.to_string() });
                 }
                 Err(_) => {
                     return Err(LoadError::Timeout {
-                        what: loading,
+                        what: loading.unwrap_or_else(|| format!("the {} runtime", spec.runtime)),
                         seconds: spec.start_timeout.as_secs_f64(),
                     });
                 }
             };
             match packet {
-                FromZygote::Loading { what } => loading = what,
-                FromZygote::Function(function) => functions.push(function),
+                FromZygote::Interpreter(interpreter) => generation.interpreter = Some(interpreter),
+                FromZygote::Loading { what } => loading = Some(what),
+                FromZygote::Function(function) => generation.functions.push(function),
+                FromZygote::Skipped(skipped) => generation.skipped.push(skipped),
                 FromZygote::Late { what, seconds, bytes } => {
                     let found = spec.late.iter().find(|late| late.what == what);
                     let threads = found.map(|late| late.threads.clone()).unwrap_or_default();
-                    all_late.push(Late { what, threads, seconds, bytes });
+                    generation.late.push(Late { what, threads, seconds, bytes });
                 }
-                FromZygote::Ready => return Ok((functions, all_late)),
-                FromZygote::Refused { what, reason, message, traceback, threads } => {
-                    return Err(LoadError::Refused { what, reason, message, traceback, threads });
+                FromZygote::Ready => {
+                    let names = generation.functions.iter().map(|function| function.name.clone());
+                    generation.indexes = names.zip(0..).collect();
+                    return Ok(generation);
+                }
+                FromZygote::Refused { what, reason, message, traceback, threads, advice } => {
+                    return Err(LoadError::Refused { what, reason, message, traceback, threads, advice });
                 }
                 FromZygote::Forked { .. } | FromZygote::ForkFailed { .. } => {}
             }
+        }
+    }
+
+    /// How it ended, now that it says nothing more.
+    async fn exit(&self) -> Exit {
+        match tokio::time::timeout(END_MAX, self.pidfd.readable()).await {
+            Ok(_) => self.tree.reap(self.pid, self.pidfd.get_ref()),
+            Err(_) => Exit::Unknown,
         }
     }
 
@@ -295,7 +301,9 @@ impl Zygote {
 impl Drop for Zygote {
     fn drop(&mut self) {
         // Workers are not its children any more; nothing else depends on it.
-        let _ = self.pidfd.get_ref().signal(Signal::SIGKILL);
-        self.tree.reap_in_time(self.pid, self.pidfd.get_ref());
+        if self.pidfd.get_ref().is_unreaped() {
+            let _ = self.pidfd.get_ref().signal(Signal::SIGKILL);
+            self.tree.reap_in_time(self.pid, self.pidfd.get_ref());
+        }
     }
 }

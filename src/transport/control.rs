@@ -18,6 +18,15 @@ pub enum ToZygote {
         server_pid: i32,
         /// First on the import path, in this order.
         paths: Vec<String>,
+        /// On the import path behind the standard library, before what is installed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        folder: Option<String>,
+        /// Why this interpreter runs, in words.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        chosen_by: String,
+        /// Whether to say what is not offered, and why.
+        #[serde(default, skip_serializing_if = "is_false")]
+        say_skipped: bool,
         /// Files whose public functions are offered.
         files: Vec<LoadFile>,
         /// Modules whose public functions are offered.
@@ -166,10 +175,33 @@ pub struct AnnouncedFunction {
     pub types: FunctionTypes,
 }
 
+/// What runs a zygote's code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interpreter {
+    /// Its own file, as it sees itself.
+    pub path: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// What a module has and does not offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The module.
+    pub what: String,
+    /// The names, and why.
+    pub message: String,
+    /// Whether it offers nothing at all.
+    #[serde(default)]
+    pub all: bool,
+}
+
 /// From a zygote or the parent of a new worker.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
 pub enum FromZygote {
+    /// What runs it; sent first, by those whose code is interpreted.
+    Interpreter(Interpreter),
     /// It is about to import or resolve this.
     Loading {
         /// Module or name.
@@ -177,6 +209,8 @@ pub enum FromZygote {
     },
     /// A function offered; the first has index 0.
     Function(AnnouncedFunction),
+    /// Something is not offered.
+    Skipped(Skipped),
     /// Everything is loaded.
     Ready,
     /// Loading failed.
@@ -193,6 +227,9 @@ pub enum FromZygote {
         /// The threads that it has started, by name.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         threads: Vec<String>,
+        /// What to do about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        advice: Option<String>,
     },
     /// What each worker loads, and at what cost.
     Late {

@@ -13,8 +13,8 @@ pub use calls::{Asked, CallFrame, CallKind};
 pub use checked::{CheckedFrame, RecordRun, Records, VALUE_DEPTH_MAX, is_grammatical, value_of};
 pub use child::{AnswerWriter, TaskReader};
 pub use control::{
-    AnnouncedFunction, CommandOutput, ForkInitializer, ForkPurpose, FromZygote, FunctionTypes, LoadCommand,
-    LoadFile, PACKET_BYTES_MAX, ToZygote,
+    AnnouncedFunction, CommandOutput, ForkInitializer, ForkPurpose, FromZygote, FunctionTypes, Interpreter,
+    LoadCommand, LoadFile, PACKET_BYTES_MAX, Skipped, ToZygote,
 };
 pub use frame::{Codec, Frame, HEADER_BYTES, Header, Kind, LIST_SEPARATOR, PIPE_PACKET_BYTES, ProtocolError};
 pub use parent::{CallEnd, ChildDescriptors, Link, ParentEnds, WriteOutcome};

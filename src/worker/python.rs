@@ -14,6 +14,7 @@ pub const BOOTSTRAP: &[&str] = &[
         "\0",
         include_str!("python/bootstrap/rare.py"),
         include_str!("python/bootstrap/late.py"),
+        include_str!("python/bootstrap/unloaded.py"),
     ),
     concat!(
         include_str!("python/bootstrap/call_socket.py"),

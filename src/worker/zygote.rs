@@ -43,6 +43,7 @@ fn refusal(functions: &mut Functions, modules: &[String]) -> io::Result<Option<F
         reason: reason.into(),
         message,
         threads: Vec::new(),
+        advice: None,
         traceback: None,
     };
     if let Err(unknown) = functions.load(modules) {
@@ -131,6 +132,7 @@ impl Zygote {
                         message,
                         traceback: None,
                         threads: Vec::new(),
+                        advice: None,
                     })?;
                     return Ok(None);
                 }

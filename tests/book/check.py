@@ -102,7 +102,7 @@ class Reader:
             raise Wrong("the page has no ready line: %r" % expected)
 
     def shell(self, command):
-        """A line that sets a variable, writes a file or makes a folder."""
+        """A line that sets a variable, writes a file, makes a folder or an environment."""
         name = command.split("=")[0]
         done = subprocess.run(["bash", "-c", command + '; printf %s "${' + name + '-}"' if name.isupper() else command],
                               cwd=self.folder, capture_output=True, text=True, timeout=BOUND, check=True)
@@ -145,7 +145,7 @@ class Reader:
             self.serve(command, expected)
         elif "curl" in command or words[0] == "forkpool":
             self.run(command, expected)
-        elif re.match(r"[A-Z]+=|printf |mkdir ", command):
+        elif re.match(r"[A-Z]+=|printf |mkdir |python3 -m venv ", command):
             self.shell(command)
         else:
             raise Wrong("this test doesn't know what to do with it")

@@ -4,6 +4,7 @@ mod check_config;
 mod demo;
 mod examples;
 mod logs;
+mod modules;
 mod openapi;
 mod starting;
 mod stdout;

@@ -54,8 +54,122 @@ def test_import_failures():
         assert packet["message"].startswith(line), packet
         assert "module.py" in packet["traceback"] and "forkpool>" not in packet["traceback"], packet
         assert "importlib" not in packet["traceback"], packet
-        same("--python names another" in packet["message"], line == "ModuleNotFoundError")
+        same("--python names another" in packet.get("advice", ""), line == "ModuleNotFoundError")
+        same(own_path() in packet.get("advice", ""), line == "ModuleNotFoundError")
     assert "    1/0\n" in refusal_of("x = 1\n1/0\n")["traceback"]
+
+
+def own_path():
+    return zygote().interpreter["path"]
+
+
+def test_the_interpreter_is_said_first():
+    same(zygote().interpreter["version"], subprocess.check_output(
+        [own_path(), "-c", "import sys; print(sys.version.split()[0])"], text=True).strip())
+
+
+def package(**files):
+    """A folder with a package `pack` of these modules."""
+    folder, _ = written("")
+    os.mkdir(os.path.join(folder, "pack"))
+    for name, text in dict(files, __init__=files.get("__init__", "")).items():
+        with open(os.path.join(folder, "pack", name + ".py"), "w") as file:
+            file.write(text)
+    return folder
+
+
+def test_all_says_what_is_public():
+    folder = package(helpers="def joined(): return 'joined'\n", both=(
+        "from pack.helpers import joined\n__all__ = ['b', 'joined', '_own', 'K', 'limit', 'gone', 'b']\nlimit = 3\n"
+        "def a(): return 'a'\ndef b(): return 'b'\ndef _own(): return 'own'\nclass K: pass\n"))
+    made = Zygote(python[0], folder=folder, modules=["pack.both"], say_skipped=True)
+    same(made.names, ["pack.both.b", "pack.both.joined", "pack.both._own"])
+    child = made.fork()
+    same(child.value("pack.both.joined"), "joined")
+    child.kill()
+    same(made.skipped["pack.both"]["all"], False)
+    for part in ("classes: K (", "not in its __all__: a;", "but not there: gone"):
+        assert part in made.skipped["pack.both"]["message"], made.skipped
+    made.close()
+
+
+def test_what_is_skipped_is_said_if_asked():
+    folder, file = written("from os.path import join\nfrom typing import List, Optional\nimport json\n"
+                           "class Importer: pass\ndef f(): pass\ndef _g(): pass\n")
+    made = Zygote(python[0], paths=[folder], files=[file])
+    same((made.names, made.skipped), (["module.f"], {}))
+    made.close()
+    made = Zygote(python[0], paths=[folder], files=[file], say_skipped=True)
+    same(made.skipped["module"]["message"],
+         "classes: Importer (--function offers their class and static methods); defined elsewhere: join")
+    made.close()
+
+
+def test_a_package_without_functions_names_its_modules():
+    folder = package(images="", feeds="", _hidden="")
+    made = Zygote(python[0], folder=folder, modules=["pack"])
+    same((made.names, made.skipped["pack"]["all"]), ([], True))
+    assert made.skipped["pack"]["message"].endswith("its modules are pack.feeds, pack.images: name those that are meant")
+    made.close()
+
+
+def test_the_folder_hides_no_standard_module():
+    folder = package(tasks="import calendar, os, sys\ndef file(): return calendar.__file__\n"
+                           "def path(): return [os.path.dirname(os.__file__), sys.path]\n")
+    for name in ("calendar", "csv"):
+        with open(os.path.join(folder, name + ".py"), "w") as file:
+            file.write("def f(): return 1\n")
+    made = Zygote(python[0], folder=folder, modules=["pack.tasks"])
+    child = made.fork()
+    assert not child.value("pack.tasks.file").startswith(folder)
+    library, path = child.value("pack.tasks.path")
+    place = path.index(folder)
+    assert library in path[:place], path
+    assert all(each.endswith("-packages") for each in path[place + 1:]), path
+    child.kill()
+    made.close()
+    packet = refusal(folder=folder, modules=["csv"])
+    same((packet["what"], packet["reason"]), ("csv", "shadows-standard-module"))
+    assert os.path.join(folder, "csv.py") in packet["message"], packet
+
+
+def test_methods_need_an_instance():
+    folder, _ = written("import functools\nclass K:\n    def plain(self): return 1\n"
+                        "    @functools.lru_cache\n    def cached(self): return 1\n"
+                        "    @classmethod\n    def of_class(cls): return cls.__name__\n"
+                        "    @staticmethod\n    def static(): return 's'\nclass L(K): pass\n", "kinds.py")
+    for name in ("K.plain", "K.cached", "L.plain"):
+        packet = refusal(folder=folder, functions=["kinds." + name])
+        same(packet["reason"], "not-callable")
+        assert "an instance of " + name[0] in packet["message"], packet
+    made = Zygote(python[0], folder=folder, functions=["kinds.L.of_class", "kinds.K.static", "builtins.str.upper"])
+    child = made.fork()
+    same([child.value("kinds.L.of_class"), child.value("kinds.K.static"), child.value("builtins.str.upper", "a")],
+         ["L", "s", "A"])
+    child.kill()
+    made.close()
+
+
+def test_what_is_near_is_said():
+    folder = package(images="def thumb(): pass\n", rel="from . import images\n", feeds="import pack.imags\n")
+    for asked, words in (
+            (dict(functions=["pack.images.thum"]), ["pack.images has no thum; did you mean thumb?"]),
+            (dict(functions=["pack.imges.thumb"]), ["pack has no imges; did you mean images?"]),
+            (dict(functions=["pak.images.thumb"]), ["there is no module pak", "did you mean pack?", "--python-path"]),
+            (dict(modules=["pack.imges"]), ["did you mean images?"]),
+            (dict(modules=["pack.feeds"]), ["did you mean images?"])):
+        packet = refusal(paths=[folder], **asked)
+        for word in words:
+            assert word in packet["message"] + packet.get("advice", ""), packet
+    file = {"module": "rel", "path": os.path.join(folder, "pack", "rel.py")}
+    packet = refusal(paths=[os.path.dirname(file["path"])], files=[file])
+    assert packet["advice"].endswith("give its name, pack.rel, with --python-path " + folder), packet
+    with open(os.path.join(folder, "pack", "above.py"), "w") as above:
+        above.write("import pack.images\n")
+    file = {"module": "above", "path": above.name}
+    packet = refusal(paths=[os.path.dirname(above.name)], files=[file], chosen_by="of VIRTUAL_ENV")
+    assert "pack is in %s: --python-path %s\n" % (folder, folder) in packet["advice"], packet
+    assert ", of VIRTUAL_ENV), in " in packet["advice"], packet
 
 
 def test_threads_at_import():

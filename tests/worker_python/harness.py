@@ -35,7 +35,7 @@ def text_of(name):
 def bootstrap():
     """The packets that the server sends first."""
     joined = lambda *parts: "".join(text_of("bootstrap/%s.py" % part) for part in parts)
-    first = "\0".join((joined(*PARTS), joined("rare", "late")))
+    first = "\0".join((joined(*PARTS), joined("rare", "late", "unloaded")))
     return first.encode(), "\0".join((joined("call_socket", "objects"), joined("types", "classes", "choose"))).encode()
 
 
@@ -95,7 +95,7 @@ class Zygote:
                 "modules": [], "functions": [], "tracebacks": True, "result_bytes_max": 64 << 20}
         load.update(asked)
         self.names, self.announced, self.loading, self.workers = [], {}, [], 0
-        self.late = {}
+        self.late, self.skipped = {}, {}
         self.refusal = None
         try:
             for packet in bootstrap():
@@ -110,6 +110,10 @@ class Zygote:
             elif packet["op"] == "function":
                 self.names.append(packet["name"])
                 self.announced[packet["name"]] = packet
+            elif packet["op"] == "interpreter":
+                self.interpreter = packet
+            elif packet["op"] == "skipped":
+                self.skipped[packet["what"]] = packet
             elif packet["op"] == "late":
                 self.late[packet["what"]] = packet
             elif packet["op"] == "refused":

@@ -72,7 +72,8 @@ def announce_from_a_child(zygote):
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 3:
         _exit(3)  # it has refused
     if not text:
-        reason = "the process that loads the modules ended by itself (status %d)" % status
+        how = "signal %d" % os.WTERMSIG(status) if os.WIFSIGNALED(status) else "exit status %d" % os.WEXITSTATUS(status)
+        reason = "the process that loads the modules ended by itself: " + how
         zygote.refuse("python", "import-failed", reason)
     zygote.names = dict.fromkeys(scan(text.decode(), 0)[0])
 
@@ -98,7 +99,7 @@ def load_in_worker(zygote):
     zygote.names = dict.fromkeys(announced[:len(zygote.functions)])
     zygote.in_worker = True
     zygote.send = lambda packet, descriptors=(): None
-    zygote.refuse = lambda *said: boot_failed(zygote, *said)
+    zygote.refuse = lambda *said, **more: boot_failed(zygote, *said)
     zygote.load()
     zygote.calls = zygote.calls_of_functions()
     if list(zygote.names) != announced:

@@ -57,15 +57,6 @@ def message_of(error):
         return "(no message: its __str__ raised %s)" % type(second).__name__
 
 
-def import_failure(error):
-    """Why code could not be loaded; where a module is missing, who looked for it, and how to look elsewhere."""
-    line = line_of(error)
-    if not isinstance(error, ModuleNotFoundError):
-        return line
-    return "%s; it was looked for by %s (Python %s), which ignores PYTHONPATH and the user's site; --python names " \
-        "another interpreter, --python-path adds a folder" % (line, sys.executable, sys.version.split()[0])
-
-
 def line_of(error):
     """As the last line of a traceback."""
     message = message_of(error)

@@ -1,7 +1,7 @@
 # forkpool's Python side, part 1: what is imported, and values from and to JSON.
 #
 # The server sends two packets. The first: parts 1 to 3 (values; worker; describe and zygote) one after the other, a
-# NUL, and part 4 (rare). The second: parts 5 and 6 (call_socket, objects), a NUL, and part 7 (types, classes, choose). The
+# NUL, and part 4 (rare, late, unloaded). The second: parts 5 and 6 (call_socket, objects), a NUL, and part 7 (types, classes, choose). The
 # stub executes parts 1 to 3 as one namespace; the others are compiled there when they are first needed.
 #
 # Start-up: only modules that cost next to nothing are imported here. `json`, `socket`, `signal` and `ctypes`

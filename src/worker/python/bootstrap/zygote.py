@@ -103,7 +103,8 @@ class Zygote:
 
     def refuse(self, what, reason, message, error=None, **more):
         """Loading failed: say so and end."""
-        packet = dict(more, op="refused", what=what, reason=reason, message=cut(message, 8192))
+        packet = dict(op="refused", what=what, reason=reason, message=cut(message, 8192))
+        packet.update((name, value) for name, value in more.items() if value)
         if error is not None:
             text = rarely("traceback_of")(error)
             if text:
@@ -121,10 +122,10 @@ class Zygote:
         asked = self.asked
         for file in asked["files"]:
             if self.is_due(file["module"]):
-                self.offer_module(self.importing(file["module"], load_file, file["module"], file["path"], self))
+                self.offer_module(file["module"], load_file, file["path"], self)
         for name in asked["modules"]:
             if self.is_due(name):
-                self.offer_module(self.importing(name, load_module, name))
+                self.offer_module(name, load_named, self)
         for name in asked["functions"]:
             if self.is_due(name) and name not in self.names:
                 self.offer(name, self.importing(name, resolve, name, self))
@@ -138,16 +139,19 @@ class Zygote:
         try:
             loaded = how(*arguments)
         except BaseException as error:
-            self.refuse(what, "import-failed", rarely("import_failure")(error), error)
+            message, advice = rarely("import_failure")(error, self)
+            self.refuse(what, "import-failed", message, error, advice=advice)
         if not self.in_worker and thread_count() != 1:
             rarely("refuse_threads")(self, what)
         return loaded
 
-    def offer_module(self, module):
-        """The public functions that the module itself defines, in the order of their definition."""
-        for name, value in list(vars(module).items()):
-            if not name.startswith("_") and defines(module.__name__, value):
-                self.offer(module.__name__ + "." + name, value)
+    def offer_module(self, name, load, *more):
+        """The public functions of a module, in their order there."""
+        module, found = self.importing(name, with_functions, load, name, *more)
+        for name, value in found:
+            self.offer(module.__name__ + "." + name, value)
+        if not found or self.asked.get("say_skipped"):
+            rarely("say_skipped")(self, module, len(found))
 
     def offer(self, name, function):
         if name in self.names:
@@ -181,6 +185,9 @@ class Zygote:
         make_module()
         if self.asked["protocol"] != 1:
             self.refuse("python", "unsupported", "the protocol's version is not 1")
+        self.send({"op": "interpreter", "path": own_path(), "version": sys.version.split()[0]})
+        if "folder" in self.asked:
+            sys.path.insert(end_of_library(), self.asked["folder"])
         sys.path[:0] = self.asked["paths"]
         self.load()
         self.calls = self.calls_of_functions()
@@ -273,6 +280,55 @@ def thread_count():
 
 # ---- modules and names
 
+def own_path():
+    return sys.executable or os.readlink("/proc/self/exe")
+
+
+def end_of_library():
+    """Where on sys.path installed packages begin: what stands here hides some of them, but no standard module."""
+    library = os.path.dirname(os.__file__)
+    return max((at for at, each in enumerate(sys.path, 1)
+                if each in (library, library + "/lib-dynload") or each.endswith(".zip")), default=0)
+
+
+def with_functions(load, *arguments):
+    module = load(*arguments)
+    return module, public_functions(module)
+
+
+def public_functions(module):
+    """The names and values that a module offers: what its `__all__` names, else what it defines itself."""
+    listed = all_of(module)
+    if listed is not None:
+        found = [(name, getattr(module, name, None)) for name in listed]
+        return [each for each in found if is_function(each[1])]
+    return [(name, value) for name, value in list(vars(module).items())
+            if not name.startswith("_") and is_function(value) and defines(module.__name__, value)]
+
+
+def all_of(module):
+    """The names in a module's `__all__`, each once; None if it says nothing."""
+    listed = getattr(module, "__all__", None)
+    if isinstance(listed, (list, tuple)):
+        return list(dict.fromkeys(name for name in listed if isinstance(name, str)))
+    return None
+
+
+def load_named(name, zygote):
+    """The module of this name, unless a standard one would be taken for one of the folder's."""
+    path = os.path.join(zygote.asked.get("folder") or "/", *name.split("."))
+    if is_standard(name.partition(".")[0]):
+        for path in (path + ".py", path + "/__init__.py"):
+            if os.path.exists(path):
+                refuse_standard(zygote, name, path)
+    return load_module(name)
+
+
+def refuse_standard(zygote, name, path, where=None):
+    zygote.refuse(name, "shadows-standard-module",
+                  "%s is named like %s: give it another name" % (path, where or "a standard module"))
+
+
 def load_module(name):
     __import__(name)
     return sys.modules[name]
@@ -285,8 +341,7 @@ def load_file(name, path, zygote):
     if loaded is not None and where is not None and os.path.realpath(where) == os.path.realpath(path):
         return loaded  # another file has imported it
     if loaded is not None or is_standard(name):
-        zygote.refuse(name, "shadows-standard-module",
-                      "%s is named like %s: give it another name" % (path, where or "a standard module"))
+        refuse_standard(zygote, name, path, where)
     import _frozen_importlib
     import _frozen_importlib_external
     spec = _frozen_importlib_external.spec_from_file_location(name, path)
@@ -321,20 +376,41 @@ def resolve(name, zygote):
             continue
         for at in range(count, len(parts)):
             if not hasattr(value, parts[at]):
-                zygote.refuse(name, "not-found", "%s has no %s" % (".".join(parts[:at]), parts[at]))
-            value = getattr(value, parts[at])
+                zygote.refuse(name, "not-found", rarely("no_attribute")(value, parts, at))
+            owner, value = value, getattr(value, parts[at])
         if not callable(value):
             zygote.refuse(name, "not-callable", "it is %s, not a function" % type(value).__name__)
+        if is_method(owner, parts[-1]):
+            zygote.refuse(name, "not-callable", "it is a method, which needs an instance of %s: make it a class method or "
+                          "a static method, or offer a function that makes the instance" % parts[-2])
         return value
-    advice = "there is no module %s" % parts[0] if len(parts) > 1 else "a function is named module.function"
-    zygote.refuse(name, "not-found", advice)
+    if len(parts) == 1:
+        zygote.refuse(name, "not-found", "a function is named module.function")
+    advice = rarely("where_it_may_be")(parts[0], zygote) + rarely("who_looked")(zygote)
+    zygote.refuse(name, "not-found", "there is no module %s" % parts[0], advice="\n".join(advice))
+
+
+def is_method(owner, name):
+    """Whether this member of a class is a function of Python that takes an instance."""
+    for each in getattr(owner, "__mro__", ()) if isinstance(owner, type) else ():
+        if name in vars(each):
+            member = vars(each)[name]
+            return type(member) is FUNCTION or (hasattr(member, "__wrapped__")
+                                                and not isinstance(member, (staticmethod, classmethod)))
+    return False
+
+
+def is_function(value):
+    """Whether it is a function, or an instance that can be called."""
+    try:
+        return callable(value) and not isinstance(value, type) and type(value).__module__ != "typing"
+    except Exception:
+        return False
 
 
 def defines(module, value):
-    """Whether `value` is a function (or an instance that can be called) that this module defines."""
     try:
-        return (callable(value) and not isinstance(value, type) and value.__module__ == module
-                and type(value).__module__ != "typing")
+        return value.__module__ == module
     except Exception:
         return False
 
