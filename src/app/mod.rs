@@ -301,7 +301,13 @@ fn why_not_made(pool: &Pool, failure: Option<&BootFailure>) -> String {
     let detail = failure.map_or("it was stopped", |failure| failure.detail.as_str());
     let exception = failure.and_then(|failure| failure.exception.as_ref());
     let traceback = exception.and_then(|exception| exception.traceback.as_deref());
-    let traceback = traceback.map(|text| format!("\n{}", text.trim_end())).unwrap_or_default();
+    // The last line is the exception's, which the detail ends with.
+    let (frames, last) = traceback.and_then(|text| text.trim_end().rsplit_once('\n')).unwrap_or_default();
+    let traceback = match (frames, detail.ends_with(last)) {
+        ("", _) => String::new(),
+        (frames, true) => format!("\n{frames}"),
+        (frames, false) => format!("\n{frames}\n{last}"),
+    };
     format!("the pool {}: {detail}{traceback}", pool.name)
 }
 

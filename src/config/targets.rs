@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::interpreter::{self, Surroundings};
 use super::{ConfigError, PythonConfig, PythonFile};
 
-const PACKAGE_HINT: &str = "for a package, give its name, and --python-path with the folder above it";
+const PACKAGE_HINT: &str = "for a package, give its modules by name, as in shop.images, and --python-path with the \
+                            folder above it unless that is the current one";
 
 /// What was given, in words.
 #[derive(Debug)]

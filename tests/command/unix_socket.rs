@@ -101,6 +101,11 @@ fn what_is_no_socket_is_left_alone() {
     let ended = server.ended(BOUND);
     server.nothing_left();
     refused(&ended, &file);
+    assert!(ended.errors.contains("no socket; remove or rename it"), "{}", ended.errors);
+    let nowhere = folder.path().join("no-folder/s");
+    let ended = start(&nowhere).ended(BOUND);
+    refused(&ended, &nowhere);
+    assert!(ended.errors.contains("its folder is not there; make it first"), "{}", ended.errors);
     assert_eq!(fs::read_to_string(&file).expect("it is there"), "content");
 }
 

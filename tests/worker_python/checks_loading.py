@@ -164,6 +164,11 @@ def test_what_is_near_is_said():
     file = {"module": "rel", "path": os.path.join(folder, "pack", "rel.py")}
     packet = refusal(paths=[os.path.dirname(file["path"])], files=[file])
     assert packet["advice"].endswith("give its name, pack.rel, with --python-path " + folder), packet
+    packet = refusal(folder=folder, modules=["pack.images", "thumb"])  # given as pack.images:thumb
+    assert packet["advice"].startswith("pack.images has a function of this name: --function pack.images.thumb\n"), packet
+    os.remove(os.path.join(folder, "pack", "__init__.py"))
+    packet = refusal(paths=[os.path.dirname(file["path"])], files=[file])
+    assert packet["advice"].endswith("give its name, pack.rel, with --python-path " + folder), packet
     with open(os.path.join(folder, "pack", "above.py"), "w") as above:
         above.write("import pack.images\n")
     file = {"module": "above", "path": above.name}

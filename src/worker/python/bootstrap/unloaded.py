@@ -40,7 +40,10 @@ def where_it_may_be(name, zygote):
         names = submodules(package)
         return [home + " " + no_member(last, names)] if names else []
     advice, here = [], current_folder()
-    if here is None:
+    for each in zygote.asked["modules"]:  # given as others have it, module:function
+        if each in sys.modules and is_function(getattr(sys.modules[each], name, None)):
+            advice.append("%s has a function of this name: --function %s.%s" % (each, each, name))
+    if here is None or advice:
         return advice
     for place in dict.fromkeys([here, os.path.join(here, "src")] + [os.path.dirname(each) for each in zygote.asked["paths"]]):
         if place not in sys.path and has_module(place, name):
@@ -65,6 +68,9 @@ def whole_names(zygote):
     for file in zygote.asked["files"]:
         folder, parts = os.path.dirname(file["path"]), [file["module"]]
         while os.path.exists(os.path.join(folder, "__init__.py")) and os.path.basename(folder).isidentifier():
+            folder, parent = os.path.split(folder)
+            parts.insert(0, parent)
+        if len(parts) == 1 and os.path.basename(folder).isidentifier():  # a package may do without an __init__.py
             folder, parent = os.path.split(folder)
             parts.insert(0, parent)
         if len(parts) > 1:
