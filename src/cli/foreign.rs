@@ -30,12 +30,7 @@ const TABLE: &[(&[&str], Here)] = &[
     (&["-c"], Say("--workers N is the number of workers, --config FILE a configuration")),
     (&["--threads"], Say("a worker runs one call at a time; --workers {N} says how many there are")),
     (&["--reload", "--autoreload"], Say("there is no reload yet: restart the server")),
-    (
-        &["-t", "--timeout", "--time-limit", "--soft-time-limit"],
-        Say(
-            "how long a call may run is its run_timeout, in a request or in the file, under [functions.\"NAME\"]",
-        ),
-    ),
+    (&["-t", "--timeout", "--time-limit", "--soft-time-limit"], Give("--run-timeout {TIME}")),
     (&["--keep-alive", "--timeout-keep-alive"], Give("--idle-timeout {TIME}")),
     (&["--graceful-timeout", "--timeout-graceful-shutdown"], Give("--drain-limit {TIME}")),
     (
