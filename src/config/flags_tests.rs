@@ -179,7 +179,7 @@ fn what_cannot_be_served_is_refused_by_name() {
         (at("a-b.py"), "no Python identifier"),
         (at("1st.py"), "no Python identifier"),
         (at(".py"), "no Python identifier"),
-        (at("pkg/__init__.py"), "for a package, give its name"),
+        (at("pkg/__init__.py"), "for a package, give its modules by name"),
         (at("notes.txt"), "must end in .py"),
         (folder.path().display().to_string(), "is a folder"),
         (folder.path().join("none.py").display().to_string(), "is not there"),
