@@ -1,6 +1,6 @@
 //! What travels in requests and answers: types with their schemas, and the reading of bodies and queries.
 //!
-//! Two tables: [`code`] has every code of a problem, [`options`] every option of a submission. [`body`],
+//! Two tables: [`code`] has every code of a problem, [`options`] every option of a submission. [`body`], [`typed`],
 //! [`new_pool`], [`process`] and [`query`] read requests; [`job`], [`list`], [`pool`], [`event`] and [`problem`]
 //! are answers.
 //!
@@ -20,6 +20,7 @@ mod process;
 mod query;
 mod responses;
 mod schemas;
+mod typed;
 
 pub use body::{
     ApplyBody, ApplyRequest, BodyProblem, CancelBody, CancelRequest, Cancelled, MapBody, MapRequest,
@@ -30,7 +31,7 @@ pub use event::{EventData, event_of};
 pub use job::{Job, Links, Progress, timestamp};
 pub use list::{FunctionList, JobList, PoolList, WorkerList};
 pub use new_pool::{JoinBody, NewPoolBody, PoolChange, PoolChangeBody, join_timeout, pool_change};
-pub use options::{CallOptions, OPTIONS, table_of_options};
+pub use options::{CallOptions, OPTIONS, StreamOptions, TYPED_OPTIONS, table_of_options};
 pub use pool::{FunctionInfo, PoolInfo, VersionInfo, WorkerInfo};
 pub use problem::{ExceptionInfo, Problem};
 pub use process::{ProcessBody, ProcessInfo, ProcessList, ProcessRequest};
@@ -42,3 +43,4 @@ pub use responses::{
     PoolPermanentProblem, PoolRunningProblem, ProbeProblems, ProcessProblems, ReadProblems,
     ResultTimeoutProblem, StartProblems, SubmitProblems, TokenProblems, UnknownFunctionProblem, responses,
 };
+pub use typed::{TypedMapBody, TypedMapOptions, named_arguments, named_items};

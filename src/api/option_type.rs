@@ -27,6 +27,8 @@ pub(super) enum OptionType {
     Codes { of: &'static [FailureCode], set: fn(&mut TermsAsked, Vec<FailureCode>) },
     /// One of these words; `set` is told which.
     OneOf { of: &'static [&'static str], set: fn(&mut TermsAsked, usize) },
+    /// True or false.
+    Truth { set: fn(&mut TermsAsked, bool) },
     /// `false`; `true` asks for what this server can't do.
     False { refusal: fn() -> BodyProblem },
 }
@@ -77,6 +79,7 @@ impl OptionType {
                 let text = given.text(name)?;
                 set(options, of.iter().position(|word| *word == text).ok_or_else(wrong)?);
             }
+            Self::Truth { set } => set(options, given.truth().ok_or_else(wrong)?),
             Self::False { refusal } => {
                 if given.truth().ok_or_else(wrong)? {
                     return Err(refusal());
@@ -107,7 +110,7 @@ impl OptionType {
             }
             Self::Codes { of, .. } => format!("a list of codes, of: {}", names(of).join(", ")),
             Self::OneOf { of, .. } => of.join(" or "),
-            Self::False { .. } => "true or false".to_owned(),
+            Self::Truth { .. } | Self::False { .. } => "true or false".to_owned(),
         }
     }
 
@@ -125,7 +128,11 @@ impl OptionType {
             Self::False { .. } => {
                 of_type(Type::Boolean).enum_values(Some([false])).description(Some(about)).into()
             }
-            Self::Seconds { .. } | Self::Whole { .. } | Self::Text { .. } | Self::OneOf { .. } => {
+            Self::Seconds { .. }
+            | Self::Whole { .. }
+            | Self::Text { .. }
+            | Self::OneOf { .. }
+            | Self::Truth { .. } => {
                 self.query_schema().description(Some(about)).into()
             }
         }
@@ -156,6 +163,7 @@ impl OptionType {
                 of_type(Type::String).pattern(Some(format!("^({code})(,({code}))*$")))
             }
             Self::OneOf { of, .. } => of_type(Type::String).enum_values(Some(of.iter().copied())),
+            Self::Truth { .. } => of_type(Type::Boolean),
             Self::False { .. } => of_type(Type::String).pattern(Some("^false$")),
         }
     }

@@ -2,6 +2,7 @@
 //! off this table.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -139,6 +140,12 @@ const TABLE: &[OptionSpec] = &[
                 dropped either way. Calls that end in `_async` don't care who leaves.",
     },
     OptionSpec {
+        name: "convert",
+        value: OptionType::Truth { set: |options, convert| options.terms.convert = convert },
+        about: "Whether what JSON has no form for (a date, a dataclass, a model, …) is made of arguments as the \
+                function's annotations say; true if left out. Typed calls convert all, and have no such option.",
+    },
+    OptionSpec {
         name: "durable",
         value: OptionType::False { refusal: || BodyProblem::NotDurable },
         about: "Must be false: this server keeps jobs in memory.",
@@ -155,6 +162,13 @@ pub const OPTIONS: &[&str] = &{
     }
     names
 };
+
+/// The options that typed calls don't have.
+const UNTYPED: &[&str] = &["convert"];
+
+/// The names of the options of typed calls.
+pub static TYPED_OPTIONS: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| OPTIONS.iter().copied().filter(|name| !UNTYPED.contains(name)).collect());
 
 impl TermsAsked {
     /// From the members of a body.
@@ -178,25 +192,39 @@ impl TermsAsked {
     }
 }
 
-/// The options as parameters of a query, for the OpenAPI document.
+/// The options of typed calls as parameters of a query, for the OpenAPI document.
 #[derive(Debug)]
 pub struct CallOptions;
 
 impl IntoParams for CallOptions {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let parameter = |spec: &OptionSpec| {
-            let is_list = matches!(spec.value, OptionType::Texts { .. } | OptionType::Codes { .. });
-            let commas = if is_list { " With commas between." } else { "" };
-            ParameterBuilder::new()
-                .name(spec.name)
-                .parameter_in(ParameterIn::Query)
-                .required(Required::False)
-                .description(Some(format!("{}{commas}", spec.about)))
-                .schema(Some(spec.value.query_schema()))
-                .build()
-        };
-        TABLE.iter().map(parameter).collect()
+        parameters(|spec| !UNTYPED.contains(&spec.name))
     }
+}
+
+/// The options of streams, likewise.
+#[derive(Debug)]
+pub struct StreamOptions;
+
+impl IntoParams for StreamOptions {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        parameters(|_| true)
+    }
+}
+
+fn parameters(is_in: fn(&OptionSpec) -> bool) -> Vec<Parameter> {
+    let parameter = |spec: &OptionSpec| {
+        let is_list = matches!(spec.value, OptionType::Texts { .. } | OptionType::Codes { .. });
+        let commas = if is_list { " With commas between." } else { "" };
+        ParameterBuilder::new()
+            .name(spec.name)
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .description(Some(format!("{}{commas}", spec.about)))
+            .schema(Some(spec.value.query_schema()))
+            .build()
+    };
+    TABLE.iter().filter(|spec| is_in(spec)).map(parameter).collect()
 }
 
 /// The schema of a body with the options beside its own members.
@@ -236,10 +264,11 @@ mod tests {
     #[test]
     fn a_query_and_a_body_say_the_same() {
         let query = "pool=p&run_timeout=1.5&queue_timeout=2&priority=-100&key=k&retries=1000&\
-                     retry_on=run-timeout,worker-died&retry_delay=3&result_ttl=31622400&tags=a,b&on_disconnect=cancel&durable=false";
+                     retry_on=run-timeout,worker-died&retry_delay=3&result_ttl=31622400&tags=a,b&\
+                     on_disconnect=cancel&convert=false&durable=false";
         let body = r#"{"pool":"p","run_timeout":1.5,"queue_timeout":2,"priority":-100,"key":"k","retries":1e3,
                        "retry_on":["run-timeout","worker-died"],"retry_delay":3,"result_ttl":31622400,
-                       "tags":["a","b"],"on_disconnect":"cancel","durable":false}"#;
+                       "tags":["a","b"],"on_disconnect":"cancel","convert":false,"durable":false}"#;
         let query = TermsAsked::from_query(&Query::parse(Some(query), OPTIONS).unwrap()).unwrap();
         let body =
             Members::read(&body.into(), 8, &[OPTIONS]).and_then(|members| TermsAsked::from_body(&members));

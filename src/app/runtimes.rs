@@ -160,8 +160,8 @@ fn python_spec(config: &Config, python: &PythonConfig, skipped: SaySkipped) -> R
 /// What the code announces, and the configuration says, of a function.
 fn described(announced: AnnouncedFunction, runtime: Runtime, config: &Config) -> Function {
     let AnnouncedFunction { name, doc, signature, types } = announced;
-    let FunctionTypes { parameters, returns, positional, rest } = types;
-    let types = Types::new(parameters, returns, positional, rest);
+    let FunctionTypes { parameters, returns, .. } = types;
+    let types = Types::new(parameters, returns);
     let mut function = Function { doc, signature, types, ..Function::new(&name, runtime) };
     function.run_timeout = config.run_timeout;
     if let Some(said) = config.functions.get(&name) {

@@ -57,6 +57,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/functions/{name}", get(functions::get_function))
         .route("/v1/functions/{name}/call", post(typed_call::call_function))
         .route("/v1/functions/{name}/call_async", post(typed_call::call_function_async))
+        .route("/v1/functions/{name}/map", post(typed_call::map_function))
+        .route("/v1/functions/{name}/map_async", post(typed_call::map_function_async))
         .route("/v1/pools", get(pools::list_pools).post(pools::create_pool))
         .route(
             "/v1/pools/{pool}",

@@ -70,13 +70,13 @@ pub struct JobInfo {
 pub enum Work {
     /// One call.
     Call {
-        /// A JSON array of positional arguments.
+        /// A JSON array of positional arguments; of a typed call a JSON object of all.
         #[serde(with = "text")]
         arguments: Bytes,
-        /// A JSON object of those by name.
+        /// A JSON object of those by name; of a typed call none.
         #[serde(with = "optional_text")]
         keywords: Option<Bytes>,
-        /// Whether the worker converts them to the types of the function's signature.
+        /// Whether all are given by name, and the worker converts them to the types of the function's signature.
         typed: bool,
     },
     /// One call per element of a JSON array.
@@ -84,6 +84,8 @@ pub enum Work {
         /// The array; indexed, if it is large.
         #[serde(with = "array")]
         items: Splitter,
+        /// Whether each item is the arguments by name, as of a typed call.
+        typed: bool,
         /// A record per item, instead of all values or none.
         collect: bool,
     },
@@ -191,13 +193,15 @@ pub(crate) mod tests {
             result_ttl: Some(Duration::from_secs(1)),
             on_disconnect: OnDisconnect::Cancel,
             tags: vec!["é \"quoted\"".into(), String::new()],
+            convert: false,
         };
         all[0].info.owner = Some("ann".into());
         all[0].key = Some(Box::new(IdempotencyKey { text: "k".into(), fingerprint: [9; 32] }));
         let keywords = Some(Bytes::from_static(b"{\"a\": [\"\xc3\xa9\\u0000\"]}"));
         all[0].work =
             Work::Call { arguments: Bytes::from_static(b"[ 1e3,\n\"\\\\\" ]"), keywords, typed: true };
-        all[1].work = Work::Map { items: Splitter::new(Bytes::from_static(b"[1, 2]")), collect: true };
+        let items = Splitter::new(Bytes::from_static(b"[1, 2]"));
+        all[1].work = Work::Map { items, typed: true, collect: true };
         all[1].info.kind = JobKind::Starmap;
         (all[1].info.total, all[1].info.chunksize) = (2, Some(1));
         all[2].work = Work::Stream;

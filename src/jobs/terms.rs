@@ -48,6 +48,8 @@ pub struct Terms {
     pub tags: Vec<String>,
     /// What becomes of it when its client leaves.
     pub on_disconnect: OnDisconnect,
+    /// Whether what JSON has no form for is made of arguments, where the function's annotations say it.
+    pub convert: bool,
 }
 
 impl Default for Terms {
@@ -63,6 +65,7 @@ impl Default for Terms {
             result_ttl: None,
             tags: Vec::new(),
             on_disconnect: OnDisconnect::Keep,
+            convert: true,
         }
     }
 }

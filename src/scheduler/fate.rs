@@ -178,6 +178,8 @@ fn of_error(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) ->
         | Kind::Starmap
         | Kind::MapItems
         | Kind::StarmapItems
+        | Kind::MapTyped
+        | Kind::MapTypedItems
         | Kind::Ping
         | Kind::Ready
         | Kind::Value
@@ -188,10 +190,7 @@ fn of_error(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) ->
             return None;
         }
     };
-    failure.path = error.path.map(|path| match (kind, task.kind) {
-        (Kind::InvalidArguments, Kind::CallTyped) => task.function.description.types.path_by_name(&path),
-        _ => path,
-    });
+    failure.path = error.path;
     // Without an index the whole chunk failed, and no single item.
     let index = error.index.filter(|_| task.is_map());
     failure.index = index.map(|index| task.first_item + index.min(task.items - 1));

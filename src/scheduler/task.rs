@@ -95,12 +95,12 @@ impl Task {
 
     /// Whether it is a chunk of a map.
     pub fn is_map(&self) -> bool {
-        self.is_per_item() || matches!(self.kind, Kind::Map | Kind::Starmap)
+        self.kind.is_map()
     }
 
     /// Whether each of its items gets a record.
     pub fn is_per_item(&self) -> bool {
-        matches!(self.kind, Kind::MapItems | Kind::StarmapItems)
+        self.kind.is_per_item()
     }
 
     /// A part of it as a task of its own: `items` items from the `first`th on. Parts that are asked for in order

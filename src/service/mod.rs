@@ -24,7 +24,6 @@ mod refusal;
 mod request;
 mod stream;
 mod submit;
-mod typed_call;
 
 use std::sync::{Arc, OnceLock};
 
@@ -43,8 +42,8 @@ pub use follow::{Follower, JobUpdate};
 pub use lifecycle::Stage;
 pub use refusal::Refusal;
 pub use request::{
-    Caller, Feed, ItemStream, ProcessSignal, Request, TermsAsked, WantedJob, WantedPool, WantedProcess,
-    WantedWork,
+    Caller, Feed, ItemStream, ProcessSignal, Request, Spread, TermsAsked, WantedJob, WantedPool,
+    WantedProcess, WantedWork,
 };
 pub use stream::{Feeder, Records, StreamEnd};
 

@@ -8,11 +8,9 @@ use super::answer::Replay;
 use crate::catalog::Function;
 use crate::config::Limits;
 use crate::jobs::{JobHandle, KeysFull, Overloaded};
-use crate::json::EnvelopeError;
 use crate::objects::{ErrorCode, ObjectError};
 use crate::pool::{BootFailure, BootReason, Pool, TooManyWorkers};
 use crate::processes::NotStarted;
-use crate::schema::SchemaViolation;
 
 /// Why not.
 #[derive(Debug)]
@@ -49,10 +47,6 @@ pub enum Refusal {
     KeyExpired,
     /// There is no room to remember another idempotency key.
     KeysFull(KeysFull),
-    /// The arguments of a typed call are no JSON object.
-    NotAnObject(EnvelopeError),
-    /// The arguments of a typed call don't fit its function.
-    Arguments(SchemaViolation),
     /// Something that was asked for can't be.
     Invalid {
         /// The member of the request.
@@ -103,7 +97,6 @@ impl Refusal {
     /// What a repetition under the same idempotency key is to find.
     pub fn replay(&self, limits: &Limits) -> Replay {
         let is_final = match self {
-            Self::Arguments(_) => true,
             Self::Boot(failure) => failure.reason != BootReason::Memory,
             Self::NotStarted { reason, .. } => {
                 matches!(reason, NotStarted::Arguments { unknown_ref: false, .. })
@@ -123,7 +116,6 @@ impl Refusal {
             | Self::KeyMismatch
             | Self::KeyExpired
             | Self::KeysFull(_)
-            | Self::NotAnObject(_)
             | Self::Invalid { .. }
             | Self::UnknownJob
             | Self::Expired

@@ -206,11 +206,11 @@ pub struct WantedJob {
 pub enum WantedWork {
     /// One call.
     Call {
-        /// A JSON array; of a typed call a JSON object with all arguments by name, empty if there are none.
+        /// A JSON array; of a typed call a JSON object with all arguments by name.
         arguments: Bytes,
         /// A JSON object; of a typed call none.
         keywords: Option<Bytes>,
-        /// Whether the arguments are to be converted to the function's types.
+        /// Whether all arguments are given by name, and converted to the function's types.
         typed: bool,
     },
     /// One call per item.
@@ -221,11 +221,22 @@ pub enum WantedWork {
         count: usize,
         /// Items a task; as `multiprocessing.Pool.map` if left out.
         chunksize: Option<usize>,
-        /// Whether each item is an array of arguments.
-        spread: bool,
+        /// How an item is a call's arguments.
+        spread: Spread,
         /// A record per item, instead of all values or none.
         collect: bool,
     },
+}
+
+/// How an item of a map is a call's arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spread {
+    /// It is the only one (`map`).
+    Whole,
+    /// It is an array of them (`starmap`).
+    ByPosition,
+    /// It is an object of them, converted to the function's types (a typed map).
+    ByName,
 }
 
 impl WantedWork {

@@ -5,10 +5,10 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use super::Service;
 use super::answer::{Answer, Ended, JobShown};
 use super::refusal::Refusal;
-use super::request::{Caller, TermsAsked, WantedJob, WantedWork};
-use super::{Service, typed_call};
+use super::request::{Caller, Spread, TermsAsked, WantedJob, WantedWork};
 use crate::jobs::{
     Acceptance, IdempotencyKey, JobHandle, JobId, JobInfo, JobKind, JobSpec, OnDisconnect, Recalled,
     Reservation, Store, Stored, Work,
@@ -84,7 +84,7 @@ impl Admitted {
 impl Service {
     /// Runs a job that is nobody's but its caller's: forgotten once answered, abandoned when its caller leaves.
     pub(super) async fn run(&self, caller: &Caller, wanted: Box<WantedJob>) -> Result<Answer, Refusal> {
-        let (wanted, function) = self.arranged(wanted).await?;
+        let function = self.parts_for_work()?.function(&wanted.function)?;
         let job = self.accept_work(caller, wanted, function, false).await?.into_new()?;
         let outcome = job.handle.ended().await;
         Ok(Answer::Ended(Ended { handle: Arc::clone(&job.handle), outcome }))
@@ -102,22 +102,11 @@ impl Service {
 
     /// Accepts a job that is kept once it has ended.
     pub(super) async fn submit(&self, caller: &Caller, wanted: Box<WantedJob>) -> Result<Answer, Refusal> {
-        let (wanted, function) = self.arranged(wanted).await?;
+        let function = self.parts_for_work()?.function(&wanted.function)?;
         match self.accept_work(caller, wanted, function, true).await? {
             Admitted::New(job) => Ok(accepted(Arc::clone(&job.handle))),
             Admitted::Same(handle) => Ok(accepted(handle)),
         }
-    }
-
-    /// With its function, and the arguments by name of a typed call laid out as that takes them.
-    async fn arranged(&self, mut wanted: Box<WantedJob>) -> Result<(Box<WantedJob>, Arc<Callable>), Refusal> {
-        let function = self.parts_for_work()?.function(&wanted.function)?;
-        if let WantedWork::Call { arguments, keywords, typed: true } = &mut wanted.work {
-            let by_name = std::mem::take(arguments);
-            let arranged = typed_call::arrange(&function.description, by_name, self.limits.depth_max).await?;
-            (*arguments, *keywords) = (arranged.positional, arranged.keywords);
-        }
-        Ok((wanted, function))
     }
 
     /// No future: those of handlers hold nothing of a plan.
@@ -146,10 +135,11 @@ impl Service {
                 (JobKind::Apply, 1, None, Work::Call { arguments, keywords, typed })
             }
             WantedWork::Map { items, count, chunksize, spread, collect } => {
+                let typed = spread == Spread::ByName;
                 let chunksize = chunksize.unwrap_or_else(|| default_chunksize(count, pool.processes()));
-                let kind = if spread { JobKind::Starmap } else { JobKind::Map };
+                let kind = if spread == Spread::ByPosition { JobKind::Starmap } else { JobKind::Map };
                 let items = if is_small { items.compact() } else { items };
-                (kind, count, Some(chunksize), Work::Map { items, collect })
+                (kind, count, Some(chunksize), Work::Map { items, typed, collect })
             }
         };
         Ok(JobPlan { kind, function, pool, total, chunksize, retained, work, sink: None, terms, room, key })

@@ -151,11 +151,11 @@ pub struct FunctionTypes {
     /// The JSON Schema of its value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub returns: Option<Value>,
-    /// The arguments that are given by position, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The arguments that are given by position, in order: the worker's own affair.
+    #[serde(skip)]
     pub positional: Vec<String>,
-    /// The argument whose items are the positional ones that follow.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The argument whose items are the positional ones that follow, likewise.
+    #[serde(skip)]
     pub rest: Option<String>,
 }
 

@@ -21,7 +21,7 @@ pub enum Kind {
     Call = 1,
     /// Task: positional and keyword arguments.
     CallKeywords = 2,
-    /// Task: as that, with arguments converted to the types that the function says.
+    /// Task: arguments by name, converted to the types that the function says.
     CallTyped = 7,
     /// Task: one chunk of a map.
     Map = 3,
@@ -31,6 +31,10 @@ pub enum Kind {
     MapItems = 5,
     /// Task: one chunk of a starmap, a record for each item.
     StarmapItems = 6,
+    /// Task: one chunk of a map whose items are arguments by name, converted as of a typed call.
+    MapTyped = 9,
+    /// Task: the same, a record for each item.
+    MapTypedItems = 10,
     /// Asks for a sign of life.
     Ping = 8,
     /// The worker is ready for its first task.
@@ -60,6 +64,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether it is a chunk of a map.
+    pub fn is_map(self) -> bool {
+        self.is_per_item() || matches!(self, Self::Map | Self::Starmap | Self::MapTyped)
+    }
+
+    /// Whether it is a chunk of a map, with a record for each item.
+    pub fn is_per_item(self) -> bool {
+        matches!(self, Self::MapItems | Self::StarmapItems | Self::MapTypedItems)
+    }
+
     /// The kind of this number.
     pub fn parse(byte: u8) -> Option<Self> {
         Some(match byte {
@@ -70,6 +84,8 @@ impl Kind {
             7 => Self::CallTyped,
             5 => Self::MapItems,
             6 => Self::StarmapItems,
+            9 => Self::MapTyped,
+            10 => Self::MapTypedItems,
             8 => Self::Ping,
             16 => Self::Ready,
             17 => Self::Value,
@@ -96,6 +112,8 @@ pub enum Codec {
     None = 0,
     /// JSON text.
     Json = 1,
+    /// JSON text, of which nothing is to be converted to what the function's annotations say.
+    PlainJson = 2,
 }
 
 /// The first 24 bytes of a frame.
@@ -165,6 +183,7 @@ impl Header {
         let codec = match codec {
             0 => Codec::None,
             1 => Codec::Json,
+            2 => Codec::PlainJson,
             other => return Err(ProtocolError::Codec(other)),
         };
         let mut rest = &bytes[4..];

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::functions::Functions;
-use super::native::Raised;
+use super::native::{Raised, Spread};
 use super::run::{say, write_problem};
 use crate::counters::{self, Word, monotonic_nanoseconds};
 use crate::json;
@@ -29,7 +29,7 @@ pub(super) fn perform(
         let raised = Raised::Error { kind: "LookupError".into(), message: "no such function".into() };
         return Ok(say(answer, None, &raised));
     };
-    let spread = header.kind == Kind::StarmapItems;
+    let spread = Spread::of(header.kind);
     let mut since = monotonic_nanoseconds();
     answer.push(b'[');
     for (done, item) in (1..).zip(json::elements(payload)) {

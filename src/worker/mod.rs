@@ -5,6 +5,7 @@
 //! embedded source, and of [`Functions`] whether there are any and what is wrong with them.
 
 mod builtin;
+mod by_name;
 mod command;
 mod functions;
 mod items;

@@ -6,8 +6,9 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
+use super::by_name::{LaidOut, lay_out};
 use crate::json;
-use crate::transport::{FunctionTypes, LIST_SEPARATOR};
+use crate::transport::{FunctionTypes, Kind, LIST_SEPARATOR};
 
 /// Why a native function gave no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +104,30 @@ pub(super) type Body = Box<dyn Fn(Arguments<'_>, &mut Vec<u8>) -> Result<(), Rai
 /// The program that a call of a command would run, ready to take this process's place.
 pub(super) type Program = Box<dyn Fn(Arguments<'_>) -> Result<Command, Raised>>;
 
+/// How an item of a map is a call's arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spread {
+    /// It is the only one.
+    Whole,
+    /// It is an array of them.
+    ByPosition,
+    /// It is an object of them.
+    ByName,
+}
+
+impl Spread {
+    /// As a kind of task has it.
+    pub fn of(kind: Kind) -> Self {
+        if matches!(kind, Kind::CallTyped | Kind::MapTyped | Kind::MapTypedItems) {
+            Self::ByName
+        } else if matches!(kind, Kind::Starmap | Kind::StarmapItems) {
+            Self::ByPosition
+        } else {
+            Self::Whole
+        }
+    }
+}
+
 /// A function and what is said of it.
 pub struct Function {
     /// Public name.
@@ -132,19 +157,34 @@ impl Function {
             .unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
 
-    /// One item of MAP_ITEMS or STARMAP_ITEMS.
-    pub(super) fn item(&self, item: &[u8], spread: bool, output: &mut Vec<u8>) -> Result<(), Raised> {
-        let positional: Vec<&[u8]> = if spread { json::elements(item).collect() } else { vec![item] };
-        let arguments = Arguments { positional: &positional, keywords: None, before: output.len() };
-        catch_unwind(AssertUnwindSafe(|| (self.body)(arguments, output)))
+    /// One item of a map whose items have records, or the arguments by name of a call.
+    pub(super) fn item(&self, item: &[u8], spread: Spread, output: &mut Vec<u8>) -> Result<(), Raised> {
+        let before = output.len();
+        catch_unwind(AssertUnwindSafe(|| self.call(item, spread, before, output)))
             .unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
 
-    /// MAP and STARMAP: the index of the item that failed comes with the error; `done` is told after each item.
+    /// One call with the arguments that an item is.
+    fn call(&self, item: &[u8], spread: Spread, before: usize, output: &mut Vec<u8>) -> Result<(), Raised> {
+        match spread {
+            Spread::Whole => (self.body)(Arguments { positional: &[item], keywords: None, before }, output),
+            Spread::ByPosition => {
+                let positional: Vec<&[u8]> = json::elements(item).collect();
+                (self.body)(Arguments { positional: &positional, keywords: None, before }, output)
+            }
+            Spread::ByName => {
+                let LaidOut { positional, keywords } = lay_out(&self.types, item)?;
+                let arguments = Arguments { positional: &positional, keywords: keywords.as_deref(), before };
+                (self.body)(arguments, output).map_err(|raised| raised.by_name(&self.types))
+            }
+        }
+    }
+
+    /// MAP and its kin: the index of the item that failed comes with the error; `done` is told after each item.
     pub(super) fn map(
         &self,
         items: &[u8],
-        spread: bool,
+        spread: Spread,
         output: &mut Vec<u8>,
         done: impl Fn(u64),
     ) -> Result<(), (u64, Raised)> {
@@ -155,12 +195,7 @@ impl Function {
                 if at.get() > 0 {
                     output.push(b',');
                 }
-                if spread {
-                    let positional: Vec<&[u8]> = json::elements(item).collect();
-                    (self.body)(Arguments { positional: &positional, keywords: None, before }, output)?;
-                } else {
-                    (self.body)(Arguments { positional: &[item], keywords: None, before }, output)?;
-                }
+                self.call(item, spread, before, output)?;
                 at.set(at.get() + 1);
                 done(at.get());
             }

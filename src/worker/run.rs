@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::functions::Functions;
 use super::items;
-use super::native::{Function, Raised};
+use super::native::{Function, Raised, Spread};
 use super::objects;
 use super::sanitize::{self, WorkerEnds};
 use crate::counters::{self, Word, monotonic_nanoseconds, state};
@@ -68,7 +68,7 @@ pub(super) fn run(
             (Kind::Pong, 0)
         } else {
             let started = begin(&page, header.sequence);
-            let kind = if matches!(header.kind, Kind::MapItems | Kind::StarmapItems) {
+            let kind = if header.kind.is_per_item() {
                 items::perform(header, payload, functions, &page, result_bytes_max, &answers, &mut answer)?
             } else {
                 perform(header, payload, functions, &page, result_bytes_max, &mut answer)
@@ -175,14 +175,15 @@ fn dispatch(
     answer: &mut Vec<u8>,
 ) -> Result<(), (Option<u64>, Raised)> {
     match kind {
-        Kind::Map | Kind::Starmap => {
+        Kind::Map | Kind::Starmap | Kind::MapTyped => {
             let done = |items| counters::write(page, Word::ItemsDone, items);
             function
-                .map(payload, kind == Kind::Starmap, answer, done)
+                .map(payload, Spread::of(kind), answer, done)
                 .map_err(|(index, raised)| (Some(index), raised))
         }
         // The types of native arguments are their own: nothing is left to convert.
-        Kind::CallKeywords | Kind::CallTyped => {
+        Kind::CallTyped => function.item(payload, Spread::ByName, answer).map_err(|raised| (None, raised)),
+        Kind::CallKeywords => {
             let mut parts = json::elements(payload);
             let arguments = parts.next().unwrap_or(b"[]");
             function.apply(arguments, parts.next(), answer).map_err(|raised| (None, raised))
@@ -190,6 +191,7 @@ fn dispatch(
         Kind::Call
         | Kind::MapItems
         | Kind::StarmapItems
+        | Kind::MapTypedItems
         | Kind::Ping
         | Kind::Ready
         | Kind::Value

@@ -50,7 +50,7 @@ impl WorkerSet {
         };
         let header = Header {
             kind: task.kind,
-            codec: Codec::Json,
+            codec: if task.handle.terms.convert { Codec::Json } else { Codec::PlainJson },
             detail: function,
             sequence: task.sequence,
             length: task.payload_bytes as u64,

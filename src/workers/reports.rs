@@ -175,6 +175,8 @@ impl WorkerSet {
             | Kind::Starmap
             | Kind::MapItems
             | Kind::StarmapItems
+            | Kind::MapTyped
+            | Kind::MapTypedItems
             | Kind::Ping => {}
         }
         self.kill_for_its_answer(key);

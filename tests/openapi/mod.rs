@@ -5,3 +5,4 @@ mod drift;
 mod examples;
 mod shape;
 mod typed;
+mod typed_map;

@@ -119,9 +119,12 @@ fn it_is_short() {
 #[test]
 fn jobs_are_linked_from_what_makes_them() {
     let document = document();
-    for (path, status) in
-        [("/v1/apply_async", "202"), ("/v1/map_async", "202"), ("/v1/functions/{name}/call_async", "202")]
-    {
+    for (path, status) in [
+        ("/v1/apply_async", "202"),
+        ("/v1/map_async", "202"),
+        ("/v1/functions/{name}/call_async", "202"),
+        ("/v1/functions/{name}/map_async", "202"),
+    ] {
         let response = &document["paths"][path]["post"]["responses"][status];
         let links = &super::examples::resolved(&document, response)["links"];
         for target in ["getJob", "getResult", "cancelJob"] {

@@ -47,8 +47,14 @@ fn a_worker_gets_what_the_annotations_say() {
     let size = json!({"width": 3, "height": 4});
     let value = json!({"name": "cat.png", "size": size, "fit": "contain", "made_on": "2026-02-03"});
     assert_eq!(call(&server, "tasks.thumbnail", &arguments).value(), value);
-    let raw = server.post("/v1/apply", &json!({"function": "tasks.thumbnail", "kwargs": arguments}));
-    assert!(raw.says("AssertionError"), "apply stays opaque: {}", raw.text());
+    let body = json!({"function": "tasks.thumbnail", "kwargs": arguments});
+    assert_eq!(
+        server.post("/v1/apply", &body).value(),
+        value,
+        "what JSON has no form for is made by apply too"
+    );
+    let body = json!({"function": "tasks.thumbnail", "kwargs": arguments, "convert": false});
+    assert!(server.post("/v1/apply", &body).says("AssertionError"), "there it stays opaque");
 }
 
 #[test]

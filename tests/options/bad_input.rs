@@ -86,6 +86,7 @@ fn table() -> Vec<(&'static str, Vec<String>)> {
         ("tags", tags),
         ("on_disconnect", own(&[&ON_DISCONNECT])),
         ("durable", own(&[&DURABLE])),
+        ("convert", own(&[&["0", "1", "\"true\"", "\"\"", "[]", "{}", "[true]"]])),
         ("key", own(&[&KEY])),
         ("pool", own(&[&POOL])),
     ]

@@ -5,6 +5,7 @@
 mod backpressure;
 mod collect;
 mod collected_limit;
+mod conversion;
 mod exchange;
 mod held_back;
 mod imap;

@@ -11,7 +11,7 @@ use forkpool::jobs::{Outcome, Store};
 use forkpool::json::Splitter;
 use forkpool::process::ProcessTree;
 use forkpool::service::{
-    Answer, Caller, Ended, JobShown, Refusal, Request, Service, TermsAsked, WantedJob, WantedWork,
+    Answer, Caller, Ended, JobShown, Refusal, Request, Service, Spread, TermsAsked, WantedJob, WantedWork,
 };
 
 /// For what must come soon.
@@ -87,7 +87,7 @@ pub fn call(service: &Service, function: &str, arguments: &'static str) -> Box<W
 pub fn map(service: &Service, function: &str, items: String, count: usize) -> Box<WantedJob> {
     let body_bytes = items.len();
     let items = Splitter::new(items.into());
-    let work = WantedWork::Map { items, count, chunksize: None, spread: false, collect: false };
+    let work = WantedWork::Map { items, count, chunksize: None, spread: Spread::Whole, collect: false };
     wanted_job(service, function, work, body_bytes)
 }
 

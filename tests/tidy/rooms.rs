@@ -51,10 +51,7 @@ const ROOMS: Floors = &[
         ],
     ),
     ("api", &["service", "processes", "pool", "objects", "jobs", "catalog", "json"]),
-    (
-        "service",
-        &["processes", "pool", "objects", "jobs", "catalog", "schema", "json", "offload", "names", "config"],
-    ),
+    ("service", &["processes", "pool", "objects", "jobs", "catalog", "json", "offload", "names", "config"]),
     ("processes", &["object_server", "jobs", "process", "transport", "runtime"]),
     ("pool", &["workers", "scheduler", "object_server", "jobs", "process", "catalog", "runtime"]),
     (

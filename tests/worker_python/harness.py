@@ -74,8 +74,8 @@ class Gate:
         os.remove(self.path)
 
 
-def frame(kind, which, sequence, payload):
-    return HEADER.pack(0xF0, 1, kind, 1 if payload else 0, which, sequence, len(payload)) + payload
+def frame(kind, which, sequence, payload, codec=1):
+    return HEADER.pack(0xF0, 1, kind, codec if payload else 0, which, sequence, len(payload)) + payload
 
 
 class Refused(Exception):
@@ -188,13 +188,13 @@ class Worker:
 
     # ---- frames
 
-    def send(self, kind, which, payload, sequence=None):
+    def send(self, kind, which, payload, sequence=None, codec=1):
         if isinstance(which, str):
             which = self.zygote.names.index(which)
         if sequence is None:
             self.sequence += 1
             sequence = self.sequence
-        data = frame(kind, which, sequence, payload)
+        data = frame(kind, which, sequence, payload, codec)
         if len(data) <= 4096:
             os.write(self.tasks, data)
             return sequence
@@ -222,9 +222,9 @@ class Worker:
         assert codec == (1 if length else 0)
         return kind, sequence, self.read_bytes(length)
 
-    def ask(self, kind, which, payload):
+    def ask(self, kind, which, payload, codec=1):
         """One task and its answer: (kind, raw payload)."""
-        sent = self.send(kind, which, payload)
+        sent = self.send(kind, which, payload, codec=codec)
         kind, sequence, payload = self.read()
         if kind == RETIRE:
             self.retired = True

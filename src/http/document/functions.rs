@@ -10,10 +10,14 @@ use crate::catalog::Function;
 use crate::runtime::Runtime;
 
 /// The operations that those of a function are made from.
-const OF_ANY: [(&str, &str); 2] =
-    [("/v1/functions/{name}/call", ""), ("/v1/functions/{name}/call_async", "_async")];
+const OF_ANY: [(&str, &str); 4] = [
+    ("/v1/functions/{name}/call", ""),
+    ("/v1/functions/{name}/call_async", "_async"),
+    ("/v1/functions/{name}/map", "_map"),
+    ("/v1/functions/{name}/map_async", "_map_async"),
+];
 
-/// Adds two operations for each function.
+/// Adds the operations of each function.
 pub fn add<'a>(document: &mut Value, functions: impl Iterator<Item = &'a Function>) {
     let mut taken: BTreeSet<String> = ids(document).collect();
     let generic = OF_ANY.map(|(path, suffix)| (path, suffix, of_any(document, path)));
@@ -27,7 +31,17 @@ pub fn add<'a>(document: &mut Value, functions: impl Iterator<Item = &'a Functio
         for (path, suffix, operation) in &generic {
             let id = format!("{id}{suffix}");
             let path = path.replace("{name}", &escaped(&function.name));
-            let operation = operation_of(operation.clone(), function, &id, &body, &value);
+            let operation = if suffix.starts_with("_map") {
+                let body = json!({"type": "object", "required": ["iterable"], "additionalProperties": false,
+                                  "properties": {"iterable": {"type": "array", "items": &body}}});
+                let values = json!({"type": "array", "items": &value});
+                let mut operation = operation_of(operation.clone(), function, &id, &body, &values);
+                operation["summary"] = format!("Calls {} for each item.", function.name).into();
+                operation["requestBody"]["description"] = "The arguments by name of each call".into();
+                operation
+            } else {
+                operation_of(operation.clone(), function, &id, &body, &value)
+            };
             taken.insert(id);
             document["paths"][path.as_str()] = json!({"post": operation});
         }
@@ -47,11 +61,15 @@ pub fn add<'a>(document: &mut Value, functions: impl Iterator<Item = &'a Functio
     }
 }
 
-/// The operation of any function without its path's parameter, its value open to what a function says.
+/// The operation of any function without its path's parameter, its value open to what a function says. Records
+/// (`on_error`) are no values of a function's: for them there is the operation of any function.
 fn of_any(document: &Value, path: &str) -> Value {
     let mut operation = document["paths"][path]["post"].clone();
     if let Some(parameters) = operation["parameters"].as_array_mut() {
-        parameters.retain(|parameter| resolved(document, parameter)["in"] != "path");
+        parameters.retain(|parameter| {
+            let told = resolved(document, parameter);
+            told["in"] != "path" && told["name"] != "on_error"
+        });
     }
     if let Some(answer) = operation["responses"].get_mut("200") {
         *answer = resolved(document, answer).clone();
@@ -78,7 +96,7 @@ fn free_id(name: &str, taken: &BTreeSet<String>) -> String {
     let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
     let known: BTreeSet<String> = taken.iter().map(|name| plain(name)).collect();
     let is_free =
-        |name: &str| !known.contains(&plain(name)) && !known.contains(&plain(&format!("{name}_async")));
+        |name: &str| OF_ANY.iter().all(|(_, suffix)| !known.contains(&plain(&format!("{name}{suffix}"))));
     let numbered = (2..).map(|number| format!("{wanted}_{number}"));
     std::iter::once(wanted.clone())
         .chain([format!("function_{wanted}")])

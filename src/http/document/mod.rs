@@ -46,7 +46,7 @@ a `code` for programs. Members that have no value are left out, never null.";
         jobs::list_jobs, jobs::get_job, jobs::delete_job, jobs::get_result, jobs::cancel_job, jobs::cancel_jobs,
         jobs::get_logs, events::get_events,
         function_routes::list_functions, function_routes::get_function, typed_call::call_function,
-        typed_call::call_function_async,
+        typed_call::call_function_async, typed_call::map_function, typed_call::map_function_async,
         pools::list_pools, pools::create_pool, pools::get_pool, pools::resize_pool,
         pools::terminate_pool, pools::close_pool, pools::join_pool, pools::list_workers,
         processes::start_process, processes::list_processes, processes::get_process,

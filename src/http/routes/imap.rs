@@ -10,7 +10,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 use super::work_body::{WorkBody, body_of};
-use crate::api::{CallOptions, Invalid, MapBody, MapRequest, OPTIONS, Query, ReadProblems, SubmitProblems};
+use crate::api::{Invalid, MapBody, MapRequest, OPTIONS, Query, ReadProblems, StreamOptions, SubmitProblems};
 use crate::http::app::{App, Handled};
 use crate::http::edge::extract::Asker;
 use crate::http::edge::ndjson::{NDJSON, feed_items, feed_lines};
@@ -48,7 +48,7 @@ pub async fn imap_unordered(State(app): State<Arc<App>>, asker: Asker, request: 
 /// imap over an endless iterable: an item a line, answers while the request is still being sent.
 #[utoipa::path(post, path = "/v1/imap/stream", operation_id = "imapStream", tag = "submit",
     params(("function" = String, Query, description = "Public name of the function", example = "tasks.square"),
-           Chunksize, CallOptions),
+           Chunksize, StreamOptions),
     request_body(content = serde_json::Value, content_type = "application/x-ndjson", description = "An item a line",
                  example = json!("1\n2\n3\n")),
     responses((status = 200, body = String, content_type = "application/x-ndjson", description = "As imap",
@@ -66,7 +66,7 @@ pub async fn imap_stream(
 /// imap_unordered over an endless iterable: an item a line, answers while the request is still being sent.
 #[utoipa::path(post, path = "/v1/imap_unordered/stream", operation_id = "imapUnorderedStream", tag = "submit",
     params(("function" = String, Query, description = "Public name of the function", example = "tasks.square"),
-           Chunksize, CallOptions),
+           Chunksize, StreamOptions),
     request_body(content = serde_json::Value, content_type = "application/x-ndjson", description = "An item a line",
                  example = json!("1\n2\n3\n")),
     responses((status = 200, body = String, content_type = "application/x-ndjson",

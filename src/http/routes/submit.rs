@@ -12,7 +12,7 @@ use crate::http::app::{App, Handled};
 use crate::http::edge::extract::Asker;
 use crate::http::edge::problem::Problem;
 use crate::offload::offload;
-use crate::service::{self, WantedJob, WantedWork};
+use crate::service::{self, Spread, WantedJob, WantedWork};
 
 /// Calls a function and answers its value (`Pool.apply`).
 #[utoipa::path(post, path = "/v1/apply", operation_id = "apply", tag = "submit", request_body = ApplyBody,
@@ -44,7 +44,7 @@ pub async fn apply_async(State(app): State<Arc<App>>, asker: Asker, request: Req
                headers(("Forkpool-Job" = String, description = "The job's id")), example = json!([1, 4, 9])),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn map(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
-    let wanted = map_of(&app, request, false).await?;
+    let wanted = map_of(&app, request, Spread::Whole).await?;
     app.answer(asker, service::Request::Run(wanted)).await
 }
 
@@ -56,7 +56,7 @@ pub async fn map(State(app): State<Arc<App>>, asker: Asker, request: Request) ->
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn map_async(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
-    let wanted = map_of(&app, request, false).await?;
+    let wanted = map_of(&app, request, Spread::Whole).await?;
     app.answer(asker, service::Request::Submit(wanted)).await
 }
 
@@ -68,7 +68,7 @@ pub async fn map_async(State(app): State<Arc<App>>, asker: Asker, request: Reque
                headers(("Forkpool-Job" = String, description = "The job's id")), example = json!([8, 9])),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn starmap(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
-    let wanted = map_of(&app, request, true).await?;
+    let wanted = map_of(&app, request, Spread::ByPosition).await?;
     app.answer(asker, service::Request::Run(wanted)).await
 }
 
@@ -80,7 +80,7 @@ pub async fn starmap(State(app): State<Arc<App>>, asker: Asker, request: Request
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn starmap_async(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
-    let wanted = map_of(&app, request, true).await?;
+    let wanted = map_of(&app, request, Spread::ByPosition).await?;
     app.answer(asker, service::Request::Submit(wanted)).await
 }
 
@@ -95,7 +95,7 @@ async fn apply_of(app: &App, request: Request) -> Result<Box<WantedJob>, Problem
     .await
 }
 
-async fn map_of(app: &App, request: Request, spread: bool) -> Result<Box<WantedJob>, Problem> {
+async fn map_of(app: &App, request: Request, spread: Spread) -> Result<Box<WantedJob>, Problem> {
     let WorkBody { bytes: body, room, key } = body_of_work(app, request).await?;
     let (body_bytes, depth_max) = (body.len(), app.limits().depth_max);
     offload(body_bytes, move || {

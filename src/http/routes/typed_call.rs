@@ -1,19 +1,23 @@
-//! `callFunction`, `callFunctionAsync`: a call whose body is its arguments by name.
+//! `callFunction`, `callFunctionAsync`, `mapFunction`, `mapFunctionAsync`: calls with arguments by name.
 //!
-//! The members are only laid out here as the function takes them; whether they fit is the worker's to say.
+//! They go to a worker as they are, which lays them out as the function takes them, and says whether they fit.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 
 use super::work_body::{WorkBody, body_of};
-use crate::api::{CallOptions, Job, OPTIONS, OutcomeProblems, ReadProblems, SubmitProblems};
+use crate::api::{
+    CallOptions, Job, OutcomeProblems, ReadProblems, SubmitProblems, TYPED_OPTIONS, TypedMapBody,
+    TypedMapOptions, named_arguments, named_items,
+};
 use crate::http::app::{App, Handled};
 use crate::http::edge::extract::Asker;
 use crate::http::edge::negotiate::check_work;
 use crate::http::edge::path::Segment;
 use crate::http::edge::problem::Problem;
-use crate::service::{self, TermsAsked, WantedJob, WantedWork};
+use crate::offload::offload;
+use crate::service::{self, Spread, TermsAsked, WantedJob, WantedWork};
 
 /// Calls a function with arguments by name and answers its value.
 ///
@@ -46,7 +50,7 @@ pub async fn call_function(
     responses((status = 202, description = "Accepted", body = Job,
                headers(("Forkpool-Job" = String, description = "The job's id"),
                        ("Location" = String, description = "The job"))),
-              ReadProblems, SubmitProblems, OutcomeProblems))]
+              ReadProblems, SubmitProblems))]
 pub async fn call_function_async(
     State(app): State<Arc<App>>,
     asker: Asker,
@@ -57,10 +61,71 @@ pub async fn call_function_async(
     app.answer(asker, service::Request::Submit(call)).await
 }
 
+/// Calls a function for each item, the arguments by name, and answers the values in order.
+///
+/// Each item is converted as by `call`. The first that can't be is 422 `invalid-arguments` with its `index`, and its
+/// path in the item; with `on_error=collect` each item has `{"value"}` or `{"error"}`.
+#[utoipa::path(post, path = "/v1/functions/{name}/map", operation_id = "mapFunction", tag = "functions",
+    params(("name" = String, Path, description = "Public name", example = "tasks.square"), TypedMapOptions,
+           CallOptions),
+    request_body = TypedMapBody,
+    responses((status = 200, description = "The bare array of values, in order",
+               body = Vec<serde_json::Value>, content_type = "application/json",
+               headers(("Forkpool-Job" = String, description = "The job's id")), example = json!([1, 4, 9])),
+              ReadProblems, SubmitProblems, OutcomeProblems))]
+pub async fn map_function(
+    State(app): State<Arc<App>>,
+    asker: Asker,
+    Segment(name): Segment,
+    request: Request,
+) -> Handled {
+    let map = typed_map(&app, name, request).await?;
+    app.answer(asker, service::Request::Run(map)).await
+}
+
+/// Submits calls with arguments by name, an item each; their values are fetched by the job's id.
+///
+/// Each item is converted as by `call`; what can't be is the job's failure, with its `index` and path.
+#[utoipa::path(post, path = "/v1/functions/{name}/map_async", operation_id = "mapFunctionAsync",
+    tag = "functions",
+    params(("name" = String, Path, description = "Public name", example = "tasks.square"), TypedMapOptions,
+           CallOptions),
+    request_body = TypedMapBody,
+    responses((status = 202, description = "Accepted", body = Job,
+               headers(("Forkpool-Job" = String, description = "The job's id"),
+                       ("Location" = String, description = "The job"))),
+              ReadProblems, SubmitProblems))]
+pub async fn map_function_async(
+    State(app): State<Arc<App>>,
+    asker: Asker,
+    Segment(name): Segment,
+    request: Request,
+) -> Handled {
+    let map = typed_map(&app, name, request).await?;
+    app.answer(asker, service::Request::Submit(map)).await
+}
+
 async fn typed_call(app: &App, function: String, request: Request) -> Result<Box<WantedJob>, Problem> {
-    let terms = TermsAsked::from_query(&check_work(&request, OPTIONS)?)?;
+    let terms = TermsAsked::from_query(&check_work(&request, &TYPED_OPTIONS)?)?;
     let WorkBody { bytes: body, room, key } = body_of(app, request).await?;
-    let body_bytes = body.len();
-    let work = WantedWork::Call { arguments: body, keywords: None, typed: true };
-    Ok(Box::new(WantedJob { function, work, terms, body_bytes, room, key }))
+    let (body_bytes, depth_max) = (body.len(), app.limits().depth_max);
+    offload(body_bytes, move || {
+        let arguments = named_arguments(&body, depth_max)?;
+        let work = WantedWork::Call { arguments, keywords: None, typed: true };
+        Ok(Box::new(WantedJob { function, work, terms, body_bytes, room, key }))
+    })
+    .await
+}
+
+async fn typed_map(app: &App, function: String, request: Request) -> Result<Box<WantedJob>, Problem> {
+    let query = check_work(&request, &TypedMapOptions::names())?;
+    let TypedMapOptions { chunksize, collect, options: terms } = TypedMapOptions::from_query(&query)?;
+    let WorkBody { bytes: body, room, key } = body_of(app, request).await?;
+    let (body_bytes, depth_max) = (body.len(), app.limits().depth_max);
+    offload(body_bytes, move || {
+        let (items, count) = named_items(&body, depth_max)?;
+        let work = WantedWork::Map { items, count, chunksize, spread: Spread::ByName, collect };
+        Ok(Box::new(WantedJob { function, work, terms, body_bytes, room, key }))
+    })
+    .await
 }

@@ -85,7 +85,7 @@ fn submit_to(
 
 /// A map of `f`.
 fn map(items: &'static str, collect: bool) -> Work {
-    Work::Map { items: json::Splitter::new(Bytes::from_static(items.as_bytes())), collect }
+    Work::Map { items: json::Splitter::new(Bytes::from_static(items.as_bytes())), typed: false, collect }
 }
 
 /// What is handed out to a worker that takes everything.
@@ -183,7 +183,7 @@ fn many_jobs_end_a_few_in_a_turn() {
 fn what_is_due_and_was_left_is_due_at_once() {
     let (mut scheduler, function) = (scheduler(), plain());
     let items = json::Splitter::new(Bytes::from_static(b"[1,2,3,4,5]"));
-    let work = Work::Map { items, collect: false };
+    let work = Work::Map { items, typed: false, collect: false };
     let terms = Terms { retries: 1, ..Terms::default() };
     let job = submit_with(&mut scheduler, &function, 5, work, terms);
     let now = Instant::now();
@@ -233,7 +233,7 @@ fn jobs_are_parked_and_unparked_a_few_in_a_round() {
 fn the_many_tasks_of_a_cancelled_job_are_freed_in_turns() {
     let (mut scheduler, function) = (scheduler(), plain());
     let items = json::Splitter::new(Bytes::from(format!("[{}]", vec!["1"; 1_000].join(","))));
-    let work = Work::Map { items, collect: false };
+    let work = Work::Map { items, typed: false, collect: false };
     let terms = Terms { retries: 1, retry_delay: Duration::from_secs(60), ..Terms::default() };
     let job = submit_with(&mut scheduler, &function, 1_000, work, terms);
     let now = Instant::now();

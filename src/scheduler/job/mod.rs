@@ -69,12 +69,14 @@ impl ActiveJob {
             Work::Call { arguments, keywords, typed } => {
                 (Input::Call(Some((arguments, keywords)), typed), ResultBuffer::one())
             }
-            Work::Map { items, collect } => {
-                let kind = match (is_starmap, collect) {
-                    (false, false) => Kind::Map,
-                    (true, false) => Kind::Starmap,
-                    (false, true) => Kind::MapItems,
-                    (true, true) => Kind::StarmapItems,
+            Work::Map { items, typed, collect } => {
+                let kind = match (typed, is_starmap, collect) {
+                    (true, _, false) => Kind::MapTyped,
+                    (true, _, true) => Kind::MapTypedItems,
+                    (false, false, false) => Kind::Map,
+                    (false, true, false) => Kind::Starmap,
+                    (false, false, true) => Kind::MapItems,
+                    (false, true, true) => Kind::StarmapItems,
                 };
                 let chunksize = handle.chunksize.and_then(|items| usize::try_from(items).ok());
                 let input = Input::Map { items, chunksize: chunksize.unwrap_or(1).max(1), kind };
@@ -183,13 +185,12 @@ impl ActiveJob {
                 let text = |text: &'static str| Bytes::from_static(text.as_bytes());
                 let both = |keywords| vec![text("["), arguments.clone(), text(","), keywords, text("]")];
                 match keywords {
-                    keywords if *typed => (Kind::CallTyped, both(keywords.unwrap_or(text("{}"))), 1),
-                    None => (Kind::Call, vec![arguments], 1),
+                    None => (if *typed { Kind::CallTyped } else { Kind::Call }, vec![arguments], 1),
                     Some(keywords) => (Kind::CallKeywords, both(keywords), 1),
                 }
             }
             Input::Map { items, chunksize, kind } => {
-                let is_per_item = matches!(kind, Kind::MapItems | Kind::StarmapItems);
+                let is_per_item = kind.is_per_item();
                 cursor = (is_per_item && items.is_indexed()).then(|| Cursor::at(items.clone()));
                 let (payload, count) = if is_per_item {
                     items.next_chunk(*chunksize).map_or_else(Default::default, |(list, n)| (listed(list), n))

@@ -19,7 +19,7 @@ fn running(tasks: u64) -> (ActiveJob, Vec<Task>) {
     (info.total, info.chunksize) = (tasks, Some(1));
     info.terms = Terms { retries: u32::MAX, ..Terms::default() };
     let items = Bytes::from(format!("[{}]", vec!["1"; usize::try_from(tasks).unwrap()].join(",")));
-    let work = Work::Map { items: Splitter::new(items), collect: false };
+    let work = Work::Map { items: Splitter::new(items), typed: false, collect: false };
     let answers = AnswerBytes::new(usize::MAX);
     let permit = Admission::new(1, 1).reserve().into_permit().unwrap();
     let handle = JobHandle::new(info);

@@ -19,6 +19,7 @@ use arguments::{Slots, read};
 pub use bytes::Bytes;
 pub use outcome::{Outcome, Returned};
 pub use schemas::Described;
+pub(super) use write::Path;
 
 /// What can be registered: a `Fn` of up to six parameters that are `Deserialize`, whose value is an
 /// [`Outcome`].

@@ -61,6 +61,11 @@ impl Path {
         Self::of([Step::Member("kwargs".into()), Step::Member(name.into())].iter())
     }
 
+    /// `$.name`.
+    pub fn member(name: &str) -> String {
+        Self::of([Step::Member(name.into())].iter())
+    }
+
     fn of<'a>(steps: impl Iterator<Item = &'a Step>) -> String {
         let mut path = "$".to_owned();
         for step in steps {

@@ -13,7 +13,6 @@ use crate::catalog::Function;
 use crate::http::edge::body::{BodyError, SMALL_BYTES_MAX};
 use crate::jobs::{Failure, JobHandle, KeysFull, Overloaded};
 use crate::pool::{BootFailure, BootReason, Pool};
-use crate::schema::SchemaViolation;
 
 /// An answer that is no success.
 #[derive(Debug)]
@@ -85,14 +84,6 @@ impl Problem {
         let detail = format!("no function {name:?} is offered; {hint}");
         let mut problem = Self::new(Code::UnknownFunction, detail);
         problem.0.near = (!near.is_empty()).then_some(near);
-        problem
-    }
-
-    /// The arguments of a typed call are not what the function says; nothing was run.
-    pub fn violation(violation: SchemaViolation) -> Self {
-        let detail = format!("{}: {}", violation.path, violation.message);
-        let mut problem = Self::new(Code::InvalidArguments, detail);
-        problem.0.path = Some(violation.path);
         problem
     }
 

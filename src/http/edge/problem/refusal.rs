@@ -1,7 +1,7 @@
 //! What the service refuses, as problems.
 
 use super::Problem;
-use crate::api::{BodyProblem, Invalid};
+use crate::api::Invalid;
 use crate::service::Refusal;
 
 impl From<Refusal> for Problem {
@@ -18,8 +18,6 @@ impl From<Refusal> for Problem {
             Refusal::KeyMismatch => Self::idempotency_mismatch(),
             Refusal::KeyExpired => Self::answer_expired(),
             Refusal::KeysFull(full) => Self::keys_full(full),
-            Refusal::NotAnObject(error) => BodyProblem::from(error).into(),
-            Refusal::Arguments(violation) => Self::violation(violation),
             Refusal::Invalid { member, detail } => Invalid::new(member, detail).into(),
             Refusal::UnknownJob => Self::unknown_job(),
             Refusal::Expired => Self::expired(),

@@ -45,8 +45,8 @@ impl World {
         let items = Bytes::from([&b"["[..], &numbers(0, total), b"]"].concat());
         let work = match kind {
             Kind::Apply => Work::Call { arguments: items, keywords: None, typed: false },
-            Kind::Map => Work::Map { items: Splitter::new(items), collect: false },
-            Kind::Items => Work::Map { items: Splitter::new(items), collect: true },
+            Kind::Map => Work::Map { items: Splitter::new(items), typed: false, collect: false },
+            Kind::Items => Work::Map { items: Splitter::new(items), typed: false, collect: true },
             Kind::Stream => Work::Stream,
         };
         let sink = matches!(work, Work::Stream)

@@ -154,7 +154,7 @@ def duration_said(value):
 class Model(Node):
     """A class that only pydantic knows; without it, anything."""
 
-    native = False
+    native, is_made = False, True
 
 
 class Noted(Node):
@@ -172,6 +172,9 @@ class Noted(Node):
 
     def read(self, value, memo):
         return self.parts[0].read(value, memo) if self.parts[0].reads else value
+
+    def revive(self, value, memo):
+        return self.parts[0].revive(value, memo)
 
     def say(self, value):
         return self.parts[0].say(value)
@@ -213,6 +216,9 @@ class Checked(Noted):
             raise of_pydantic(error, value) from None
         return made if isinstance(self.parts[0], Items) and self.parts[0].ours else checked
 
+    def revive(self, value, memo):
+        return self.read(value, memo) if revives(self) else value
+
 
 class Pydantic(Node):
     """What pydantic understands as a whole: it alone reads and says it."""
@@ -248,6 +254,10 @@ class Pydantic(Node):
             return self.validate_json(text)
         except ValueError as error:
             raise of_pydantic(error, value) from None
+
+    def revive(self, value, memo):
+        is_whole = isinstance(self.of, (Model, Noted)) or isinstance(self.of, Members) and self.of.is_made
+        return self.read(value, memo) if is_whole else self.of.revive(value, memo)
 
     def fits(self, value, memo):
         try:
@@ -382,6 +392,7 @@ class Chooser:
             try:
                 made = Pydantic(self.pydantic, node.note, node.home)
                 if not made.is_partial or not node.parts:
+                    made.of = node
                     self.chosen[id(node)] = node, made
                     return made
             except Exception:
@@ -397,6 +408,18 @@ class Chooser:
             node.replaced()
         return node
 
+    def part(self, node, seen):
+        """Chooses for the parts of what pydantic has as a whole, too: those that JSON has aren't to be read."""
+        node = node.of or node
+        is_whole = isinstance(node, (Model, Noted)) or isinstance(node, Members) and node.is_made
+        if id(node) in seen or is_whole or not revives(node):
+            return
+        seen[id(node)] = node
+        node.parts = [self.choose(part) for part in node.parts]
+        if isinstance(node, Members):
+            node.replaced()
+        for each in node.parts:
+            self.part(each, seen)
 
     def checked(self, told):
         """What stands beside a type of ours is asked once that is made, if pydantic knows what that is."""
@@ -486,13 +509,19 @@ class FunctionTypes:
         home = described.home
         chosen = lambda note: Node() if note is EMPTY else CHOOSER.choose(NODES.of(note, home))
         self.nodes = {name: chosen(note) for name, _, note, _ in described.parameters}
-        self.positional = [self.nodes[name] for name in described.by_position()]
+        self.positional = described.by_position()
         self.by_name = {name: self.nodes[name] for name in described.named((EITHER, KEYWORD))}
         rest, more = described.of_kind(REST)[0], described.of_kind(MORE)[0]
+        self.name_of_rest = rest
+        self.may_be_null = {name for name, _, _, default in described.parameters if default is None}
         for name, note in (described.of_kind(REST)[:2], described.of_kind(MORE)[:2]):
             if name is not None and is_unpacked(note):
                 self.nodes[name] = Node()  # a tuple of all, or a TypedDict of the names: the function alone knows
         self.rest, self.more = self.nodes.get(rest, Node()), self.nodes.get(more, Node())
+        self.is_reviving = any(map(revives, self.nodes.values()))
+        if self.is_reviving and CHOOSER.chosen:
+            for node in self.nodes.values():
+                CHOOSER.part(node, {})
         self.book = Book("validation")
         self.returns = None if described.returns is EMPTY else chosen(described.returns)
         says = self.returns is not None and any(node.says for node in every(self.returns))
@@ -514,30 +543,38 @@ class FunctionTypes:
         return dict(schema, **{"$defs": book.definitions}) if book.definitions else schema
 
     def read(self, args, kwargs):
-        """The arguments of a typed call as the types that the function says."""
-        memo = {}
-        count = len(self.positional)
-        made = []
-        for at, value in enumerate(args):
-            made.append(argument(self.positional[at] if at < count else self.rest, value, ("args", at), memo))
-        given = {}
-        for name, value in kwargs.items():
-            given[name] = argument(self.by_name.get(name, self.more), value, ("kwargs", name), memo)
-        return made, given
+        """The arguments of a typed call as the types that the function says; a violation's steps begin with a name."""
+        memo, names, count = {}, self.positional, len(self.positional)
+        made = [argument(within, self.nodes[names[at]] if at < count else self.rest, value,
+                         [names[at]] if at < count else [self.name_of_rest, at - count], memo)
+                for at, value in enumerate(args)]
+        return made, {name: argument(within, self.by_name.get(name, self.more), value, [name], memo)
+                      for name, value in kwargs.items()}
+
+    def revive(self, args, kwargs):
+        """The arguments of a call with what JSON has no form for made; a violation's steps begin as the call's."""
+        memo, names, count = {}, self.positional, len(self.positional)
+        made = list(args)
+        for at, value in enumerate(made):
+            name = names[at] if at < count else None
+            if value is not None or name not in self.may_be_null:
+                node = self.nodes[name] if at < count else self.rest
+                made[at] = argument(revived, node, value, ["args", at], memo)
+        return made, {name: value if value is None and name in self.may_be_null else
+                      argument(revived, self.by_name.get(name, self.more), value, ["kwargs", name], memo)
+                      for name, value in kwargs.items()}
 
 
-def argument(node, value, steps, memo):
-    if not node.reads:
-        return value
+def argument(how, node, value, steps, memo):
     try:
-        return node.read(value, memo)
+        return how(node, value, steps[-1], memo)
     except Violation as violation:
-        violation.steps[:0] = steps
+        violation.steps[:0] = steps[:-1]
         raise
     except RecursionError:
-        raise Violation(list(steps), "it is nested too deeply") from None
+        raise Violation(steps, "it is nested too deeply") from None
     except Exception as error:
-        raise Violation(list(steps), rarely("line_of")(error)) from None
+        raise Violation(steps, rarely("line_of")(error)) from None
 
 
 def with_default(schema, value):
@@ -548,6 +585,16 @@ def with_default(schema, value):
     if to_json_or_none(value) is None:
         return schema
     return schema if value != value or value in (float("inf"), -float("inf")) else dict(schema, default=value)
+
+
+def reviving(call, types):
+    """A function for whose arguments what JSON has no form for is made as their annotations say."""
+    revive = types.revive
+
+    def revived_call(*args, **kwargs):
+        args, kwargs = revive(args, kwargs)
+        return call(*args, **kwargs)
+    return revived_call
 
 
 def saying(call, types):

@@ -12,7 +12,7 @@ class Member:
 class Members(Node):
     """A class with named members. They are looked at once the node is known: classes may hold themselves."""
 
-    native, reads = False, True
+    native, reads, is_made = False, True, True
 
     def __init__(self, note, home, kind):
         super().__init__(note, home)
@@ -113,8 +113,17 @@ class Dataclass(Members):
 
 
 class TypedDict(Members):
+    is_made = False  # but some of its members may be
+
     def made(self, given):
         return given
+
+    def revive(self, value, memo):
+        if type(value) is not dict:
+            return value
+        known = self.known
+        return {name: revived(known[name].node, each, name, memo) if name in known else each
+                for name, each in value.items()}
 
     def is_one(self, value):
         return isinstance(value, dict) and all(member.name in value for member in self.members if member.required)
@@ -194,8 +203,14 @@ class Union(Node):
         return union_schema(schemas)
 
     def read(self, value, memo):
+        return self.best(value, memo, Union.read, lambda part: part.read(value, memo) if part.reads else value)
+
+    def revive(self, value, memo):
+        return self.best(value, memo, Union.revive, lambda part: passed(part, value, memo))
+
+    def best(self, value, memo, way, make):
         # What has members is remembered: the alternatives of a class above may each ask for it.
-        key = (id(self), id(value)) if type(value) in (dict, list) else None
+        key = (way, id(self), id(value)) if type(value) in (dict, list) else None
         if key in memo:
             steps, known = memo[key]
             if steps is None:
@@ -207,7 +222,7 @@ class Union(Node):
             if not shape and first is not None:
                 break
             try:
-                made = part.read(value, memo) if part.reads else value
+                made = make(part)
                 if key:
                     memo[key] = None, made
                 return made
@@ -249,6 +264,20 @@ class Union(Node):
         if len(parts) > 1:
             parts.sort(key=vagueness)
         return parts[0].say(value) if parts else value
+
+
+def passed(node, value, memo):
+    """A value as one of an alternative's: made, or as it is where JSON has that."""
+    if revives(node):
+        return node.revive(value, memo)
+    node = node.of or node
+    while isinstance(node, Noted):
+        node = node.parts[0].of or node.parts[0]
+    if isinstance(node, (Scalar, Literal)):
+        node.read(value, memo)
+    elif not node.takes(value):
+        refuse("as the function says")
+    return value
 
 
 def vagueness(node):
@@ -294,6 +323,9 @@ class Deferred(Node):
 
     def read(self, value, memo):
         return self.parts[0].read(value, memo)
+
+    def revive(self, value, memo):
+        return self.parts[0].revive(value, memo)
 
     def say(self, value):
         return self.parts[0].say(value)

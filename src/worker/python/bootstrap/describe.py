@@ -134,7 +134,8 @@ def signature_of(function, described):
 
 
 def types_of(described, known):
-    """What is known of its arguments by name and of its value: JSON Schemas, and what goes by position.
+    """What is known of its arguments by name and of its value, as JSON Schemas; and its layout: the names of the
+    arguments that go by position, and of the one whose items follow them.
 
     `known` is what its annotations say (see part 7), or None.
     """
@@ -150,10 +151,7 @@ def types_of(described, known):
             properties[name] = own
             if default is EMPTY:
                 required.append(name)
-    types = {"positional": described.by_position(), "parameters": schema}
-    rest = described.of_kind(REST)[0]
-    if rest is not None:
-        types["rest"] = rest
+    types = {"parameters": schema}
     if required:
         schema["required"] = required
     if known:
@@ -162,7 +160,7 @@ def types_of(described, known):
         returns = known.returns_schema()
         if returns is not None:
             types["returns"] = returns
-    return types
+    return types, (described.by_position(), described.of_kind(REST)[0])
 
 
 def with_marks(schema):
@@ -177,7 +175,7 @@ def with_marks(schema):
 def types_in_text(signature):
     """The names of a C function's arguments, from its signature, where that is plain."""
     if not signature or any(each in signature for each in "[{'\"") or signature.count("(") != 1:
-        return None
+        return None, None
     parameters, kind = [], EITHER
     for part in signature[1:-1].split(", ") if signature != "()" else ():
         name, given, _ = part.partition("=")
@@ -191,7 +189,7 @@ def types_in_text(signature):
             parameters.append((part[1:], REST, EMPTY, EMPTY))
             kind = KEYWORD
         elif not name.isidentifier():
-            return None
+            return None, None
         else:
             parameters.append((name, kind, EMPTY, None if given else EMPTY))
     return types_of(Described(parameters, EMPTY, {}), None)

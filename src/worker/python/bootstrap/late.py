@@ -101,7 +101,7 @@ def load_in_worker(zygote):
     zygote.send = lambda packet, descriptors=(): None
     zygote.refuse = lambda *said, **more: boot_failed(zygote, *said)
     zygote.load()
-    zygote.calls = zygote.calls_of_functions()
+    zygote.wrap_functions()
     if list(zygote.names) != announced:
         zygote.refuse("python", "import-failed", "the modules offer other functions than when the pool was made")
 

@@ -5,39 +5,33 @@
 MESSAGE_MAX, TRACEBACK_MAX, ARGS_MAX, PATH_MAX = 8192, 16384, 8192, 1024
 
 
-def explain(failed_in, error, function, word, args, kwargs, value, tracebacks, before=0):
+def explain(failed_in, error, function, word, args, kwargs, value, tracebacks, before=0, layout=None):
     """The kind and the payload of the answer to a task that ended without a value.
 
     `value` is the payload if reading it failed, of a MAP that ran the values so far, else what to say. `args` and
-    `value` of a MAP are those of one of its lists, `before` the items in front of that.
+    `value` of a MAP are those of one of its lists, `before` the items in front of that; `args` of a call by name is the
+    object of them, and of one of the _ITEMS the item.
     """
     index = None
-    if failed_in == READING:
+    if failed_in == READING and not isinstance(error, Violation):
         kind = UNKNOWN_REF if isinstance(error, UnknownReference) else INVALID_ARGUMENTS
         index, told = unreadable(error, word, value)
     elif failed_in == SAYING and not isinstance(error, (KeyboardInterrupt, SystemExit)):
         kind = NOT_JSON
         steps, message = offender(value, error)
-        if word in (MAP, STARMAP) and steps:
+        if word in (MAP, STARMAP, MAP_TYPED) and steps:
             index = steps.pop(0)
         told = {"message": message, "path": path_of(steps)}
     else:
-        kind = RAISED
-        violation, message = (path_of(error.steps), message_of(error)) if isinstance(error, Violation) else (None, None)
-        if violation:
-            pass
-        elif word == CALL_TYPED:
-            violation, message = violation_by_name(error, function, args, kwargs)
-        elif word not in (MAP, STARMAP):
-            violation = violation_of(error, function, args, kwargs or {})
+        kind, steps, message = RAISED, None, None
+        if word not in (MAP, STARMAP, MAP_TYPED):
+            steps, message = misfit(error, function, word, args, kwargs, layout)
         elif len(value) < len(args):
             index = len(value)
-            given = args[index:index + 1] if word == MAP else args[index]
-            violation = type(given) is not list or violation_of(error, function, given, {})
-            violation = violation and "$"
-        if violation:
+            steps, message = misfit(error, function, word, args[index], None, layout)
+        if steps is not None:
             kind = INVALID_ARGUMENTS
-            told = {"message": message or message_of(error), "path": violation}
+            told = {"message": message or message_of(error), "path": path_of(steps)}
         else:
             told = raised(error, tracebacks)
     for name, limit in (("message", MESSAGE_MAX), ("path", PATH_MAX)):
@@ -164,8 +158,34 @@ def source_line(path, number):
 
 # ---- arguments that do not fit
 
+def misfit(error, function, word, args, kwargs, layout):
+    """The steps to what does not fit in the arguments, or in the item, and the words for it (or None); no steps if the
+    exception is the function's own."""
+    if isinstance(error, Violation):
+        steps = error.steps[AS_ITEM.get(word, 0):]
+        return steps, message_of(error)
+    if word in (CALL_TYPED, MAP_TYPED, MAP_TYPED_ITEMS):
+        return violation_by_name(error, function, layout, *laid_out(layout, args))
+    if word in (STARMAP, STARMAP_ITEMS):
+        if not hasattr(type(args), "__iter__"):
+            return None, None  # it can't be spread
+        args = list(args)
+    elif word in (MAP, MAP_ITEMS):
+        args = [args]
+    steps = violation_of(error, function, args, kwargs or {})
+    return [] if steps and word in (MAP, STARMAP) else steps, None
+
+
+AS_ITEM = {MAP: 2, MAP_ITEMS: 2, STARMAP: 1, STARMAP_ITEMS: 1}  # steps of an argument that aren't the item's
+
+
+def violated(error, tracebacks):
+    """An argument of an initializer that can't be made."""
+    return {"type": "InvalidArguments", "message": path_of(error.steps) + ": " + message_of(error)}
+
+
 def violation_of(error, function, args, kwargs):
-    """The path of the argument that does not fit; None if the exception is the function's own.
+    """The steps to the argument that does not fit; None if the exception is the function's own.
 
     The call itself fails in the frame that makes it, which is ours: then no line of the function has run.
     """
@@ -180,40 +200,81 @@ def violation_of(error, function, args, kwargs):
     if type(function) is METHOD:
         function, skip = function.__func__, 1
     if type(function) is not FUNCTION:
-        return "$.args" if not fits(error, function, args, kwargs) else None
+        return ["args"] if not fits(error, function, args, kwargs) else None
     code = function.__code__
     count = code.co_argcount
     named = code.co_varnames[code.co_posonlyargcount:count + code.co_kwonlyargcount]
     taken = code.co_varnames[skip:count][:len(args)]
     if len(args) > count - skip and not code.co_flags & 4:
-        return "$.args[%d]" % (count - skip)
+        return ["args", count - skip]
     for name in kwargs:
         if name in taken and name in named or name not in named and not code.co_flags & 8:
-            return path_of(["kwargs", name])
-    return "$.args"
+            return ["kwargs", name]
+    return ["args"]
 
 
-def violation_by_name(error, function, args, kwargs):
-    """The path of the argument of a typed call that is missing or unknown, and the words for it."""
-    path = violation_of(error, function, args, kwargs)
-    if path is None and not failed_in_wrapper(error, function):
+def laid_out(layout, members):
+    """The arguments by position and those by keyword, of all by name."""
+    if type(members) is not dict:
+        raise Violation([], "it must be an object: the arguments by name")
+    names, rest = layout
+    args, kwargs = [], dict(members)
+    for name in names:
+        if name not in kwargs:
+            break
+        args.append(kwargs.pop(name))
+    if rest in kwargs:
+        more = kwargs.pop(rest)
+        if type(more) is not list:
+            raise Violation([rest], "it must be an array: its items are arguments")
+        if more and len(args) < len(names):
+            raise Violation([names[len(args)]], "the argument is missing, and the items of %s go behind it" % rest)
+        args += more
+    return args, kwargs
+
+
+def taking_names(call, types, layout):
+    """A function as typed calls call it: with the object of its arguments, which are read as its annotations say."""
+    read = None if types is None else types.read
+
+    def named_call(members):
+        args, kwargs = laid_out(layout, members)
+        if read is not None:
+            args, kwargs = read(args, kwargs)
+        return call(*args, **kwargs)
+    return named_call
+
+
+def named_steps(steps, layout):
+    """Steps in the arguments of a call as those in the arguments by name."""
+    names, rest = layout
+    if steps[0] == "kwargs" or len(steps) == 1:
+        return steps[1:]
+    at = steps[1]
+    return [names[at]] if at < len(names) else ["args", at] if rest is None else [rest, at - len(names)]
+
+
+def violation_by_name(error, function, layout, args, kwargs):
+    """The steps to the argument of a typed call that is missing or unknown, and the words for it."""
+    steps = violation_of(error, function, args, kwargs)
+    if steps is None and not failed_in_wrapper(error, function):
         return None, None
     try:
         inner, skip = (function.__func__, 1) if type(function) is METHOD else (function, 0)
-        plain = path is not None and type(inner) is FUNCTION  # as it is called, whatever it says of itself
+        plain = steps is not None and type(inner) is FUNCTION  # as it is called, whatever it says of itself
         described = described_by_code(inner, skip) if plain else describe(function)
         given = set(described.named((POSITIONAL, EITHER))[:len(args)])
         by_name = described.named((EITHER, KEYWORD))
         for name in kwargs:
             if name not in by_name and described.of_kind(MORE)[0] is None:
-                return path_of(["kwargs", name]), "there is no argument of this name; there are: %s" % (
+                return [name], "there is no argument of this name; there are: %s" % (
                     ", ".join(list(by_name)[:20]) or "none")
         for name, kind, _, default in described.parameters:
             if kind not in (REST, MORE) and default is EMPTY and name not in given and name not in kwargs:
-                return path_of(["kwargs", name]), "the argument is missing"
+                return [name], "the argument is missing"
     except Exception:
         pass
-    return path, None
+    return steps and named_steps(steps, layout), None
 
 
 def failed_in_wrapper(error, function):
@@ -267,7 +328,7 @@ def unreadable(error, word, payload):
         steps = steps_to(scan(payload.decode().replace(BETWEEN_LISTS, ","), 0)[0], is_bad) or []
     except BaseException:
         pass
-    index = steps.pop(0) if word in (MAP, STARMAP) and steps else None
+    index = steps.pop(0) if word in (MAP, STARMAP, MAP_TYPED) and steps else None
     if word == CALL and steps:
         steps.insert(0, "args")
     elif word == CALL_KEYWORDS and steps:
@@ -507,7 +568,7 @@ def close_loop(loop):
 
 # ---- a Process: one call, and then its end (PROTOCOL.md, section 2)
 
-def run_process(name, functions, calls, page, tracebacks):
+def run_process(name, functions, page, tracebacks):
     """Read the one call, run it, leave with the exit code that the library would give."""
     begun = os.read(3, 4096)
     if not begun:
@@ -522,7 +583,9 @@ def run_process(name, functions, calls, page, tracebacks):
         args, _ = (scan if "$" not in text else scan_marked)(text, 0)
         if word == CALL_KEYWORDS:
             args, kwargs = args
-        call = calls[which]
+        call, types = calls_as_json[which], function_types[which]
+        if types is not None and types.is_reviving:
+            args, kwargs = types.revive(args, kwargs)
     except BaseException as error:
         kind, told = explain(READING, error, functions[which], word, None, None, payload, tracebacks)
         answer(kind, 0, told)

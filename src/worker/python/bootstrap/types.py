@@ -1,8 +1,9 @@
 # forkpool's Python side, part 7, first third: types. Compiled when the first annotation is met (see part 1).
 #
 # Each annotation becomes a node, once, while its function is loaded. The node is all there is about it: its JSON Schema
-# (for the document), how JSON becomes the type (for the arguments of typed calls), and how a value becomes JSON (for
-# what is returned). So what the document promises can be sent and returned. What nobody knows takes anything.
+# (for the document), how JSON becomes the type (`read`, for the arguments of typed calls; `revive`, for those of all
+# others, which makes what JSON has no form for and leaves the rest), and how a value becomes JSON (for what is
+# returned). So what the document promises can be sent and returned. What nobody knows takes anything.
 #
 # Without pydantic the nodes here read JSON as pydantic does in its lax mode; with it, see choose.py.
 
@@ -14,7 +15,9 @@ class Node:
     ours = False  # never pydantic's: it would read or say it otherwise than the document says here
     reads = False  # whether `read` does anything
     says = False  # whether `say` does anything that the encoder doesn't
-    says_within = is_vague = None  # see the functions `says_within` and `vagueness`
+    is_made = False  # JSON has no form for it: `revive` makes it
+    of = None  # what another node was chosen in the place of (see choose.py)
+    says_within = is_vague = is_reviving = None  # see the functions `says_within`, `vagueness` and `revives`
 
     def __init__(self, note=None, home=None):
         self.note = note
@@ -26,6 +29,9 @@ class Node:
 
     def read(self, value, memo):
         return value
+
+    def revive(self, value, memo):
+        return self.read(value, memo) if self.is_made else value
 
     def say(self, value):
         return value
@@ -77,16 +83,46 @@ def says_within(node):
     return node.says_within
 
 
+def origins(node):
+    """The nodes that are reached from one, as the annotations have them."""
+    found, waiting = {}, [node]
+    while waiting:
+        each = waiting.pop()
+        each = each.of or each
+        if id(each) not in found:
+            found[id(each)] = each
+            waiting += each.parts
+    return found.values()
+
+
+def revives(node):
+    """Whether something in it is to be made that JSON has no form for."""
+    if node.is_reviving is None:
+        node.is_reviving = any(each.is_made for each in origins(node))
+    return node.is_reviving
+
+
 def refuse(what):
     raise Violation([], "it must be " + what)
 
 
 def within(node, value, step, memo):
-    """A part of a value."""
+    """A part of a value that is read."""
     if not node.reads:
         return value
     try:
         return node.read(value, memo)
+    except Violation as violation:
+        violation.steps.insert(0, step)
+        raise
+
+
+def revived(node, value, step, memo):
+    """A part of a value that is revived."""
+    if not revives(node):
+        return value
+    try:
+        return node.revive(value, memo)
     except Violation as violation:
         violation.steps.insert(0, step)
         raise
@@ -225,7 +261,7 @@ class Literal(Node):
         super().__init__(note, home)
         self.values = [(each.value if hasattr(each, "_value_") else each, each) for each in values]
         self.reads = True
-        self.says = self.ours = any(said is not own for said, own in self.values)
+        self.says = self.ours = self.is_made = any(said is not own for said, own in self.values)
 
     def schema(self, book):
         return choice_schema([said for said, _ in self.values])
@@ -250,7 +286,7 @@ class Literal(Node):
 
 
 class Enum(Node):
-    native, reads, says = False, True, True
+    native, reads, says, is_made = False, True, True, True
 
     def schema(self, book):
         if self.is_flag:
@@ -287,7 +323,7 @@ class Enum(Node):
 
 
 class Bytes(Node):
-    ours, reads = True, True
+    ours, reads, is_made = True, True, True
 
     def schema(self, book):
         return {"type": "object", "properties": {"$bytes": {"type": "string", "contentEncoding": "base64"}},
@@ -395,7 +431,7 @@ for _name in ("IPv4Address", "IPv6Address", "IPv4Network", "IPv6Network", "IPv4I
 
 
 class Text(Node):
-    native, reads = False, True
+    native, reads, is_made = False, True, True
 
     def __init__(self, note, home):
         super().__init__(note, home)
@@ -452,6 +488,7 @@ class Items(Node):
         self.parts = [item]
         self.make = make
         self.native = make is list
+        self.is_made = make is not list
         self.ours = lazy  # pydantic would read it later, and once
         self.is_set = issubclass(make, (set, frozenset))
         self.reads = True
@@ -466,11 +503,18 @@ class Items(Node):
         return dict(schema, uniqueItems=True) if self.is_set else schema
 
     def read(self, value, memo):
+        return self.made(value, memo, within if self.parts[0].reads else None)
+
+    def revive(self, value, memo):
+        if self.make is list and type(value) is not list:
+            return value
+        return self.made(value, memo, revived if revives(self.parts[0]) else None)
+
+    def made(self, value, memo, part):
         if type(value) is not list:
             refuse("an array")
-        item = self.parts[0]
-        if item.reads:
-            value = [within(item, each, at, memo) for at, each in enumerate(value)]
+        if part is not None:
+            value = [part(self.parts[0], each, at, memo) for at, each in enumerate(value)]
         try:
             return value if self.make is list else self.make(value)
         except TypeError as error:
@@ -509,7 +553,7 @@ class Tuple(Node):
         super().__init__(note, home)
         self.parts = items
         self.native = False
-        self.reads = True
+        self.reads = self.is_made = True
 
     def schema(self, book):
         count = len(self.parts)
@@ -522,6 +566,12 @@ class Tuple(Node):
         if len(value) != len(self.parts):
             refuse("an array of %d items" % len(self.parts))
         return tuple(within(node, each, at, memo) for at, (node, each) in enumerate(zip(self.parts, value)))
+
+    def revive(self, value, memo):
+        if type(value) is not list:
+            refuse("an array")
+        made = [revived(node, each, at, memo) for at, (node, each) in enumerate(zip(self.parts, value))]
+        return tuple(made + value[len(made):])
 
     def takes(self, value):
         return 2 if type(value) is list and len(value) == len(self.parts) else 0
@@ -585,14 +635,34 @@ class Dict(Node):
         names = as_names(key.schema(book), book.definitions)
         return schema if names in ({}, {"type": "string"}) else dict(schema, propertyNames=names)
 
+    @property
+    def is_made(self):
+        return self.make is not dict or self.has_made_keys
+
+    @property
+    def has_made_keys(self):
+        """Whether the keys are other than the texts that JSON's names are."""
+        return not all(type(each) in (Node, Str, Noted, Checked, Union, Deferred) or
+                       type(each) is Literal and all(type(own) is str for _, own in each.values)
+                       for each in origins(self.parts[0]))
+
     def read(self, value, memo):
+        key = self.parts[0]
+        return self.made(value, memo, within, type(key) is not Node and type(key) is not Str)
+
+    def revive(self, value, memo):
+        if self.make is dict and type(value) is not dict:
+            return value
+        return self.made(value, memo, revived, self.has_made_keys)
+
+    def made(self, value, memo, part, reads_keys):
         if type(value) is not dict:
             refuse("an object")
         key, own = self.parts
         made = {}
         for name, each in value.items():
-            each = within(own, each, name, memo)
-            if type(key) is not Node and type(key) is not Str:
+            each = part(own, each, name, memo)
+            if reads_keys:
                 try:
                     name = key_of(key, name, memo)
                     hash(name)

@@ -170,7 +170,7 @@ def typed(name):
 
 
 class Violation(Exception):
-    """An argument of a typed call that is not what the function says: the steps to it, and what is wrong."""
+    """An argument that is not what the function says: the steps to it, and what is wrong."""
 
     def __init__(self, steps, message):
         super().__init__(message)

@@ -63,6 +63,8 @@ def word_of(kind, codec):
 
 CALL, CALL_KEYWORDS, MAP, STARMAP = word_of(1, 1), word_of(2, 1), word_of(3, 1), word_of(4, 1)
 MAP_ITEMS, STARMAP_ITEMS, CALL_TYPED, PING = word_of(5, 1), word_of(6, 1), word_of(7, 1), word_of(8, 0)
+MAP_TYPED, MAP_TYPED_ITEMS = word_of(9, 1), word_of(10, 1)
+AS_JSON = word_of(0, 2) - word_of(0, 1)  # between a task and the same of which nothing is to be converted
 READY, PONG, PART = word_of(16, 0), word_of(24, 0), word_of(25, 1)
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE = (word_of(kind, 1) for kind in range(17, 22))
 BOOT_FAILED, UNKNOWN_REF, RETIRE = word_of(23, 1), word_of(26, 1), word_of(27, 0)
@@ -160,7 +162,19 @@ READING, CALLING, SAYING = range(3)  # the stages of a task: where an exception 
 unstarted = []  # the items of the slice of a map that runs
 pace = {}  # by function index: items of a map that take about a millisecond
 own = None  # see map_own_page
-function_types = []  # by function index: what its annotations say (see part 7), or None
+# By function index:
+function_types = []  # what its annotations say (see part 7), or None
+layouts = []  # which of its arguments go by position: see `types_of`
+calls_as_json = []  # how it is called where nothing is converted
+calls_by_name = {}  # how typed calls call it, once there are any
+
+
+def call_by_name(which):
+    call = calls_by_name.get(which)
+    if call is None:
+        call = rarely("taking_names")(calls_as_json[which], function_types[which], layouts[which])
+        calls_by_name[which] = call
+    return call
 
 
 def forget_work():
@@ -205,9 +219,10 @@ class Json(str):
     """JSON already."""
 
 
-def run_items(call, function, items, spread, sequence, page, result_bytes_max, tracebacks):
+def run_items(word, call, functions, which, items, sequence, page, result_bytes_max, tracebacks):
     """A record for each item. Those older than 5 ms or larger than 256 KiB go ahead as a PART; gives the rest."""
     record_max = result_bytes_max + len('{"value":}')
+    spread = word == STARMAP_ITEMS
     records, size, done, late = [], 0, 0, 0
     for item in items:
         if records and (size > 262144 or now() > late):
@@ -227,9 +242,7 @@ def run_items(call, function, items, spread, sequence, page, result_bytes_max, t
             if not own[0]:
                 leave_copy(error)
             open_values.clear()
-            given = item if spread and type(item) is list else [item]
-            word, told = explain_failure(stage, error, [function], 0, CALL, given, None, value, tracebacks)
-            record = failed(word, told)
+            record = failed(*explain_failure(stage, error, functions, which, word, item, None, value, tracebacks))
         if not own[0]:
             leave_copy(None)
         records.append(record)
@@ -247,7 +260,8 @@ def failed(word, told):
 def serve(functions, calls, page, result_bytes_max, tracebacks):
     """The loop: read one whole task, run it, write its whole answer. Ends by _exit only.
 
-    `calls` are the functions as they are called (`async def` ones wrapped). This is the path whose speed
+    `calls` are the functions as they are called (wrapped where they are `async def`, or something of their arguments is
+    to be made). This is the path whose speed
     counts: what is rare is elsewhere, and the body of the loop is in one piece.
     """
     global audit_at
@@ -298,14 +312,18 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     else:
                         args, end = scan(text, 0)
                     call = calls[which]
+                    if word > 0x1FFFFFF:
+                        word, call = word - AS_JSON, calls_as_json[which]
                     if word == CALL:
                         stage = CALLING
                         value = call(*args)
-                    elif word == MAP or word == STARMAP:
+                    elif word == MAP or word == STARMAP or word == MAP_TYPED:
+                        if word == MAP_TYPED:
+                            call = call_by_name(which)
                         while True:
                             value = []
                             stage = CALLING
-                            run_map(call, which, args, value, before, page, map if word == MAP else starmap)
+                            run_map(call, which, args, value, before, page, starmap if word == STARMAP else map)
                             if text[end:end + 1] != LIST_SEPARATOR:
                                 break
                             # Said and let go list by list: all of a large chunk's values at once fit no cache.
@@ -318,20 +336,19 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                             before += len(args)
                             args = value = []
                             args, end = scan(text, end + 1)
-                    elif word == MAP_ITEMS or word == STARMAP_ITEMS:
+                    elif word == MAP_ITEMS or word == STARMAP_ITEMS or word == MAP_TYPED_ITEMS:
+                        if word == MAP_TYPED_ITEMS:
+                            call = call_by_name(which)
                         stage = CALLING
-                        value = run_items(call, functions[which], args, word == STARMAP_ITEMS, sequence, page,
-                                         result_bytes_max, tracebacks)
+                        value = run_items(word, call, functions, which, args, sequence, page, result_bytes_max,
+                                          tracebacks)
                     elif word == CALL_KEYWORDS:
                         args, kwargs = args
                         stage = CALLING
                         value = call(*args, **kwargs)
                     elif word == CALL_TYPED:
-                        args, kwargs = args
                         stage = CALLING
-                        if function_types[which] is not None:
-                            args, kwargs = function_types[which].read(args, kwargs)
-                        value = call(*args, **kwargs)
+                        value = call_by_name(which)(args)
                     else:
                         give_up("unknown task %#x" % word)
                     stage = SAYING
@@ -361,6 +378,8 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                         again = payload
                         audit(which)
                         continue
+                    if word > 0x1FFFFFF:
+                        word -= AS_JSON
                     outcome, body = explain_failure(failed_in, error, functions, which, word, args, kwargs,
                                                     payload if failed_in == READING else value, tracebacks, before)
                 if getpid() != me:
@@ -393,11 +412,12 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     spoiled = False
                 if word == CALL:
                     items = 0
-                elif word == MAP_ITEMS or word == STARMAP_ITEMS:
+                elif word == MAP_ITEMS or word == STARMAP_ITEMS or word == MAP_TYPED_ITEMS:
                     items = page[6]  # what ran has run, told or not
                 else:
                     # Only of a list of ours: a value's truth may be anything, an error too (numpy).
-                    items = before + (len(value) if (word == MAP or word == STARMAP) and value else 0)
+                    is_map = word == MAP or word == STARMAP or word == MAP_TYPED
+                    items = before + (len(value) if is_map and value else 0)
                 put(page, 8, 1, 0, started, good, bad, items, busy, 0)
                 # An idle worker holds nothing of its tasks.
                 args = kwargs = value = payload = text = said = again = None
@@ -416,12 +436,14 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                 give_up("%s outside of a task" % type(error).__name__)
 
 
-def explain_failure(failed_in, error, functions, which, *rest):
+def explain_failure(failed_in, error, functions, which, word, args, kwargs, value, tracebacks, before=0):
     """The answer to a task that ended without a value, whatever state it left the interpreter in."""
     try:
         if which >= len(functions):
             give_up("unknown function %d" % which)
-        return rarely("explain")(failed_in, error, functions[which], *rest)
+        explained = rarely("explain")
+        return explained(failed_in, error, functions[which], word, args, kwargs, value, tracebacks, before,
+                         layouts[which])
     except BaseException:
         return RAISED, to_json({"type": "Exception", "message": "the failure cannot be described"}).encode()
 
@@ -443,10 +465,12 @@ def become_worker(zygote, received, wanted):
             rarely("load_in_worker")(zygote)
         functions, calls = zygote.functions, zygote.calls
         function_types.extend(zygote.types)
+        layouts.extend(zygote.layouts)
+        calls_as_json.extend(zygote.calls_as_json)
         seed_generators()
         os.register_at_fork(after_in_child=forget_work)
         if "process" in wanted:
-            rarely("run_process")(wanted["process"]["name"], functions, calls, page, tracebacks)
+            rarely("run_process")(wanted["process"]["name"], functions, page, tracebacks)
         name_current_process("ForkPoolWorker-%d" % wanted["worker"], (wanted["worker"],))
         initializer = wanted.get("initializer")
         if initializer is not None:
@@ -508,7 +532,7 @@ def initialize(call, text, tracebacks):
     if failure is None:
         return
     try:
-        told = rarely("raised")(failure, tracebacks)
+        told = rarely("raised" if not isinstance(failure, Violation) else "violated")(failure, tracebacks)
         told["message"] = cut(told["message"], 8192)
     except BaseException:
         told = {"type": "Exception", "message": "the failure cannot be described"}

@@ -89,6 +89,7 @@ class Zygote:
         self.asked, _ = receive(self.control)
         self.functions = []
         self.types = []  # by function: what its annotations say, or None
+        self.layouts = []  # by function: which arguments go by position (see `types_of`)
         self.names = {}  # in the order of their announcement
         self.late = ("",)
         if self.asked.get("preload", True):
@@ -159,7 +160,7 @@ class Zygote:
         self.names[name] = None
         self.functions.append(function)
         packet = {"op": "function", "name": name}
-        known = None
+        known, layout = None, ((), "args")
         try:
             doc = getattr(function, "__doc__", None)
             if isinstance(doc, str) and doc.strip():
@@ -170,12 +171,14 @@ class Zygote:
                 packet["signature"] = signature
             if described is not None and described.annotated():
                 known = typed("FunctionTypes")(described)
-            types = types_in_text(signature) if described is None else types_of(described, known)
+            types, own = types_in_text(signature) if described is None else types_of(described, known)
             if types and len(to_json(types)) <= 98304:  # the whole announcement is one packet
                 packet["types"] = with_marks(types)
+                layout = own
         except Exception:
             pass  # a description is not worth a refusal
         self.types.append(known)
+        self.layouts.append(layout)
         self.send(packet)
 
     # ---- forking
@@ -190,7 +193,7 @@ class Zygote:
             sys.path.insert(end_of_library(), self.asked["folder"])
         sys.path[:0] = self.asked["paths"]
         self.load()
-        self.calls = self.calls_of_functions()
+        self.wrap_functions()
         if self.late:
             rarely("announce_from_a_child")(self)
         gc.collect()
@@ -205,13 +208,16 @@ class Zygote:
             if packet["op"] == "fork":
                 self.fork(packet["worker"], received, packet)
 
-    def calls_of_functions(self):
-        """The functions as they are called: coroutines are awaited, values said as their annotation says."""
+    def wrap_functions(self):
+        """The functions as they are called: coroutines are awaited, values said as their annotation says, and what JSON
+        has no form for is made of arguments."""
         calls = self.functions
         if any(map(is_async, calls)):
             calls = self.importing("asyncio", rarely("awaiting_calls"), calls)
-        return [call if known is None or known.say is None else typed("saying")(call, known)
-                for call, known in zip(calls, self.types)]
+        self.calls_as_json = [call if known is None or known.say is None else typed("saying")(call, known)
+                              for call, known in zip(calls, self.types)]
+        self.calls = [call if known is None or not known.is_reviving else typed("reviving")(call, known)
+                      for call, known in zip(self.calls_as_json, self.types)]
 
     def fork(self, number, received, asked):
         try:
