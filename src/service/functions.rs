@@ -76,19 +76,56 @@ impl Parts {
     }
 }
 
+/// The names that may be meant by an unknown one, the likeliest first.
 fn near(catalog: &Catalog, name: &str) -> Vec<String> {
     let name: String = name.chars().take(NAME_CHARS_MAX).collect();
-    // The module forgotten is the commonest mistake.
-    let last = |name: &str| name.rsplit('.').next().map(str::to_owned);
-    let score = |other: &str| {
-        let same_end = last(other) == last(&name) || other.ends_with(&format!(".{name}"));
-        if same_end { 1.0 } else { strsim::jaro_winkler(&name, other) }
-    };
     let names = catalog.functions().map(|function| &*function.name);
-    let mut scored: Vec<(f64, &str)> = names.map(|other| (score(other), other)).collect();
-    scored.sort_by(|one, other| other.0.total_cmp(&one.0));
-    // Where so few are offered, all of them are near.
-    let all_fit = scored.len() <= NEAR_MAX;
-    let near = scored.iter().filter(|(score, _)| all_fit || *score >= NEAR_SCORE_MIN);
-    near.take(NEAR_MAX).map(|(_, name)| (*name).to_owned()).collect()
+    let scored = names.map(|other| (score(&name, other), other));
+    let mut near: Vec<(f64, &str)> = scored.filter(|(score, _)| *score >= NEAR_SCORE_MIN).collect();
+    near.sort_by(|one, other| other.0.total_cmp(&one.0));
+    near.into_iter().take(NEAR_MAX).map(|(_, name)| name.to_owned()).collect()
+}
+
+/// How alike two names are, 0 to 1. Module and function count each by itself: all functions of a module begin alike.
+fn score(name: &str, other: &str) -> f64 {
+    let Some((other_module, other_last)) = other.rsplit_once('.') else { return likeness(name, other) };
+    match name.rsplit_once('.') {
+        Some((_, last)) if last == other_last => 1.0,
+        Some((module, last)) => likeness(module, other_module).min(likeness(last, other_last)),
+        // The module forgotten is the commonest mistake.
+        None => likeness(name, other_last),
+    }
+}
+
+fn likeness(one: &str, other: &str) -> f64 {
+    let alike = strsim::jaro_winkler(one, other);
+    let is_one_letter_off = !one.is_empty() && strsim::osa_distance(one, other) <= 1;
+    if is_one_letter_off { alike.max(NEAR_SCORE_MIN) } else { alike }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Function;
+    use crate::runtime::Runtime;
+
+    #[test]
+    fn near_names_are_those_that_may_be_meant() {
+        let all = ["tasks.square", "tasks.thumbnail", "tasks.nap", "pool.f", "echo", "deep.er.square"];
+        let catalog: Catalog = all.map(|name| Function::new(name, Runtime::Python)).into_iter().collect();
+        for (name, wanted) in [
+            ("tasks.sqare", &["tasks.square"][..]),
+            ("sqare", &["deep.er.square", "tasks.square"]),
+            ("square", &["deep.er.square", "tasks.square"]),
+            ("other.nap", &["tasks.nap"]),
+            ("tsks.thumb", &["tasks.thumbnail"]),
+            ("pool.g", &["pool.f"]),
+            ("ehco", &["echo"]),
+            ("tasks.nope", &[]),
+            ("tasks.multiply", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(near(&catalog, name), wanted, "{name}");
+        }
+    }
 }

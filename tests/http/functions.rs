@@ -60,6 +60,10 @@ fn an_unknown_function_names_what_is_near() {
     let answer = server.get("/v1/functions/faults.sqare");
     answer.problem(404, "unknown-function");
     assert!(answer.says("faults.square"), "near names: {}", answer.text());
+    let few = Server::bare(&["--builtin"]);
+    let problem = few.get("/v1/functions/tasks.thumbnail").problem(404, "unknown-function");
+    assert_eq!(problem.get("near"), None, "none is near, however few there are: {problem}");
+    assert!(problem["detail"].to_string().contains("GET /v1/functions lists all"), "{problem}");
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Problem {
     pub fn unknown_function(name: &str, near: Vec<String>) -> Self {
         let name: String = name.chars().take(200).collect();
         let hint = match near.as_slice() {
-            [] => "GET /v1/functions lists what is offered".to_owned(),
+            [] => "none is near; GET /v1/functions lists all".to_owned(),
             near => format!("near it: {}; GET /v1/functions lists all", near.join(", ")),
         };
         let detail = format!("no function {name:?} is offered; {hint}");
