@@ -90,7 +90,7 @@
 //! | [`process`] | zygotes and workers as processes | a task, a job; a fork of the server |
 //! | [`worker`] | child only: its loop; Python, Rust, programs; their shared objects | tokio, a second thread |
 //! | [`transport`] | frames, packets and pipes: the wire, described for any language | an unbounded length |
-//! | [`schema`] | what arguments must be, and how those by name become a call's | a verdict: the worker has it |
+//! | [`schema`] | what arguments and values are, as JSON Schema | a verdict: the worker has it |
 //! | [`json`] | raw JSON: checked, cut, never built | recursion |
 //! | [`counters`] | the page that server and worker share, and the clock of its times | a decision |
 //! | [`offload`] | long work on large texts, beside the server's thread | a decision |

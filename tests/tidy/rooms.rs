@@ -66,7 +66,7 @@ const ROOMS: Floors = &[
     ("worker", &["transport", "json", "counters", "sys"]),
     ("transport", &["json", "sys"]),
     ("catalog", &["schema", "runtime"]),
-    ("schema", &["json"]),
+    ("schema", &[]),
     ("json", &[]),
     ("counters", &["sys"]),
     ("offload", &["sys"]),
