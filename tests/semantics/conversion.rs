@@ -53,6 +53,14 @@ fn every_way_of_calling_makes_what_the_annotations_say() {
 }
 
 #[test]
+fn what_each_worker_loads_itself_is_converted_likewise() {
+    let server = Server::bare(&[&fixture("orders.py"), "--preload", "off", "--workers", "1"]);
+    let said = format!("{CAT} 0");
+    assert_eq!(ask(&server, "apply", "orders.given", &json!({"args": [cat()]})).value(), said);
+    assert_eq!(server.post("/v1/functions/orders.given/call", &json!({"item": cat()})).value(), said);
+}
+
+#[test]
 fn containers_are_made_where_json_has_none_and_hold_what_came() {
     let server = serve();
     let args = json!([[cat(), cat()], {"a": "2026-01-02"}, ["x", 1], {"$bytes": "AA=="}]);
@@ -160,9 +168,17 @@ fn an_item_of_a_starmap_that_can_not_be_spread_is_an_error_as_the_library_has_it
 }
 
 #[test]
-fn arguments_of_processes_are_made_too() {
+fn arguments_of_processes_and_initializers_are_made_too() {
     let server = serve();
     let body = json!({"target": "orders.identified", "args": ["0"]});
     let problem = server.post("/v1/processes", &body).problem_of(422);
     assert_eq!((&problem["code"], &problem["path"]), (&json!("invalid-arguments"), &json!("$.args[0]")));
+    let pool = |name: &str, key: &str| {
+        let initializer = json!({"name": name, "runtime": "python", "processes": 1,
+                                 "initializer": "orders.identified", "initargs": [key]});
+        server.post("/v1/pools", &initializer)
+    };
+    assert_eq!(pool("good", &"1".repeat(32)).status, 201);
+    let problem = pool("bad", "none").problem_of(422);
+    assert!(problem["detail"].to_string().contains("$.args[0]"), "{problem}");
 }

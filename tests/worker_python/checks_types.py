@@ -9,7 +9,7 @@ AS_JSON = 2  # the codec of a task of which nothing is to be converted
 
 SOURCE = '''
 from __future__ import annotations
-import dataclasses, datetime, decimal, enum, uuid
+import dataclasses, datetime, decimal, enum, functools, uuid
 from typing import Annotated, Dict, List, Literal, NamedTuple, Optional, Set, Tuple, TypedDict, Union
 try:
     import pydantic
@@ -44,6 +44,24 @@ async def later(c: Color): return c.name
 def late(day: datetime.date = None, other: List[datetime.date] = None): return repr([day, other])
 def mixed(l: List[Union[int, datetime.date, str]], d: Dict[str, Optional[Node]]): return repr([l, d])
 def raises(*a): return a[0] + 1
+def beneath(own):
+    def decorate(function):
+        @functools.wraps(function)
+        def through(*args, **kwargs): return function(*args, **kwargs)
+        @functools.wraps(function)
+        def with_own(first, *args): return [first, function(*args)]
+        return with_own if own else through
+    return decorate
+@beneath(False)
+def decorated(day: datetime.date): return repr(day)
+@beneath(True)
+def shifted(day: datetime.date): return repr(day)
+class Callable:
+    def __call__(self, day: datetime.date): return repr(day)
+    def method(self, day: datetime.date): return repr(day)
+called, method = Callable(), Callable().method
+partial = functools.partial(late, other=None)
+partial.__module__ = called.__module__ = __name__
 '''
 
 made = {}
@@ -170,6 +188,14 @@ def test_what_json_has_no_form_for_is_made_in_every_call():
          (VALUE, "[Node(x=1, next=None), (), '?', {'z': Node(x=3, next=None)}]"))
     same(ask("later", ["red", "red"], MAP), (VALUE, ["RED", "RED"]))
     same(ask("later", ["red"], MAP_ITEMS), (VALUE, [{"value": "RED"}]))
+
+
+def test_what_is_called_through_others_is_made_too():
+    for name in ("decorated", "called", "method"):
+        same((name, *ask(name, ["2026-01-02"], CALL)), (name, VALUE, "datetime.date(2026, 1, 2)"))
+    same(ask("partial", ["2026-01-02"], CALL), (VALUE, "[datetime.date(2026, 1, 2), None]"))
+    # A decorator takes another argument than the function says: nothing is known of any.
+    same(ask("shifted", [1, "x"], CALL), (VALUE, [1, "'x'"]))
 
 
 def test_what_cannot_be_made():

@@ -518,7 +518,7 @@ class FunctionTypes:
             if name is not None and is_unpacked(note):
                 self.nodes[name] = Node()  # a tuple of all, or a TypedDict of the names: the function alone knows
         self.rest, self.more = self.nodes.get(rest, Node()), self.nodes.get(more, Node())
-        self.is_reviving = any(map(revives, self.nodes.values()))
+        self.is_reviving = described.is_as_called and any(map(revives, self.nodes.values()))
         if self.is_reviving and CHOOSER.chosen:
             for node in self.nodes.values():
                 CHOOSER.part(node, {})

@@ -15,6 +15,7 @@ class Described:
         self.returns = returns
         self.home = home  # where the names in annotations are looked up
         self.positions = None  # how many can be given by position; None: all that say so
+        self.is_as_called = True  # not a decorator's function with parameters of its own before those
 
     def by_position(self):
         return self.named((POSITIONAL, EITHER))[:self.positions]
@@ -66,9 +67,12 @@ def describe(function):
     parameters = [(each.name, int(each.kind), given(each.annotation), given(each.default))
                   for each in signature.parameters.values()]
     described = Described(parameters, given(signature.return_annotation), home_of_names(function))
-    if type(plain) is FUNCTION and not plain.__code__.co_flags & 4:
-        # A decorator's function takes no more by position than it says, whatever it wraps.
-        described.positions = max(0, plain.__code__.co_argcount - skip)
+    if type(plain) is FUNCTION:
+        own = list(plain.__code__.co_varnames[skip:plain.__code__.co_argcount])
+        if not plain.__code__.co_flags & 4:
+            # A decorator's function takes no more by position than it says, whatever it wraps.
+            described.positions = len(own)
+        described.is_as_called = own == described.by_position()[:len(own)]
     return described
 
 
