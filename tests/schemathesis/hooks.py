@@ -50,6 +50,9 @@ def before_call(context, case, kwargs):
     shorten(case.body)
     if not case.operation.path.startswith("/v1/functions/"):
         fill_nulls(case)
+    items = case.body.get("iterable") if isinstance(case.body, dict) else None
+    for item in items if isinstance(items, list) else ():
+        shorten(item)
     found = objects_path(case)
     if found:
         if case.meta.phase.name.value == "fuzzing":
