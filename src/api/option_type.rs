@@ -132,9 +132,7 @@ impl OptionType {
             | Self::Whole { .. }
             | Self::Text { .. }
             | Self::OneOf { .. }
-            | Self::Truth { .. } => {
-                self.query_schema().description(Some(about)).into()
-            }
+            | Self::Truth { .. } => self.query_schema().description(Some(about)).into(),
         }
     }
 
