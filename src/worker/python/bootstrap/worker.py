@@ -312,7 +312,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     else:
                         args, end = scan(text, 0)
                     call = calls[which]
-                    if word > 0x1FFFFFF:
+                    if word > 0x1FFFFFF:  # codec 2
                         word, call = word - AS_JSON, calls_as_json[which]
                     if word == CALL:
                         stage = CALLING
