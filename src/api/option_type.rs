@@ -117,27 +117,38 @@ impl OptionType {
     /// Its schema as a member of a body.
     pub(super) fn schema(&self, about: &str) -> Schema {
         match self {
-            Self::Texts { most, chars_max, .. } => {
-                let text = of_type(Type::String).min_length(Some(1)).max_length(Some(*chars_max));
-                ArrayBuilder::new().items(text).max_items(Some(*most)).description(Some(about)).into()
-            }
-            Self::Codes { of, .. } => {
-                let code = of_type(Type::String).enum_values(Some(names(of)));
-                ArrayBuilder::new().items(code).description(Some(about)).into()
-            }
-            Self::False { .. } => {
-                of_type(Type::Boolean).enum_values(Some([false])).description(Some(about)).into()
-            }
+            Self::Texts { .. } | Self::Codes { .. } => self.list(false).description(Some(about)).into(),
             Self::Seconds { .. }
             | Self::Whole { .. }
             | Self::Text { .. }
             | Self::OneOf { .. }
-            | Self::Truth { .. } => self.query_schema().description(Some(about)).into(),
+            | Self::Truth { .. }
+            | Self::False { .. } => self.single().description(Some(about)).into(),
         }
     }
 
-    /// Its schema as a parameter of a query, where a list is a text with commas.
-    pub(super) fn query_schema(&self) -> ObjectBuilder {
+    /// Its schema as a parameter of a query.
+    pub(super) fn query_schema(&self) -> Schema {
+        if self.is_list() { self.list(true).min_items(Some(1)).into() } else { self.single().into() }
+    }
+
+    /// Whether it is a list: in a query, one with commas between, or one whose parameter is repeated.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self, Self::Texts { .. } | Self::Codes { .. })
+    }
+
+    fn list(&self, is_in_query: bool) -> ArrayBuilder {
+        let (mut item, mut most) = (self.single(), None);
+        if let Self::Texts { most: texts, .. } = self {
+            most = Some(*texts);
+            // A comma would make two of one.
+            item = if is_in_query { item.pattern(Some("^[^,]*$")) } else { item };
+        }
+        ArrayBuilder::new().items(item).max_items(most)
+    }
+
+    /// The schema of the value, or of an item of a list.
+    fn single(&self) -> ObjectBuilder {
         match self {
             Self::Seconds { most, .. } => {
                 let number =
@@ -152,17 +163,13 @@ impl OptionType {
             Self::Text { chars_max, .. } => {
                 of_type(Type::String).min_length(chars_max.map(|_| 1)).max_length(*chars_max)
             }
-            Self::Texts { most, chars_max, .. } => {
-                let (text, others) = (format!("[^,]{{1,{chars_max}}}"), most.saturating_sub(1));
-                of_type(Type::String).pattern(Some(format!("^{text}(,{text}){{0,{others}}}$")))
+            Self::Texts { chars_max, .. } => {
+                of_type(Type::String).min_length(Some(1)).max_length(Some(*chars_max))
             }
-            Self::Codes { of, .. } => {
-                let code = names(of).join("|");
-                of_type(Type::String).pattern(Some(format!("^({code})(,({code}))*$")))
-            }
+            Self::Codes { of, .. } => of_type(Type::String).enum_values(Some(names(of))),
             Self::OneOf { of, .. } => of_type(Type::String).enum_values(Some(of.iter().copied())),
             Self::Truth { .. } => of_type(Type::Boolean),
-            Self::False { .. } => of_type(Type::String).pattern(Some("^false$")),
+            Self::False { .. } => of_type(Type::Boolean).enum_values(Some([false])),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{RefOr, Required};
 
@@ -170,6 +170,11 @@ const UNTYPED: &[&str] = &["convert"];
 pub static TYPED_OPTIONS: LazyLock<Vec<&'static str>> =
     LazyLock::new(|| OPTIONS.iter().copied().filter(|name| !UNTYPED.contains(name)).collect());
 
+/// Whether an option of this name is a list.
+pub(super) fn is_list(name: &str) -> bool {
+    TABLE.iter().any(|spec| spec.name == name && spec.value.is_list())
+}
+
 impl TermsAsked {
     /// From the members of a body.
     pub(super) fn from_body(members: &Members<'_>) -> Result<Self, BodyProblem> {
@@ -214,13 +219,15 @@ impl IntoParams for StreamOptions {
 
 fn parameters(is_in: fn(&OptionSpec) -> bool) -> Vec<Parameter> {
     let parameter = |spec: &OptionSpec| {
-        let is_list = matches!(spec.value, OptionType::Texts { .. } | OptionType::Codes { .. });
-        let commas = if is_list { " With commas between." } else { "" };
+        let is_list = spec.value.is_list();
+        let commas = if is_list { " With commas between, or given several times." } else { "" };
         ParameterBuilder::new()
             .name(spec.name)
             .parameter_in(ParameterIn::Query)
             .required(Required::False)
             .description(Some(format!("{}{commas}", spec.about)))
+            .explode(is_list.then_some(false))
+            .style(is_list.then_some(ParameterStyle::Form))
             .schema(Some(spec.value.query_schema()))
             .build()
     };
@@ -264,7 +271,7 @@ mod tests {
     #[test]
     fn a_query_and_a_body_say_the_same() {
         let query = "pool=p&run_timeout=1.5&queue_timeout=2&priority=-100&key=k&retries=1000&\
-                     retry_on=run-timeout,worker-died&retry_delay=3&result_ttl=31622400&tags=a,b&\
+                     retry_on=run-timeout,worker-died&retry_delay=3&result_ttl=31622400&tags=a&tags=b&\
                      on_disconnect=cancel&convert=false&durable=false";
         let body = r#"{"pool":"p","run_timeout":1.5,"queue_timeout":2,"priority":-100,"key":"k","retries":1e3,
                        "retry_on":["run-timeout","worker-died"],"retry_delay":3,"result_ttl":31622400,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
+use super::options::is_list;
+
 /// Items of a page whose `limit` is not given, and the most that it may be.
 const PAGE_ITEMS: usize = 100;
 const PAGE_ITEMS_MAX: usize = 1_000;
@@ -30,7 +32,7 @@ impl Invalid {
 pub struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Query<'a> {
-    /// Reads a query string in which only these parameters may stand, each once.
+    /// Reads a query string in which only these parameters may stand, each once, unless it is a list.
     pub fn parse(query: Option<&'a str>, allowed: &[&str]) -> Result<Self, Invalid> {
         let Some(query) = query.filter(|query| !query.is_empty()) else { return Ok(Self(Vec::new())) };
         let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
@@ -47,10 +49,12 @@ impl<'a> Query<'a> {
                 let detail = format!("unknown query parameter {shown:?}; known here: {known}");
                 return Err(Invalid::new(name, detail));
             }
-            if pairs.iter().any(|(other, _)| *other == name) {
-                return Err(Invalid::new(name, "the query parameter is given twice"));
+            match pairs.iter_mut().find(|(other, _)| *other == name) {
+                None => pairs.push((name, value)),
+                // Many clients send a list so, whatever the document says.
+                Some((_, items)) if is_list(&name) => *items = Cow::Owned(format!("{items},{value}")),
+                Some(_) => return Err(Invalid::new(name, "the query parameter is given twice")),
             }
-            pairs.push((name, value));
         }
         Ok(Self(pairs))
     }
@@ -136,6 +140,8 @@ mod tests {
     fn unknown_and_repeated_parameters_are_refused() {
         assert_eq!(Query::parse(Some("wiat=1"), &["wait"]).unwrap_err().member, "wiat");
         assert_eq!(Query::parse(Some("wait=1&wait=1"), &["wait"]).unwrap_err().member, "wait");
+        let tags = Query::parse(Some("tags=a,b&key=k&tags=c"), &["key", "tags"]).unwrap();
+        assert_eq!((tags.text("tags"), tags.text("key")), (Some("a,b,c"), Some("k")));
         for broken in ["a=%zz", "a=%", "a=%2", "a=1%f", "a=%2ä", "a=%ff", "%a=1"] {
             assert!(Query::parse(Some(broken), &["a"]).is_err(), "{broken}");
         }

@@ -145,6 +145,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let app = Arc::new(App {
         service: Arc::clone(&service),
         base_url: config.public_url.as_ref().map(ToString::to_string).unwrap_or_default(),
+        has_tokens: config.tokens.is_some(),
         keys,
     });
     let (closing, stage) = watch::channel(http::ServerStage::Serving);

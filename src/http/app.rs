@@ -36,6 +36,8 @@ pub struct App {
     pub service: Arc<Service>,
     /// What links begin with (`--public-url`); empty where they are relative.
     pub base_url: String,
+    /// Whether a token must come along with requests.
+    pub has_tokens: bool,
     /// Idempotency keys.
     pub keys: Arc<Keys>,
 }

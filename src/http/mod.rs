@@ -17,7 +17,7 @@ mod routes;
 mod server;
 
 pub use app::App;
-pub use document::{document, document_30, text_of};
+pub use document::{Described, Edition, Layout, Part, Version, contract, contract_text, write_document};
 pub use layers::guard::AccessPolicy;
 pub use router::{asks_after, guarded, router};
 pub use server::{Listener, ServerOptions, ServerStage, serve};

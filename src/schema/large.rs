@@ -5,6 +5,14 @@
 /// What stands before the digits, in JSON text.
 const MARK: &str = r#""\u0000int:"#;
 
+/// The mark as the text has it.
+const MARK_OF_TEXT: &str = "\0int:";
+
+/// Whether a schema's text stands for such a number.
+pub fn is_large_integer(text: &str) -> bool {
+    text.strip_prefix(MARK_OF_TEXT).is_some_and(is_integer)
+}
+
 /// JSON text with the marked numbers as numbers.
 pub fn with_large_integers(text: String) -> String {
     if !text.contains(MARK) {

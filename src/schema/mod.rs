@@ -7,7 +7,7 @@ mod large;
 
 use serde_json::{Value, json};
 
-pub use large::with_large_integers;
+pub use large::{is_large_integer, with_large_integers};
 
 /// What is known of a function's arguments and value.
 #[derive(Debug, Clone, Default)]

@@ -1,5 +1,7 @@
 //! `forkpool openapi` prints the document of what would be served, and serves nothing.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use crate::support::{Program, fixture};
@@ -7,11 +9,21 @@ use crate::support::{Program, fixture};
 const BOUND: Duration = Duration::from_secs(15);
 const CHECKED_IN: &str = include_str!("../../openapi/openapi.json");
 
+/// With tokens, as the contract has them; without, it says nothing of them.
 #[test]
 fn without_functions_it_is_the_checked_in_document() {
-    let ended = Program::run(&["openapi"], BOUND, |_| ());
+    let folder = tempfile::tempdir().expect("a folder");
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, format!("{}\n", "t".repeat(32))).expect("a file");
+    std::fs::set_permissions(&tokens, Permissions::from_mode(0o600)).expect("its owner's alone");
+    let tokens = tokens.to_str().expect("text");
+    let ended = Program::run(&["openapi", "--token-file", tokens], BOUND, |_| ());
     assert_eq!(ended.status.code(), Some(0), "{}", ended.errors);
     assert!(ended.out == CHECKED_IN, "not the file in openapi/");
+    let ended = Program::run(&["openapi", "--public-url", "https://pool.example/jobs"], BOUND, |_| ());
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.errors);
+    assert!(!ended.out.contains("bearer") && !ended.out.contains("\"security\""), "of tokens");
+    assert!(ended.out.contains("\"servers\": [{\"url\": \"https://pool.example/jobs\"}]"));
 }
 
 #[test]

@@ -22,12 +22,12 @@ fn hold(file: &str, generated: impl FnOnce(&str) -> String) {
 
 /// The document of the API alone.
 pub fn document() -> Value {
-    forkpool::http::document(std::iter::empty(), "")
+    forkpool::http::contract()
 }
 
 #[test]
 fn the_document() {
-    hold("openapi/openapi.json", |_| forkpool::http::text_of(&document()));
+    hold("openapi/openapi.json", |_| forkpool::http::contract_text());
 }
 
 /// Holds the part of a page of the book between two comments.

@@ -3,6 +3,7 @@
 
 mod drift;
 mod examples;
+mod names;
 mod shape;
 mod typed;
 mod typed_map;

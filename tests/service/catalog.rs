@@ -130,7 +130,12 @@ fn a_larger_max_running_starts_what_waits() {
 fn the_document_follows() {
     with_service(&[], async |service| {
         let bounds = KeyBounds { keys_max: 1, bytes_max: 1, ttl: SOON };
-        let app = App { service: Arc::clone(&service), base_url: String::new(), keys: Keys::new(bounds) };
+        let app = App {
+            service: Arc::clone(&service),
+            base_url: String::new(),
+            has_tokens: false,
+            keys: Keys::new(bounds),
+        };
         let routes = router(Arc::new(app));
         let paths = async |version: &str| {
             let request = http::Request::get(version).body(Body::empty()).expect("a request");

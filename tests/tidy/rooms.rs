@@ -96,6 +96,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("axum", &["http"]),
     ("base64", &["http", "objects", "worker"]),
     ("clap", &["cli", "config"]),
+    ("flate2", &["http"]),
     ("http_body_util", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),

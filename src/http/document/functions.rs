@@ -1,108 +1,247 @@
 //! Operations of their own for the functions that are offered: `POST /v1/functions/tasks.square/call`, with the
 //! types that the function says, beside the operation for any function.
+//!
+//! A [`Plan`] gives every operation and every type its name; what they say is made one function at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::io;
 
 use serde_json::{Map, Value, json};
 
-use super::references::resolved;
+use super::checked_in::Contract;
+use super::edition::{Edition, Part, Version};
+use super::names::{Names, module_of, type_name};
+use super::schema;
+use super::v30::Older;
 use crate::catalog::Function;
 use crate::runtime::Runtime;
 
-/// The operations that those of a function are made from.
-const OF_ANY: [(&str, &str); 4] = [
-    ("/v1/functions/{name}/call", ""),
-    ("/v1/functions/{name}/call_async", "_async"),
-    ("/v1/functions/{name}/map", "_map"),
-    ("/v1/functions/{name}/map_async", "_map_async"),
+/// An operation that each function has.
+#[derive(Debug)]
+pub struct OwnOperation {
+    /// The operation of any function that it is made from.
+    pub path: &'static str,
+    /// What its operationId has behind the function's name.
+    pub suffix: &'static str,
+    /// A sentence behind what the function says of itself.
+    about: &'static str,
+    /// What the body is.
+    body_is: &'static str,
+    /// The schema of its body, by that of the arguments.
+    body: fn(&Value) -> Value,
+    /// The schema of its 200, by that of the function's value.
+    value: fn(Value) -> Value,
+}
+
+/// All of them.
+pub const OWN: [OwnOperation; 4] = [
+    OwnOperation {
+        path: "/v1/functions/{name}/call",
+        suffix: "",
+        about: "",
+        body_is: "The arguments by name",
+        body: Value::clone,
+        value: |value| value,
+    },
+    OwnOperation {
+        path: "/v1/functions/{name}/call_async",
+        suffix: "_async",
+        about: "Answers a job; `getResult` has its value.",
+        body_is: "The arguments by name",
+        body: Value::clone,
+        value: |value| value,
+    },
+    OwnOperation {
+        path: "/v1/functions/{name}/map",
+        suffix: "_map",
+        about: "A call for each item; answers their values in order.",
+        body_is: ITERABLE_IS,
+        body: iterable_of,
+        value: |value| json!({"type": "array", "items": value}),
+    },
+    OwnOperation {
+        path: "/v1/functions/{name}/map_async",
+        suffix: "_map_async",
+        about: "A call for each item; answers a job, and `getResult` has their values in order.",
+        body_is: ITERABLE_IS,
+        body: iterable_of,
+        value: |value| value,
+    },
 ];
 
-/// Adds the operations of each function.
-pub fn add<'a>(document: &mut Value, functions: impl Iterator<Item = &'a Function>) {
-    let mut taken: BTreeSet<String> = ids(document).collect();
-    let generic = OF_ANY.map(|(path, suffix)| (path, suffix, of_any(document, path)));
-    let mut runtimes: BTreeSet<Runtime> = BTreeSet::new();
-    for function in functions {
-        runtimes.insert(function.runtime);
-        let mut definitions = Definitions::of(function, document);
-        let body = definitions.moved(function.types.body());
-        let value = definitions.moved(function.types.returns().cloned().unwrap_or_else(|| json!({})));
-        let id = free_id(&function.name, &taken);
-        for (path, suffix, operation) in &generic {
-            let id = format!("{id}{suffix}");
-            let path = path.replace("{name}", &escaped(&function.name));
-            let operation = if suffix.starts_with("_map") {
-                let body = json!({"type": "object", "required": ["iterable"], "additionalProperties": false,
-                                  "properties": {"iterable": {"type": "array", "items": &body}}});
-                let values = json!({"type": "array", "items": &value});
-                let mut operation = operation_of(operation.clone(), function, &id, &body, &values);
-                operation["summary"] = format!("Calls {} for each item.", function.name).into();
-                operation["requestBody"]["description"] = "The arguments by name of each call".into();
-                operation
-            } else {
-                operation_of(operation.clone(), function, &id, &body, &value)
-            };
-            taken.insert(id);
-            document["paths"][path.as_str()] = json!({"post": operation});
-        }
-        if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
-            schemas.extend(definitions.schemas);
-        }
-    }
-    // A pool is of a runtime that is served, which goes without saying where there is one.
-    let new_pool = &mut document["components"]["schemas"]["NewPoolBody"];
-    if !runtimes.is_empty() {
-        new_pool["properties"]["runtime"]["enum"] = runtimes.iter().map(|runtime| runtime.name()).collect();
-    }
-    if runtimes.len() > 1
-        && let Some(required) = new_pool["required"].as_array_mut()
-    {
-        required.push("runtime".into());
-    }
+const ITERABLE_IS: &str = "The arguments by name of each call";
+
+fn iterable_of(arguments: &Value) -> Value {
+    json!({"type": "object", "required": ["iterable"], "additionalProperties": false,
+           "properties": {"iterable": {"type": "array", "items": arguments}}})
 }
 
-/// The operation of any function without its path's parameter, its value open to what a function says. Records
-/// (`on_error`) are no values of a function's: for them there is the operation of any function.
-fn of_any(document: &Value, path: &str) -> Value {
-    let mut operation = document["paths"][path]["post"].clone();
-    if let Some(parameters) = operation["parameters"].as_array_mut() {
-        parameters.retain(|parameter| {
-            let told = resolved(document, parameter);
-            told["in"] != "path" && told["name"] != "on_error"
+/// The component of the arguments of functions of which nothing is known.
+pub const UNTYPED: &str = "UntypedArguments";
+
+/// The functions with the names that their operations and types have in the document.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    functions: Vec<Planned<'a>>,
+    runtimes: BTreeSet<Runtime>,
+}
+
+#[derive(Debug)]
+struct Planned<'a> {
+    function: &'a Function,
+    /// Its operationId.
+    id: String,
+    /// The component of its arguments.
+    arguments: String,
+    /// The numbers in the names of the types of its arguments and of its value.
+    numbers: [u32; 2],
+}
+
+impl<'a> Plan<'a> {
+    /// Names for all that these functions have.
+    pub fn of(contract: &Contract<'_>, functions: &[&'a Function]) -> Self {
+        let mut names = Names::of(contract);
+        // Operations first: theirs are the names that people write.
+        let ids: Vec<String> = functions.iter().map(|function| names.operation(&function.name)).collect();
+        let planned = functions.iter().zip(ids).map(|(function, id)| {
+            let module = module_of(&function.name);
+            let numbers = schemas_of(function).map(|schema| names.number(&module, &schema));
+            let typed = function.types.parameters().is_some();
+            let arguments = if typed { names.component(&id, "Arguments") } else { UNTYPED.to_owned() };
+            Planned { function, id, arguments, numbers }
         });
+        let planned = planned.collect();
+        Self { functions: planned, runtimes: functions.iter().map(|function| function.runtime).collect() }
     }
-    if let Some(answer) = operation["responses"].get_mut("200") {
-        *answer = resolved(document, answer).clone();
+
+    /// Each path with its operation, made from those of any function as this edition has them.
+    pub fn paths(
+        &self,
+        bases: &[(&OwnOperation, Value)],
+        edition: Edition,
+        mut visit: impl FnMut(&str, &Value) -> io::Result<()>,
+    ) -> io::Result<()> {
+        for planned in &self.functions {
+            let value = planned.shape(edition).value;
+            let name = escaped(&planned.function.name);
+            for (own, base) in bases {
+                let operation = planned.operation(own, base.clone(), &value, edition);
+                visit(&own.path.replace("{name}", &name), &json!({"post": operation}))?;
+            }
+        }
+        Ok(())
     }
-    operation
+
+    /// Each schema of their own with its name in the document.
+    pub fn schemas(
+        &self,
+        edition: Edition,
+        mut visit: impl FnMut(&str, &Value) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut seen = HashSet::new();
+        for planned in &self.functions {
+            let Shape { arguments, types, .. } = planned.shape(edition);
+            for (name, schema) in types.iter().chain([(&planned.arguments, &arguments)]) {
+                if seen.insert(name.clone()) {
+                    visit(name, schema)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A pool is of a runtime that is served, which goes without saying where there is one.
+    pub fn narrow_new_pool(&self, schema: &mut Value) {
+        if !self.runtimes.is_empty() {
+            schema["properties"]["runtime"]["enum"] =
+                self.runtimes.iter().map(|runtime| runtime.name()).collect();
+        }
+        if self.runtimes.len() > 1
+            && let Some(required) = schema["required"].as_array_mut()
+        {
+            required.push("runtime".into());
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.functions.is_empty()
+    }
 }
 
-fn ids(document: &Value) -> impl Iterator<Item = String> {
-    let paths = document["paths"].as_object().into_iter().flat_map(Map::values);
-    let operations = paths.flat_map(|item| item.as_object().into_iter().flat_map(Map::values));
-    operations.filter_map(|operation| operation["operationId"].as_str().map(str::to_owned))
+/// What a function takes and returns, as the document has it.
+struct Shape {
+    arguments: Value,
+    value: Value,
+    /// The types that both refer to, by their names in the document.
+    types: Map<String, Value>,
 }
 
-/// `tasks_thumbnail` of `tasks.thumbnail`.
-fn identifier(name: &str) -> String {
-    name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
+impl Planned<'_> {
+    fn shape(&self, edition: Edition) -> Shape {
+        let module = module_of(&self.function.name);
+        let [mut arguments, mut value] = schemas_of(self.function);
+        let mut types = moved(&mut arguments, &module, self.numbers[0]);
+        types.extend(moved(&mut value, &module, self.numbers[1]));
+        if edition.version == Version::V30 {
+            let older = Older { named: Some(&types) };
+            let translated =
+                types.iter().map(|(name, schema)| (name.clone(), older.of_schema(schema.clone())));
+            let (arguments, value) = (older.of_schema(arguments), older.of_schema(value));
+            return Shape { arguments, value, types: translated.collect() };
+        }
+        Shape { arguments, value, types }
+    }
+
+    fn operation(&self, own: &OwnOperation, mut operation: Value, value: &Value, edition: Edition) -> Value {
+        let function = self.function;
+        let doc = function.doc.as_deref().unwrap_or_default();
+        let summary = doc.lines().next().filter(|line| !line.is_empty());
+        let summary = summary.map_or_else(|| format!("Calls {}.", function.name), str::to_owned);
+        let call = format!("`{}{}`", function.name, function.signature.as_deref().unwrap_or("(…)"));
+        // Those who read in brief find the rest with the function's first operation.
+        let is_brief = edition.part == Part::Functions && !own.suffix.is_empty();
+        let said = if is_brief { doc.split("\n\n").next().unwrap_or_default() } else { doc };
+        let said: Vec<&str> =
+            [&*call, said.trim_end(), own.about].into_iter().filter(|part| !part.is_empty()).collect();
+        operation["operationId"] = format!("{}{}", self.id, own.suffix).into();
+        operation["summary"] = summary.into();
+        operation["description"] = said.join("\n\n").into();
+        let required = function.types.parameters().and_then(|schema| schema["required"].as_array());
+        let arguments = json!({"$ref": format!("#/components/schemas/{}", self.arguments)});
+        let body = (own.body)(&arguments);
+        let is_required = body.get("required").is_some() || required.is_some_and(|names| !names.is_empty());
+        operation["requestBody"] = json!({
+            "content": {"application/json": {"schema": body}},
+            "description": own.body_is, "required": is_required
+        });
+        if let Some(answer) = operation["responses"].get_mut("200") {
+            answer["content"] = json!({"application/json": {"schema": (own.value)(value.clone())}});
+        }
+        operation
+    }
 }
 
-fn free_id(name: &str, taken: &BTreeSet<String>) -> String {
-    let wanted = identifier(name);
-    let alphabetic = wanted.starts_with(|first: char| first.is_ascii_alphabetic());
-    let wanted = if alphabetic { wanted } else { format!("function_{wanted}") };
-    // Generators write a name's words together in many ways: what only differs in that is taken, too.
-    let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
-    let known: BTreeSet<String> = taken.iter().map(|name| plain(name)).collect();
-    let is_free =
-        |name: &str| OF_ANY.iter().all(|(_, suffix)| !known.contains(&plain(&format!("{name}{suffix}"))));
-    let numbered = (2..).map(|number| format!("{wanted}_{number}"));
-    std::iter::once(wanted.clone())
-        .chain([format!("function_{wanted}")])
-        .chain(numbered)
-        .find(|name| is_free(name))
-        .unwrap_or(wanted)
+/// What a function takes and what it returns, as it says.
+fn schemas_of(function: &Function) -> [Value; 2] {
+    let mut arguments = function.types.body();
+    let mut value = function.types.returns().cloned().unwrap_or_else(|| json!({}));
+    schema::plain(&mut arguments);
+    schema::plain(&mut value);
+    [arguments, value]
+}
+
+/// Takes the named types out of a schema, which refers to them then as to any of the document's.
+fn moved(schema: &mut Value, module: &str, number: u32) -> Map<String, Value> {
+    let own = schema.as_object_mut().and_then(|members| members.remove("$defs"));
+    let name = |name: &str| type_name(module, number, name);
+    schema::point(schema, &name);
+    let Some(Value::Object(own)) = own else { return Map::new() };
+    let pointed = own.into_iter().map(|(own, mut schema)| {
+        schema::point(&mut schema, &name);
+        (name(&own), schema)
+    });
+    pointed.collect()
 }
 
 /// A name as a segment of a path.
@@ -111,99 +250,4 @@ fn escaped(name: &str) -> String {
     name.bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
-}
-
-fn operation_of(mut operation: Value, function: &Function, id: &str, body: &Value, value: &Value) -> Value {
-    operation["operationId"] = id.into();
-    let doc = function.doc.as_deref().unwrap_or_default();
-    let summary = doc.lines().next().filter(|line| !line.is_empty());
-    let call = format!("`{}{}`", function.name, function.signature.as_deref().unwrap_or("(…)"));
-    operation["summary"] = summary.map_or_else(|| format!("Calls {}.", function.name), str::to_owned).into();
-    operation["description"] = format!("{call}\n\n{doc}").trim_end().into();
-    let required = body.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
-    operation["requestBody"] = json!({
-        "content": {"application/json": {"schema": body}},
-        "description": "The arguments by name", "required": required
-    });
-    if let Some(answer) = operation["responses"].get_mut("200") {
-        answer["content"] = json!({"application/json": {"schema": value}});
-    }
-    operation
-}
-
-/// The named types of a function, which stand with all others in a document.
-struct Definitions {
-    /// `tasks_`
-    prefix: String,
-    schemas: Map<String, Value>,
-    known: Map<String, Value>,
-}
-
-impl Definitions {
-    fn of(function: &Function, document: &Value) -> Self {
-        let module = function.name.rsplit_once('.').map_or(&*function.name, |(module, _)| module);
-        let known = document["components"]["schemas"].as_object().cloned().unwrap_or_default();
-        Self { prefix: format!("{}_", identifier(module)), schemas: Map::new(), known }
-    }
-
-    /// The schema with its definitions taken out.
-    fn moved(&mut self, mut schema: Value) -> Value {
-        let own = schema.as_object_mut().and_then(|members| members.remove("$defs"));
-        let Some(Value::Object(own)) = own else { return schema };
-        let mut prefix = self.prefix.clone();
-        // Another function of the module, or the value besides the arguments, may mean something else by a name.
-        for number in 2.. {
-            let differs = own.iter().any(|(name, definition)| {
-                let full = format!("{prefix}{}", identifier(name));
-                let there = self.schemas.get(&full).or_else(|| self.known.get(&full));
-                there.is_some_and(|there| *there != rewritten(definition.clone(), &prefix))
-            });
-            if !differs {
-                break;
-            }
-            prefix = format!("{}{number}_", self.prefix);
-        }
-        for (name, definition) in own {
-            self.schemas.insert(format!("{prefix}{}", identifier(&name)), rewritten(definition, &prefix));
-        }
-        rewritten(schema, &prefix)
-    }
-}
-
-/// With its references to definitions pointing at the document's schemas.
-fn rewritten(mut schema: Value, prefix: &str) -> Value {
-    match &mut schema {
-        Value::Object(members) => {
-            if let Some(Value::String(reference)) = members.get_mut("$ref")
-                && let Some(name) = reference.strip_prefix("#/$defs/")
-            {
-                *reference = format!("#/components/schemas/{prefix}{}", identifier(name));
-            }
-            members.values_mut().for_each(|member| *member = rewritten(member.take(), prefix));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| *item = rewritten(item.take(), prefix)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-    schema
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn operations_have_names_of_their_own() {
-        let taken: BTreeSet<String> =
-            ["apply", "applyAsync", "tasks_f", "tasks_f_async"].map(str::to_owned).into();
-        for (name, id) in [
-            ("tasks.thumbnail", "tasks_thumbnail"),
-            ("apply", "function_apply"),
-            ("tasks.f", "function_tasks_f"),
-            ("9lives", "function_9lives"),
-            ("größe", "gr__e"),
-        ] {
-            assert_eq!(free_id(name, &taken), id);
-        }
-        assert_eq!(escaped("a.größe"), "a.gr%C3%B6%C3%9Fe");
-    }
 }

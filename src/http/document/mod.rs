@@ -1,173 +1,147 @@
-//! The OpenAPI document, generated from the handlers and the functions that are offered: in version 3.1, and
-//! translated to 3.0 for the tools that read no other.
+//! The OpenAPI document: [`contract`] generates the file that is checked in from the handlers; [`edition`] writes a
+//! server's own from that file ([`checked_in`]) and the functions that it offers ([`functions`]), in version 3.1 or
+//! ([`v30`]) 3.0, whole or ([`brief`]) of functions alone; [`served`] keeps and answers it.
 
+mod brief;
+mod checked_in;
+mod contract;
+mod edition;
 mod functions;
-mod objects;
-mod post_process;
-mod references;
+mod names;
+mod schema;
+mod served;
 mod text;
 mod v30;
 
-use std::sync::{Arc, OnceLock};
+pub use contract::{contract, contract_text};
+pub use edition::{Described, Edition, Part, Version, write as write_document};
+pub use served::{DocumentCache, openapi, openapi_30};
+pub use text::Layout;
 
-use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use parking_lot::Mutex;
-use serde_json::Value;
-use utoipa::OpenApi;
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
 
-use super::app::{App, Handled};
-use super::edge::negotiate::Plain;
-use super::layers::idempotency;
-use super::routes::{
-    docs, events, functions as function_routes, imap, jobs, operations, pools, processes, submit, typed_call,
-};
-use crate::api::{self, ReadProblems};
-use crate::catalog::{Catalog, Function};
-use crate::schema::with_large_integers;
+    use super::*;
+    use crate::catalog::Function;
+    use crate::runtime::Runtime;
+    use crate::schema::Types;
 
-const DESCRIPTION: &str = "Python's `multiprocessing` as an HTTP service.
+    const EDITIONS: [(Version, Part); 4] = [
+        (Version::V31, Part::Whole),
+        (Version::V30, Part::Whole),
+        (Version::V31, Part::Functions),
+        (Version::V30, Part::Functions),
+    ];
 
-Functions are offered by the server and named by requests. `apply` and `map` answer values; their `_async` \
-forms answer a job, whose id is the service's AsyncResult. Each function that is offered has an operation of \
-its own besides, with the types that it says. Arguments and values are any JSON. A job that ended \
-without a value is 422, whatever ended it. Every answer that is no success is `application/problem+json` with \
-a `code` for programs. Members that have no value are left out, never null.";
-
-#[derive(OpenApi)]
-#[openapi(
-    info(title = "forkpool", description = DESCRIPTION,
-         license(name = "MIT", identifier = "MIT")),
-    paths(
-        submit::apply, submit::apply_async, submit::map, submit::map_async, submit::starmap,
-        submit::starmap_async, imap::imap, imap::imap_unordered, imap::imap_stream,
-        imap::imap_unordered_stream,
-        jobs::list_jobs, jobs::get_job, jobs::delete_job, jobs::get_result, jobs::cancel_job, jobs::cancel_jobs,
-        jobs::get_logs, events::get_events,
-        function_routes::list_functions, function_routes::get_function, typed_call::call_function,
-        typed_call::call_function_async, typed_call::map_function, typed_call::map_function_async,
-        pools::list_pools, pools::create_pool, pools::get_pool, pools::resize_pool,
-        pools::terminate_pool, pools::close_pool, pools::join_pool, pools::list_workers,
-        processes::start_process, processes::list_processes, processes::get_process,
-        processes::join_process, processes::terminate_process, processes::kill_process,
-        processes::get_process_output,
-        operations::livez, operations::readyz, operations::version, openapi, openapi_30, docs::page, docs::file,
-    ),
-    tags(
-        (name = "submit", description = "Run functions"),
-        (name = "jobs", description = "AsyncResult"),
-        (name = "functions", description = "What is offered"),
-        (name = "pools", description = "Pools and their workers"),
-        (name = "processes", description = "Process: one call in a process of its own"),
-        (name = "operations", description = "For those who run the server"),
-    )
-)]
-struct Document;
-
-/// Both versions as they are served.
-#[derive(Debug)]
-struct Documents {
-    openapi: String,
-    openapi_30: String,
-}
-
-impl Documents {
-    fn of<'a>(functions: impl Iterator<Item = &'a Function>, base_url: &str) -> Self {
-        let document = document(functions, base_url);
-        Self { openapi_30: text_of(&document_30(&document)), openapi: text_of(&document) }
-    }
-}
-
-/// OpenAPI 3.1: the API, and an operation for each of these functions; `base_url` is what its paths follow where
-/// that isn't the document's own server.
-pub fn document<'a>(functions: impl Iterator<Item = &'a Function>, base_url: &str) -> Value {
-    static API: OnceLock<Value> = OnceLock::new();
-    let api = API.get_or_init(|| {
-        // Types that derive their schema always have a JSON text.
-        let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
-        document["components"]["responses"] = serde_json::json!(api::responses());
-        post_process::never_null(&mut document);
-        objects::describe(&mut document);
-        idempotency::describe(&mut document);
-        post_process::secure(&mut document);
-        post_process::narrow(&mut document);
-        post_process::drop_unused_responses(&mut document);
-        post_process::link(&mut document);
-        references::share(&mut document);
-        document
-    });
-    let mut document = api.clone();
-    functions::add(&mut document, functions);
-    if !base_url.is_empty() {
-        document["servers"] = serde_json::json!([{"url": base_url}]);
-    }
-    document
-}
-
-/// The same as OpenAPI 3.0.
-pub fn document_30(document: &Value) -> Value {
-    v30::translated(document)
-}
-
-/// A document as it is written, with a newline at its end.
-pub fn text_of(document: &Value) -> String {
-    with_large_integers(text::laid_out(document))
-}
-
-/// The documents of a server, written once for each catalog of functions.
-#[derive(Debug)]
-pub struct DocumentCache {
-    app: Arc<App>,
-    /// With the catalog that they are of.
-    whole: Mutex<Option<(Arc<Catalog>, Arc<Documents>)>>,
-    /// Of the API itself: what is known before all code is loaded.
-    bare: OnceLock<Arc<Documents>>,
-}
-
-impl DocumentCache {
-    /// Nothing is written yet.
-    pub fn new(app: Arc<App>) -> Arc<Self> {
-        Arc::new(Self { app, whole: Mutex::default(), bare: OnceLock::new() })
+    fn written((version, part): (Version, Part), has_tokens: bool, functions: &[&Function]) -> String {
+        let server = Described { base_url: "", has_tokens };
+        let written = write_document(Vec::new(), Layout::Lines, Edition { version, part }, server, functions);
+        String::from_utf8(written.expect("memory takes it").0).expect("text")
     }
 
-    fn served(&self) -> Arc<Documents> {
-        let base_url = &self.app.base_url;
-        let Some(catalog) = self.app.service.catalog() else {
-            let bare = || Arc::new(Documents::of(std::iter::empty(), base_url));
-            return Arc::clone(self.bare.get_or_init(bare));
-        };
-        let mut whole = self.whole.lock();
-        match &*whole {
-            Some((known, documents)) if Arc::ptr_eq(known, &catalog) => Arc::clone(documents),
-            _ => {
-                let functions = catalog.functions().map(|function| &**function);
-                let documents = Arc::new(Documents::of(functions, base_url));
-                *whole = Some((catalog, Arc::clone(&documents)));
-                documents
+    #[test]
+    fn without_functions_it_is_the_checked_in_file() {
+        let text = written((Version::V31, Part::Whole), true, &[]);
+        assert!(text == include_str!("../../../openapi/openapi.json"));
+    }
+
+    /// A function with types of all kinds.
+    fn typed() -> Function {
+        let mut function = Function::new("tasks.thumbnail", Runtime::Python);
+        let size = json!({"type": "object", "properties": {"of": {"type": ["integer", "null"]},
+                          "pair": {"type": "array", "prefixItems": [{"type": "string"}, {}], "items": false}}});
+        let parameters = json!({"type": "object", "required": ["size"], "additionalProperties": false,
+            "$defs": {"Size": size},
+            "properties": {
+                "size": {"$ref": "#/$defs/Size"},
+                "other": {"anyOf": [{"$ref": "#/$defs/Size"}, {"type": "null"}]},
+                "many": {"anyOf": [{"type": "string"}, {"type": "array"}, {"type": "null"}]},
+                "word": {"enum": ["a", null]}, "nothing": {"type": "null"}}});
+        function.types = Types::new(Some(parameters), Some(json!({"type": "null"})));
+        function
+    }
+
+    /// Calls `visit` with every object of a document.
+    fn each(value: &Value, visit: &mut dyn FnMut(&serde_json::Map<String, Value>)) {
+        match value {
+            Value::Object(members) => {
+                visit(members);
+                members.values().for_each(|member| each(member, visit));
+            }
+            Value::Array(items) => items.iter().for_each(|item| each(item, visit)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    #[test]
+    fn no_tool_stumbles_over_a_schema() {
+        let functions = [&typed(), &Function::new("f", Runtime::Native)];
+        for edition in EDITIONS {
+            let document: Value = serde_json::from_str(&written(edition, false, &functions)).expect("JSON");
+            each(&document, &mut |object| {
+                let kind = object.get("type");
+                let is_array = kind.is_some_and(|kind| kind == "array");
+                assert!(
+                    !is_array || object.get("items").is_some_and(Value::is_object),
+                    "{edition:?} {object:?}"
+                );
+                let values = object.get("enum").and_then(Value::as_array);
+                assert!(
+                    !values.is_some_and(|values| values.contains(&Value::Null)),
+                    "{edition:?} {object:?}"
+                );
+                if edition.0 == Version::V30 {
+                    let is_typed = kind.is_some_and(Value::is_string);
+                    assert!(is_typed || !object.contains_key("nullable"), "{edition:?} {object:?}");
+                    assert!(kind.is_none_or(|kind| kind != "null"), "{edition:?} {object:?}");
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn each_reference_is_to_something_and_each_component_is_referred_to() {
+        let functions = [&typed(), &Function::new("f", Runtime::Native)];
+        for edition in EDITIONS {
+            let document: Value = serde_json::from_str(&written(edition, true, &functions)).expect("JSON");
+            let mut referred = std::collections::BTreeSet::new();
+            each(&document, &mut |object| {
+                if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
+                    let place = reference.strip_prefix('#').expect("of this document");
+                    assert!(document.pointer(place).is_some(), "{edition:?}: {reference}");
+                    referred.insert(place.to_owned());
+                }
+            });
+            for (group, members) in document["components"].as_object().expect("components") {
+                for name in
+                    members.as_object().expect("members").keys().filter(|_| group != "securitySchemes")
+                {
+                    assert!(
+                        referred.contains(&format!("/components/{group}/{name}")),
+                        "{edition:?}: {group}/{name}"
+                    );
+                }
             }
         }
     }
-}
 
-/// This document.
-#[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "operations",
-    responses((status = 200, description = "OpenAPI 3.1", body = serde_json::Map<String, serde_json::Value>,
-               content_type = "application/json",
-               example = json!({"openapi": "3.1.0", "info": {"title": "forkpool"}})), ReadProblems))]
-pub async fn openapi(State(documents): State<Arc<DocumentCache>>, _: Plain) -> Handled {
-    Ok(json(documents.served().openapi.clone()))
-}
-
-/// This document as OpenAPI 3.0, for tools that don't read 3.1.
-#[utoipa::path(get, path = "/openapi-3.0.json", operation_id = "openapi30", tag = "operations",
-    responses((status = 200, description = "OpenAPI 3.0", body = serde_json::Map<String, serde_json::Value>,
-               content_type = "application/json",
-               example = json!({"openapi": "3.0.3", "info": {"title": "forkpool"}})), ReadProblems))]
-pub async fn openapi_30(State(documents): State<Arc<DocumentCache>>, _: Plain) -> Handled {
-    Ok(json(documents.served().openapi_30.clone()))
-}
-
-fn json(text: String) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+    #[test]
+    fn tokens_are_named_where_they_are_asked_for() {
+        for edition in EDITIONS {
+            let without = written(edition, false, &[&typed()]);
+            for word in ["security", "bearer", "401", "Unauthorized"] {
+                assert!(!without.contains(word), "{edition:?}: {word}");
+            }
+            let with: Value = serde_json::from_str(&written(edition, true, &[&typed()])).expect("JSON");
+            assert_eq!(with["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+            for (path, item) in with["paths"].as_object().expect("paths") {
+                for operation in item.as_object().expect("operations").values() {
+                    let is_open = crate::http::layers::guard::is_open(path);
+                    let wanted = if is_open { json!([]) } else { json!([{"bearer": []}]) };
+                    assert_eq!(operation["security"], wanted, "{edition:?}: {path}");
+                }
+            }
+        }
+    }
 }

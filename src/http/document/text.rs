@@ -1,17 +1,107 @@
-//! The document as it is written: a value that fits stands on one line, any other has a line for each member.
+//! A document as it is written, a member at a time: for programs without a blank, or for people, where a value that
+//! fits stands on one line and any other has a line for each member.
+
+use std::io::{self, Write};
 
 use serde_json::Value;
+
+use crate::schema::with_large_integers;
 
 /// Columns of a line, where its value can be broken.
 const COLUMNS_MAX: usize = 120;
 const INDENT: usize = 2;
 
-/// JSON text with a newline at its end.
-pub fn laid_out(value: &Value) -> String {
-    let mut text = String::new();
-    write(&mut text, value, 0, 0);
-    text.push('\n');
-    text
+/// For whom a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Programs.
+    Compact,
+    /// People.
+    Lines,
+}
+
+/// Writes one object, whose members may be objects that are opened and closed.
+#[derive(Debug)]
+pub struct Writer<W> {
+    out: W,
+    layout: Layout,
+    /// Objects that are open.
+    depth: usize,
+    /// Nothing is in the last of them yet.
+    is_empty: bool,
+    bytes: u64,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins the object.
+    pub fn new(out: W, layout: Layout) -> io::Result<Self> {
+        let mut writer = Self { out, layout, depth: 1, is_empty: true, bytes: 0 };
+        writer.put("{")?;
+        Ok(writer)
+    }
+
+    /// Begins an object that is a member. Something must follow in it.
+    pub fn open(&mut self, name: &str) -> io::Result<()> {
+        let head = self.head(name);
+        self.put(&(head + "{"))?;
+        self.depth += 1;
+        self.is_empty = true;
+        Ok(())
+    }
+
+    /// Writes a member.
+    pub fn member(&mut self, name: &str, value: &Value) -> io::Result<()> {
+        let mut text = self.head(name);
+        match self.layout {
+            Layout::Compact => text.push_str(&value.to_string()),
+            Layout::Lines => {
+                let line = text.rfind('\n').map_or(0, |at| at + 1);
+                let taken = text[line..].chars().count();
+                write(&mut text, value, self.depth * INDENT, taken);
+            }
+        }
+        self.put(&with_large_integers(text))
+    }
+
+    /// Ends the object that was opened last.
+    pub fn close(&mut self) -> io::Result<()> {
+        self.depth -= 1;
+        self.is_empty = false;
+        let mut text = String::new();
+        self.new_line(&mut text);
+        text.push('}');
+        self.put(&text)
+    }
+
+    /// Ends the whole: where it was written, and how many bytes.
+    pub fn finish(mut self) -> io::Result<(W, u64)> {
+        self.close()?;
+        self.put("\n")?;
+        Ok((self.out, self.bytes))
+    }
+
+    /// What stands before a member's value.
+    fn head(&mut self, name: &str) -> String {
+        let mut text = String::new();
+        if !std::mem::replace(&mut self.is_empty, false) {
+            text.push(',');
+        }
+        self.new_line(&mut text);
+        text.push_str(&Value::from(name).to_string());
+        text.push_str(if self.layout == Layout::Lines { ": " } else { ":" });
+        text
+    }
+
+    fn new_line(&self, text: &mut String) {
+        if self.layout == Layout::Lines {
+            new_line(text, self.depth * INDENT);
+        }
+    }
+
+    fn put(&mut self, text: &str) -> io::Result<()> {
+        self.bytes += text.len() as u64;
+        self.out.write_all(text.as_bytes())
+    }
 }
 
 /// Writes a value into a line of this indentation of which so many columns are taken.
@@ -33,7 +123,7 @@ fn write(text: &mut String, value: &Value, indent: usize, taken: usize) {
         }
     };
     text.push(open);
-    let last = members.len() - 1;
+    let last = members.len().saturating_sub(1);
     for (number, (name, member)) in members.into_iter().enumerate() {
         new_line(text, indent + INDENT);
         let line = text.len();
@@ -94,18 +184,45 @@ mod tests {
 
     use super::*;
 
+    fn written(layout: Layout) -> String {
+        let write = || {
+            let mut writer = Writer::new(Vec::new(), layout)?;
+            writer.member("a", &json!({"b": [1, 2], "c": {}, "big": "\0int:18446744073709551616"}))?;
+            writer.open("paths")?;
+            writer.member("d", &json!(["x".repeat(COLUMNS_MAX), []]))?;
+            writer.member("e", &json!(null))?;
+            writer.close()?;
+            writer.finish()
+        };
+        let (text, bytes): (Vec<u8>, u64) = write().expect("memory takes it");
+        assert_eq!(bytes, text.len() as u64);
+        String::from_utf8(text).expect("text")
+    }
+
     #[test]
     fn what_fits_stands_on_one_line() {
         let long = "x".repeat(COLUMNS_MAX);
-        let value = json!({"a": {"b": [1, 2], "c": {}}, "d": [long, []]});
-        let text = laid_out(&value);
-        assert_eq!(
-            text,
-            format!(
-                "{{\n  \"a\": {{\"b\": [1, 2], \"c\": {{}}}},\n  \"d\": [\n    \"{long}\",\n    []\n  ]\n}}\n"
-            )
+        let lines = [
+            "{",
+            "  \"a\": {\"b\": [1, 2], \"big\": 18446744073709551616, \"c\": {}},",
+            "  \"paths\": {",
+            "    \"d\": [",
+            &format!("      \"{long}\","),
+            "      []",
+            "    ],",
+            "    \"e\": null",
+            "  }",
+            "}\n",
+        ];
+        assert_eq!(written(Layout::Lines), lines.join("\n"));
+    }
+
+    #[test]
+    fn programs_get_no_blank() {
+        let long = "x".repeat(COLUMNS_MAX);
+        let wanted = format!(
+            "{{\"a\":{{\"b\":[1,2],\"big\":18446744073709551616,\"c\":{{}}}},\"paths\":{{\"d\":[\"{long}\",[]],\"e\":null}}}}\n"
         );
-        assert_eq!(serde_json::from_str::<Value>(&text).expect("it is JSON"), value);
-        assert_eq!(laid_out(&json!([])), "[]\n");
+        assert_eq!(written(Layout::Compact), wanted);
     }
 }

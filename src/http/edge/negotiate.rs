@@ -88,13 +88,33 @@ pub fn check_accepts(headers: &HeaderMap, offered: &str) -> Result<(), Problem> 
     if any { Err(Problem::not_acceptable(offered)) } else { Ok(()) }
 }
 
-fn allows(range: &str, offered: &str) -> bool {
-    let mut parts = range.split(';').map(str::trim);
+/// Whether the client takes gzip; what it says of it by name goes before what it says of all codings.
+pub fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let mut of_all = false;
+    for coding in values.flat_map(|value| value.split(',')) {
+        let (name, is_refused) = essence_of(coding);
+        if ["gzip", "x-gzip"].iter().any(|gzip| name.eq_ignore_ascii_case(gzip)) {
+            return !is_refused;
+        }
+        of_all |= name == "*" && !is_refused;
+    }
+    of_all
+}
+
+/// What stands before the parameters, and whether its quality is 0.
+fn essence_of(item: &str) -> (&str, bool) {
+    let mut parts = item.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
-    let refused = parts.any(|part| {
+    let is_refused = parts.any(|part| {
         let quality = part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="));
         quality.is_some_and(|quality| quality.trim().parse::<f32>().is_ok_and(|quality| quality <= 0.0))
     });
+    (essence, is_refused)
+}
+
+fn allows(range: &str, offered: &str) -> bool {
+    let (essence, refused) = essence_of(range);
     let group = offered.split_once('/').map_or(offered, |(group, _)| group);
     let matches = essence == "*/*"
         || essence.is_empty()
@@ -126,6 +146,22 @@ mod tests {
         }
         for bad in ["text/html", "application/json;q=0", "image/*", "text/html, application/json; q=0.0"] {
             assert!(!accepts(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn gzip_is_for_those_who_take_it() {
+        let takes = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(value));
+            accepts_gzip(&headers)
+        };
+        assert!(!accepts_gzip(&HeaderMap::new()));
+        for good in ["gzip", "br, GZIP;q=0.5", "deflate, gzip, br, zstd", "*", "*;q=0.1", "*;q=0, x-gzip"] {
+            assert!(takes(good), "{good}");
+        }
+        for bad in ["", "identity", "br", "gzip;q=0", "gzip; q=0.0, *", "*;q=0"] {
+            assert!(!takes(bad), "{bad}");
         }
     }
 

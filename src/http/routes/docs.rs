@@ -35,6 +35,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The API as a page to read and to try.
+///
+/// It is made of the server's own files and asks nobody else.
 #[utoipa::path(get, path = "/docs", operation_id = "docs", tag = "operations",
     responses((status = 200, description = "The page", body = String, content_type = "text/html",
                example = "<!doctype html>…"), ReadProblems))]
@@ -45,6 +47,8 @@ pub async fn page(RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Respo
 }
 
 /// A file of that page.
+///
+/// Scripts, the style sheet, and their licences.
 #[utoipa::path(get, path = "/docs/{file}", operation_id = "docsFile", tag = "operations",
     params(("file" = String, Path, description = "Its name", example = "start.js")),
     responses((status = 200, description = "The file, of its own type",

@@ -24,6 +24,8 @@ use crate::service::{self, ItemStream, TermsAsked};
 const CHUNKSIZE_MAX: usize = 1 << 20;
 
 /// Calls a function for each item; a line per item, in order (`Pool.imap`).
+///
+/// An error is its item's line, and the rest goes on. A client that doesn't read its lines slows the work down.
 #[utoipa::path(post, path = "/v1/imap", operation_id = "imap", tag = "submit", request_body = MapBody,
     responses((status = 200, body = String, content_type = "application/x-ndjson",
                description = "A line per item as it is ready: `{\"index\":0,\"value\":1}` or \
@@ -35,6 +37,8 @@ pub async fn imap(State(app): State<Arc<App>>, asker: Asker, request: Request) -
 }
 
 /// Calls a function for each item; a line per item, as each is ready (`Pool.imap_unordered`).
+///
+/// As `imap`; each line has its item's `index`.
 #[utoipa::path(post, path = "/v1/imap_unordered", operation_id = "imapUnordered", tag = "submit",
     request_body = MapBody,
     responses((status = 200, body = String, content_type = "application/x-ndjson",
@@ -46,6 +50,8 @@ pub async fn imap_unordered(State(app): State<Arc<App>>, asker: Asker, request: 
 }
 
 /// imap over an endless iterable: an item a line, answers while the request is still being sent.
+///
+/// Options go in the query. A client that doesn't take its answers isn't read from.
 #[utoipa::path(post, path = "/v1/imap/stream", operation_id = "imapStream", tag = "submit",
     params(("function" = String, Query, description = "Public name of the function", example = "tasks.square"),
            Chunksize, StreamOptions),
@@ -64,6 +70,8 @@ pub async fn imap_stream(
 }
 
 /// imap_unordered over an endless iterable: an item a line, answers while the request is still being sent.
+///
+/// Options go in the query. A client that doesn't take its answers isn't read from.
 #[utoipa::path(post, path = "/v1/imap_unordered/stream", operation_id = "imapUnorderedStream", tag = "submit",
     params(("function" = String, Query, description = "Public name of the function", example = "tasks.square"),
            Chunksize, StreamOptions),

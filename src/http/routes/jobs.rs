@@ -18,6 +18,8 @@ use crate::jobs::{Filter, JobId, State as JobState};
 use crate::service::Request;
 
 /// A job: `AsyncResult.ready()`, `.successful()`, and with `wait` seconds `.wait(timeout)`.
+///
+/// The answer is the job as it is, or with `wait` as soon as it has ended or that time is up.
 #[utoipa::path(get, path = "/v1/jobs/{id}", operation_id = "getJob", tag = "jobs",
     params(("id" = String, Path, description = "The job's id"),
            ("wait" = Option<f64>, Query, minimum = 0, maximum = 86400,
@@ -38,6 +40,9 @@ pub async fn get_job(
 }
 
 /// A job's value: `AsyncResult.get(timeout)`. May be repeated.
+///
+/// It waits for the end of the job, 408 `result-timeout` if that takes longer than `timeout`. A job that ended
+/// without a value is 422 with the `code` of what ended it.
 #[utoipa::path(get, path = "/v1/jobs/{id}/result", operation_id = "getResult", tag = "jobs",
     params(("id" = String, Path, description = "The job's id"),
            ("timeout" = Option<f64>, Query, minimum = 0, maximum = 86400,
@@ -61,6 +66,8 @@ pub async fn get_result(
 }
 
 /// The jobs, newest first.
+///
+/// A page at a time, by state, function or tag if these are given; `next_cursor` leads to the next one.
 #[utoipa::path(get, path = "/v1/jobs", operation_id = "listJobs", tag = "jobs",
     params(("state" = Option<String>, Query, pattern = "^(queued|running|succeeded|failed|cancelled)$",
             description = "Only of this state"),
@@ -94,6 +101,8 @@ pub async fn list_jobs(
 }
 
 /// Ends a job: what waits is dropped, what runs is killed, what has ended stays as it is.
+///
+/// Workers that run it are killed and replaced. The answer is the job, ended.
 #[utoipa::path(post, path = "/v1/jobs/{id}/cancel", operation_id = "cancelJob", tag = "jobs",
     params(("id" = String, Path, description = "The job's id")),
     responses((status = 200, description = "The job, ended", body = Job),
@@ -108,6 +117,8 @@ pub async fn cancel_job(
 }
 
 /// Cancels every job that matches all of these, as `cancelJob` does.
+///
+/// At least one of `tag`, `function` and `state` must be given.
 #[utoipa::path(post, path = "/v1/jobs/cancel", operation_id = "cancelJobs", tag = "jobs",
     request_body = CancelBody,
     responses((status = 200, description = "How many were cancelled", body = Cancelled),
@@ -118,6 +129,8 @@ pub async fn cancel_jobs(State(app): State<Arc<App>>, asker: Asker, SmallBody(bo
 }
 
 /// Forgets a job that has ended.
+///
+/// Its value is gone, too. A job that has not ended is 409 `not-finished`.
 #[utoipa::path(delete, path = "/v1/jobs/{id}", operation_id = "deleteJob", tag = "jobs",
     params(("id" = String, Path, description = "The job's id")),
     responses((status = 204, description = "Forgotten"),
@@ -133,6 +146,8 @@ pub async fn delete_job(
 }
 
 /// What a job's tasks wrote to standard output and error: as much as `--log-limit` keeps.
+///
+/// Plain text, while the job runs as well.
 #[utoipa::path(get, path = "/v1/jobs/{id}/logs", operation_id = "getLogs", tag = "jobs",
     params(("id" = String, Path, description = "The job's id")),
     responses((status = 200, description = "The output; a last line says when it was cut", body = String,

@@ -15,6 +15,8 @@ use crate::http::edge::problem::Problem;
 use crate::service::Request;
 
 /// Whether the server answers at all.
+///
+/// For an orchestrator, which restarts a server that doesn't answer.
 #[utoipa::path(get, path = "/livez", operation_id = "livez", tag = "operations",
     responses((status = 200, description = "It does", body = String, content_type = "text/plain", example = "ok"),
               ProbeProblems))]
@@ -23,6 +25,9 @@ pub async fn livez() -> &'static str {
 }
 
 /// Whether the server takes work. Busy is ready.
+///
+/// For an orchestrator, which sends requests to servers that are ready. It is 503 while code is loaded, while the
+/// server goes down, and while a pool has no usable worker.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "operations",
     responses((status = 200, description = "It does", body = String, content_type = "text/plain", example = "ok"),
               ProbeProblems,
@@ -33,6 +38,8 @@ pub async fn readyz(State(app): State<Arc<App>>, asker: Asker) -> Handled {
 }
 
 /// Which server this is.
+///
+/// The name and the version of the program.
 #[utoipa::path(get, path = "/version", operation_id = "version", tag = "operations",
     responses((status = 200, description = "Name and version", body = VersionInfo), ReadProblems))]
 pub async fn version(RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Json<VersionInfo>, Problem> {

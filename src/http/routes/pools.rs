@@ -16,6 +16,8 @@ use crate::http::edge::path::Segment;
 use crate::service::{Request, WantedPool};
 
 /// The pools.
+///
+/// Those that were made at start, and those that were made by `createPool`.
 #[utoipa::path(get, path = "/v1/pools", operation_id = "listPools", tag = "pools",
     responses((status = 200, description = "All pools", body = PoolList), ReadProblems))]
 pub async fn list_pools(State(app): State<Arc<App>>, asker: Asker, _: Plain) -> Handled {
@@ -23,6 +25,8 @@ pub async fn list_pools(State(app): State<Arc<App>>, asker: Asker, _: Plain) -> 
 }
 
 /// One pool.
+///
+/// How many workers it has, and how much work waits for them.
 #[utoipa::path(get, path = "/v1/pools/{pool}", operation_id = "getPool", tag = "pools",
     params(("pool" = String, Path, description = "The pool's name")),
     responses((status = 200, description = "The pool", body = PoolInfo), ReadProblems, JobProblems))]
@@ -36,6 +40,9 @@ pub async fn get_pool(
 }
 
 /// Makes a pool (`multiprocessing.Pool`); the answer comes when all its workers take tasks.
+///
+/// A name that is taken is 409 `already-exists`. An initializer that fails is 422 `initializer-failed`, and leaves
+/// no pool.
 #[utoipa::path(post, path = "/v1/pools", operation_id = "createPool", tag = "pools",
     request_body = NewPoolBody,
     responses((status = 201, description = "Made", body = PoolInfo,
@@ -50,6 +57,8 @@ pub async fn create_pool(State(app): State<Arc<App>>, asker: Asker, SmallBody(bo
 }
 
 /// Changes how many workers a pool has, while it works. Those that leave end their tasks first.
+///
+/// It answers at once; `getPool` shows how many workers there are.
 #[utoipa::path(patch, path = "/v1/pools/{pool}", operation_id = "resizePool", tag = "pools",
     params(("pool" = String, Path, description = "The pool's name")),
     request_body = PoolChangeBody,
@@ -68,6 +77,8 @@ pub async fn resize_pool(
 }
 
 /// Takes no more work from now on (`Pool.close`); what was submitted is still run, and then the workers end.
+///
+/// Whoever submits to it later is told `pool-closed`. Pools that were made at start can't be closed.
 #[utoipa::path(post, path = "/v1/pools/{pool}/close", operation_id = "closePool", tag = "pools",
     params(("pool" = String, Path, description = "The pool's name")),
     responses((status = 200, description = "The pool, closed; the same again if it was", body = PoolInfo),
@@ -83,6 +94,8 @@ pub async fn close_pool(
 }
 
 /// Waits until a closed pool has ended its work and its workers are gone (`Pool.join`).
+///
+/// A pool that is not closed is 409 `pool-running`. If the time is up first, it is 408 `join-timeout`.
 #[utoipa::path(post, path = "/v1/pools/{pool}/join", operation_id = "joinPool", tag = "pools",
     params(("pool" = String, Path, description = "The pool's name")),
     request_body = Option<JoinBody>,
@@ -102,6 +115,8 @@ pub async fn join_pool(
 
 /// Ends a pool at once (`Pool.terminate`): its jobs end as `pool-terminated`, its workers are killed, and
 /// its name is free.
+///
+/// It need not be closed before. Pools that were made at start stay.
 #[utoipa::path(delete, path = "/v1/pools/{pool}", operation_id = "terminatePool", tag = "pools",
     params(("pool" = String, Path, description = "The pool's name")),
     responses((status = 204, description = "Gone, workers and all"),
@@ -117,6 +132,8 @@ pub async fn terminate_pool(
 }
 
 /// The worker processes of a pool, their counters read from the pages that they share.
+///
+/// What each is doing, for how long, and how many tasks it has done.
 #[utoipa::path(get, path = "/v1/pools/{pool}/workers", operation_id = "listWorkers", tag = "pools",
     params(("pool" = String, Path, description = "The pool's name")),
     responses((status = 200, description = "All workers", body = WorkerList), ReadProblems, JobProblems))]

@@ -21,6 +21,9 @@ use crate::processes::ProcessId;
 use crate::service::{ProcessSignal, Request, WantedProcess};
 
 /// Runs a function in a fresh process (`Process(…).start()`). The answer comes once it is about to call it.
+///
+/// It gets a name and a pid, and its exit code is kept when it has ended. It has no value: what it makes goes
+/// through shared objects.
 #[utoipa::path(post, path = "/v1/processes", operation_id = "startProcess", tag = "processes",
     request_body = ProcessBody,
     responses((status = 201, description = "Started", body = ProcessInfo,
@@ -45,6 +48,8 @@ pub async fn start_process(
 }
 
 /// The Processes that run, and those that ended not long ago; newest first.
+///
+/// A page at a time; `next_cursor` leads to the next one.
 #[utoipa::path(get, path = "/v1/processes", operation_id = "listProcesses", tag = "processes",
     params(("limit" = Option<u64>, Query, minimum = 1, maximum = 1000,
             description = "At most so many, 1 to 1,000; 100 if left out"),
@@ -67,6 +72,8 @@ pub async fn list_processes(
 }
 
 /// A Process as it is now (`is_alive()`, `exitcode`).
+///
+/// With its `exitcode` once it has ended: negative if a signal ended it.
 #[utoipa::path(get, path = "/v1/processes/{id}", operation_id = "getProcess", tag = "processes",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The Process", body = ProcessInfo), ReadProblems, ProcessProblems))]
@@ -80,6 +87,8 @@ pub async fn get_process(
 }
 
 /// Waits for its end (`Process.join(timeout)`). `alive` is true in the answer if the time was up first.
+///
+/// The time is `timeout`, or `--max-wait` if it is left out.
 #[utoipa::path(post, path = "/v1/processes/{id}/join", operation_id = "joinProcess", tag = "processes",
     params(("id" = String, Path, description = "Its id")),
     request_body = Option<JoinBody>,
@@ -97,6 +106,8 @@ pub async fn join_process(
 }
 
 /// Sends it SIGTERM (`Process.terminate()`), which ends it unless it handles that. Join it to see its end.
+///
+/// It does not wait for the end, and one that has ended stays as it is.
 #[utoipa::path(post, path = "/v1/processes/{id}/terminate", operation_id = "terminateProcess",
     tag = "processes",
     params(("id" = String, Path, description = "Its id")),
@@ -112,6 +123,8 @@ pub async fn terminate_process(
 }
 
 /// Kills it and its process group with SIGKILL (`Process.kill()`). Join it to see its end.
+///
+/// It does not wait for the end, and one that has ended stays as it is.
 #[utoipa::path(post, path = "/v1/processes/{id}/kill", operation_id = "killProcess", tag = "processes",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The Process; the same if it had ended", body = ProcessInfo),
@@ -126,6 +139,8 @@ pub async fn kill_process(
 }
 
 /// What it wrote to standard output and error: as much as `--log-limit` keeps.
+///
+/// Plain text, while it runs as well.
 #[utoipa::path(get, path = "/v1/processes/{id}/output", operation_id = "getProcessOutput", tag = "processes",
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The output so far; a last line says when it was cut",

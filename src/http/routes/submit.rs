@@ -15,6 +15,8 @@ use crate::offload::offload;
 use crate::service::{self, Spread, WantedJob, WantedWork};
 
 /// Calls a function and answers its value (`Pool.apply`).
+///
+/// The whole body of the answer is the value. Whoever can't wait so long submits the call with `applyAsync`.
 #[utoipa::path(post, path = "/v1/apply", operation_id = "apply", tag = "submit", request_body = ApplyBody,
     responses((status = 200, description = "The bare value", body = serde_json::Value,
                content_type = "application/json",
@@ -26,6 +28,8 @@ pub async fn apply(State(app): State<Arc<App>>, asker: Asker, request: Request) 
 }
 
 /// Submits a call; its value is fetched by the job's id (`Pool.apply_async`).
+///
+/// The answer is the job, at once. `getResult` waits for its value, `getEvents` tells how it gets on.
 #[utoipa::path(post, path = "/v1/apply_async", operation_id = "applyAsync", tag = "submit",
     request_body = ApplyBody,
     responses((status = 202, description = "Accepted", body = Job,
@@ -38,6 +42,8 @@ pub async fn apply_async(State(app): State<Arc<App>>, asker: Asker, request: Req
 }
 
 /// Calls a function for each item and answers the values in order (`Pool.map`).
+///
+/// Items are run side by side, in chunks. One that fails loses all values, unless `on_error` is `collect`.
 #[utoipa::path(post, path = "/v1/map", operation_id = "map", tag = "submit", request_body = MapBody,
     responses((status = 200, description = "The bare array of values, in order",
                body = Vec<serde_json::Value>, content_type = "application/json",
@@ -49,6 +55,8 @@ pub async fn map(State(app): State<Arc<App>>, asker: Asker, request: Request) ->
 }
 
 /// Submits a map; its values are fetched by the job's id (`Pool.map_async`).
+///
+/// The answer is the job, at once. `getResult` waits for its values, `getEvents` tells how many items are done.
 #[utoipa::path(post, path = "/v1/map_async", operation_id = "mapAsync", tag = "submit",
     request_body = MapBody,
     responses((status = 202, description = "Accepted", body = Job,
@@ -61,6 +69,8 @@ pub async fn map_async(State(app): State<Arc<App>>, asker: Asker, request: Reque
 }
 
 /// Calls a function for each item with the item's elements as arguments (`Pool.starmap`).
+///
+/// As `map`, with an array of arguments for each item.
 #[utoipa::path(post, path = "/v1/starmap", operation_id = "starmap", tag = "submit",
     request_body(content = MapBody, example = json!({"function": "tasks.power", "iterable": [[2, 3], [3, 2]]})),
     responses((status = 200, description = "The bare array of values, in order",
@@ -73,6 +83,8 @@ pub async fn starmap(State(app): State<Arc<App>>, asker: Asker, request: Request
 }
 
 /// Submits a starmap; its values are fetched by the job's id (`Pool.starmap_async`).
+///
+/// As `mapAsync`, with an array of arguments for each item.
 #[utoipa::path(post, path = "/v1/starmap_async", operation_id = "starmapAsync", tag = "submit",
     request_body(content = MapBody, example = json!({"function": "tasks.power", "iterable": [[2, 3], [3, 2]]})),
     responses((status = 202, description = "Accepted", body = Job,

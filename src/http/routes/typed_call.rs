@@ -42,6 +42,8 @@ pub async fn call_function(
 }
 
 /// Submits a call with arguments by name; its value is fetched by the job's id.
+///
+/// The answer is the job, at once. What the worker can't convert ends the job as `invalid-arguments`.
 #[utoipa::path(post, path = "/v1/functions/{name}/call_async", operation_id = "callFunctionAsync",
     tag = "functions",
     params(("name" = String, Path, description = "Public name", example = "tasks.square"), CallOptions),

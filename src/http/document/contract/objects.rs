@@ -35,14 +35,14 @@ pub fn describe(document: &mut Value) {
 }
 
 fn describe_kind(document: &mut Value, spec: &KindSpec) {
-    let name = noun(spec.kind);
+    let name = schema_name(spec.kind);
     if let Some(tags) = document["tags"].as_array_mut() {
         tags.push(json!({"name": spec.kind.as_str(), "description": spec.about}));
     }
     let schemas = &mut document["components"]["schemas"];
     schemas[&name] = shown_schema(spec);
     schemas[format!("{name}List")] = json!({"type": "object", "required": ["items"], "properties": {
-        "items": {"type": "array", "items": {"$ref": format!("#/components/schemas/{name}")},
+        "items": {"type": "array", "items": reference(&name),
                   "description": "In the order of their names, without their content."},
         "next_cursor": {"type": "string",
                         "description": "Give it as `cursor` to get the next page; left out on the last."},
@@ -52,35 +52,52 @@ fn describe_kind(document: &mut Value, spec: &KindSpec) {
         narrow(&mut schemas[format!("New{name}")], spec.kind);
     }
     let path = format!("/v1/{}", spec.kind);
-    document["paths"][&path] = json!({"get": list(spec, &name)});
-    document["paths"][format!("{path}/{{name}}")] = one(spec, &name);
+    document["paths"][&path] = json!({"get": list(spec)});
+    document["paths"][format!("{path}/{{name}}")] = one(spec);
     let end = if spec.kind == Kind::Pipes { "/{end}" } else { "" };
     for method in spec.methods {
         let path = format!("{path}/{{name}}{end}/{}", method.name);
-        let mut operation = called(spec, method, &name);
+        let mut operation = called(spec, method);
+        let mut schema = object_schema(method.params);
+        if either_index_or_slice(&mut schema, spec.kind) {
+            operation["requestBody"]["required"] = true.into();
+        }
+        if owner_is_needed(spec.kind, method.name) {
+            schema["required"] = json!(["owner"]);
+            schema["properties"]["owner"]["type"] = "string".into();
+            operation["requestBody"]["required"] = true.into();
+        }
+        operation["description"] = call_in_words(spec.kind, method, &schema).into();
         if !method.params.is_empty() {
-            document["components"]["schemas"][format!("{name}{}", pascal(method.name))] =
-                object_schema(method.params);
-            let schema = &mut document["components"]["schemas"][format!("{name}{}", pascal(method.name))];
-            if either_index_or_slice(schema, spec.kind) {
-                operation["requestBody"]["required"] = true.into();
-            }
-            if owner_is_needed(spec.kind, method.name) {
-                schema["required"] = json!(["owner"]);
-                schema["properties"]["owner"]["type"] = "string".into();
-                operation["requestBody"]["required"] = true.into();
-            }
+            document["components"]["schemas"][body_name(spec.kind, method)] = schema;
         }
         document["paths"][path] = json!({"post": operation});
     }
 }
 
-fn list(spec: &KindSpec, name: &str) -> Value {
+/// `queue.put(obj, block, timeout)`, and which of them must be given.
+fn call_in_words(kind: Kind, method: &Method, schema: &Value) -> String {
+    let names =
+        |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+    let all: Vec<&str> = method.params.iter().map(|param| param.name).collect();
+    let needed: Vec<&str> =
+        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let given = match (all.len(), needed.len()) {
+        (0, _) => "it takes no arguments".to_owned(),
+        (_, 0) => "what is left out is as in the library".to_owned(),
+        (all, needed) if all == needed => "nothing may be left out".to_owned(),
+        _ => format!("{} must be given", names(&needed)),
+    };
+    format!("`{}.{}({})`: {given}.", kind.noun().replace(' ', "_"), method.name, all.join(", "))
+}
+
+fn list(spec: &KindSpec) -> Value {
     let plural = pascal(spec.kind.as_str());
     let mut operation = operation(
         spec,
         &format!("list{plural}"),
         &format!("The {}, by name.", spec.kind.as_str().replace('_', " ")),
+        "A page at a time, and without their content.",
     );
     operation["parameters"] = json!([
         {"name": "limit", "in": "query", "required": false,
@@ -94,7 +111,7 @@ fn list(spec: &KindSpec, name: &str) -> Value {
     answers(
         &mut operation,
         "A page of them",
-        &json!({"$ref": format!("#/components/schemas/{name}List")}),
+        &reference(&format!("{}List", schema_name(spec.kind))),
         &items,
         false,
     );
@@ -121,32 +138,36 @@ fn with_article(noun: &str) -> String {
 }
 
 /// PUT, GET and DELETE of an object.
-fn one(spec: &KindSpec, name: &str) -> Value {
-    let schema = json!({"$ref": format!("#/components/schemas/{name}")});
+fn one(spec: &KindSpec) -> Value {
+    let (name, shared) = (noun(spec.kind), schema_name(spec.kind));
+    let schema = reference(&shared);
     let words = with_article(&spec.kind.noun());
     let shown = example(spec.shown);
     let mut make = operation(
         spec,
         &format!("create{name}"),
-        &format!("Makes {words}. The same arguments again change nothing."),
+        &format!("Makes {words}."),
+        &format!("The same arguments again change nothing, others are `{}`.", Code::AlreadyExists.as_str()),
     );
     if !spec.constructor.is_empty() {
-        make["requestBody"] = body(&format!("New{name}"), spec.constructor, spec.made);
+        make["requestBody"] = body(&format!("New{shared}"), spec.constructor, spec.made);
     }
     answers(&mut make, "It is there", &schema, &shown, true);
     make["responses"]["200"]["headers"] =
         json!({"Location": {"description": "The object", "schema": {"type": "string"}}});
     make["responses"]["409"] =
         problem(&said(Code::AlreadyExists, "one of that name was made with other arguments"));
-    let mut get = operation(spec, &format!("get{name}"), &format!("Shows {words} with its content."));
+    let about = format!("{}.", spec.about.trim_end_matches('.'));
+    let mut get = operation(spec, &format!("get{name}"), &format!("Shows {words} with its content."), &about);
     answers(&mut get, "The object", &schema, &shown, false);
     get["responses"]["404"] = problem(&format!("`{}`", Code::UnknownObject.as_str()));
     if matches!(spec.kind, Kind::Arrays | Kind::Dicts | Kind::Lists | Kind::Namespaces) {
         get["responses"]["422"] =
             problem(&said(Code::ResultTooLarge, "its content is more than `--result-limit`"));
-        make["description"] =
-            "The answer shows its content, too, if that is not large (256 KiB, as objects are counted)."
-                .into();
+        let said = make["description"].as_str().unwrap_or_default();
+        let content =
+            "The answer shows its content, too, if that is not large (256 KiB, as objects are counted).";
+        make["description"] = format!("{said} {content}").into();
     }
     if matches!(spec.kind, Kind::Values | Kind::Arrays) {
         let not_json = said(Code::ResultNotJson, "it holds what is not a number, or infinite");
@@ -158,7 +179,8 @@ fn one(spec: &KindSpec, name: &str) -> Value {
     let mut delete = operation(
         spec,
         &format!("delete{name}"),
-        &format!("Removes {words}; who waits for it is told `{}`.", Code::UnknownObject.as_str()),
+        &format!("Removes {words}."),
+        &format!("Who waits for it is told `{}`; its name is free.", Code::UnknownObject.as_str()),
     );
     answers(&mut delete, "It is gone", &Value::Null, &Value::Null, false);
     if let Some(responses) = delete["responses"].as_object_mut() {
@@ -172,9 +194,9 @@ fn one(spec: &KindSpec, name: &str) -> Value {
     json!({"put": make, "get": get, "delete": delete})
 }
 
-fn called(spec: &KindSpec, method: &Method, name: &str) -> Value {
-    let id = format!("{}{}", camel(name), pascal(method.name));
-    let mut operation = operation(spec, &id, method.about);
+fn called(spec: &KindSpec, method: &Method) -> Value {
+    let id = format!("{}{}", camel(&noun(spec.kind)), pascal(method.name));
+    let mut operation = operation(spec, &id, method.about, "");
     let mut parameters = vec![name_parameter()];
     if spec.kind == Kind::Pipes {
         parameters
@@ -183,8 +205,7 @@ fn called(spec: &KindSpec, method: &Method, name: &str) -> Value {
     }
     operation["parameters"] = parameters.into();
     if !method.params.is_empty() {
-        operation["requestBody"] =
-            body(&format!("{name}{}", pascal(method.name)), method.params, method.example.0);
+        operation["requestBody"] = body(&body_name(spec.kind, method), method.params, method.example.0);
     }
     answers(
         &mut operation,
@@ -209,8 +230,9 @@ fn called(spec: &KindSpec, method: &Method, name: &str) -> Value {
     operation
 }
 
-fn operation(spec: &KindSpec, id: &str, summary: &str) -> Value {
-    json!({"operationId": id, "summary": summary, "tags": [spec.kind.as_str()], "responses": {}})
+fn operation(spec: &KindSpec, id: &str, summary: &str, description: &str) -> Value {
+    json!({"operationId": id, "summary": summary, "description": description,
+           "tags": [spec.kind.as_str()], "responses": {}})
 }
 
 fn answers(operation: &mut Value, description: &str, schema: &Value, shown: &Value, has_body: bool) {
@@ -242,8 +264,7 @@ fn name_parameter() -> Value {
 
 fn body(schema: &str, params: &[Param], shown: &str) -> Value {
     let needed = params.iter().any(|param| param.required);
-    let content =
-        json!({"schema": {"$ref": format!("#/components/schemas/{schema}")}, "example": example(shown)});
+    let content = json!({"schema": reference(schema), "example": example(shown)});
     json!({"required": needed, "content": {"application/json": content}})
 }
 
@@ -254,7 +275,7 @@ fn object_schema(params: &[Param]) -> Value {
             ParamType::Any => json!({}),
             ParamType::Pairs => json!({"type": ["array", "object"], "items": {
                 "type": "array", "minItems": 2, "maxItems": 2,
-                "prefixItems": [{"type": ["string", "number", "boolean", "null"]}, {}]
+                "prefixItems": [{"type": ["string", "number", "boolean", "null"]}, {}], "items": {}
             }}),
             ParamType::Bool => json!({"type": "boolean"}),
             ParamType::Integer => json!({"type": "integer", "format": "int64"}),
@@ -280,18 +301,15 @@ fn object_schema(params: &[Param]) -> Value {
         if param.name == "owner" {
             schema["maxLength"] = OWNER_CHARS_MAX.into();
         }
-        if let Some(words) = words_of(param) {
-            schema["enum"] = json!(words);
-        }
         // None is the default of whatever may be left out.
-        if !param.required && param.param_type != ParamType::Any {
+        if let Some(words) = words_of(param) {
+            let words = json!({"type": "string", "enum": words});
+            schema = json!({"anyOf": [words, {"type": "null"}], "description": param.about});
+        } else if !param.required && param.param_type != ParamType::Any {
             let kind = schema["type"].take();
             let mut kinds = kind.as_array().cloned().unwrap_or_else(|| vec![kind]);
             kinds.push("null".into());
             schema["type"] = kinds.into();
-            if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
-                words.push(Value::Null);
-            }
         }
         properties.insert(param.name.into(), schema);
     }
@@ -317,7 +335,7 @@ fn narrow(schema: &mut Value, kind: Kind) {
         Kind::Arrays => {
             let mut rules = by_typecode(|item| json!({"values": {"items": item}}));
             rules.push(json!({
-                "if": {"required": ["values"], "properties": {"values": {"type": "array"}}},
+                "if": {"required": ["values"], "properties": {"values": {"type": "array", "items": {}}}},
                 "then": {"properties": {"length": {"type": "null"}}},
                 "else": {"required": ["length"], "properties": {"length": {"type": "integer"}}},
             }));
@@ -410,16 +428,16 @@ fn answer_schema(answer: Answer) -> Value {
         Answer::Integer => json!({"type": "integer", "format": "int64"}),
         Answer::List => json!({"type": "array", "items": {}}),
         Answer::Pairs => json!({"type": "array", "items": {"type": "array", "items": {}}}),
-        Answer::Acquired => json!({"$ref": "#/components/schemas/Acquired"}),
-        Answer::Renewed => json!({"$ref": "#/components/schemas/Renewed"}),
+        Answer::Acquired => reference("Acquired"),
+        Answer::Renewed => reference("Renewed"),
     }
 }
 
 fn what(answer: Answer) -> &'static str {
     match answer {
-        Answer::Null => "null: it is done",
+        Answer::Null => "Done: null",
         Answer::Bool => "Whether it is so",
-        Answer::Integer => "The number",
+        Answer::Integer => "A whole number",
         Answer::Any => "The bare value",
         Answer::List => "The bare array",
         Answer::Pairs => "Pairs of key and value",
@@ -430,6 +448,20 @@ fn what(answer: Answer) -> &'static str {
 
 fn example(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| json!({}))
+}
+
+fn reference(schema: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+/// `SharedQueue`: `Array`, `List` and `Event` are names of the languages that clients are generated in.
+fn schema_name(kind: Kind) -> String {
+    format!("Shared{}", noun(kind))
+}
+
+/// `SharedQueuePut`: what a method takes.
+fn body_name(kind: Kind, method: &Method) -> String {
+    schema_name(kind) + &pascal(method.name)
 }
 
 /// `Queue`, `BoundedSemaphore`, `RLock`.

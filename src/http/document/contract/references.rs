@@ -4,12 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-/// A response or a parameter, or the one that it refers to.
-pub fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
-    let pointer = value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
-    pointer.and_then(|pointer| document.pointer(pointer)).unwrap_or(value)
-}
-
 /// Moves the parameters and the responses that repeat into the components.
 pub fn share(document: &mut Value) {
     let mut paths = document["paths"].take();
@@ -80,6 +74,7 @@ fn parameter_name(place: &Place, parameter: &Value, taken: &Map<String, Value>) 
         (Some("functions"), "Name") => "Function",
         (_, "Name") => "Object",
         (_, "End") => "Pipe",
+        (_, "Function") => "Called",
         (Some("jobs" | "processes"), "Cursor") => "Id",
         (_, "Cursor") => "Name",
         _ => "",

@@ -82,13 +82,16 @@ pub fn narrow(document: &mut Value) {
 pub fn secure(document: &mut Value) {
     document["components"]["securitySchemes"] = json!({"bearer": {
         "type": "http", "scheme": "bearer",
-        "description": "A token of the server's `--token-file`. A server without one asks for none."
+        "description": "A token of the server's `--token-file`. A server without one asks for none, nor does its document."
     }});
     document["components"]["responses"]["Unauthorized"]["headers"] =
         json!({"WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string"}}});
-    let paths = document["paths"].as_object_mut().into_iter().flatten();
-    for operations in paths.filter(|(path, _)| !is_open(path)).filter_map(|(_, item)| item.as_object_mut()) {
-        for operation in operations.values_mut() {
+    for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
+        for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            if is_open(path) {
+                operation["security"] = json!([]);
+                continue;
+            }
             operation["security"] = json!([{"bearer": []}]);
             if let Some(responses) = operation["responses"].as_object_mut() {
                 let refused = TokenProblems::responses().into_iter();
