@@ -118,7 +118,7 @@ fn pages_of_allowed_origins_may_call() {
     let refused = ask(&server, "POST /v1/apply", origin, body);
     assert_eq!(says(&refused, "access-control-allow-origin"), "https://app.example", "a page reads why");
     refused.problem(401, "unauthorized");
-    let others = ask(&server, "GET /openapi.json", "", b"");
+    let others = ask(&server, "GET /livez", "", b"");
     assert_eq!(
         (says(&others, "vary").as_str(), others.header("access-control-allow-origin")),
         ("origin", None)

@@ -168,8 +168,12 @@ fn the_document_has_a_map_for_each_function() {
     let map = operation("/v1/functions/tasks.thumbnail/map");
     let body = &map["requestBody"]["content"]["application/json"]["schema"];
     assert_eq!(body["required"], json!(["iterable"]));
-    let item = &body["properties"]["iterable"]["items"];
-    assert_eq!(item["properties"]["size"]["$ref"], "#/components/schemas/tasks_Size");
+    let item = &body["properties"]["iterable"]["items"]["$ref"];
+    let call = operation("/v1/functions/tasks.thumbnail/call");
+    assert_eq!(*item, call["requestBody"]["content"]["application/json"]["schema"]["$ref"], "as for a call");
+    let item = item.as_str().and_then(|place| document.pointer(place.trim_start_matches('#')));
+    let size = item.map(|item| &item["properties"]["size"]["$ref"]);
+    assert_eq!(size, Some(&json!("#/components/schemas/tasks_Size")));
     let value = &map["responses"]["200"]["content"]["application/json"]["schema"];
     assert_eq!(
         (&value["type"], &value["items"]["$ref"]),

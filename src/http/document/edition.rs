@@ -147,6 +147,8 @@ impl Sheet<'_> {
         if let Some(answer) = operation["responses"].get_mut("200") {
             *answer = self.contract.resolved(answer);
         }
+        // It is the function's own, and what it refers to is not used.
+        operation.as_object_mut().map(|members| members.remove("requestBody"));
         self.finish_item(&mut item);
         item["post"].take()
     }
