@@ -35,7 +35,8 @@ fn parts(members: &mut Map<String, Value>, mut visit: impl FnMut(&str, &mut Valu
 }
 
 /// Says what makes tools stumble in other words: each array says what its items are, no enum has a null in it, and
-/// what is null alone (what a function returns that returns nothing) is left open, as FastAPI leaves it.
+/// what is null alone (what a function returns that returns nothing) is left open, as FastAPI leaves it, and members
+/// beside those with names are.
 pub fn plain(schema: &mut Value) {
     let Value::Object(members) = schema else { return };
     if is_null(members) {
@@ -44,6 +45,7 @@ pub fn plain(schema: &mut Value) {
         return;
     }
     say_items(members);
+    open_others(members);
     take_null_out(members);
     parts(members, |place, part| {
         // Beside others null is one to choose.
@@ -75,6 +77,17 @@ fn say_items(members: &mut Map<String, Value>) {
         }
         (None | Some(Value::Bool(_)), _) => drop(members.insert("items".into(), json!({}))),
         (Some(_), _) => {}
+    }
+}
+
+/// Members beside those with names may be anything: TypeScript's types can't say less of them than of those.
+fn open_others(members: &mut Map<String, Value>) {
+    let has_names =
+        members.get("properties").and_then(Value::as_object).is_some_and(|named| !named.is_empty());
+    if let Some(others) =
+        members.get_mut("additionalProperties").filter(|others| has_names && others.is_object())
+    {
+        *others = true.into();
     }
 }
 
