@@ -11,6 +11,7 @@ use super::render::render;
 use crate::api;
 use crate::config::Limits;
 use crate::http::edge::extract::{Asker, BodyRules};
+use crate::http::edge::headers::{REQUEST_ID_HEADER, request_id_value};
 use crate::http::edge::problem::Problem;
 use crate::http::edge::value_body::{Raw, raw_bytes};
 use crate::jobs::{IdempotencyKey, Keys, Outcome, Value};
@@ -49,13 +50,17 @@ impl App {
     }
 
     /// Asks the service and writes its answer, or its refusal.
-    pub async fn answer(&self, asker: Asker, request: Request) -> Handled {
-        // Boxed: few are wanted so, and the futures of handlers stay small.
-        if asker.wants_raw {
-            return Box::pin(self.answer_raw(asker, request)).await;
+    // An `async fn` would hold its arguments twice, and the futures of handlers are to be small.
+    #[allow(clippy::manual_async_fn, reason = "it would be larger")]
+    pub fn answer(&self, asker: Asker, request: Request) -> impl Future<Output = Handled> + Send {
+        async move {
+            // Boxed: few are wanted so.
+            if asker.wants_raw {
+                return Box::pin(self.answer_raw(asker, request)).await;
+            }
+            let answer = self.service.ask(&asker.caller, request).await;
+            Ok(self.written(&asker, answer, Raw::No))
         }
-        let answer = self.service.ask(&asker.caller, request).await;
-        Ok(self.written(&asker, answer, Raw::No))
     }
 
     async fn answer_raw(&self, asker: Asker, request: Request) -> Handled {
@@ -82,6 +87,9 @@ impl App {
         };
         if let Some(replay) = replay {
             response.extensions_mut().insert(replay);
+        }
+        if let Some(id) = &asker.caller.request_id {
+            response.headers_mut().insert(REQUEST_ID_HEADER, request_id_value(id));
         }
         response
     }

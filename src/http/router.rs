@@ -13,6 +13,7 @@ use super::document;
 use super::document::DocumentCache;
 use super::layers::guard::{AccessPolicy, Guard, GuardLayer};
 use super::layers::idempotency::Keyed;
+use super::layers::requests::Identified;
 use super::routes::{
     docs, events, functions, imap, jobs, objects, operations, pools, processes, submit, typed_call,
 };
@@ -86,7 +87,7 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// What stands before every route: Host, Origin and tokens, then idempotency keys.
-pub fn guarded(router: Router, policy: AccessPolicy, app: &Arc<App>) -> Guard<Keyed<Router>> {
-    GuardLayer::new(policy).layer(Keyed::new(router, Arc::clone(app)))
+/// What stands before every route: the request's id, then Host, Origin and tokens, then idempotency keys.
+pub fn guarded(router: Router, policy: AccessPolicy, app: &Arc<App>) -> Identified<Guard<Keyed<Router>>> {
+    Identified::new(GuardLayer::new(policy).layer(Keyed::new(router, Arc::clone(app))))
 }

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use super::held_bytes::{AnswerBytes, HeldBytes, Share};
 use super::outcome::Outcome;
 use super::output::KeptOutput;
+use super::request_id::RequestId;
 use super::spec::JobInfo;
 use super::state::{Change, JobEvent, JobState, State};
 
@@ -212,7 +213,8 @@ impl JobHandle {
     /// Bytes that keeping it with this outcome costs, about: itself, its terms, the outcome, its log.
     pub fn kept_bytes(&self, outcome: &Outcome) -> usize {
         let live = self.live.lock().kept_bytes();
-        size_of::<Self>() + self.info.terms.held_bytes() + outcome.kept_bytes() + live
+        let request_id = self.info.request_id.as_ref().map_or(0, RequestId::held_bytes);
+        size_of::<Self>() + self.info.terms.held_bytes() + request_id + outcome.kept_bytes() + live
     }
 }
 

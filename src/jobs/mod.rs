@@ -1,8 +1,8 @@
 //! Jobs as values, what keeps them, and the idempotency keys of requests.
 //!
 //! A job is what was asked for ([`spec`], [`terms`]), how far it is ([`state`], [`outcome`]) and, in this process, who
-//! waits for it ([`handle`], [`follow`]). [`store`] says what keeps jobs, [`memory`] does; [`admission`] bounds what is
-//! accepted, [`held_bytes`] what waits to be taken, [`retention`] what is kept.
+//! waits for it ([`handle`], [`follow`]), [`request_id`] is that of the request that it came in. [`store`] says what keeps jobs, [`memory`] does; [`admission`] bounds what is accepted,
+//! [`held_bytes`] what waits to be taken, [`retention`] what is kept.
 //!
 //! Invariant: nothing here runs anything or speaks HTTP; a job ends exactly once, and whoever waits for it is told
 //! then, not before its end is kept.
@@ -19,6 +19,7 @@ mod idempotency_keys;
 mod memory;
 mod outcome;
 mod output;
+mod request_id;
 mod retention;
 mod spec;
 mod state;
@@ -38,6 +39,7 @@ pub use idempotency_keys::{
 pub use memory::{MemoryStore, Retention};
 pub use outcome::{Exception, Failure, FailureCode, Outcome, Value};
 pub use output::KeptOutput;
+pub use request_id::{REQUEST_ID_CHARS_MAX, RequestId};
 pub use retention::RetentionTable;
 #[cfg(test)]
 pub(crate) use spec::tests::example;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::JobId;
 use super::idempotency_keys::IdempotencyKey;
+use super::request_id::RequestId;
 use super::terms::Terms;
 use crate::json::Splitter;
 
@@ -55,6 +56,8 @@ pub struct JobInfo {
     pub pool: Arc<str>,
     /// The name of who asked for it, where callers have names.
     pub owner: Option<Arc<str>>,
+    /// The id of the request that asked for it, where it came in one.
+    pub request_id: Option<RequestId>,
     /// Items to do, as far as they are known at the start; 1 for an apply, 0 for a stream.
     pub total: u64,
     /// Items a task, for maps.
@@ -169,6 +172,7 @@ pub(crate) mod tests {
                 function: "f".into(),
                 pool: "native".into(),
                 owner: None,
+                request_id: None,
                 total: 1,
                 chunksize: None,
                 retained: true,
@@ -196,6 +200,8 @@ pub(crate) mod tests {
             convert: false,
         };
         all[0].info.owner = Some("ann".into());
+        all[0].info.request_id = Some(RequestId::Sent("r-1".into()));
+        all[1].info.request_id = Some(RequestId::make());
         all[0].key = Some(Box::new(IdempotencyKey { text: "k".into(), fingerprint: [9; 32] }));
         let keywords = Some(Bytes::from_static(b"{\"a\": [\"\xc3\xa9\\u0000\"]}"));
         all[0].work =

@@ -171,8 +171,8 @@ impl Service {
         }
     }
 
-    /// Every pool that there is: they come and go.
-    fn pools(&self) -> Vec<Pool> {
+    /// Every pool that there is: they come and go. None before all code is loaded.
+    pub fn pools(&self) -> Vec<Pool> {
         self.parts.get().map(|parts| parts.pools.all()).unwrap_or_default()
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::cursor::Cursor;
 use super::stream::Feeder;
-use crate::jobs::{Filter, IdempotencyKey, JobId, JobKind, Reservation, Terms};
+use crate::jobs::{Filter, IdempotencyKey, JobId, JobKind, RequestId, Reservation, Terms};
 use crate::json::Splitter;
 use crate::objects::{Address, Call, Kind};
 use crate::processes::ProcessId;
@@ -19,6 +19,8 @@ use crate::processes::ProcessId;
 pub struct Caller {
     /// The name of the token that was sent; `None` where no tokens are asked for.
     pub name: Option<Arc<str>>,
+    /// The id of the request, where it came in one that has an id.
+    pub request_id: Option<RequestId>,
 }
 
 /// One thing that is asked for. Names and ids are as the caller wrote them.

@@ -159,6 +159,7 @@ impl Service {
             function: Arc::clone(function.name()),
             pool: Arc::clone(&pool.name),
             owner: caller.name.clone(),
+            request_id: caller.request_id.clone(),
             total: total as u64,
             chunksize: chunksize.map(|chunksize| chunksize as u64),
             retained,
@@ -167,6 +168,12 @@ impl Service {
         let jobs = Arc::clone(&self.jobs);
         let start = move |acceptance| match acceptance {
             Acceptance::New(handle, work) => {
+                let request_id = handle.request_id.as_ref();
+                tracing::debug!(
+                    job = %handle.id, kind = handle.kind.as_str(), function = &*handle.function,
+                    pool = &*handle.pool, items = handle.total, caller = handle.owner.as_deref(),
+                    request_id = request_id.map(tracing::field::display), "a job was accepted"
+                );
                 let job = Accepted { handle: Arc::clone(&handle), pool, jobs };
                 job.pool.submit(pool::Submission { handle, function, work, sink, permit });
                 Ok(Admitted::New(job))

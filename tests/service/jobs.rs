@@ -118,7 +118,7 @@ fn names_that_are_unknown_are_refused_with_those_near() {
 #[test]
 fn who_asks_is_kept_with_the_job() {
     with_service(&[], async |service| {
-        let caller = Caller { name: Some("ann".into()) };
+        let caller = Caller { name: Some("ann".into()), request_id: None };
         let request = Request::Submit(call(&service, "square", "[1]"));
         let Ok(Answer::Accepted(job)) = service.ask(&caller, request).await else { panic!("it is accepted") };
         assert_eq!(job.handle.owner.as_deref(), Some("ann"));

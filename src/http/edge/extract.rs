@@ -9,11 +9,12 @@ use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 
 use super::body::read_small_body;
+use super::headers::REQUEST_ID_HEADER;
 use super::negotiate::{check_content_type, check_plain};
 use super::problem::Problem;
 use super::value_body::wants_raw;
 use crate::api::no_arguments;
-use crate::jobs::IdempotencyKey;
+use crate::jobs::{IdempotencyKey, RequestId};
 use crate::service::Caller;
 
 /// Who asks, and how it wants to be answered.
@@ -35,8 +36,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let request_id = parts.headers.get(REQUEST_ID_HEADER);
+        // One that was not sent is made here, where it is first of use; whoever answers says which.
+        let request_id = request_id.and_then(|value| RequestId::parse(value.as_bytes()));
+        let request_id = Some(request_id.unwrap_or_else(RequestId::make));
         Ok(Self {
-            caller: parts.extensions.get::<Caller>().cloned().unwrap_or_default(),
+            caller: Caller { request_id, ..parts.extensions.get::<Caller>().cloned().unwrap_or_default() },
             wants_raw: wants_raw(&parts.headers),
             has_key: parts.extensions.get::<HasKey>().is_some(),
         })

@@ -4,6 +4,7 @@
 pub mod body;
 pub mod extract;
 pub mod headers;
+pub mod logged;
 pub mod ndjson;
 pub mod negotiate;
 pub mod object_body;

@@ -27,7 +27,7 @@ use crate::jobs::{Answer, Claim, ClaimGuard, Fingerprint, IdempotencyKey, Stored
 use crate::offload::offload;
 use crate::service::Replay;
 
-const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 /// As users write it.
 const KEY_NAME: &str = "Idempotency-Key";
 const KEY_BYTES_MAX: usize = 255;

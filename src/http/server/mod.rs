@@ -32,6 +32,7 @@ use overload::Overload;
 use registry::Registry;
 use stream::Stream;
 
+use crate::http::edge::logged::{Peer, are_requests_logged};
 use crate::jobs::AnswerBytes;
 
 /// Bytes of a request's line and headers (431 beyond). How many headers there may be stays hyper's 100: a
@@ -216,6 +217,7 @@ where
             self.overload.turn_away(stream);
             return;
         }
+        let peer = are_requests_logged().then(|| stream.peer()).flatten().map(Peer);
         let state = ConnectionState::new(Arc::clone(&self.registry), &stream);
         let io = TokioIo::new(Io::new(stream, Arc::clone(&state)));
         let of_requests = Arc::clone(&state);
@@ -226,7 +228,11 @@ where
             service_fn(move |request: Request<Incoming>| {
                 let in_flight = of_requests.begin_request(request.version(), asks_after(request.uri()));
                 let registry = Arc::clone(of_requests.registry());
-                let answer = service.clone().call(request.map(|body| hide(body, &of_requests)));
+                let mut request = request.map(|body| hide(body, &of_requests));
+                if let Some(peer) = peer {
+                    request.extensions_mut().insert(peer);
+                }
+                let answer = service.clone().call(request);
                 async move {
                     let mut response = answer.await?;
                     if response.body().size_hint().exact().is_none() {

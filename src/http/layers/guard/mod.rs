@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
 use std::str;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum::http::uri::Uri;
 use axum::http::{HeaderMap, HeaderValue, Request, header};
@@ -20,6 +20,7 @@ use tower::{Layer, Service};
 
 use crate::api::Code;
 use crate::config::{Config, HostName, PageOrigin, PublicUrl, Tokens};
+use crate::http::edge::logged::{CallerName, are_requests_logged};
 use crate::http::edge::problem::Problem;
 use crate::service::Caller;
 use cors::Sharing;
@@ -147,7 +148,7 @@ fn check_token(headers: &HeaderMap, tokens: &Tokens) -> Result<Caller, AccessErr
         ));
     }
     match tokens.identify(token.trim_ascii()) {
-        Some(name) => Ok(Caller { name: Some(Arc::clone(name)) }),
+        Some(name) => Ok(Caller { name: Some(Arc::clone(name)), request_id: None }),
         None => Err(AccessError::Unauthorized("the token is not one of the server's --token-file")),
     }
 }
@@ -307,18 +308,37 @@ where
         }
         match check(target, headers, &self.policy) {
             Ok(caller) => {
-                if caller.name.is_some() {
+                let mut noted = None;
+                if let Some(name) = &caller.name {
+                    noted = are_requests_logged().then(|| CallerName(Arc::clone(name)));
                     request.extensions_mut().insert(caller);
                 }
-                GuardFuture::Passed(self.inner.call(request), sharing)
+                GuardFuture::Passed(self.inner.call(request), OnAnswer { sharing, caller: noted })
             }
             Err(refusal) => {
-                let answer = refusal.into_response();
-                GuardFuture::Answered(Some(match sharing {
-                    Some(sharing) => sharing.on(answer),
-                    None => answer,
-                }))
+                let on_answer = OnAnswer { sharing, caller: None };
+                GuardFuture::Answered(Some(on_answer.put(refusal.into_response())))
             }
+        }
+    }
+}
+
+/// What the guard puts on an answer.
+#[derive(Debug)]
+pub struct OnAnswer {
+    sharing: Option<Sharing>,
+    /// Who asked, if that is to be logged.
+    caller: Option<CallerName>,
+}
+
+impl OnAnswer {
+    fn put(&self, mut answer: Response) -> Response {
+        if let Some(caller) = &self.caller {
+            answer.extensions_mut().insert(caller.clone());
+        }
+        match &self.sharing {
+            Some(sharing) => sharing.on(answer),
+            None => answer,
         }
     }
 }
@@ -327,7 +347,7 @@ where
 #[derive(Debug)]
 pub enum GuardFuture<F> {
     /// The inner service answers.
-    Passed(F, Option<Sharing>),
+    Passed(F, OnAnswer),
     /// The guard does.
     Answered(Option<Response>),
 }
@@ -340,12 +360,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         match self.get_mut() {
-            Self::Passed(future, sharing) => {
-                let answer = std::task::ready!(Pin::new(future).poll(cx))?;
-                Poll::Ready(Ok(match sharing {
-                    Some(sharing) => sharing.on(answer),
-                    None => answer,
-                }))
+            Self::Passed(future, on_answer) => {
+                let Ok(answer) = ready!(Pin::new(future).poll(cx));
+                Poll::Ready(Ok(on_answer.put(answer)))
             }
             Self::Answered(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer))),
         }
