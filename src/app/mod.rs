@@ -1,10 +1,11 @@
 //! Puts the parts together: the order of start and stop.
 //!
 //! [`plan`] holds the configuration against the code that was loaded, [`runtimes`] makes the parts (zygotes,
-//! functions, pools, what bounds Processes), [`stop`] ends them.
+//! functions, pools, what bounds Processes), [`started`] says so, [`stop`] ends them.
 
 mod plan;
 mod runtimes;
+mod started;
 mod stop;
 
 use std::fs::{File, OpenOptions};
@@ -24,7 +25,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
 use crate::catalog::Function;
-use crate::config::{Bind, Config, Limits};
+use crate::config::{Bind, Config, Limits, LogFormat};
 use crate::http::{self, App, Listener, ServerOptions};
 use crate::jobs::{KeyBounds, Keys, MemoryStore, Retention, Store};
 use crate::objects::{ObjectLimits, Objects};
@@ -66,11 +67,16 @@ impl From<io::Error> for ServeError {
 /// as it does.
 pub fn serve(config: Config) -> Result<(), ServeError> {
     reserve_blocks();
-    let _rest_of_the_log = telemetry::start();
+    let log_format = config.log_format;
+    let _rest_of_the_log = telemetry::start(log_format, config.log_jobs);
     let runtime = runtime()?;
     let served = runtime.block_on(run(config));
     // A long operation of a shared object may still run: nobody waits for it any more.
     runtime.shutdown_background();
+    // Whoever reads lines of JSON reads no other; else the command tells it.
+    if let (LogFormat::Json, Err(error)) = (log_format, &served) {
+        tracing::error!("{error}");
+    }
     served
 }
 
@@ -169,6 +175,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
             return Ok(());
         }
     }
+    started::log(&config, &service, &address);
     let mut stdout = io::stdout();
     if let Err(error) = writeln!(stdout, "forkpool listening on {address}").and_then(|()| stdout.flush()) {
         // Whoever started the server need not read it.
@@ -179,6 +186,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     stop::drain(&service, &mut stop).await;
     let _ = closing.send(http::ServerStage::Closing);
     stop::close(server, &service, &tree, &mut stop).await;
+    tracing::info!("stopped");
     Ok(())
 }
 

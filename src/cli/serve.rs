@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 
 use crate::app::ServeError;
-use crate::config::ServeFlags;
+use crate::config::{Config, LogFormat, ServeFlags};
 
 pub(super) const AFTER_HELP: &str = "\
 What is served:
@@ -53,16 +53,23 @@ pub fn run(serve: Serve) -> ExitCode {
         }
     }
     match super::resolve(serve.flags) {
-        Ok(config) => match crate::app::serve(config) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                super::tell(&error.to_string());
-                match error {
-                    ServeError::Configuration(_) => ExitCode::from(super::EXIT_USAGE),
-                    ServeError::Failed(_) => ExitCode::FAILURE,
-                }
-            }
-        },
+        Ok(config) => serve_as(config),
         Err(status) => status,
+    }
+}
+
+fn serve_as(config: Config) -> ExitCode {
+    let is_told_in_the_log = config.log_format == LogFormat::Json;
+    match crate::app::serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !is_told_in_the_log {
+                super::tell(&error.to_string());
+            }
+            match error {
+                ServeError::Configuration(_) => ExitCode::from(super::EXIT_USAGE),
+                ServeError::Failed(_) => ExitCode::FAILURE,
+            }
+        }
     }
 }

@@ -62,6 +62,8 @@ impl ServeFlags {
             preload: flags.preload.unwrap_or_else(default::preload),
             run_timeout: flags.run_timeout.map(|timeout| timeout.0),
             worker_output: flags.worker_output.unwrap_or_else(default::worker_output),
+            log_format: flags.log_format.unwrap_or_else(default::log_format),
+            log_jobs: flags.log_jobs.unwrap_or_else(default::log_jobs),
             tracebacks: flags.tracebacks.unwrap_or_else(default::tracebacks).0,
             limits,
             settings,

@@ -74,6 +74,10 @@ pub struct Config {
     pub preload: Preload,
     /// Where the output of workers goes besides its job's log.
     pub worker_output: WorkerOutput,
+    /// How a line of the log is written.
+    pub log_format: LogFormat,
+    /// Of which jobs the log has a line.
+    pub log_jobs: LogJobs,
     /// Whether a function's own traceback is part of its error.
     pub tracebacks: bool,
     /// Every bound, with its unit in its name or documentation.
@@ -163,6 +167,28 @@ pub enum WorkerOutput {
     Stderr,
     /// Nowhere else.
     Job,
+}
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Time, level, part, message, fields.
+    Text,
+    /// A JSON object.
+    Json,
+}
+
+/// Of which jobs the log has a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogJobs {
+    /// Those that failed.
+    Failed,
+    /// Each that ended, and each attempt that is followed by another.
+    All,
+    /// None.
+    None,
 }
 
 /// Why a configuration is refused; the message names the setting and what to do.

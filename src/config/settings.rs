@@ -16,7 +16,9 @@ use super::flags::default_workers;
 use super::quantity::{Bytes, Count, Preload, Seconds, Switch};
 use super::setting::{Setting, SettingValue, settings};
 use super::value::{Limit, Value};
-use super::{Bind, FunctionTables, HostName, PageOrigin, PoolTables, PublicUrl, WorkerOutput};
+use super::{
+    Bind, FunctionTables, HostName, LogFormat, LogJobs, PageOrigin, PoolTables, PublicUrl, WorkerOutput,
+};
 
 /// Most workers of a pool.
 pub(super) const WORKERS_MAX: u64 = 1_024;
@@ -120,6 +122,15 @@ settings! {
 
         /// Output kept per job and Process; what is beyond is cut and marked
         log_limit as log_bytes_max: Bytes<0, GIB> = "64KiB";
+    }
+
+    "The log" {
+        /// How the lines on standard error are written: for people, or a JSON object each
+        log_format: LogFormat = "text" { see: "[Read the log](../how-to/logs.md)" };
+
+        /// Of which jobs the log has a line once they have ended: those that failed, all (and each attempt that is
+        /// followed by another), or none
+        log_jobs: LogJobs = "failed";
     }
 
     "Clocks" {

@@ -8,7 +8,7 @@ use clap::builder::{EnumValueParser, ValueParser};
 use clap::{ArgMatches, ValueEnum};
 
 use super::quantity::{Bytes, Count, Preload, Seconds, Switch, show_duration, show_size};
-use super::{Bind, HostName, PageOrigin, PublicUrl, WorkerOutput};
+use super::{Bind, HostName, LogFormat, LogJobs, PageOrigin, PublicUrl, WorkerOutput};
 
 /// A type that a setting may have.
 pub trait Value: Clone + Send + Sync + 'static {
@@ -82,33 +82,38 @@ fn range_of(least: u64, most: u64, show: impl Fn(u64) -> String) -> String {
     format!("{} to {}", show(least), show(most))
 }
 
-impl FromStr for WorkerOutput {
-    type Err = String;
+/// A type that is one of some words, which clap reads off its variants.
+macro_rules! words {
+    ($type:ty, $placeholder:literal) => {
+        impl FromStr for $type {
+            type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        ValueEnum::from_str(text, false)
-    }
-}
-
-impl Value for WorkerOutput {
-    const PLACEHOLDER: &'static str = "stderr|job";
-
-    fn parser() -> ValueParser {
-        EnumValueParser::<Self>::new().into()
-    }
-
-    fn range() -> String {
-        "stderr, job".to_owned()
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::Stderr => "stderr",
-            Self::Job => "job",
+            fn from_str(text: &str) -> Result<Self, String> {
+                ValueEnum::from_str(text, false)
+            }
         }
-        .to_owned()
-    }
+
+        impl Value for $type {
+            const PLACEHOLDER: &'static str = $placeholder;
+
+            fn parser() -> ValueParser {
+                EnumValueParser::<Self>::new().into()
+            }
+
+            fn range() -> String {
+                <Self as ValueEnum>::value_variants().iter().map(Value::show).collect::<Vec<_>>().join(", ")
+            }
+
+            fn show(&self) -> String {
+                self.to_possible_value().map_or_else(String::new, |word| word.get_name().to_owned())
+            }
+        }
+    };
 }
+
+words!(WorkerOutput, "stderr|job");
+words!(LogFormat, "text|json");
+words!(LogJobs, "failed|all|none");
 
 impl Value for PathBuf {
     const PLACEHOLDER: &'static str = "FILE";

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::held_bytes::{AnswerBytes, HeldBytes, Share};
+use super::log;
 use super::outcome::Outcome;
 use super::output::KeptOutput;
 use super::request_id::RequestId;
@@ -116,6 +117,7 @@ impl JobHandle {
             if change == Change::End {
                 live.expires_at = ending.expires_at;
                 live.held = None;
+                log::ended(&self.info, &live.state);
             }
             (change, live.is_left)
         };
@@ -125,6 +127,9 @@ impl JobHandle {
 
     /// A run of a task of it failed, and the task is run again.
     pub fn attempt_failed(&self, event: JobEvent, at: SystemTime, answers: &AnswerBytes) {
+        if let JobEvent::AttemptFailed(attempt, failure) = &event {
+            log::retried(&self.info, *attempt, failure);
+        }
         let mut live = self.live.lock();
         live.state.apply(event, at);
         live.hold(answers);

@@ -1,7 +1,8 @@
 //! Jobs as values, what keeps them, and the idempotency keys of requests.
 //!
 //! A job is what was asked for ([`spec`], [`terms`]), how far it is ([`state`], [`outcome`]) and, in this process, who
-//! waits for it ([`handle`], [`follow`]), [`request_id`] is that of the request that it came in. [`store`] says what keeps jobs, [`memory`] does; [`admission`] bounds what is accepted,
+//! waits for it ([`handle`], [`follow`]); [`log`] tells the operator of it, with the request that it came in
+//! ([`request_id`]). [`store`] says what keeps jobs, [`memory`] does; [`admission`] bounds what is accepted,
 //! [`held_bytes`] what waits to be taken, [`retention`] what is kept.
 //!
 //! Invariant: nothing here runs anything or speaks HTTP; a job ends exactly once, and whoever waits for it is told
@@ -16,6 +17,7 @@ mod handle;
 mod held_bytes;
 mod id;
 mod idempotency_keys;
+mod log;
 mod memory;
 mod outcome;
 mod output;
@@ -36,6 +38,7 @@ pub use idempotency_keys::{
     Answer, Claim, ClaimGuard, Fingerprint, IdempotencyKey, JobClaim, KeyBounds, Keys, KeysFull, Pending,
     StoredAnswer,
 };
+pub use log::{LOG_TARGET, log_seconds};
 pub use memory::{MemoryStore, Retention};
 pub use outcome::{Exception, Failure, FailureCode, Outcome, Value};
 pub use output::KeptOutput;

@@ -1,52 +1,89 @@
 //! What the server says of itself: log lines on standard error.
 //!
-//! Standard output is kept for the ready line.
+//! Standard output is kept for the ready line. What happens anywhere is told to [`tracing`]; [`filter`] chooses,
+//! [`line`] writes an event down, [`queue`] has it written out by a thread of its own: a reader of standard error that
+//! stands still must not hold the server.
+
+mod filter;
+mod line;
+mod queue;
+
+use std::sync::Arc;
 
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::{Interest, set_global_default};
+use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Lines that wait for a slow reader of standard error; beyond, they are dropped and counted.
-const LINES_WAITING: usize = 16_384;
+use crate::config::{LogFormat, LogJobs};
+use filter::Filter;
+use line::Line;
+pub use queue::LogEnd;
+use queue::Queue;
 
-/// Starts logging; what is returned writes out the rest when it is dropped. A thread of its own does the
-/// writing: a reader of standard error that stands still must not hold the server. `RUST_LOG` is a level, or levels
-/// of parts of the program (`warn,forkpool::pool=debug`); `info` if it is unset.
-pub fn start() -> WorkerGuard {
+/// The part of the program that lines about the log itself name.
+const OWN_TARGET: &str = "forkpool::telemetry";
+
+/// Starts logging; what is returned writes out the rest when it is dropped. `RUST_LOG` is a level, or levels of parts
+/// of the program (`warn,forkpool::pool=debug`); `info` if it is unset.
+pub fn start(format: LogFormat, jobs: LogJobs) -> LogEnd {
     let asked = std::env::var_os("RUST_LOG").unwrap_or_default().to_string_lossy().into_owned();
-    let filter = filter_of(&asked);
-    let (writer, guard) = NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(LINES_WAITING)
-        .finish(std::io::stderr());
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
-    let by_default = Targets::new().with_default(LevelFilter::INFO);
-    let wanted = filter.clone().ok().flatten().unwrap_or(by_default);
+    let (filter, problem) = Filter::read(&asked, jobs);
+    let queue = Arc::new(Queue::default());
     // A second start (a program that has its own logging) changes nothing.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(wanted)).try_init();
-    if let Err(part) = filter {
-        tracing::warn!(
-            "RUST_LOG={asked:?} is no filter: {part:?} is none of off, error, warn, info, debug, trace; \
-             a part of the program is named as in forkpool::pool=debug"
-        );
+    if set_global_default(Log { filter, format, queue: Arc::clone(&queue) }).is_ok() {
+        if let Some(problem) = problem {
+            // Whatever the filter lets pass.
+            queue.push(&Line::plain(format, Level::WARN, OWN_TARGET, &problem));
+        }
+        let dropped = move |lines: u64| {
+            let said = format!("{lines} lines of the log were dropped: standard error was not read in time");
+            Line::plain(format, Level::WARN, OWN_TARGET, &said)
+        };
+        queue.write_to(std::io::stderr(), dropped);
     }
-    guard
+    LogEnd::of(queue)
 }
 
-/// What is wanted, if anything is said; else what is no level. The crate's own reading takes an unknown word for the
-/// name of a part, and logs nothing.
-fn filter_of(asked: &str) -> Result<Option<Targets>, String> {
-    let level = |word: &str| word.trim().parse::<LevelFilter>().map_err(|_| word.trim().to_owned());
-    let mut wanted = None;
-    for part in asked.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let before: Targets = wanted.unwrap_or_default();
-        wanted = Some(match part.split_once('=') {
-            Some((target, word)) => before.with_target(target.trim(), level(word)?),
-            None => before.with_default(level(part)?),
-        });
+/// Makes a line of each event that the filter lets pass.
+struct Log {
+    filter: Filter,
+    format: LogFormat,
+    queue: Arc<Queue>,
+}
+
+impl Subscriber for Log {
+    /// Asked once for each place in the program: what the filter holds back costs nothing later.
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.filter.lets_pass(metadata) { Interest::always() } else { Interest::never() }
     }
-    Ok(wanted)
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.filter.most())
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.lets_pass(metadata)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let metadata = event.metadata();
+        let mut line = Line::new(self.format, *metadata.level(), metadata.target());
+        event.record(&mut line);
+        self.queue.push(&line.finish());
+    }
+
+    // Nothing here opens a span.
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
 }

@@ -31,7 +31,7 @@ const ROOMS: Floors = &[
             "sys",
         ],
     ),
-    ("telemetry", &[]),
+    ("telemetry", &["jobs", "config"]),
     (
         "http",
         &[
@@ -101,7 +101,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
     ("itoa", &["http", "objects", "worker"]),
-    ("jiff", &["api"]),
+    ("jiff", &["api", "telemetry"]),
     ("percent_encoding", &["api"]),
     ("schemars", &["worker"]),
     ("sha2", &["config", "http"]),
@@ -128,9 +128,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
     ("toml", &["config"]),
     ("tower", &["http"]),
-    ("tracing", &["app", "http", "object_server", "process", "processes", "service", "telemetry", "workers"]),
-    ("tracing_appender", &["telemetry"]),
-    ("tracing_subscriber", &["telemetry"]),
+    (
+        "tracing",
+        &["app", "http", "jobs", "object_server", "process", "processes", "service", "telemetry", "workers"],
+    ),
     ("utoipa", &["api", "http"]),
     ("uuid", &["jobs", "processes"]),
 ];
