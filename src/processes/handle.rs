@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tracing::Level;
 use uuid::{Uuid, Variant, Version};
 
 use crate::jobs::{AnswerBytes, HeldBytes, KeptOutput, Share};
-use crate::process::{Exit, Lines, WorkerProcess};
+use crate::process::{Exit, Lines, Marks, WorkerProcess, log_output};
 
 /// A Process's id: UUIDv7, so that ids sort by their age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +42,8 @@ struct Output {
     kept: KeptOutput,
     /// What it costs while the process lives.
     held: Option<HeldBytes>,
+    marks: Marks,
+    /// For the server's log.
     lines: Lines,
 }
 
@@ -157,17 +160,17 @@ impl ProcessHandle {
 
     pub(super) fn append(&self, text: &[u8], bytes_max: usize, to_log: bool, answers: &AnswerBytes) {
         let mut output = self.output.lock();
-        output.kept.append(text, bytes_max);
+        let stripped = output.marks.strip(text);
+        output.kept.append(&stripped, bytes_max);
         let kept = output.kept.bytes().len();
         output.held.get_or_insert_with(|| answers.hold(Share::Gathered, 0)).set(kept);
         if to_log {
-            output.lines.push(text, |line| self.log(line));
+            output.lines.push(text, |level, line| self.log(level, line));
         }
     }
 
-    fn log(&self, line: &str) {
-        let (process, name, pid) = (&self.id, &self.name, self.pid);
-        tracing::info!(target: "forkpool::output", %process, %name, pid, "{line}");
+    fn log(&self, level: Level, line: &str) {
+        log_output!(level, process = %self.id, name = &*self.name, pid = self.pid, "{line}");
     }
 
     pub(super) fn is_shown(&self) -> bool {
@@ -178,12 +181,17 @@ impl ProcessHandle {
         self.shown.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn on_end(&self, exit: Exit) {
+    pub(super) fn on_end(&self, exit: Exit, bytes_max: usize) {
         let mut output = self.output.lock();
-        output.lines.finish(|line| self.log(line));
+        let rest = output.marks.finish();
+        output.kept.append(rest.as_ref(), bytes_max);
+        output.lines.finish(|level, line| self.log(level, line));
         output.kept.shrink();
         output.held = None;
         drop(output);
+        tracing::debug!(
+            process = %self.id, name = &*self.name, function = &*self.target, pid = self.pid, %exit, "a Process ended"
+        );
         *self.process.lock() = None;
         self.end.send_replace(Some(exit));
     }

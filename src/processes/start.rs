@@ -248,8 +248,8 @@ impl Attendance {
                 }
             }
             WorkerEvent::Died(exit) => {
+                self.handle.on_end(exit, rules.output_bytes_max);
                 self.tell(Err(format!("it ended before it began: {exit}")));
-                self.handle.on_end(exit);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::task::AbortHandle;
 
 use super::deaths::KillCause;
-use super::output::{OutputLines, OutputOwner};
+use super::output::{OutputOwner, WorkerOutput};
 use crate::counters;
 use crate::process::{Generation, WorkerProcess};
 use crate::scheduler::{Callable, Task};
@@ -35,7 +35,7 @@ pub(super) struct WorkerHandle {
     pub stream_unread: bool,
     /// Bytes of it that were written at the last check.
     pub streamed_before: u64,
-    pub lines: OutputLines,
+    pub output: WorkerOutput,
     /// Whose task it answered last.
     pub last_owner: Option<OutputOwner>,
     /// The function that it ran last.
@@ -74,7 +74,7 @@ impl WorkerHandle {
             streamed_head: false,
             stream_unread: false,
             streamed_before: 0,
-            lines: OutputLines::default(),
+            output: WorkerOutput::default(),
             last_owner: None,
             last_function: None,
             out_of_turn: None,

@@ -1,14 +1,16 @@
-//! The output of tasks, line by line in the server's log.
+//! The output of tasks: kept with their jobs, and line by line in the server's log.
 
 use std::sync::{Arc, Weak};
 
+use tracing::Level;
+
 use crate::jobs::{AnswerBytes, JobHandle, JobId};
-use crate::process::Lines as LineSplitter;
+use crate::process::{Lines, Marks, log_output};
 
 /// The job whose output it is. Its handle may be forgotten meanwhile.
 #[derive(Debug, Clone)]
 pub(super) struct OutputOwner {
-    job: JobId,
+    pub job: JobId,
     function: Arc<str>,
     handle: Weak<JobHandle>,
 }
@@ -31,35 +33,61 @@ impl OutputOwner {
     }
 }
 
-/// The unfinished line of one worker, and its owner.
+/// The output of one worker, and whose it is.
 #[derive(Debug, Default)]
-pub(super) struct OutputLines {
-    splitter: LineSplitter,
+pub(super) struct WorkerOutput {
+    marks: Marks,
+    /// For the server's log.
+    lines: Lines,
     owner: Option<OutputOwner>,
 }
 
-impl OutputLines {
-    /// Takes output and logs each whole line; an unfinished line of another job is logged first.
-    pub fn push(&mut self, output: &[u8], owner: Option<&OutputOwner>, pid: i32) {
+impl WorkerOutput {
+    /// Takes output: what is to be kept of it, and, before that, of what its former owner has printed. Each whole line
+    /// is logged, if that is wanted; an unfinished one of another job first.
+    pub fn push(
+        &mut self,
+        output: &[u8],
+        owner: Option<&OutputOwner>,
+        logged_as: Option<i32>,
+        mut keep: impl FnMut(&OutputOwner, &[u8]),
+    ) {
         if self.owner.as_ref().map(|owner| owner.job) != owner.map(|owner| owner.job) {
-            self.finish(pid);
+            self.finish(logged_as, &mut keep);
             self.owner = owner.cloned();
         }
-        self.splitter.push(output, |line| log(line, owner, pid));
+        let kept = self.marks.strip(output);
+        if let Some(owner) = owner.filter(|_| !kept.is_empty()) {
+            keep(owner, &kept);
+        }
+        if let Some(pid) = logged_as {
+            self.lines.push(output, |level, line| log(level, line, owner, pid));
+        }
     }
 
-    /// Logs what is left of a worker that has ended.
-    pub fn finish(&mut self, pid: i32) {
+    /// Whether something was printed that is kept only now that nothing came after it.
+    pub fn has_held(&self) -> bool {
+        self.marks.has_held()
+    }
+
+    /// Nothing more comes of what was printed so far. What is left of it is kept, and logged.
+    pub fn finish(&mut self, logged_as: Option<i32>, mut keep: impl FnMut(&OutputOwner, &[u8])) {
         let owner = self.owner.take();
-        self.splitter.finish(|line| log(line, owner.as_ref(), pid));
+        let held = self.marks.finish();
+        if let Some(owner) = owner.as_ref().filter(|_| !held.as_ref().is_empty()) {
+            keep(owner, held.as_ref());
+        }
+        if let Some(pid) = logged_as {
+            self.lines.finish(|level, line| log(level, line, owner.as_ref(), pid));
+        }
     }
 }
 
-fn log(line: &str, owner: Option<&OutputOwner>, pid: i32) {
+fn log(level: Level, line: &str, owner: Option<&OutputOwner>, pid: i32) {
     match owner {
         Some(OutputOwner { job, function, .. }) => {
-            tracing::info!(target: "forkpool::output", %job, %function, pid, "{line}");
+            log_output!(level, %job, function = &**function, pid, "{line}");
         }
-        None => tracing::info!(target: "forkpool::output", pid, "{line}"),
+        None => log_output!(level, pid, "{line}"),
     }
 }

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use super::deaths::{self, KillCause};
 use super::handle::WorkerHandle;
 use super::output::OutputOwner;
-use super::set::WorkerSet;
+use super::set::{WorkerSet, WorkerSpec};
 use super::table::{Phase, WorkerKey};
-use crate::jobs::Failure;
+use crate::jobs::{Failure, JobId};
 use crate::process::{Exit, ForkError, Generation, WorkerEvent, WorkerProcess};
 use crate::scheduler::{self, Callable, Scheduler};
 use crate::transport::{CheckedFrame, Codec, Header, Kind, Records};
@@ -54,6 +54,11 @@ impl WorkerReport {
     pub fn is_slow(&self) -> bool {
         self.bytes() > SLOW_BYTES
     }
+}
+
+/// Adds output to its job's log, and notes how much came after the job's end.
+fn keep_output(spec: &WorkerSpec, late: &mut Vec<(JobId, usize)>) -> impl FnMut(&OutputOwner, &[u8]) {
+    |owner, output| late.extend(owner.append_log(output, spec.log_bytes_max, &spec.answers))
 }
 
 impl WorkerSet {
@@ -274,6 +279,10 @@ impl WorkerSet {
         let task = self.table.answered(key, sequence, self.now)?;
         task.function.state.measured(Duration::from_nanos(nanoseconds.into()), task.items);
         if let Some(handle) = self.table.handle_mut(key) {
+            if handle.output.has_held() {
+                let logged_as = self.spec.output_to_stderr.then(|| handle.pid());
+                handle.output.finish(logged_as, keep_output(&self.spec, &mut self.late_output));
+            }
             handle.streamed_head = false;
             handle.answered = sequence;
             handle.answers += 1;
@@ -301,13 +310,9 @@ impl WorkerSet {
         let owner = head.map(|head| OutputOwner::of(&head.handle));
         let Some(handle) = self.table.handle_mut(key) else { return };
         let owner = owner.or_else(|| handle.last_owner.clone());
-        if let Some(owner) = &owner {
-            self.late_output.extend(owner.append_log(output, self.spec.log_bytes_max, &self.spec.answers));
-        }
-        if self.spec.output_to_stderr {
-            let pid = handle.pid();
-            handle.lines.push(output, owner.as_ref(), pid);
-        }
+        let logged_as = self.spec.output_to_stderr.then(|| handle.pid());
+        let keep = keep_output(&self.spec, &mut self.late_output);
+        handle.output.push(output, owner.as_ref(), logged_as, keep);
     }
 
     fn on_death(&mut self, key: WorkerKey, exit: Exit, scheduler: &mut Scheduler) {
@@ -318,6 +323,8 @@ impl WorkerSet {
             self.take_back(key, scheduler);
         }
         let Some((phase, flight, mut handle)) = self.table.remove(key) else { return };
+        let logged_as = self.spec.output_to_stderr.then(|| handle.pid());
+        handle.output.finish(logged_as, keep_output(&self.spec, &mut self.late_output));
         match phase {
             Phase::Starting(_) => {
                 tracing::warn!(pool = %self.spec.pool, %exit, "a worker ended before it was ready");
@@ -340,8 +347,6 @@ impl WorkerSet {
             let failure = |task: &_| deaths::of_death(exit, handle.killed, task, items_done);
             scheduler.lose(task, has_begun, items_done, failure, self.now);
         }
-        let pid = handle.pid();
-        handle.lines.finish(pid);
     }
 
     /// A worker died that was not killed by the server. What it ran is to blame, and the pool only for deaths that no
