@@ -1,9 +1,12 @@
 //! What the end of a worker means: for the task that it ran, and for the pool if it never became ready.
 
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
 
+use super::handle::WorkerHandle;
 use super::options::{BootFailure, BootReason};
-use crate::jobs::{Failure, FailureCode};
+use crate::jobs::{Failure, FailureCode, log_seconds};
 use crate::process::Exit;
 use crate::scheduler::{self, Task};
 use crate::transport::ProtocolError;
@@ -52,6 +55,28 @@ impl KillCause {
             | Self::Shutdown => false,
         }
     }
+}
+
+/// Says in the log that a worker died that the server didn't mean to end. `ran`: what it had begun, and for how long
+/// that had been with it.
+pub(super) fn log(pool: &str, worker: &WorkerHandle, exit: Exit, ran: Option<&Task>, run_time: Duration) {
+    let pid = worker.pid();
+    let Some(task) = ran else {
+        let last = worker.last_owner.as_ref().map(|owner| tracing::field::display(owner.job));
+        let last_function = worker.last_function.as_ref().map(|function| &**function.name());
+        tracing::warn!(pool, pid, %exit, last_job = last, last_function, "an idle worker died");
+        return;
+    };
+    tracing::warn!(
+        pool,
+        pid,
+        %exit,
+        job = %task.handle.id,
+        function = &**task.function.name(),
+        attempt = task.retries + 1,
+        run_seconds = log_seconds(run_time),
+        "a worker died"
+    );
 }
 
 /// The failure of the task that a worker was running when it ended. `items_done`: the items of a chunk that were

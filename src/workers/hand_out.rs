@@ -48,6 +48,11 @@ impl WorkerSet {
             self.refuse(key, scheduler);
             return true;
         };
+        tracing::trace!(
+            pool = %self.spec.pool, pid = handle.pid(), job = %task.handle.id, task = task.sequence,
+            attempt = task.retries + 1, first_item = task.first_item, items = task.items, is_head,
+            "a task is handed out"
+        );
         let header = Header {
             kind: task.kind,
             codec: if task.handle.terms.convert { Codec::Json } else { Codec::PlainJson },
@@ -101,7 +106,7 @@ impl WorkerSet {
         if let Some(handle) = self.table.handle_mut(key) {
             handle.stream = None;
             if let Err(error) = result {
-                tracing::error!(%error, "a task could not be written");
+                tracing::error!(pool = %self.spec.pool, pid = handle.pid(), %error, "a task could not be written");
                 self.kill(key, KillCause::Silent);
             }
         }

@@ -78,7 +78,7 @@ impl WorkerSet {
         }
         let runs = self.table.head(key).is_some();
         if runs && self.table.head_age(key, self.now) >= MEMORY_PERIOD {
-            tracing::warn!(pool = %self.spec.pool, bytes, "a worker holds more than max_rss");
+            tracing::warn!(pool = %self.spec.pool, pid = self.pid(key), bytes, "a worker holds more than max_rss");
             self.is_replacing = true;
             self.kill(key, KillCause::Memory(bytes));
         }

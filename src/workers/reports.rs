@@ -72,7 +72,7 @@ impl WorkerSet {
             WorkerReport::Event(WorkerEvent::Frame(frame)) => self.on_frame(key, frame, scheduler),
             WorkerReport::Event(WorkerEvent::Output(output)) => self.on_output(key, &output),
             WorkerReport::Event(WorkerEvent::Broken(error)) => {
-                tracing::warn!(pool = %self.spec.pool, %error, "a worker broke the protocol");
+                tracing::warn!(pool = %self.spec.pool, pid = self.pid(key), %error, "a worker broke the protocol");
                 self.kill(key, KillCause::Protocol(error));
             }
             WorkerReport::Event(WorkerEvent::Flushed(job)) => self.on_flushed(job, scheduler),
@@ -105,6 +105,7 @@ impl WorkerSet {
 
     fn on_ready(&mut self, key: WorkerKey) {
         if !self.is_born_too_large(key) {
+            tracing::debug!(pool = %self.spec.pool, pid = self.pid(key), "a worker is ready");
             self.backoff.booted();
             self.boot_failure = None;
             self.enlist(key);
@@ -188,7 +189,7 @@ impl WorkerSet {
     }
 
     fn kill_for_its_answer(&mut self, key: WorkerKey) {
-        tracing::warn!(pool = %self.spec.pool, "a worker's answer does not fit its task");
+        tracing::warn!(pool = %self.spec.pool, pid = self.pid(key), "a worker's answer does not fit its task");
         self.kill(key, KillCause::WrongAnswer);
     }
 
@@ -196,7 +197,7 @@ impl WorkerSet {
         if let Phase::Silent(_) = phase {
             self.table.set_ready(key);
         } else if self.on_idle_answer(key, sequence) {
-            tracing::warn!(pool = %self.spec.pool, "a worker lost a task that it was handed");
+            tracing::warn!(pool = %self.spec.pool, pid = self.pid(key), "a worker lost a task that it was handed");
             self.kill(key, KillCause::LostTask);
         }
     }
@@ -206,7 +207,7 @@ impl WorkerSet {
         if phase == Phase::Leaving {
             return self.kill(key, KillCause::AnsweredTwice);
         }
-        tracing::warn!(pool = %self.spec.pool, "a worker answered a task twice");
+        tracing::warn!(pool = %self.spec.pool, pid = self.pid(key), "a worker answered a task twice");
         self.dismiss(key, KillCause::AnsweredTwice, scheduler);
     }
 
@@ -277,6 +278,8 @@ impl WorkerSet {
     ) -> Option<()> {
         let Header { sequence, detail: nanoseconds, .. } = header;
         let task = self.table.answered(key, sequence, self.now)?;
+        let pool = &*self.spec.pool;
+        tracing::trace!(pool, job = %task.handle.id, task = sequence, kind = ?header.kind, "a task is answered");
         task.function.state.measured(Duration::from_nanos(nanoseconds.into()), task.items);
         if let Some(handle) = self.table.handle_mut(key) {
             if handle.output.has_held() {
@@ -322,19 +325,22 @@ impl WorkerSet {
         if !is_stream_unread {
             self.take_back(key, scheduler);
         }
+        let run_time = self.table.head_age(key, self.now);
         let Some((phase, flight, mut handle)) = self.table.remove(key) else { return };
-        let logged_as = self.spec.output_to_stderr.then(|| handle.pid());
+        let pid = handle.pid();
+        let logged_as = self.spec.output_to_stderr.then_some(pid);
         handle.output.finish(logged_as, keep_output(&self.spec, &mut self.late_output));
         match phase {
             Phase::Starting(_) => {
-                tracing::warn!(pool = %self.spec.pool, %exit, "a worker ended before it was ready");
+                tracing::warn!(pool = %self.spec.pool, pid, %exit, "a worker ended before it was ready");
                 self.boot_ended(&format!("ended by {exit}"));
             }
             Phase::Ready | Phase::Spare | Phase::Silent(_) | Phase::Leaving | Phase::Ending => {
                 if handle.killed.is_none_or(KillCause::is_worker_fault) {
                     let ran = flight.front().filter(|task| handle.has_begun(task));
+                    deaths::log(&self.spec.pool, &handle, exit, ran, run_time);
                     let ran = ran.map(|task| Arc::clone(&task.function));
-                    self.on_true_death(exit, ran.or_else(|| handle.last_function.clone()));
+                    self.on_true_death(ran.or_else(|| handle.last_function.clone()));
                 }
             }
         }
@@ -351,9 +357,8 @@ impl WorkerSet {
 
     /// A worker died that was not killed by the server. What it ran is to blame, and the pool only for deaths that no
     /// function is quarantined for.
-    fn on_true_death(&mut self, exit: Exit, function: Option<Arc<Callable>>) {
+    fn on_true_death(&mut self, function: Option<Arc<Callable>>) {
         self.is_replacing = false;
-        tracing::warn!(pool = %self.spec.pool, %exit, "a worker died");
         if let Some(function) = &function
             && function.state.killed_its_worker(self.now)
         {

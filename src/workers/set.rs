@@ -120,6 +120,11 @@ impl WorkerSet {
         self.late_output.drain(..)
     }
 
+    /// The process id of a worker; 0 before it is forked.
+    pub(super) fn pid(&self, key: WorkerKey) -> i32 {
+        self.table.handle(key).map_or(0, WorkerHandle::pid)
+    }
+
     /// Whether there should be workers at all: a pool that is closed and has ended its work needs none.
     pub fn is_wanted(&self) -> bool {
         self.is_wanted

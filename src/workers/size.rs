@@ -128,7 +128,7 @@ impl WorkerSet {
             Some(Phase::Silent(_)) => KillCause::Silent,
             Some(Phase::Ready | Phase::Spare | Phase::Leaving | Phase::Ending) | None => return,
         };
-        tracing::warn!(pool = %self.spec.pool, ?cause, "a worker gives no sign of life");
+        tracing::warn!(pool = %self.spec.pool, pid = self.pid(key), ?cause, "a worker gives no sign of life");
         let Some(handle) = self.table.handle(key) else { return };
         if handle.process.is_some() {
             if cause == KillCause::Boot {
@@ -199,7 +199,10 @@ impl WorkerSet {
     pub(super) fn kill(&mut self, key: WorkerKey, cause: KillCause) {
         self.table.set_unready(key, Phase::Ending);
         let Some(handle) = self.table.handle_mut(key) else { return };
-        handle.killed.get_or_insert(cause);
+        if handle.killed.is_none() {
+            tracing::debug!(pool = %self.spec.pool, pid = handle.pid(), ?cause, "a worker is killed");
+            handle.killed = Some(cause);
+        }
         if let Some(stream) = handle.stream.take() {
             stream.abort();
         }
