@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::process::ProcessTree;
 use crate::service::Service;
+use crate::sys::is_ignored;
 
 /// For connections to send their last answers.
 pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -25,9 +26,9 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on. Signals that mean nothing to a server end none: timers' and users', a full log's and the
-    /// real-time ones; SIGPIPE neither, Rust ignores it. (Handled, not ignored: what is ignored would be so in workers,
-    /// too. Who isn't listened to stays handled.)
+    /// Listens from now on; to SIGHUP, unless it was ignored before (`nohup`). Signals that mean nothing to a server
+    /// end none: timers' and users', a full log's and the real-time ones; SIGPIPE neither, Rust ignores it. (Handled,
+    /// not ignored: what is ignored would be so in workers, too. Who isn't listened to stays handled.)
     pub fn new() -> io::Result<Self> {
         use nix::libc;
         let named = [
@@ -45,12 +46,16 @@ impl Signals {
         for number in named.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
             drop(signal(SignalKind::from_raw(number))?);
         }
-        let mut hangups = signal(SignalKind::hangup())?;
-        tokio::spawn(async move {
-            while hangups.recv().await.is_some() {
-                tracing::info!("SIGHUP: nothing is reloaded; restart the server to load new code");
-            }
-        });
+        if !is_ignored(libc::SIGHUP) {
+            let mut hangups = signal(SignalKind::hangup())?;
+            tokio::spawn(async move {
+                while hangups.recv().await.is_some() {
+                    tracing::warn!(
+                        "SIGHUP: this version does not reload; a restart takes new code and another configuration"
+                    );
+                }
+            });
+        }
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

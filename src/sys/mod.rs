@@ -26,7 +26,7 @@ pub use fork::{
 pub use heap::{keep_freed_memory, merge_freed_blocks};
 pub use page::{PAGE_BYTES, PageReader, PageWriter, create_page};
 pub use pidfd::{Ended, PidFd, peek_ended_child};
-pub use proc::{Role, children_of, has_ended, processes, variable_of};
+pub use proc::{Role, children_of, has_ended, is_ignored, processes, variable_of};
 pub use readiness::{Peer, peer_of, watch_pidfd, watch_socket};
 pub use shared::{SharedBlock, SharedItems, Width};
 pub use socket::{packet_pair, receive_packet, send_packet, send_some, stream_pair, unread_bytes};

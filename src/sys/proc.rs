@@ -49,6 +49,14 @@ impl Status {
     }
 }
 
+/// Whether this process ignores a signal, which it may have been told by who started it.
+pub fn is_ignored(signal: i32) -> bool {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    u32::try_from(signal - 1).is_ok_and(|bit| mask.checked_shr(bit).unwrap_or_default() & 1 == 1)
+}
+
 /// All processes that can be seen.
 pub fn processes() -> impl Iterator<Item = Pid> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -69,4 +77,20 @@ pub fn variable_of(pid: Pid, name: &str) -> Option<String> {
     let mut entries = environment.split(|byte| *byte == 0);
     let value = entries.find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
     Some(String::from_utf8_lossy(value).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::libc;
+
+    use super::is_ignored;
+
+    #[test]
+    fn what_is_ignored_is_known() {
+        // Rust ignores it.
+        assert!(is_ignored(libc::SIGPIPE));
+        assert!(
+            !is_ignored(libc::SIGTERM) && !is_ignored(libc::SIGKILL) && !is_ignored(0) && !is_ignored(1_000)
+        );
+    }
 }
