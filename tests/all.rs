@@ -8,6 +8,7 @@ mod faults;
 mod http;
 mod idempotency;
 mod library;
+mod logs;
 mod objects;
 mod objects_in_workers;
 mod openapi;

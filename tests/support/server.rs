@@ -80,6 +80,12 @@ impl Server {
         Self::launch(args, &[], false, Seat::take(false))
     }
 
+    /// The same with more in its environment.
+    #[track_caller]
+    pub fn bare_with_environment(args: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::launch(args, environment, false, Seat::take(false))
+    }
+
     /// Starts another program, which serves functions of its own.
     #[track_caller]
     pub fn of(program: &Path, args: &[&str]) -> Self {
