@@ -6,6 +6,7 @@ mod bad_json;
 mod bad_requests;
 mod bad_timeouts;
 mod cancel_many;
+mod document;
 mod every_operation;
 mod functions;
 mod jobs;

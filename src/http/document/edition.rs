@@ -96,6 +96,10 @@ impl Sheet<'_> {
         out.member("info", &info)?;
         let base_url = if base_url.is_empty() { "/" } else { base_url };
         out.member("servers", &json!([{"url": base_url}]))?;
+        if !self.server.has_tokens {
+            // Said, not left out: nothing is asked for.
+            out.member("security", &json!([]))?;
+        }
         out.member("tags", &self.tags())
     }
 

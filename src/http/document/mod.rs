@@ -130,7 +130,8 @@ mod tests {
     fn tokens_are_named_where_they_are_asked_for() {
         for edition in EDITIONS {
             let without = written(edition, false, &[&typed()]);
-            for word in ["security", "bearer", "401", "Unauthorized"] {
+            assert_eq!(without.matches("\"security\": []").count(), 1, "{edition:?}");
+            for word in ["\"security\": [{", "bearer", "\"401\"", "Unauthorized"] {
                 assert!(!without.contains(word), "{edition:?}: {word}");
             }
             let with: Value = serde_json::from_str(&written(edition, true, &[&typed()])).expect("JSON");

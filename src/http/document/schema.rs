@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::v30::any_of;
+use super::v30::{any_of, kind_of};
 
 /// Members of a schema that are one schema, many, and many by name.
 const ONE: &[&str] = &[
@@ -96,11 +96,11 @@ fn take_null_out(members: &mut Map<String, Value>) {
     let values = members.get_mut("enum").and_then(Value::as_array_mut);
     let Some(values) = values.filter(|values| values.iter().any(Value::is_null)) else { return };
     values.retain(|value| !value.is_null());
-    let (values, kind) = (members.remove("enum"), members.remove("type"));
+    let values = members.remove("enum");
+    members.remove("type");
     let mut choice = json!({"enum": values});
-    let kinds = kind.as_ref().and_then(Value::as_array).into_iter().flatten();
-    if let [kind] = kinds.filter(|kind| *kind != "null").collect::<Vec<_>>().as_slice() {
-        choice["type"] = (*kind).clone();
+    if let Some(kind) = choice["enum"].as_array().and_then(|values| kind_of(values)) {
+        choice["type"] = kind.into();
     }
     let choices = json!([choice, {"type": "null"}]);
     if members.contains_key("anyOf") {
@@ -153,7 +153,7 @@ mod tests {
             ),
             (
                 json!({"enum": ["a", null], "title": "t"}),
-                json!({"anyOf": [{"enum": ["a"]}, {"type": "null"}], "title": "t"}),
+                json!({"anyOf": [{"type": "string", "enum": ["a"]}, {"type": "null"}], "title": "t"}),
             ),
             (
                 json!({"type": ["string", "null"], "enum": ["a", null]}),

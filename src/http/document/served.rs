@@ -60,6 +60,7 @@ impl Packed {
         // Memory takes what is written.
         let (mut gzip, plain_bytes) = written().unwrap_or_default();
         gzip.shrink_to_fit();
+        tracing::debug!(?edition, bytes = plain_bytes, gzip = gzip.len(), "a document was written");
         let hash = Sha256::digest(&gzip);
         let tag = hash.iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect();
         Self { gzip: gzip.into(), plain_bytes, tag }

@@ -229,7 +229,7 @@ fn mark_null(made: &mut Map<String, Value>) {
 }
 
 /// The type that all these values have.
-fn kind_of(values: &[Value]) -> Option<&'static str> {
+pub fn kind_of(values: &[Value]) -> Option<&'static str> {
     let kind = |value: &Value| match value {
         Value::Bool(_) => Some("boolean"),
         Value::String(text) if is_large_integer(text) => Some("integer"),

@@ -8,8 +8,9 @@ from forkpool_client import AuthenticatedClient, Client
 from forkpool_client.api.functions import tasks_square, tasks_square_map, tasks_thumbnail, tasks_thumbnail_async
 from forkpool_client.api.jobs import cancel_job, get_job, get_result
 from forkpool_client.api.submit import apply, apply_async, map_
-from forkpool_client.models import (ApplyBody, Job, MapBody, Problem, TasksSize, TasksSquareBody, TasksSquareMapBody,
-                                    TasksSquareMapBodyIterableItem, TasksThumbnail, TasksThumbnailAsyncBody, TasksThumbnailBody, TasksThumbnailBodyFit)
+from forkpool_client.models import (ApplyBody, Job, MapBody, Problem, TasksSize, TasksSquareArguments,
+                                    TasksSquareMapBody, TasksThumbnail, TasksThumbnailArguments,
+                                    TasksThumbnailArgumentsFit)
 
 url, token = sys.argv[1:]
 client = AuthenticatedClient(base_url=url, token=token, raise_on_unexpected_status=True)
@@ -46,18 +47,19 @@ assert isinstance(ended, Job) and ended.state == "cancelled" and ended.error.cod
 
 # a typed function
 size = TasksSize(width=3, height=4)
-body = TasksThumbnailBody(image="cat", size=size, fit=TasksThumbnailBodyFit.CONTAIN, on=datetime.date(2026, 2, 3))
+body = TasksThumbnailArguments(image="cat", size=size, fit=TasksThumbnailArgumentsFit.CONTAIN,
+                               on=datetime.date(2026, 2, 3))
 made = tasks_thumbnail.sync(client=client, body=body, run_timeout=5)
 assert isinstance(made, TasksThumbnail) and made.size == size, made
 assert (made.name, made.fit, made.made_on) == ("cat.png", "contain", datetime.date(2026, 2, 3)), made
-job = tasks_thumbnail_async.sync(client=client, body=TasksThumbnailAsyncBody(image="dog", size=size))
+job = tasks_thumbnail_async.sync(client=client, body=TasksThumbnailArguments(image="dog", size=size))
 assert TasksThumbnail.from_dict(get_result.sync(job.id, client=client)).name == "dog.png"
-items = [TasksSquareMapBodyIterableItem(x=x) for x in (1, 2, 3)]
+items = [TasksSquareArguments(x=x) for x in (1, 2, 3)]
 assert tasks_square_map.sync(client=client, body=TasksSquareMapBody(iterable=items), chunksize=2) == [1, 4, 9]
 items[1].x = "two"
 wrong = tasks_square_map.sync(client=client, body=TasksSquareMapBody(iterable=items))
 assert isinstance(wrong, Problem) and (wrong.index, wrong.path) == (1, "$.x"), wrong
-wrong = tasks_square.sync(client=client, body=TasksSquareBody(x="three"))
+wrong = tasks_square.sync(client=client, body=TasksSquareArguments(x="three"))
 assert isinstance(wrong, Problem) and (wrong.code, wrong.path) == ("invalid-arguments", "$.x"), wrong
 
 # the token

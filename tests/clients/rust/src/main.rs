@@ -86,14 +86,14 @@ async fn failures(client: &Client) -> Result<(), Whatever> {
 /// A function with types of its own.
 async fn typed(client: &Client) -> Result<(), Whatever> {
     let size = TasksSize { width: 3, height: 4 };
-    let body = types::TasksThumbnailBody::builder().image("cat").size(size.clone());
-    let body = body.fit(types::TasksThumbnailBodyFit::Contain).on(chrono::NaiveDate::from_ymd_opt(2026, 2, 3));
+    let body = types::TasksThumbnailArguments::builder().image("cat").size(size.clone());
+    let body = body.fit(types::TasksThumbnailArgumentsFit::Contain).on(chrono::NaiveDate::from_ymd_opt(2026, 2, 3));
     let made = client.tasks_thumbnail().run_timeout(5.0).body(body).send().await?.into_inner();
     assert_eq!((made.name.as_str(), made.size.width, made.size.height), ("cat.png", 3, 4));
     assert_eq!((made.fit.as_str(), made.made_on.to_string().as_str()), ("contain", "2026-02-03"));
-    let squared = client.tasks_square().body(types::TasksSquareBody { x: 12 }).send().await?.into_inner();
+    let squared = client.tasks_square().body(types::TasksSquareArguments { x: 12 }).send().await?.into_inner();
     assert_eq!(squared, 144);
-    let body = types::TasksThumbnailAsyncBody::builder().image("dog").size(size);
+    let body = types::TasksThumbnailArguments::builder().image("dog").size(size);
     let job = client.tasks_thumbnail_async().body(body).send().await?.into_inner();
     let value = client.get_result().id(&job.id).send().await?.into_inner();
     assert_eq!(value["name"], "dog.png");
