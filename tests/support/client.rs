@@ -64,7 +64,7 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
     ) -> Result<Answer, String> {
-        let start = Instant::now();
+        let (start, sent) = (Instant::now(), (headers, body));
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -86,6 +86,7 @@ impl Client {
         let body = response.body_mut().with_config().limit(BODY_MAX).read_to_vec().map_err(|e| say(&e))?;
         let answer = Answer { status, headers, body, took: start.elapsed() };
         contract::hold(method, path, &answer);
+        contract::record(method, path, sent, &answer);
         Ok(answer)
     }
 

@@ -3,14 +3,15 @@
 //!
 //! Paths and methods that aren't in the document are passed over, as are answers without a body to errors in
 //! a request's head: those never reach an operation. `TEST_CONTRACT_SEEN` names a file that takes a line for
-//! each operation and status seen, to find those that no test ever sees.
+//! each operation and status seen, to find those that no test ever sees; `TEST_EXCHANGES` one that takes whole exchanges
+//! as JSON, some of each kind, for validators of other make.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Answer;
 
@@ -18,6 +19,31 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../openapi/openapi.json")).expect("the document is JSON")
 });
 static SEEN: Mutex<BTreeSet<(String, u16)>> = Mutex::new(BTreeSet::new());
+
+/// Exchanges of one operation and status that are written down, and bytes of a body.
+const EXCHANGES_MAX: usize = 25;
+const EXCHANGE_BYTES_MAX: usize = 64 << 10;
+static EXCHANGES: Mutex<BTreeMap<(String, u16), usize>> = Mutex::new(BTreeMap::new());
+
+/// Writes an exchange down, if that is asked for.
+pub fn record(method: &str, target: &str, sent: (&[(&str, &str)], Option<&[u8]>), answer: &Answer) {
+    let Some(path) = std::env::var_os("TEST_EXCHANGES") else { return };
+    let Some((name, _)) = operation(method, target.split('?').next().unwrap_or_default()) else { return };
+    let (headers, body) = (sent.0, sent.1.unwrap_or_default());
+    if method == "HEAD" || body.len().max(answer.body.len()) > EXCHANGE_BYTES_MAX {
+        return;
+    }
+    let mut exchanges = EXCHANGES.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = exchanges.entry((name, answer.status)).or_default();
+    *count += 1;
+    if *count <= EXCHANGES_MAX {
+        let text = String::from_utf8_lossy;
+        let line = json!({"method": method, "target": target, "headers": headers, "body": text(body),
+                          "status": answer.status, "answer_headers": answer.headers, "answer": text(&answer.body)});
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        file.and_then(|mut file| writeln!(file, "{line}")).expect("the file of exchanges can be written");
+    }
+}
 
 /// Fails when the document doesn't say that this request may be answered so.
 #[track_caller]

@@ -1,4 +1,3 @@
-// kubb writes types and a client that uses fetch: IN and OUT are where from and where to.
 import { defineConfig } from "@kubb/core";
 import { pluginClient } from "@kubb/plugin-client";
 import { pluginOas } from "@kubb/plugin-oas";
@@ -6,7 +5,11 @@ import { pluginTs } from "@kubb/plugin-ts";
 
 export default defineConfig({
   root: ".",
-  input: { path: process.env.IN },
-  output: { path: process.env.OUT, clean: true },
-  plugins: [pluginOas({ validate: false }), pluginTs(), pluginClient({ client: "fetch" })],
+  input: { path: "./document.json" },
+  output: { path: "./kubb", clean: true, format: false, lint: false },
+  plugins: [
+    pluginOas({ generators: [] }),
+    pluginTs({ output: { path: "models" } }),
+    pluginClient({ output: { path: "clients" }, client: "fetch", dataReturnType: "full" }),
+  ],
 });

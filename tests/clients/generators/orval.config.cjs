@@ -1,0 +1,6 @@
+module.exports = {
+  forkpool: {
+    input: "./document.json",
+    output: { target: "./orval/client.ts", client: "fetch", mode: "single" },
+  },
+};
