@@ -95,12 +95,11 @@ fn it_is_written_once_however_many_ask() {
 fn the_functions_alone_are_small_and_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("eighteen.py");
-    let mut text =
-        "import dataclasses\n@dataclasses.dataclass\nclass Size:\n    width: int\n    height: int\n"
-            .to_owned();
+    let mut text = "import dataclasses\n@dataclasses.dataclass\nclass Size:\n    width: int\n".to_owned();
     for number in 0..18 {
-        write!(text, "def f{number}(x: int, size: Size | None = None) -> Size:\n    \"\"\"Makes it.\n\n    And more.\n    \"\"\"\n    return size\n")
-            .expect("text");
+        let signature = format!("def f{number}(x: int, size: Size | None = None) -> Size:");
+        let _ =
+            writeln!(text, "{signature}\n    \"\"\"Makes it.\n\n    And more.\n    \"\"\"\n    return size");
     }
     std::fs::write(&file, text).expect("a file");
     let server = Server::bare(&[file.to_str().expect("text")]);
@@ -166,8 +165,10 @@ fn thousands_of_functions_cost_little_memory() {
     let file = folder.path().join("many.py");
     let mut text = "import dataclasses\n".to_owned();
     for number in 0..count {
-        write!(text, "@dataclasses.dataclass\nclass C{number}:\n    a: int\n    b: str = ''\ndef f{number}(x: int, c: C{number}) -> C{number}:\n    'Does it.'\n    return c\n")
-            .expect("text");
+        let class = format!("@dataclasses.dataclass\nclass C{number}:\n    a: int\n    b: str = ''");
+        let function =
+            format!("def f{number}(x: int, c: C{number}) -> C{number}:\n    'Does it.'\n    return c");
+        let _ = writeln!(text, "{class}\n{function}");
     }
     std::fs::write(&file, text).expect("a file");
     let server = Server::bare(&[file.to_str().expect("text")]);

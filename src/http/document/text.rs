@@ -220,9 +220,8 @@ mod tests {
     #[test]
     fn programs_get_no_blank() {
         let long = "x".repeat(COLUMNS_MAX);
-        let wanted = format!(
-            "{{\"a\":{{\"b\":[1,2],\"big\":18446744073709551616,\"c\":{{}}}},\"paths\":{{\"d\":[\"{long}\",[]],\"e\":null}}}}\n"
-        );
+        let first = r#"{"a":{"b":[1,2],"big":18446744073709551616,"c":{}},"#;
+        let wanted = format!("{first}\"paths\":{{\"d\":[\"{long}\",[]],\"e\":null}}}}\n");
         assert_eq!(written(Layout::Compact), wanted);
     }
 }

@@ -82,7 +82,7 @@ pub fn narrow(document: &mut Value) {
 pub fn secure(document: &mut Value) {
     document["components"]["securitySchemes"] = json!({"bearer": {
         "type": "http", "scheme": "bearer",
-        "description": "A token of the server's `--token-file`. A server without one asks for none, nor does its document."
+        "description": "A token of the server's `--token-file`. Without one, neither server nor document ask."
     }});
     document["components"]["responses"]["Unauthorized"]["headers"] =
         json!({"WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string"}}});
