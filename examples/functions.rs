@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use forkpool::{Array, Bytes, Dict, Functions, ObjectError, Queue, Value};
+use forkpool::{Array, Bytes, Dict, Functions, ObjectError, ProgressError, Queue, Value, Yielded};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize, Serialize)]
@@ -57,6 +57,17 @@ fn scale_all(numbers: Array<f64>, factor: f64) -> Vec<f64> {
     numbers.to_vec()
 }
 
+/// Says how far it is, and of which job.
+fn slow_sum(items: Vec<f64>) -> Result<f64, ProgressError> {
+    let total = items.len() as f64;
+    let mut sum = 0.0;
+    for (done, item) in (1..).zip(items) {
+        sum += item;
+        forkpool::progress(f64::from(done), total, "adding")?;
+    }
+    Ok(sum)
+}
+
 fn main() -> ExitCode {
     let functions = Functions::new()
         .register("square", |x: f64| x * x)
@@ -87,6 +98,16 @@ fn main() -> ExitCode {
         .register("count_up", count_up)
         .register("tally", tally)
         .register("scale_all", scale_all)
+        // What a function has inside: its job, its progress; what it yields is a list.
+        .register("slow_sum", slow_sum)
+        .register("whose", || {
+            let job = forkpool::current_job().ok_or("this is no task")?;
+            Ok::<_, &str>((job.id, job.attempt, job.function, job.tags))
+        })
+        .register("countdown", |from: u32| Yielded((0..from).rev()))
+        .register("parse_all", |texts: Vec<String>| {
+            Yielded(texts.into_iter().map(|text| text.parse::<i64>()))
+        })
         .register("reverse", |bytes: Bytes| Bytes(bytes.0.into_iter().rev().collect()));
     forkpool::serve(functions)
 }

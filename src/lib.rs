@@ -137,4 +137,4 @@ pub use worker::objects::{
     Array, Barrier, BoundedSemaphore, Cell, Condition, Connection, Dict, Event, Guard, List, Lock, Namespace,
     ObjectError, Queue, RLock, Semaphore, Value,
 };
-pub use worker::{Bytes, Functions};
+pub use worker::{Bytes, CurrentJob, Functions, ProgressError, Yielded, current_job, progress};

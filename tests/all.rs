@@ -7,6 +7,7 @@ mod events;
 mod faults;
 mod http;
 mod idempotency;
+mod inside;
 mod library;
 mod logs;
 mod objects;

@@ -46,8 +46,8 @@ pub fn event_of(event: JobUpdate) -> (&'static str, Option<EventData>) {
             ("state", Some(EventData::State(event)))
         }
         JobUpdate::Log { text, cut } => ("log", Some(EventData::Log(LogEvent { text, cut }))),
-        JobUpdate::Progress { done, total } => {
-            ("progress", Some(EventData::Progress(Progress { done, total })))
+        JobUpdate::Progress { done, total, message } => {
+            ("progress", Some(EventData::Progress(Progress { done, total, message })))
         }
         JobUpdate::Draining => ("draining", None),
         JobUpdate::End => ("end", None),

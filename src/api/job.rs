@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser};
 use utoipa::ToSchema;
 
 use super::problem::Problem;
@@ -37,7 +37,7 @@ pub struct Job {
     /// `AsyncResult.successful()`; only once it is ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub successful: Option<bool>,
-    /// Items done.
+    /// How far it is.
     pub progress: Progress,
     /// How often it was started.
     pub attempts: u32,
@@ -83,10 +83,23 @@ pub struct Job {
 /// How far a job is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Progress {
-    /// Items done; of a map, as they are done, also in chunks that run.
-    pub done: u64,
-    /// Items in all; 1 for an apply.
-    pub total: u64,
+    /// As its function says by `forkpool.progress`; else items done: of a map, as they are done, also in chunks that
+    /// run.
+    #[serde(serialize_with = "plainly")]
+    #[schema(minimum = 0)]
+    pub done: f64,
+    /// Likewise; items in all, 1 for a call.
+    #[serde(serialize_with = "plainly")]
+    #[schema(minimum = 0)]
+    pub total: f64,
+    /// What its function says that it is at, if it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// A whole number without a fraction.
+fn plainly<S: Serializer>(number: &f64, to: S) -> Result<S::Ok, S::Error> {
+    number.to_string().parse::<serde_json::Number>().map_err(ser::Error::custom)?.serialize(to)
 }
 
 /// What an attempt failed with that another one followed.
@@ -125,6 +138,7 @@ impl Job {
         let JobShown { handle, now } = shown;
         let this = format!("/v1/jobs/{}", handle.id);
         let state = &now.state;
+        let (done, total) = state.amounts();
         let error = match &state.outcome {
             Some(Outcome::Failure(failure)) => {
                 Some(Problem { instance: Some(this.clone()), ..Problem::of_failure(failure) })
@@ -139,7 +153,7 @@ impl Job {
             state: state.state().as_str().into(),
             ready: state.outcome.is_some(),
             successful: state.outcome.as_ref().map(|outcome| matches!(outcome, Outcome::Value(_))),
-            progress: Progress { done: state.done, total: state.total },
+            progress: Progress { done, total, message: state.message().map(str::to_owned) },
             attempts: state.attempts,
             durable: false,
             chunksize: handle.chunksize,

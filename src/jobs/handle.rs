@@ -204,6 +204,11 @@ impl JobHandle {
         self.live.lock().state.state()
     }
 
+    /// Whether its function has said how far it is.
+    pub fn has_said(&self) -> bool {
+        self.live.lock().state.said.is_some()
+    }
+
     /// How often it was started.
     pub fn attempts(&self) -> u32 {
         self.live.lock().state.attempts
@@ -227,7 +232,10 @@ impl Live {
     /// Bytes of what came while it ran.
     fn kept_bytes(&self) -> usize {
         let errors = self.state.attempt_errors.iter().map(|error| error.failure.kept_bytes());
-        self.output.bytes().len() + errors.sum::<usize>()
+        let said = self.state.said.as_ref();
+        let said =
+            said.map_or(0, |said| size_of_val(&**said) + said.message.as_ref().map_or(0, |text| text.len()));
+        self.output.bytes().len() + errors.sum::<usize>() + said
     }
 
     /// Counts them while it runs; afterwards its store does.

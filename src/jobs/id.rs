@@ -35,6 +35,11 @@ impl JobId {
         self.0.hyphenated().encode_lower(text)
     }
 
+    /// Its sixteen bytes.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
+
     /// When it was made, to the millisecond.
     pub fn made_at(&self) -> SystemTime {
         let (seconds, nanoseconds) = self.0.get_timestamp().map_or((0, 0), |stamp| stamp.to_unix());

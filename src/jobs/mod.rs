@@ -47,7 +47,7 @@ pub use retention::RetentionTable;
 #[cfg(test)]
 pub(crate) use spec::tests::example;
 pub use spec::{JobInfo, JobKind, JobSpec, Work};
-pub use state::{AttemptError, Change, JobEvent, JobState, State};
+pub use state::{AttemptError, Change, JobEvent, JobState, Said, State};
 pub use store::{Acceptance, Attempt, Filter, HandlePage, Lookup, Recalled, Store};
 pub use stored::Stored;
 pub use terms::{OnDisconnect, Terms};

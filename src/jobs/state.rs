@@ -67,6 +67,8 @@ pub enum JobEvent {
     Extended(u64),
     /// So many items are done.
     Advanced(u64),
+    /// A function of it said how far it is.
+    Said(Said),
     /// It ended.
     Ended(Outcome),
 }
@@ -80,6 +82,17 @@ pub struct AttemptError {
     pub at: SystemTime,
     /// Why.
     pub failure: Failure,
+}
+
+/// What a function says of how far it is: `forkpool.progress`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    /// When, in nanoseconds of some clock of all workers: what is newer stands.
+    pub at: u64,
+    /// How much is done, of how much. None in a map, whose items are counted.
+    pub amounts: Option<(f64, f64)>,
+    /// What it is at.
+    pub message: Option<Box<str>>,
 }
 
 /// How far a job is.
@@ -97,6 +110,8 @@ pub struct JobState {
     pub done: u64,
     /// Items in all; of a stream, so far.
     pub total: u64,
+    /// What its function said of this last.
+    pub said: Option<Box<Said>>,
     /// How it ended.
     pub outcome: Option<Outcome>,
 }
@@ -141,6 +156,8 @@ impl JobState {
             JobEvent::Attempted(attempt) if attempt <= self.attempts => Change::None,
             JobEvent::Attempted(attempt) => {
                 self.attempts = attempt;
+                // The attempt before said it.
+                self.said = None;
                 Change::Step
             }
             JobEvent::AttemptFailed(attempt, failure) => {
@@ -149,6 +166,13 @@ impl JobState {
                 }
                 let failure = failure.shortened(ATTEMPT_TEXT_MAX);
                 self.attempt_errors.push_back(AttemptError { attempt, at, failure });
+                Change::Counts
+            }
+            JobEvent::Said(said) if self.said.as_ref().is_some_and(|known| known.at >= said.at) => {
+                Change::None
+            }
+            JobEvent::Said(said) => {
+                self.said = Some(Box::new(said));
                 Change::Counts
             }
             JobEvent::Extended(items) => {
@@ -167,6 +191,17 @@ impl JobState {
                 Change::End
             }
         }
+    }
+
+    /// How much is done, of how much: as its function says, else its items.
+    pub fn amounts(&self) -> (f64, f64) {
+        let said = self.said.as_ref().and_then(|said| said.amounts);
+        said.unwrap_or((self.done as f64, self.total as f64))
+    }
+
+    /// What its function says that it is at.
+    pub fn message(&self) -> Option<&str> {
+        self.said.as_ref()?.message.as_deref()
     }
 
     /// In a word.
@@ -203,6 +238,7 @@ mod tests {
             }),
             1 => prop_oneof![0..5u64, Just(u64::MAX)].prop_map(JobEvent::Extended),
             3 => prop_oneof![0..5u64, Just(u64::MAX)].prop_map(JobEvent::Advanced),
+            1 => (0..5u64).prop_map(|at| JobEvent::Said(Said { at, amounts: Some((1.5, 2.0)), message: None })),
             1 => Just(value()).prop_map(JobEvent::Ended),
             1 => prop_oneof![Just(FailureCode::Cancelled), Just(FailureCode::WorkerDied)]
                 .prop_map(move |code| JobEvent::Ended(failed(code))),

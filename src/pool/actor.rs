@@ -260,6 +260,7 @@ impl Actor {
                 | JobEvent::Unstarted
                 | JobEvent::Attempted(_)
                 | JobEvent::Extended(_)
+                | JobEvent::Said(_)
                 | JobEvent::Advanced(_) => handle.apply(event, *read.get_or_insert_with(SystemTime::now)),
             }
         }
@@ -269,8 +270,9 @@ impl Actor {
         end(&self.store, &mut self.ends, handle, outcome);
     }
 
-    /// Items of a job that are done, those of running chunks included.
+    /// Items of a job that are done, those of running chunks included. What its functions say is told to its handle.
     fn items_done(&mut self, job: u64) -> Option<u64> {
+        self.workers.hear(job, &mut self.scheduler);
         self.apply_events();
         let handle = self.scheduler.handle(job)?;
         Some(handle.done() + self.workers.items_ahead(job))

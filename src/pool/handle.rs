@@ -173,7 +173,8 @@ impl Pool {
         answer.await.ok()
     }
 
-    /// Items of a job that are done, those of chunks that run included; `None` once it has ended.
+    /// Items of a job that are done, those of chunks that run included; `None` once it has ended. What its functions
+    /// say of how far they are is in its handle then.
     pub async fn items_done(&self, handle: &JobHandle) -> Option<u64> {
         let (reply, answer) = oneshot::channel();
         self.send(Event::Progress(handle.number, reply));

@@ -22,8 +22,8 @@ pub use crate::transport::{
 pub use exit::Exit;
 pub use late::{Late, Preload};
 pub use lines::Lines;
-pub use load_error::LoadError;
 pub(crate) use lines::log_output;
+pub use load_error::LoadError;
 pub use marks::Marks;
 pub use spawner::{ForkError, Initializer, Newborn, Purpose, Spawner};
 pub use tree::ProcessTree;

@@ -14,7 +14,7 @@ use crate::jobs::Reservation;
 use crate::process::{ForkError, Newborn, Purpose, Spawner, WorkerEvent, attend};
 use crate::runtime::Runtime;
 use crate::transport::{
-    CheckedFrame, Codec, HEADER_BYTES, Header, Kind, Link, PIPE_PACKET_BYTES, ParentEnds,
+    CheckedFrame, Codec, HEADER_BYTES, Header, Kind, Link, Origin, PIPE_PACKET_BYTES, ParentEnds,
 };
 
 /// Largest first word of a process.
@@ -175,6 +175,9 @@ async fn give(link: &Link, function: u32, new: &NewProcess) -> std::io::Result<(
             (Kind::CallKeywords, pieces)
         }
     };
+    // No job's: all of it is zero.
+    let origin = Bytes::copy_from_slice(&Origin::default().encode());
+    let payload = [vec![origin], payload].concat();
     let length: usize = payload.iter().map(Bytes::len).sum();
     let header =
         Header { kind, codec: Codec::Json, detail: function, sequence: SEQUENCE, length: length as u64 };

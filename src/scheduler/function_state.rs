@@ -17,7 +17,8 @@ pub struct FunctionState {
     mean_nanoseconds: AtomicU64,
     /// The recent maximum, nanoseconds an item: it halves in about 44 runs.
     peak_nanoseconds: AtomicU64,
-    /// Whether it ever printed: then its tasks go one at a time, so that output is logged with its job.
+    /// Whether it ever printed or said how far it is: then its tasks go one at a time, so that what it says is known to
+    /// be of this job.
     prints: AtomicBool,
     /// Whether a worker ever died under it: until then the quarantine's lock is not taken.
     suspect: AtomicBool,
@@ -77,6 +78,11 @@ impl FunctionState {
         self.mean_nanoseconds.store(next, Ordering::Relaxed);
         let peak = self.peak_nanoseconds.load(Ordering::Relaxed);
         self.peak_nanoseconds.store(sample.max(peak - peak / 64), Ordering::Relaxed);
+    }
+
+    /// It said how far it is: from now on its tasks go one at a time, so that its last words are read with each.
+    pub(crate) fn spoke(&self) {
+        self.prints.store(true, Ordering::Relaxed);
     }
 
     /// It printed something.

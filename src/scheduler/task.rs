@@ -9,7 +9,7 @@ use super::callable::Callable;
 use super::limit::ConcurrencyPermit;
 use crate::jobs::{Attempt, JobHandle, Permit, Work};
 use crate::json::Splitter;
-use crate::transport::{HEADER_BYTES, Kind, PIPE_PACKET_BYTES};
+use crate::transport::{HEADER_BYTES, Kind, ORIGIN_BYTES, Origin, PIPE_PACKET_BYTES};
 
 /// How often a task is sent again whose worker died before it had read it.
 const DELIVERIES_MAX: u8 = 3;
@@ -54,6 +54,8 @@ pub(crate) struct Task {
     pub handle: Arc<JobHandle>,
     pub function: Arc<Callable>,
     pub kind: Kind,
+    /// The job's tags as a JSON array; empty: none.
+    pub tags: Bytes,
     pub payload: Vec<Bytes>,
     pub payload_bytes: usize,
     /// Its first item, from 0.
@@ -93,6 +95,18 @@ impl Task {
         Attempt { job: self.handle.id, first_item: self.first_item, number: self.retries + 1 }
     }
 
+    /// What its worker is told of whose it is.
+    pub fn origin(&self) -> Origin {
+        // Tags are bounded far below.
+        let tags_bytes = u32::try_from(self.tags.len()).unwrap_or(u32::MAX);
+        Origin { job: self.handle.id.to_bytes(), attempt: self.retries + 1, tags_bytes }
+    }
+
+    /// Bytes on the wire behind the header.
+    pub fn wire_bytes(&self) -> usize {
+        ORIGIN_BYTES + self.tags.len() + self.payload_bytes
+    }
+
     /// Whether it is a chunk of a map.
     pub fn is_map(&self) -> bool {
         self.kind.is_map()
@@ -123,6 +137,7 @@ impl Task {
             handle: Arc::clone(&self.handle),
             function: Arc::clone(&self.function),
             kind: self.kind,
+            tags: self.tags.clone(),
             payload_bytes: payload.iter().map(Bytes::len).sum(),
             payload,
             first_item: self.first_item + first,
@@ -143,7 +158,7 @@ impl Task {
 
     /// Whether it travels as one packet.
     pub fn fits_packet(&self) -> bool {
-        HEADER_BYTES + self.payload_bytes <= PIPE_PACKET_BYTES
+        HEADER_BYTES + self.wire_bytes() <= PIPE_PACKET_BYTES
     }
 
     /// Bytes of its elements, without the brackets around them.

@@ -30,6 +30,8 @@ pub struct Cursor {
     attempts: u32,
     done: Option<u64>,
     total: u64,
+    /// When the function said what was told of how far it is; 0: nothing was.
+    said: u64,
     /// Bytes of output; one more once it was told that the rest was cut.
     log: usize,
 }
@@ -37,7 +39,7 @@ pub struct Cursor {
 impl Cursor {
     /// Nothing was told.
     pub fn start() -> Self {
-        Self { reported: Reported::Nothing, attempts: 0, done: None, total: 0, log: 0 }
+        Self { reported: Reported::Nothing, attempts: 0, done: None, total: 0, said: 0, log: 0 }
     }
 
     /// Bytes of output that were told.
@@ -54,6 +56,8 @@ impl Cursor {
     /// says that it may be, and at the end.
     pub fn next(&mut self, created_at: SystemTime, now: &Moment, progress: bool) -> Option<JobUpdate> {
         let JobState { started_at, finished_at, attempts, done, total, .. } = now.state;
+        let said = now.state.said.as_ref();
+        let said_at = said.map_or(0, |said| said.at);
         let state = now.state.state();
         if self.reported == Reported::Nothing
             || (self.reported == Reported::Running && state == State::Queued)
@@ -72,10 +76,12 @@ impl Cursor {
             return Some(log);
         }
         let ended = state.is_final();
-        let moved = self.done != Some(done) || self.total != total;
+        let is_counted = said.is_none_or(|said| said.amounts.is_none());
+        let moved = is_counted && (self.done != Some(done) || self.total != total) || self.said != said_at;
         if moved && (progress || ended) {
-            (self.done, self.total) = (Some(done), total);
-            return Some(JobUpdate::Progress { done, total });
+            (self.done, self.total, self.said) = (Some(done), total, said_at);
+            let ((done, total), message) = (now.state.amounts(), now.state.message().map(str::to_owned));
+            return Some(JobUpdate::Progress { done, total, message });
         }
         if !ended {
             return None;
@@ -130,7 +136,7 @@ impl fmt::Display for Cursor {
         if let Some(done) = self.done {
             write!(f, "{done}")?;
         }
-        write!(f, ".{}.{}", self.total, self.log)
+        write!(f, ".{}.{}.{}", self.total, self.said, self.log)
     }
 }
 
@@ -154,8 +160,9 @@ impl FromStr for Cursor {
             None => return Err(()),
         };
         let total = part().and_then(|part| part.parse().ok()).ok_or(())?;
+        let said = part().and_then(|part| part.parse().ok()).ok_or(())?;
         let log = part().and_then(|part| part.parse().ok()).ok_or(())?;
-        if parts.next().is_some() { Err(()) } else { Ok(Self { reported, attempts, done, total, log }) }
+        if parts.next().is_some() { Err(()) } else { Ok(Self { reported, attempts, done, total, said, log }) }
     }
 }
 
@@ -185,7 +192,7 @@ mod tests {
             match cursor.next(UNIX_EPOCH, &now, true) {
                 Some(JobUpdate::State { state, .. }) => all.push(state.as_str().to_owned()),
                 Some(JobUpdate::Log { text, .. }) => all.push(format!("log {text}")),
-                Some(JobUpdate::Progress { done, total }) => all.push(format!("{done}/{total}")),
+                Some(JobUpdate::Progress { done, total, .. }) => all.push(format!("{done}/{total}")),
                 Some(JobUpdate::End) => {
                     all.push("end".to_owned());
                     return all;
@@ -228,6 +235,39 @@ mod tests {
     }
 
     #[test]
+    fn what_a_function_says_is_told_in_the_place_of_its_items() {
+        let mut now = moment(State::Running, b"", 0);
+        let said = |at, done, message: Option<&str>| {
+            jobs::JobEvent::Said(jobs::Said {
+                at,
+                amounts: Some((done, 10.0)),
+                message: message.map(Into::into),
+            })
+        };
+        let mut cursor = Cursor::start();
+        let mut progress = |now: &Moment| {
+            let mut updates =
+                std::iter::from_fn(|| cursor.next(UNIX_EPOCH, now, true).filter(|it| *it != JobUpdate::End));
+            updates.find_map(|update| match update {
+                JobUpdate::Progress { done, total, message } => Some((done, total, message)),
+                JobUpdate::State { .. } | JobUpdate::Log { .. } | JobUpdate::Draining | JobUpdate::End => {
+                    None
+                }
+            })
+        };
+        assert_eq!(progress(&now), Some((0.0, 1.0, None)));
+        now.state.apply(said(7, 2.5, Some("half")), UNIX_EPOCH);
+        assert_eq!(progress(&now), Some((2.5, 10.0, Some("half".into()))));
+        assert_eq!(progress(&now), None);
+        now.state.apply(said(6, 1.0, None), UNIX_EPOCH);
+        assert_eq!(progress(&now), None, "older words");
+        now.state.apply(said(8, 10.0, None), UNIX_EPOCH);
+        now.state.apply(jobs::JobEvent::Ended(Outcome::Value(Value::default())), UNIX_EPOCH);
+        assert_eq!(progress(&now), Some((10.0, 10.0, None)));
+        assert_eq!(progress(&now), None);
+    }
+
+    #[test]
     fn characters_are_not_torn() {
         let text = "a€".as_bytes();
         let mut cursor = Cursor::start();
@@ -241,9 +281,19 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for bad in ["", "x", "1", "0.0..0.0", "5.0..0.0", "1.0..0", "1.0..0.0.0", "1.0.-1.0.0", "1.+1..0.0"] {
+        for bad in [
+            "",
+            "x",
+            "1",
+            "0.0..0.0.0",
+            "5.0..0.0.0",
+            "1.0..0.0",
+            "1.0..0.0.0.0",
+            "1.0.-1.0.0.0",
+            "1.+1..0.0.0",
+        ] {
             assert_eq!(bad.parse::<Cursor>(), Err(()), "{bad}");
         }
-        assert_eq!("1.0..0.99999999999999999999999".parse::<Cursor>(), Err(()));
+        assert_eq!("1.0..0.0.99999999999999999999999".parse::<Cursor>(), Err(()));
     }
 }

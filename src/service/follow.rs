@@ -14,11 +14,13 @@ use crate::jobs::{FailureCode, Following, JobHandle, JobKind, Moment, Outcome, S
 
 /// From one step of progress to the next.
 const PROGRESS_PERIOD: Duration = Duration::from_millis(50);
-/// The workers' pages are looked at no more often, however many follow one job.
-const LOOK_PERIOD: Duration = Duration::from_millis(25);
+/// From one look at a call that has not said how far it is to the next, at most: most never do.
+const QUIET_PERIOD_MAX: Duration = Duration::from_secs(1);
+/// The workers' pages are looked at no more often, however many ask for one job.
+pub(super) const LOOK_PERIOD: Duration = Duration::from_millis(25);
 
 /// What happened to a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum JobUpdate {
     /// It came into this state.
     State {
@@ -36,12 +38,14 @@ pub enum JobUpdate {
         /// Whether more was printed than is kept; the last of its kind says so.
         cut: bool,
     },
-    /// Items were done.
+    /// Items were done, or the function said how far it is.
     Progress {
         /// How many.
-        done: u64,
+        done: f64,
         /// Of how many; of a stream, so far.
-        total: u64,
+        total: f64,
+        /// What it is at.
+        message: Option<String>,
     },
     /// The server goes down and will not start it; the last event.
     Draining,
@@ -57,6 +61,8 @@ pub struct Follower {
     cursor: Cursor,
     /// The next step of progress is told no earlier.
     progress_due: Instant,
+    /// From one look at how far it is to the next.
+    look_period: Duration,
     ended: bool,
 }
 
@@ -69,6 +75,7 @@ impl Service {
             handle: Following::new(handle),
             cursor: from,
             progress_due: Instant::now(),
+            look_period: PROGRESS_PERIOD,
             ended: false,
         })))
     }
@@ -109,7 +116,7 @@ impl Follower {
             if now >= until {
                 return None;
             }
-            let wake = if steps { until.min(now + PROGRESS_PERIOD) } else { until };
+            let wake = if steps { until.min(now + self.next_look()) } else { until };
             tokio::select! {
                 () = changed => {}
                 () = tokio::time::sleep_until(wake.into()) => {}
@@ -140,7 +147,15 @@ impl Follower {
 
     /// Whether its progress has steps that nobody is woken for.
     fn has_steps(&self) -> bool {
-        self.handle.kind != JobKind::Apply && self.handle.state() == State::Running
+        self.handle.state() == State::Running
+    }
+
+    /// How long from now to the next look: ever longer while a call says nothing.
+    fn next_look(&mut self) -> Duration {
+        let is_quiet = self.handle.kind == JobKind::Apply && !self.handle.has_said();
+        let period = if is_quiet { self.look_period } else { PROGRESS_PERIOD };
+        self.look_period = (2 * period).min(QUIET_PERIOD_MAX);
+        period
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{Answer, Ended, JobPage, JobShown, Printed};
+use super::follow::LOOK_PERIOD;
 use super::refusal::Refusal;
 use super::{Parts, Service};
 use crate::jobs::{Filter, JobHandle, JobId, Lookup, State};
@@ -49,6 +50,9 @@ impl Service {
     ) -> Result<Answer, Refusal> {
         self.parts()?;
         let page = self.jobs.list(filter, limit, cursor).await;
+        for handle in page.items.iter().filter(|handle| handle.claim_look(LOOK_PERIOD)) {
+            self.look_into(handle).await;
+        }
         Ok(Answer::Jobs(JobPage {
             items: page.items.into_iter().map(JobShown::of).collect(),
             next: page.next,
@@ -109,10 +113,10 @@ impl Service {
         Ok(Answer::Printed(Printed { who: "job", bytes, cut }))
     }
 
-    /// How far a running map is in the chunks that run: its pool is asked, and whoever looks next finds it.
+    /// How far a running job is, in the chunks that run and by what its functions say: its pool is asked, and whoever
+    /// looks next finds it.
     pub(super) async fn look_into(&self, handle: &JobHandle) {
-        let has_chunks = handle.state() == State::Running && handle.chunksize.is_some();
-        if has_chunks
+        if handle.state() == State::Running
             && let Some(pool) = self.parts.get().and_then(|parts| parts.pools.get(&handle.pool))
             && let Some(done) = pool.items_done(handle).await
         {

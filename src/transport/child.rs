@@ -5,13 +5,26 @@ use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 
-use super::frame::{Codec, HEADER_BYTES, Header, Kind, PIPE_PACKET_BYTES};
+use super::frame::{Codec, HEADER_BYTES, Header, Kind, ORIGIN_BYTES, Origin, PIPE_PACKET_BYTES};
 
 /// Where tasks come from. Reads into one buffer that it keeps.
 #[derive(Debug)]
 pub struct TaskReader {
     tasks: OwnedFd,
     input: Vec<u8>,
+}
+
+/// One task, as it was read.
+#[derive(Debug)]
+pub struct ReadTask<'a> {
+    /// The header.
+    pub header: Header,
+    /// Whose it is; of a PING no one's.
+    pub origin: Origin,
+    /// The job's tags, a JSON array; empty: none.
+    pub tags: &'a [u8],
+    /// The arguments.
+    pub payload: &'a [u8],
 }
 
 /// Where answers go.
@@ -30,7 +43,7 @@ impl TaskReader {
     }
 
     /// Waits for a task; `None` at the end of the pipe.
-    pub fn read_task(&mut self) -> io::Result<Option<(Header, &[u8])>> {
+    pub fn read_task(&mut self) -> io::Result<Option<ReadTask<'_>>> {
         if self.input.len() > 1 << 20 {
             self.input = vec![0; PIPE_PACKET_BYTES];
         }
@@ -51,7 +64,21 @@ impl TaskReader {
             }
             have += read;
         }
-        Ok(Some((header, &self.input[HEADER_BYTES..whole])))
+        Ok(Some(ReadTask::of(header, &self.input[HEADER_BYTES..whole])?))
+    }
+}
+
+impl<'a> ReadTask<'a> {
+    fn of(header: Header, payload: &'a [u8]) -> io::Result<Self> {
+        if header.kind == Kind::Ping {
+            return Ok(Self { header, origin: Origin::default(), tags: &[], payload });
+        }
+        let (origin, rest) =
+            payload.split_first_chunk::<ORIGIN_BYTES>().ok_or(io::ErrorKind::UnexpectedEof)?;
+        let origin = Origin::decode(origin);
+        let tags_bytes = usize::try_from(origin.tags_bytes).map_err(io::Error::other)?;
+        let (tags, payload) = rest.split_at_checked(tags_bytes).ok_or(io::ErrorKind::UnexpectedEof)?;
+        Ok(Self { header, origin, tags, payload })
     }
 }
 

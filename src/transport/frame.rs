@@ -4,6 +4,8 @@ use bytes::{Buf, Bytes, BytesMut};
 
 /// Size of a header in bytes.
 pub const HEADER_BYTES: usize = 24;
+/// Size of what stands between a task's header and its tags, in bytes.
+pub const ORIGIN_BYTES: usize = 24;
 /// Largest frame that travels as one packet of the task pipe (`PIPE_BUF`).
 pub const PIPE_PACKET_BYTES: usize = 4096;
 /// Between the lists of a MAP's payload: ASCII's record separator, which stands in no JSON text (as RFC 7464).
@@ -131,6 +133,17 @@ pub struct Header {
     pub length: u64,
 }
 
+/// Whose a task is: what its payload begins with. All zero: no job's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The bytes of the job's id, a UUID.
+    pub job: [u8; 16],
+    /// How often the task is run by now.
+    pub attempt: u32,
+    /// Bytes of its tags, which follow.
+    pub tags_bytes: u32,
+}
+
 /// A header and its payload.
 #[derive(Debug, Clone)]
 pub struct Frame {
@@ -197,6 +210,25 @@ impl Header {
     }
 }
 
+impl Origin {
+    /// Its bytes.
+    pub fn encode(&self) -> [u8; ORIGIN_BYTES] {
+        let mut bytes = [0; ORIGIN_BYTES];
+        bytes[..16].copy_from_slice(&self.job);
+        bytes[16..20].copy_from_slice(&self.attempt.to_le_bytes());
+        bytes[20..].copy_from_slice(&self.tags_bytes.to_le_bytes());
+        bytes
+    }
+
+    /// Reads it.
+    pub fn decode(bytes: &[u8; ORIGIN_BYTES]) -> Self {
+        let mut rest = &bytes[..];
+        let mut job = [0; 16];
+        rest.copy_to_slice(&mut job);
+        Self { job, attempt: rest.get_u32_le(), tags_bytes: rest.get_u32_le() }
+    }
+}
+
 impl Frame {
     /// Takes one whole frame off the front of `buffer`; `None` while it isn't whole. Reserves room for a
     /// payload that is announced.
@@ -234,6 +266,8 @@ mod tests {
     #[test]
     fn a_header_survives_the_wire() {
         assert_eq!(Header::decode(&header(3).encode()), Ok(header(3)));
+        let origin = Origin { job: [7; 16], attempt: 2, tags_bytes: 3 };
+        assert_eq!(Origin::decode(&origin.encode()), origin);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod builtin;
 mod by_name;
 mod command;
+mod current;
 mod functions;
 mod items;
 mod keeper;
@@ -20,8 +21,9 @@ mod zygote;
 
 pub mod python;
 
+pub use current::{CurrentJob, ProgressError, current_job, progress};
 pub use functions::{BUILTIN, Functions};
 pub use keeper::{KEEPER_ARGUMENT, run_keeper};
 pub use native::Raised;
-pub use typed::{Bytes, Described, Outcome, Returned, Typed};
+pub use typed::{Bytes, Described, MayYield, Outcome, Returned, Typed, Yielded, Yields};
 pub use zygote::{ZYGOTE_ARGUMENT, run_zygote};

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use nix::unistd::Pid;
 use serde::Serialize;
 
+use super::current::Worker;
 use super::functions::Functions;
 use super::items;
 use super::native::{Function, Raised, Spread};
@@ -13,7 +14,7 @@ use super::sanitize::{self, WorkerEnds};
 use crate::counters::{self, Word, monotonic_nanoseconds, state};
 use crate::json;
 use crate::sys::PageWriter;
-use crate::transport::{AnswerWriter, ForkInitializer, HEADER_BYTES, Header, Kind, TaskReader};
+use crate::transport::{AnswerWriter, ForkInitializer, HEADER_BYTES, Header, Kind, ReadTask, TaskReader};
 
 const MESSAGE_BYTES_MAX: usize = 8 << 10;
 
@@ -47,9 +48,11 @@ pub(super) fn run(
     result_bytes_max: usize,
 ) -> io::Result<()> {
     let own = Pid::this();
-    let page = ends.page;
-    counters::write(&page, Word::Pid, u64::try_from(own.as_raw()).unwrap_or(0));
-    counters::write(&page, Word::State, state::IDLE);
+    let worker = Worker::set(ends.page, functions, result_bytes_max)
+        .ok_or_else(|| io::Error::other("this is a worker already"))?;
+    let page = &worker.page;
+    counters::write(page, Word::Pid, u64::try_from(own.as_raw()).unwrap_or(0));
+    counters::write(page, Word::State, state::IDLE);
     objects::take_call_socket(ends.calls);
     let mut tasks = TaskReader::new(ends.tasks);
     let answers = AnswerWriter::new(ends.results);
@@ -62,18 +65,21 @@ pub(super) fn run(
         return answers.write_answer(Kind::BootFailed, 0, 0, &mut answer);
     }
     answers.write_answer(Kind::Ready, 0, 0, &mut answer)?;
-    while let Some((header, payload)) = tasks.read_task()? {
+    while let Some(task) = tasks.read_task()? {
+        let ReadTask { header, payload, .. } = task;
         answer.resize(HEADER_BYTES, 0);
         let (kind, took) = if header.kind == Kind::Ping {
             (Kind::Pong, 0)
         } else {
-            let started = begin(&page, header.sequence);
+            worker.begin(&task);
+            let started = begin(page, header.sequence);
             let kind = if header.kind.is_per_item() {
-                items::perform(header, payload, functions, &page, result_bytes_max, &answers, &mut answer)?
+                items::perform(header, payload, functions, page, result_bytes_max, &answers, &mut answer)?
             } else {
-                perform(header, payload, functions, &page, result_bytes_max, &mut answer)
+                perform(header, payload, functions, page, result_bytes_max, &mut answer)
             };
-            (kind, end(&page, started, kind))
+            worker.end();
+            (kind, end(page, started, kind))
         };
         if Pid::this() != own {
             // A function forked and its child came back here: it is no worker.

@@ -15,7 +15,7 @@ use super::run;
 use super::sanitize::WorkerEnds;
 use crate::counters::{self, Word, state};
 use crate::json;
-use crate::transport::{AnswerWriter, HEADER_BYTES, Kind, TaskReader};
+use crate::transport::{AnswerWriter, HEADER_BYTES, Kind, ReadTask, TaskReader};
 
 /// As the library counts what was not caught.
 const UNCAUGHT: i32 = 1;
@@ -32,7 +32,7 @@ pub(super) fn run(ends: WorkerEnds, functions: &Functions) -> io::Result<i32> {
     let mut tasks = TaskReader::new(ends.tasks);
     let answers = AnswerWriter::new(ends.results);
     let mut answer = vec![0; HEADER_BYTES];
-    let Some((header, payload)) = tasks.read_task()? else { return Ok(0) };
+    let Some(ReadTask { header, payload, .. }) = tasks.read_task()? else { return Ok(0) };
     let payload = payload.to_vec();
     let Some(function) = functions.get(header.detail) else { return Ok(UNCAUGHT) };
     let (list, keywords) = parts(header.kind, &payload);

@@ -43,6 +43,7 @@ impl WorkerSet {
         if scheduler.handle(job).is_none() {
             return;
         }
+        self.hear(job, scheduler);
         let mut running = Vec::new();
         for key in self.table.holders(job) {
             self.take_back(key, scheduler);

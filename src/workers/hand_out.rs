@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::deaths::KillCause;
 use super::reports::WorkerReport;
 use super::set::WorkerSet;
@@ -58,7 +60,7 @@ impl WorkerSet {
             codec: if task.handle.terms.convert { Codec::Json } else { Codec::PlainJson },
             detail: function,
             sequence: task.sequence,
-            length: task.payload_bytes as u64,
+            length: task.wire_bytes() as u64,
         };
         if !is_packet {
             self.stream(key, header);
@@ -66,6 +68,8 @@ impl WorkerSet {
         }
         self.packet.clear();
         self.packet.extend_from_slice(&header.encode());
+        self.packet.extend_from_slice(&task.origin().encode());
+        self.packet.extend_from_slice(&task.tags);
         for piece in &task.payload {
             self.packet.extend_from_slice(piece);
         }
@@ -91,7 +95,10 @@ impl WorkerSet {
 
     /// Writes a task that is larger than a packet, in a task of its own.
     fn stream(&mut self, key: WorkerKey, header: Header) {
-        let pieces = self.table.newest(key).map(|(task, _)| task.payload.clone());
+        let pieces = self.table.newest(key).map(|(task, _)| {
+            let origin = Bytes::copy_from_slice(&task.origin().encode());
+            [origin, task.tags.clone()].into_iter().chain(task.payload.iter().cloned()).collect::<Vec<_>>()
+        });
         let (Some(handle), Some(pieces)) = (self.table.handle_mut(key), pieces) else { return };
         let (link, reporter) = (Arc::clone(&handle.link), Arc::clone(&self.reporter));
         let writing = tokio::spawn(async move {

@@ -16,6 +16,7 @@ mod hand_out;
 mod handle;
 mod options;
 mod output;
+mod progress;
 mod recycle;
 mod reports;
 mod sequence;

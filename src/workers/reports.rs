@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::deaths::{self, KillCause};
 use super::handle::WorkerHandle;
 use super::output::OutputOwner;
+use super::progress::hear_of;
 use super::set::{WorkerSet, WorkerSpec};
 use super::table::{Phase, WorkerKey};
 use crate::jobs::{Failure, JobId};
@@ -282,6 +283,7 @@ impl WorkerSet {
         tracing::trace!(pool, job = %task.handle.id, task = sequence, kind = ?header.kind, "a task is answered");
         task.function.state.measured(Duration::from_nanos(nanoseconds.into()), task.items);
         if let Some(handle) = self.table.handle_mut(key) {
+            hear_of(handle, &task, scheduler);
             if handle.output.has_held() {
                 let logged_as = self.spec.output_to_stderr.then(|| handle.pid());
                 handle.output.finish(logged_as, keep_output(&self.spec, &mut self.late_output));
@@ -345,6 +347,7 @@ impl WorkerSet {
             }
         }
         for (place, task) in flight.into_iter().enumerate().rev() {
+            hear_of(&handle, &task, scheduler);
             let has_begun = match handle.out_of_turn {
                 Some(sequence) => task.sequence == sequence,
                 None => place == 0 && !is_stream_unread && handle.has_begun(&task),

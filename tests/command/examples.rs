@@ -45,6 +45,20 @@ fn the_examples_tasks_answer() {
 }
 
 #[test]
+fn the_examples_reports_say_how_far_they_are() {
+    let server = Server::bare(&[&example("reports.py")]);
+    let body = json!({"function": "reports.yearly", "args": [2026], "kwargs": {"months": 2}});
+    let id = server.post("/v1/apply_async", &body).accepted();
+    assert_eq!(server.result(&id, 10.0).value(), json!([2026, 4052]));
+    let progress = json!({"done": 2, "total": 2, "message": "2026-02"});
+    assert_eq!(server.job(&id)["progress"], progress);
+    let log = server.get(&format!("/v1/jobs/{id}/logs")).text();
+    assert!(log.contains(&format!("INFO reports: report for 2026, attempt 1 of job {id}")), "{log}");
+    let squares = json!({"function": "reports.squares", "args": [3]});
+    assert_eq!(server.post("/v1/apply", &squares).value(), json!([0, 1, 4]));
+}
+
+#[test]
 fn the_seeds_pool_answers() {
     let functions = ["--function", "os.getpid", "--function", "time.sleep", "--workers", "5"];
     let server = Server::bare(&[&[example("seed/pool.py").as_str()], &functions[..]].concat());

@@ -28,17 +28,17 @@ fn an_id_that_no_stream_sent() {
     server.result(&id, 10.0).value();
     let path = format!("/v1/jobs/{id}/events");
     let many = "9".repeat(300);
-    for bad in ["x", "1", "9.9.9.9.9", "1.0..0", "-1.0..0.0", many.as_str()] {
+    for bad in ["x", "1", "9.9.9.9.9.9", "1.0..0.0", "-1.0..0.0.0", many.as_str()] {
         let answer = server.send("GET", &path, &[("last-event-id", bad)], None);
         let problem = answer.problem(400, "invalid-request");
         assert_eq!(problem["member"], "Last-Event-ID", "{problem}");
     }
     let mut raw = Raw::connect(server.port());
-    let twice = "Last-Event-ID: 1.0..0.0\r\nLast-Event-ID: 1.0..0.0\r\n";
+    let twice = "Last-Event-ID: 1.0..0.0.0\r\nLast-Event-ID: 1.0..0.0.0\r\n";
     raw.request(&format!("GET {path}"), twice, b"");
     raw.answer(Duration::from_secs(10)).problem(400, "invalid-request");
     // None at all, as the standard has it, and one that is ahead of everything.
-    for fine in ["", "2.1.0.1.999999999"] {
+    for fine in ["", "2.1.0.1.0.999999999"] {
         assert_eq!(server.send("GET", &path, &[("last-event-id", fine)], None).status, 200, "{fine}");
     }
 }

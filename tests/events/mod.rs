@@ -6,5 +6,5 @@ mod ends;
 mod followers;
 mod life;
 mod progress;
-mod reader;
+pub mod reader;
 mod resuming;

@@ -195,3 +195,28 @@ fn the_command_line_is_that_of_serve() {
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("--workers"));
 }
+
+#[test]
+fn a_function_knows_its_job_and_says_how_far_it_is() {
+    let server = start(&[]);
+    let submit = |body: &Value| server.post("/v1/apply_async", body).accepted();
+    let id = submit(&json!({"function": "whose", "args": [], "tags": ["a", "ä"]}));
+    assert_eq!(server.result(&id, 10.0).value(), json!([id, 1, "whose", ["a", "ä"]]));
+    let id = submit(&json!({"function": "slow_sum", "args": [[1, 2.5, 3]]}));
+    assert_eq!(server.result(&id, 10.0).value(), 6.5);
+    assert_eq!(server.job(&id)["progress"], json!({"done": 3, "total": 3, "message": "adding"}));
+    let many = json!({"function": "whose", "args": [], "tags": vec!["x".repeat(64); 32]});
+    assert_eq!(server.post("/v1/apply", &many).value()[3], many["tags"]);
+}
+
+#[test]
+fn what_is_yielded_is_a_list() {
+    let server = start(&["--result-limit", "1MiB"]);
+    assert_eq!(apply(&server, "countdown", &json!([3])).value(), json!([2, 1, 0]));
+    let lists = server.post("/v1/map", &json!({"function": "countdown", "iterable": [2, 0, 1]})).value();
+    assert_eq!(lists, json!([[1, 0], [], [0]]));
+    assert_eq!(apply(&server, "parse_all", &json!([["1", "-2"]])).value(), json!([1, -2]));
+    let failed = apply(&server, "parse_all", &json!([["1", "x"]])).outcome("function-raised");
+    assert_eq!(failed["exception"]["type"], "ParseIntError", "{failed}");
+    apply(&server, "countdown", &json!([1_000_000])).outcome("result-too-large");
+}

@@ -133,7 +133,7 @@ const CRATES: &[(&str, &[&str])] = &[
         &["app", "http", "jobs", "object_server", "process", "processes", "service", "telemetry", "workers"],
     ),
     ("utoipa", &["api", "http"]),
-    ("uuid", &["jobs", "processes"]),
+    ("uuid", &["jobs", "processes", "worker"]),
 ];
 
 #[test]

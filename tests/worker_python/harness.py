@@ -74,7 +74,12 @@ class Gate:
         os.remove(self.path)
 
 
-def frame(kind, which, sequence, payload, codec=1):
+ORIGIN = struct.Struct("<16sII")
+
+
+def frame(kind, which, sequence, payload, codec=1, job=bytes(16), attempt=1, tags=b""):
+    if kind != PING:
+        payload = ORIGIN.pack(job, attempt, len(tags)) + tags + payload
     return HEADER.pack(0xF0, 1, kind, codec if payload else 0, which, sequence, len(payload)) + payload
 
 
@@ -194,10 +199,13 @@ class Worker:
         if sequence is None:
             self.sequence += 1
             sequence = self.sequence
-        data = frame(kind, which, sequence, payload, codec)
+        self.write(frame(kind, which, sequence, payload, codec))
+        return sequence
+
+    def write(self, data):
         if len(data) <= 4096:
             os.write(self.tasks, data)
-            return sequence
+            return
         # A larger frame is a stream: packet mode is off while it is written.
         flags = fcntl.fcntl(self.tasks, fcntl.F_GETFL)
         fcntl.fcntl(self.tasks, fcntl.F_SETFL, flags & ~os.O_DIRECT)
@@ -205,7 +213,6 @@ class Worker:
         while rest:
             rest = rest[os.write(self.tasks, rest):]
         fcntl.fcntl(self.tasks, fcntl.F_SETFL, flags)
-        return sequence
 
     def read_bytes(self, count):
         data = bytearray()

@@ -7,6 +7,7 @@ import traceback
 
 import bench
 import checks_faults
+import checks_inside
 import checks_loading
 import checks_objects
 import checks_promises
@@ -17,7 +18,8 @@ from stage import python, shared
 
 
 def tests():
-    for module in (checks_loading, checks_tasks, checks_types, checks_promises, checks_objects, checks_faults):
+    for module in (checks_loading, checks_tasks, checks_types, checks_promises, checks_objects, checks_faults,
+                   checks_inside):
         for name, value in list(vars(module).items()):
             if name.startswith("test_"):
                 yield name, value

@@ -17,16 +17,16 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What happens to a job, from its beginning on, as server-sent events; the stream ends with the job.
 ///
-/// `state` `{state, at, attempts}`, `progress` `{done, total}`, `log` `{text}` and at last `end`, whose data is the
-/// job. Each has an `id`; sent as `Last-Event-ID`, it lets the stream go on where it was cut. `draining` ends the
-/// stream of a job that a server which goes down won't start any more.
+/// `state` `{state, at, attempts}`, `progress` `{done, total, message}`, `log` `{text}` and at last `end`, whose data
+/// is the job. Each has an `id`; sent as `Last-Event-ID`, it lets the stream go on where it was cut. `draining` ends
+/// the stream of a job that a server which goes down won't start any more.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", operation_id = "getEvents", tag = "jobs",
     params(("id" = String, Path, description = "The job's id"),
            ("Last-Event-ID" = Option<String>, Header,
-            pattern = "^([1-4][.][0-9]{1,9}[.]([0-9]{1,9})?[.][0-9]{1,9}[.][0-9]{1,9})?$",
+            pattern = "^([1-4][.][0-9]{1,9}[.]([0-9]{1,9})?[.][0-9]{1,9}[.][0-9]{1,19}[.][0-9]{1,9})?$",
             description = "The last id that was received; empty: none")),
     responses((status = 200, description = "The events", body = serde_json::Value, content_type = "text/event-stream",
-               example = "id: 1.0..0.0\nevent: state\ndata: {\"state\":\"queued\",\
+               example = "id: 1.0..0.0.0\nevent: state\ndata: {\"state\":\"queued\",\
 \"at\":\"2026-01-02T03:04:05.678000Z\",\"attempts\":0}\n\n"),
               ReadProblems, JobProblems, AcceptedProblems))]
 pub async fn get_events(

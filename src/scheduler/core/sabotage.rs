@@ -258,6 +258,7 @@ fn same(task: &Task) -> Option<Task> {
         handle: Arc::clone(&task.handle),
         function: Arc::clone(&task.function),
         kind: task.kind,
+        tags: task.tags.clone(),
         payload: task.payload.clone(),
         payload_bytes: task.payload_bytes,
         first_item: task.first_item,

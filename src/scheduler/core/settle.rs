@@ -1,12 +1,13 @@
 //! What became of the tasks that were handed out: begun, answered, failed, or lost with their worker.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::super::task::Task;
 use super::Scheduler;
-use crate::jobs::{Failure, JobEvent};
+use crate::jobs::{Failure, JobEvent, JobHandle, Said};
 
 impl Scheduler {
     /// A task is at the head of a flight: its worker may run it from now on.
@@ -19,6 +20,11 @@ impl Scheduler {
         if task.retries > 0 {
             self.events.push(&job.handle, JobEvent::Attempted(task.retries + 1));
         }
+    }
+
+    /// What the function of a task says of how far it is.
+    pub fn said(&mut self, handle: &Arc<JobHandle>, said: Said) {
+        self.events.push(handle, JobEvent::Said(said));
     }
 
     /// A task was answered with its value.

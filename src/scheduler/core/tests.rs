@@ -263,6 +263,7 @@ fn ends(scheduler: &mut Scheduler) -> Vec<(u64, Outcome)> {
         | JobEvent::Attempted(_)
         | JobEvent::AttemptFailed(..)
         | JobEvent::Extended(_)
+        | JobEvent::Said(_)
         | JobEvent::Advanced(_) => None,
     };
     scheduler.events().filter_map(ended).collect()
@@ -403,6 +404,7 @@ fn refused_chunks_of_several_jobs_are_told_in_turn() {
             | JobEvent::Attempted(_)
             | JobEvent::AttemptFailed(..)
             | JobEvent::Extended(_)
+            | JobEvent::Said(_)
             | JobEvent::Ended(_) => None,
         }));
     }

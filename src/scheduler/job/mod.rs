@@ -30,6 +30,8 @@ pub(super) struct ActiveJob {
     pub handle: Arc<JobHandle>,
     function: Arc<Callable>,
     input: Input,
+    /// Its tags as its tasks bear them.
+    tags: Bytes,
     /// Tasks that came back, or are to be run again.
     returned: VecDeque<Task>,
     /// Tasks that failed as a whole, while each of their items is told so; they count as in flight.
@@ -87,10 +89,12 @@ impl ActiveJob {
                 (input, ResultBuffer::stream(sink))
             }
         };
+        let tags = tags_of(&handle);
         Self {
             handle,
             function,
             input,
+            tags,
             returned: VecDeque::new(),
             refused: VecDeque::new(),
             next_chunk: 0,
@@ -215,6 +219,7 @@ impl ActiveJob {
             handle: Arc::clone(&self.handle),
             function: Arc::clone(&self.function),
             kind,
+            tags: self.tags.clone(),
             payload_bytes: payload.iter().map(Bytes::len).sum(),
             payload,
             first_item: self.next_item,
@@ -422,6 +427,16 @@ impl ActiveJob {
         }
         Some(Outcome::Value(Value::from(self.results.finish())))
     }
+}
+
+/// A job's tags as a JSON array; nothing where there are none.
+fn tags_of(handle: &JobHandle) -> Bytes {
+    let tags = &handle.terms.tags;
+    if tags.is_empty() {
+        return Bytes::new();
+    }
+    // Texts can always be written.
+    serde_json::to_vec(tags).unwrap_or_default().into()
 }
 
 /// Items of a MAP in one list at most: the objects that a worker makes of them fit its processor's cache.

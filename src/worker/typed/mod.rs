@@ -10,6 +10,7 @@ mod names;
 mod outcome;
 pub(super) mod schemas;
 mod write;
+mod yielded;
 
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
@@ -20,6 +21,7 @@ pub use bytes::Bytes;
 pub use outcome::{Outcome, Returned};
 pub use schemas::Described;
 pub(super) use write::Path;
+pub use yielded::{MayYield, Yielded, Yields};
 
 /// What can be registered: a `Fn` of up to six parameters that are `Deserialize`, whose value is an
 /// [`Outcome`].
@@ -62,7 +64,7 @@ macro_rules! typed {
             type Names = [&'static str; typed!(@count $($parameter)*)];
 
             fn types() -> (Vec<&'static str>, &'static str) {
-                (vec![$(std::any::type_name::<$parameter>()),*], std::any::type_name::<R>())
+                (vec![$(std::any::type_name::<$parameter>()),*], R::shown())
             }
 
             fn optional() -> Vec<bool> {

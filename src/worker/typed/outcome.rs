@@ -18,7 +18,8 @@ use crate::worker::native::Raised;
 ///   value, its `Err` the job's error, whose message is `E`'s text or else its JSON;
 /// - `Failing`: a `Result` whose error is a [`std::error::Error`];
 /// - `Boxed`, `BoxedLocal`: a `Result` whose error is a `Box<dyn Error + Send + Sync>` or points at one
-///   as `anyhow::Error` does; a `Box<dyn Error>`.
+///   as `anyhow::Error` does; a `Box<dyn Error>`;
+/// - `Yields`, `MayYield`: a [`Yielded`](super::Yielded); a `Result` of one and of a [`std::error::Error`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no outcome of a function",
     note = "return a value that implements `serde::Serialize`, or a `Result` of one and a \
@@ -30,6 +31,12 @@ pub trait Outcome<M> {
     /// Appends the value's JSON; what was written when it is an error means nothing.
     #[doc(hidden)]
     fn write(self, output: &mut Vec<u8>) -> Result<(), Raised>;
+
+    /// The type's name, for people.
+    #[doc(hidden)]
+    fn shown() -> &'static str {
+        type_name::<Self>()
+    }
 }
 
 /// See [`Outcome`].
@@ -128,8 +135,21 @@ fn ok<T: Serialize, E: Display>(result: Result<T, E>, output: &mut Vec<u8>) -> R
     match result {
         // A `Result` within it is data.
         Ok(value) => write::data(&value, output),
-        Err(error) => {
-            Err(Raised::Error { kind: names::of_error(type_name::<E>()), message: error.to_string() })
+        Err(error) => Err(Raised::of_error(&error)),
+    }
+}
+
+impl Raised {
+    /// The function's own error.
+    pub(super) fn of_error<E: Display>(error: &E) -> Self {
+        Self::Error { kind: names::of_error(type_name::<E>()), message: error.to_string() }
+    }
+
+    /// As of an item of a list.
+    pub(super) fn within(self, at: usize) -> Self {
+        if let Self::NotJson { message, path } = self {
+            return Self::NotJson { message, path: format!("$[{at}]{}", path.trim_start_matches('$')) };
         }
+        self
     }
 }

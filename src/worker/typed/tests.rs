@@ -191,3 +191,27 @@ fn signatures_say_types() {
     assert_eq!(of(&|| (), None), "()");
     assert_eq!(of(&|text: String| text.parse::<f64>(), None), "(String) -> Result<f64, ParseFloatError>");
 }
+
+#[test]
+fn what_is_yielded_is_a_list() {
+    assert_eq!(apply(|n: u8| Yielded(0..n), &["3"]), "[0,1,2]");
+    assert_eq!(apply(|n: u8| Yielded(vec!["a"; n.into()]), &["0"]), "[]");
+    let parsed = |texts: Vec<String>| Yielded(texts.into_iter().map(|text| text.parse::<u8>()));
+    assert_eq!(apply(parsed, &[r#"["1","2"]"#]), "[1,2]");
+    assert_eq!(apply(parsed, &[r#"["1","x"]"#]), "raised ParseIntError: invalid digit found in string");
+    let odd = || Yielded([Point { x: 1.0, y: 1.0 }, Point { x: 1.0, y: f64::NAN }]);
+    assert!(apply(odd, &[]).starts_with("not JSON $[1].y: "), "{}", apply(odd, &[]));
+    let may = |text: String| text.parse::<u8>().map(|n| Yielded(0..n));
+    assert_eq!(apply(may, &["\"2\""]), "[0,1]");
+    assert_eq!(apply(may, &["\"x\""]), "raised ParseIntError: invalid digit found in string");
+    assert_eq!(signature(&may), "(String) -> Vec<u8>");
+    let schema = schema_of(&may);
+    assert_eq!((&schema["type"], &schema["items"]["maximum"]), (&"array".into(), &255.into()), "{schema}");
+
+    fn signature<M, F: Typed<M>>(_: &F) -> String {
+        super::signature::<M, F>(None)
+    }
+    fn schema_of<M, F: Described<M>>(_: &F) -> serde_json::Value {
+        F::schemas().1.to_value()
+    }
+}

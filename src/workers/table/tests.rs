@@ -41,6 +41,7 @@ impl Bench {
             handle,
             function: Arc::clone(function),
             kind: Kind::Call,
+            tags: Bytes::new(),
             payload: vec![Bytes::from(vec![b'1'; payload_bytes])],
             payload_bytes,
             first_item: 0,

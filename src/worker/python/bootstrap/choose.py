@@ -599,11 +599,14 @@ def reviving(call, types):
 
 def saying(call, types):
     """A function whose value is said as its annotation says."""
-    say, is_lazy = types.say, types.is_lazy
+    say, is_lazy, returns = types.say, types.is_lazy, types.returns
+    say_item = returns.parts[0].say if isinstance(returns, Items) and returns.ours else None
 
     def said_call(*args, **kwargs):
         value = call(*args, **kwargs)
         if is_lazy and hasattr(type(value), "__next__"):
+            if say_item is not None:
+                return said_items(value, say_item)
             value = list(value)  # what a generator raises is the function's
         try:
             return say(value)
@@ -612,3 +615,19 @@ def saying(call, types):
         finally:
             known_to_hold.clear()
     return said_call
+
+
+def said_items(values, say):
+    """What an iterator gives, each said as its annotation says."""
+    try:
+        for value in values:
+            try:
+                value = say(value)
+            except Exception:
+                pass  # the encoder has the last word
+            finally:
+                known_to_hold.clear()
+            yield value
+    finally:
+        if hasattr(values, "close"):
+            values.close()

@@ -346,7 +346,7 @@ class Deferred(Node):
 # ---- from annotations to nodes
 
 LISTS = ("list", "Sequence", "MutableSequence", "Collection", "Reversible")
-LAZY = ("Iterable", "Iterator", "Generator")
+LAZY = ("Iterable", "Iterator", "Generator", "AsyncIterable", "AsyncIterator", "AsyncGenerator")
 SETS = ("set", "frozenset", "Set", "AbstractSet", "MutableSet")
 DICTS = ("dict", "Mapping", "MutableMapping", "OrderedDict", "defaultdict", "Counter")
 FRAMES = ("Required", "NotRequired", "ReadOnly", "Final", "ClassVar", "InitVar", "Unpack")

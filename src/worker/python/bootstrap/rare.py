@@ -13,7 +13,12 @@ def explain(failed_in, error, function, word, args, kwargs, value, tracebacks, b
     object of them, and of one of the _ITEMS the item.
     """
     index = None
-    if failed_in == READING and not isinstance(error, Violation):
+    if isinstance(error, Oversized):
+        return TOO_LARGE, b"{}"
+    if isinstance(error, Unsayable):
+        (steps, message), kind = offender(*error.args[1:]), NOT_JSON
+        told = {"message": message, "path": path_of([error.args[0]] + steps)}
+    elif failed_in == READING and not isinstance(error, Violation):
         kind = UNKNOWN_REF if isinstance(error, UnknownReference) else INVALID_ARGUMENTS
         index, told = unreadable(error, word, value)
     elif failed_in == SAYING and not isinstance(error, (KeyboardInterrupt, SystemExit)):
@@ -501,35 +506,192 @@ def named_members(value):
         yield name, member
 
 
+# ---- what yields
+
+class Oversized(Exception):
+    """What was yielded is larger than a value may be."""
+
+
+class Unsayable(Exception):
+    """What was yielded has no JSON: its place, itself, and the encoder's exception."""
+
+
+def gathered(values, most):
+    """The JSON of the list of all that an iterator gives, of so many bytes at most."""
+    said, size = [], 1
+    try:
+        for value in values:
+            try:
+                text = to_json(value)
+            except Exception as error:
+                raise Unsayable(len(said), value, error) from None
+            said.append(text)
+            size += len(text) + 1
+            if size > most:
+                raise Oversized
+    finally:
+        close_iterator(values)
+    return Json("[" + ",".join(said) + "]")
+
+
+def listing(call, most):
+    """A function that yields, as maps call it: its value is a list, of about so many bytes at most."""
+    def listed_call(*args):
+        values = call(*args)
+        if not hasattr(type(values), "__next__"):
+            return values
+        listed, size = [], 1
+        try:
+            for value in values:
+                listed.append(value)
+                try:
+                    size += len(to_json(value)) + 1
+                except Exception:
+                    size += 1  # the encoder has the last word
+                if size > most:
+                    raise Oversized
+        finally:
+            close_iterator(values)
+        return listed
+    return listed_call
+
+
+def close_iterator(values):
+    close_it = getattr(values, "close", None)
+    if close_it is not None:
+        close_it()
+
+
+# ---- what a function can ask of its task, and say of it
+
+class Job:
+    """The job whose function this is."""
+
+    __slots__ = ("id", "attempt", "function", "tags")
+
+    def __init__(self, *members):
+        self.id, self.attempt, self.function, self.tags = members
+
+    def __repr__(self):
+        return "<Job %s: %s, attempt %d>" % (self.id, self.function, self.attempt)
+
+
+def job_of_task():
+    if worker_page is None or not worker_page[2]:
+        return None
+    which = unpack(packet)[1]
+    number, attempt, tagged = _struct.unpack_from("<16sII", packet, 24)
+    digits = number.hex()
+    name = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+    return Job(name, attempt, list(the_zygote.names)[which], scan(tags.decode(), 0)[0] if tagged else [])
+
+
+PROGRESS_MESSAGE_MAX = 1024
+put_progress = _struct.Struct("QQddQ").pack_into  # words 17 to 21 of the page
+saying_progress = _thread.RLock()  # a signal's handler may speak, too
+
+
+def say_progress(done, total, message):
+    done, total = amount("done", done), amount("total", total)
+    raw = b""
+    if message is not None:
+        if not isinstance(message, str):
+            raise TypeError("forkpool.progress: message must be a str or None, not %s" % type(message).__name__)
+        raw = message[:PROGRESS_MESSAGE_MAX].encode("utf-8", "replace")
+        if len(raw) > PROGRESS_MESSAGE_MAX:
+            raw = raw[:PROGRESS_MESSAGE_MAX].decode("utf-8", "ignore").encode()
+    page = worker_page
+    if page is None or not page[2] or not own[0]:
+        return
+    with saying_progress:
+        version = page[16] | 1
+        page[16] = version
+        put_progress(page, 136, page[2], now(), done, total, 0 if message is None else len(raw) + 1)
+        _struct.pack_into("%ds" % len(raw), page, 176, raw)
+        page[16] = version + 1
+
+
+def amount(name, value):
+    try:
+        if isinstance(value, (bool, str, bytes, bytearray)):
+            raise TypeError
+        number = float(value)
+    except TypeError:
+        raise TypeError("forkpool.progress: %s must be a number, not %s" % (name, type(value).__name__)) from None
+    except (ValueError, OverflowError):
+        number = -1.0
+    if not 0.0 <= number < float("inf"):
+        raise ValueError("forkpool.progress: %s must be finite and not negative, not %s" % (name, cut(repr(value), 100)))
+    return number
+
+
 # ---- async def
 
 loops = {}  # by process: the event loop that the last task left as it was made
 
 
-def awaiting_calls(functions):
-    """The functions as they are called: a coroutine is awaited. (In the zygote: asyncio costs 50 ms.)"""
+def awaiting_calls(functions, flags):
+    """The functions as they are called: a coroutine is awaited, an asynchronous generator a generator. (In the zygote:
+    asyncio costs 50 ms.)
+    """
     import asyncio
     from asyncio import base_events, futures
     loop_files.update((base_events.__file__, futures.__file__))
 
-    def run(awaitable):
+    def take_loop():
         # Never made the current one: code that is not `async` has loops of its own.
         loop = loops.pop(getpid(), None) or asyncio.new_event_loop()
         asyncio._set_running_loop(None)  # whatever a task before has set
+        return loop
+
+    def leave_loop(loop):
+        """The next task finds none that this one changed."""
+        if not loop.is_closed():
+            left = asyncio.all_tasks(loop)
+            if left:  # as asyncio.run: what the function left running is cancelled
+                for task in left:
+                    task.cancel()
+                loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            if is_untouched(loop):
+                loops[getpid()] = loop
+            else:
+                close_loop(loop)
+
+    def run(awaitable):
+        loop = take_loop()
         try:
             return loop.run_until_complete(awaitable)
         finally:
-            # The next task finds none that this one changed.
-            if not loop.is_closed():
-                left = asyncio.all_tasks(loop)
-                if left:  # as asyncio.run: what the function left running is cancelled
-                    for task in left:
-                        task.cancel()
-                    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-                if is_untouched(loop):
-                    loops[getpid()] = loop
-                else:
-                    close_loop(loop)
+            leave_loop(loop)
+
+    def steps(source):
+        """What an asynchronous generator yields. All of it runs in one task, whose loop stands still in between."""
+        loop = take_loop()
+        given, turn = [None], [None]
+
+        async def pump():
+            try:
+                async for value in source:
+                    turn[0] = loop.create_future()
+                    given[0].set_result(value)
+                    await turn[0]
+            finally:
+                if hasattr(source, "aclose"):
+                    await source.aclose()
+        try:
+            pumping = loop.create_task(pump())
+            while True:
+                given[0] = loop.create_future()
+                if turn[0] is not None:
+                    turn[0].set_result(None)
+                loop.run_until_complete(asyncio.wait((pumping, given[0]), return_when=asyncio.FIRST_COMPLETED))
+                if not given[0].done():
+                    pumping.result()  # which raises what the generator did
+                    return
+                yield given[0].result()
+        finally:
+            source = None
+            leave_loop(loop)
 
     def awaiting(function):
         def call(*args, **kwargs):
@@ -537,7 +699,14 @@ def awaiting_calls(functions):
             return run(value) if hasattr(type(value), "__await__") else value
         return call
 
-    return [awaiting(function) if is_async(function) else function for function in functions]
+    def stepping(function):
+        def call(*args, **kwargs):
+            value = function(*args, **kwargs)
+            return steps(value) if hasattr(type(value), "__anext__") else value
+        return call
+
+    return [awaiting(function) if flag & 128 else stepping(function) if flag & 512 else function
+            for function, flag in zip(functions, flags)]
 
 
 def is_untouched(loop):
@@ -574,9 +743,10 @@ def run_process(name, functions, page, tracebacks):
     if not begun:
         _exit(0)
     word, which, _, length = unpack(begun)
-    payload = begun[24:]
-    if length != len(payload):
-        payload = read_rest(payload, length)
+    payload = begun[48:]
+    if length != len(begun) - 24:
+        packet[:len(begun)] = begun
+        payload = read_rest(len(begun), length, 0)
     kwargs = {}
     try:
         text = payload.decode()

@@ -74,22 +74,31 @@ BETWEEN_LISTS = "]\x1e["
 
 header = _struct.Struct("<IIQQ")
 pack, unpack = header.pack, header.unpack_from
+unpack_task = _struct.Struct("<IIQQ20xI").unpack_from  # and the length of its tags
 put = _struct.Struct("8Q").pack_into  # words 1 to 8 of the page, each in one move
 ATOMIC_BODY = 4096 - 24  # a frame of at most so many bytes is written whole (PIPE_BUF)
 
 
-def read_rest(begun, length):
-    """The payload of a frame larger than a packet, of which `begun` has been read."""
-    payload = bytearray(length)
-    at = len(begun)
-    payload[:at] = begun
+packet = bytearray(4096)  # the task that runs, or its beginning: whose it is (see part 4) is looked up when it is asked
+tags = b""  # the tags of the last task that had any
+
+
+def read_rest(size, length, tagged):
+    """The arguments of a task with tags or of more than a packet, of which `size` bytes have been read."""
+    global tags
+    payload = bytearray(length - 24)
+    at = size - 48
+    payload[:at] = packet[48:size]
     view = memoryview(payload)
+    length -= 24
     while at < length:
         size = readv(3, [view[at:]])
         if size == 0:
             _exit(0)
         at += size
     view.release()
+    tags = bytes(payload[:tagged])
+    del payload[:tagged]
     return payload
 
 
@@ -167,6 +176,7 @@ function_types = []  # what its annotations say (see part 7), or None
 layouts = []  # which of its arguments go by position: see `types_of`
 calls_as_json = []  # how it is called where nothing is converted
 calls_by_name = {}  # how typed calls call it, once there are any
+yielding = set()  # those that yield, as far as that is known beforehand
 
 
 def call_by_name(which):
@@ -175,6 +185,13 @@ def call_by_name(which):
         call = rarely("taking_names")(calls_as_json[which], function_types[which], layouts[which])
         calls_by_name[which] = call
     return call
+
+
+def call_of_items(call, which, is_typed, most):
+    """What a map calls for each of its items."""
+    if is_typed:
+        call = call_by_name(which)
+    return rarely("listing")(call, most) if which in yielding else call
 
 
 def forget_work():
@@ -266,7 +283,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
     """
     global audit_at
     me = getpid()
-    buffer = bytearray(4096)
+    buffer = packet
     into = [buffer]
     started = good = bad = busy = 0
     _, stdout, stderr = kept.streams
@@ -294,10 +311,10 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                                 sleep(60)
                             continue
                         _exit(0) if size == 0 else give_up("this is not a task: %r" % bytes(buffer[:size]))
-                    word, which, sequence, length = unpack(buffer)
-                    payload = buffer[24:size]
-                    if length != size - 24:
-                        payload = read_rest(payload, length)
+                    word, which, sequence, length, tagged = unpack_task(buffer)
+                    payload = buffer[48:size]
+                    if tagged or length != size - 24:
+                        payload = read_rest(size, length, tagged)
                     started += 1
                 begun = now()
                 put(page, 8, 2, sequence, started, good, bad, 0, busy, begun)
@@ -318,8 +335,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                         stage = CALLING
                         value = call(*args)
                     elif word == MAP or word == STARMAP or word == MAP_TYPED:
-                        if word == MAP_TYPED:
-                            call = call_by_name(which)
+                        call = call_of_items(call, which, word == MAP_TYPED, result_bytes_max)
                         while True:
                             value = []
                             stage = CALLING
@@ -337,8 +353,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                             args = value = []
                             args, end = scan(text, end + 1)
                     elif word == MAP_ITEMS or word == STARMAP_ITEMS or word == MAP_TYPED_ITEMS:
-                        if word == MAP_TYPED_ITEMS:
-                            call = call_by_name(which)
+                        call = call_of_items(call, which, word == MAP_TYPED_ITEMS, result_bytes_max)
                         stage = CALLING
                         value = run_items(word, call, functions, which, args, sequence, page, result_bytes_max,
                                           tracebacks)
@@ -359,6 +374,10 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                         text = quote(value)
                     elif kind is Json:
                         text = value
+                    elif kind is not dict and kind is not list and hasattr(kind, "__next__"):
+                        stage = CALLING
+                        text = value = rarely("gathered")(value, result_bytes_max)
+                        kind = Json
                     else:
                         text = "".join(encode(value, 0))
                     body = text.encode()
@@ -451,16 +470,19 @@ def explain_failure(failed_in, error, functions, which, word, args, kwargs, valu
 # ---- the start of a worker (PROTOCOL.md, section 2)
 
 worker_pid = None  # of the process that may use shared objects
+worker_page = None  # the shared page
+the_zygote = None  # that this worker was forked from
 
 
 def become_worker(zygote, received, wanted):
     """From the second fork to the end of the process. `wanted` is the fork packet."""
-    global worker_pid
+    global worker_pid, worker_page, the_zygote
     try:
         asked = zygote.asked
         tracebacks = asked["tracebacks"]
         page = set_up_worker(received, asked["server_pid"], zygote.control)
         worker_pid = getpid()
+        the_zygote = zygote
         if zygote.late:
             rarely("load_in_worker")(zygote)
         functions, calls = zygote.functions, zygote.calls
@@ -469,9 +491,11 @@ def become_worker(zygote, received, wanted):
         calls_as_json.extend(zygote.calls_as_json)
         seed_generators()
         os.register_at_fork(after_in_child=forget_work)
+        log_to_stderr("process" not in wanted)
         if "process" in wanted:
             rarely("run_process")(wanted["process"]["name"], functions, page, tracebacks)
         name_current_process("ForkPoolWorker-%d" % wanted["worker"], (wanted["worker"],))
+        worker_page = page
         initializer = wanted.get("initializer")
         if initializer is not None:
             initialize(calls[initializer["function"]], initializer["args"], tracebacks)
@@ -489,21 +513,21 @@ def name_current_process(name, identity):
     """What multiprocessing says of this process, whether it is imported already or will be."""
     library = sys.modules.get("multiprocessing.process")
     if library is None:
-        sys.meta_path.insert(0, NamesProcess(name, identity))
+        sys.meta_path.insert(0, Upon("multiprocessing.process", lambda: name_current_process(name, identity)))
     else:
         current = library.current_process()
         current._identity = identity
         current.name = name
 
 
-class NamesProcess:
-    """Finds nothing itself: it waits for multiprocessing.process to be imported, once."""
+class Upon:
+    """Finds nothing itself: it waits for a module to be imported, once."""
 
-    def __init__(self, name, identity):
-        self.told = name, identity
+    def __init__(self, module, action):
+        self.module, self.action = module, action
 
     def find_spec(self, name, path=None, target=None):
-        if name != "multiprocessing.process":
+        if name != self.module:
             return None
         sys.meta_path.remove(self)
         from _frozen_importlib_external import PathFinder
@@ -512,9 +536,56 @@ class NamesProcess:
 
         def exec_module(module):
             run(module)
-            name_current_process(*self.told)
+            self.action()
         spec.loader.exec_module = exec_module
         return spec
+
+
+def log_to_stderr(marked):
+    """Records of `logging` from INFO on go to this process's log, unless the user's code has set it up, or does so.
+
+    Importing it costs milliseconds: that is left to whoever needs it. `marked`: each line begins with its priority
+    (syslog's), which the server takes off.
+    """
+    logging = sys.modules.get("logging")
+    if logging is None:
+        sys.meta_path.insert(0, Upon("logging", lambda: log_to_stderr(marked)))
+        return
+    root, configure = logging.root, logging.basicConfig
+    if root.handlers or root.level != logging.WARNING:
+        return
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            if root.handlers != [self]:
+                step_aside()  # there is one of the user's own by now
+                return
+            try:
+                level = record.levelno
+                mark = "\x1e<%d>" % (2 if level >= 50 else 3 if level >= 40 else 4 if level >= 30 else
+                                     6 if level >= 20 else 7) if marked else ""
+                lines = self.format(record).split("\n")
+                sys.__stderr__.write("".join([mark + line + "\n" for line in lines]))
+            except Exception:
+                self.handleError(record)
+
+    def step_aside():
+        # Not removed from the list: who goes through it now would leave out the next.
+        root.handlers = [each for each in root.handlers if each is not handler]
+        if logging.basicConfig is basicConfig:
+            logging.basicConfig = configure
+            if root.level == logging.INFO:
+                root.setLevel(logging.WARNING)
+
+    def basicConfig(**kwargs):
+        step_aside()
+        configure(**kwargs)
+
+    handler = Handler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.basicConfig = basicConfig
 
 
 def initialize(call, text, tracebacks):

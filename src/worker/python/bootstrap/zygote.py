@@ -65,8 +65,18 @@ def connect(path):
     return shared("opened")(path)
 
 
+def current_job():
+    """The job whose function this is: its id, attempt, function and tags. None outside of a task."""
+    return rarely("job_of_task")()
+
+
+def progress(done, total, message=None):
+    """Say how far the function is, as often as you like: what was said last is shown in the job and its events."""
+    rarely("say_progress")(done, total, message)
+
+
 def make_module():
-    """The module `forkpool`, without a file: `connect`, and the classes once they are asked for."""
+    """The module `forkpool`, without a file: its functions, and the classes once they are asked for."""
     def lazily(name):
         if not name.startswith("_"):
             shared("opened")  # which puts them there
@@ -75,9 +85,11 @@ def make_module():
         raise AttributeError("module 'forkpool' has no attribute %r" % name)
 
     global library
-    module = library = sys.modules["forkpool"] = type(sys)("forkpool", "The server's shared objects, in its workers.")
-    connect.__module__ = "forkpool"
-    module.connect = connect
+    about = "What a function can ask of the server, in its workers."
+    module = library = sys.modules["forkpool"] = type(sys)("forkpool", about)
+    for function in (connect, current_job, progress):
+        function.__module__ = "forkpool"
+        setattr(module, function.__name__, function)
     module.__getattr__ = lazily
 
 
@@ -212,12 +224,15 @@ class Zygote:
         """The functions as they are called: coroutines are awaited, values said as their annotation says, and what JSON
         has no form for is made of arguments."""
         calls = self.functions
-        if any(map(is_async, calls)):
-            calls = self.importing("asyncio", rarely("awaiting_calls"), calls)
+        flags = [flags_of(each) for each in calls]
+        if any(each & ASYNC for each in flags):
+            calls = self.importing("asyncio", rarely("awaiting_calls"), calls, flags)
         self.calls_as_json = [call if known is None or known.say is None else typed("saying")(call, known)
                               for call, known in zip(calls, self.types)]
         self.calls = [call if known is None or not known.is_reviving else typed("reviving")(call, known)
                       for call, known in zip(self.calls_as_json, self.types)]
+        yielding.update(which for which, known in enumerate(self.types)
+                        if flags[which] & YIELDING or known is not None and known.is_lazy)
 
     def fork(self, number, received, asked):
         try:
@@ -421,8 +436,11 @@ def defines(module, value):
         return False
 
 
-def is_async(function):
-    """Whether calling it gives a coroutine, as seen beneath decorators, partials and methods."""
+ASYNC, YIELDING = 128 | 512, 32 | 512  # CO_COROUTINE, CO_ASYNC_GENERATOR, CO_GENERATOR
+
+
+def flags_of(function):
+    """What its code says of what a call gives, beneath decorators, partials and methods."""
     try:
         for _ in range(20):
             inner = getattr(function, "__wrapped__", None) or getattr(function, "__func__", None)
@@ -433,9 +451,9 @@ def is_async(function):
             function = inner
         if not hasattr(function, "__code__"):
             function = type(function).__call__
-        return bool(function.__code__.co_flags & 128)  # CO_COROUTINE
+        return function.__code__.co_flags
     except Exception:
-        return False
+        return 0
 
 
 Zygote().run()

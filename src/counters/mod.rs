@@ -2,12 +2,15 @@
 //!
 //! The worker writes, the server reads; for people only. Scheduling and results never look here.
 
+mod progress;
+
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
 use crate::sys::{PageReader, PageWriter};
+pub use progress::{MESSAGE_BYTES_MAX, SaidProgress, read_progress, write_progress};
 
 /// Index of each word; see the protocol, section 4.
 #[derive(Debug, Clone, Copy)]
