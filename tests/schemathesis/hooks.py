@@ -99,7 +99,7 @@ def shorten(options):
 def name_a_time(case):
     """A call that would wait as long as the server lets it."""
     kind = case.operation.path.removeprefix("/v1/").partition("/")[0]
-    noun = kind.removesuffix("s").title().replace("_", "").replace("Rlock", "RLock")
+    noun = "Shared" + kind.removesuffix("s").title().replace("_", "").replace("Rlock", "RLock")
     method = "".join(part.title() for part in case.operation.path.rsplit("/", 1)[-1].split("_"))
     schema = case.operation.schema.raw_schema["components"]["schemas"].get(noun + method, {})
     if "timeout" in schema.get("properties", ()) and isinstance(case.body, dict) and case.body.get("timeout") is None:
