@@ -175,7 +175,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
             return Ok(());
         }
     }
-    started::log(&config, &service, &address);
+    started::log(&service, &address);
     let mut stdout = io::stdout();
     if let Err(error) = writeln!(stdout, "forkpool listening on {address}").and_then(|()| stdout.flush()) {
         // Whoever started the server need not read it.

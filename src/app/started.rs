@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use crate::config::Config;
 use crate::service::Service;
 
 /// Says what a service that was opened serves at this address.
-pub(super) fn log(config: &Config, service: &Service, address: &str) {
+pub(super) fn log(service: &Service, address: &str) {
     let mut functions = BTreeMap::<&str, usize>::new();
     let catalog = service.catalog();
     for function in catalog.iter().flat_map(|catalog| catalog.functions()) {
@@ -15,8 +14,6 @@ pub(super) fn log(config: &Config, service: &Service, address: &str) {
     }
     let pools = service.pools();
     let workers: usize = pools.iter().map(|pool| pool.processes()).sum();
-    let python =
-        config.python.as_ref().map(|python| tracing::field::display(python.interpreter.program.display()));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         pid = std::process::id(),
@@ -24,7 +21,6 @@ pub(super) fn log(config: &Config, service: &Service, address: &str) {
         functions = listed(functions),
         pools = listed(pools.iter().map(|pool| (&pool.name, pool.processes()))),
         workers,
-        python,
         data = "memory",
         "serving"
     );

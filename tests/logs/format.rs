@@ -20,7 +20,6 @@ fn the_start_says_what_is_served_by_what_and_where() {
         ("functions", json!("native 5, python 9")),
         ("pools", json!("native 2, python 2")),
         ("workers", json!(4)),
-        ("python", json!("python3")),
         ("data", json!("memory")),
     ] {
         assert_eq!(line[field], value, "{field} of {line}");
@@ -49,7 +48,7 @@ fn what_ends_the_start_is_a_line_like_the_others() {
     let args = ["serve", "--function", "no_such_module.f", "--bind", "127.0.0.1:0"];
     let ended =
         Program::run(&[&args[..], &["--log-format", "json"]].concat(), Duration::from_secs(30), |_| ());
-    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(ended.status.code(), Some(2));
     let line = line_of(ended.errors.trim_end());
     assert_eq!(line["level"], "ERROR");
     assert!(line["message"].as_str().is_some_and(|said| said.contains("no_such_module")), "{line}");

@@ -138,7 +138,7 @@ fn requests_are_not_told_by_default() {
     server.get("/nothing");
     let lines = server.ended();
     let messages: Vec<&Value> = lines.iter().map(|line| &line["message"]).collect();
-    assert_eq!(messages, ["serving", "stopping", "stopped"]);
+    assert_eq!(messages, ["the Python interpreter", "serving", "stopping", "stopped"]);
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn rule_02_of_nothing_the_result_is_ready_at_once() {
 fn rule_02_a_chunksize_is_one_at_least() {
     let server = serve(1);
     for verb in ["map", "map_async", "starmap", "starmap_async", "imap", "imap_unordered"] {
-        for wrong in [json!(0), json!(-1), json!(0.5), json!("1"), Value::Null] {
+        for wrong in [json!(0), json!(-1), json!(0.5), json!("1")] {
             let body = json!({"function": "faults.square", "iterable": [1], "chunksize": wrong});
             let problem = server.post(&format!("/v1/{verb}"), &body).problem(400, "invalid-request");
             assert_eq!(problem["member"], "chunksize", "{verb}: {problem}");

@@ -200,21 +200,26 @@ impl Planned<'_> {
         let summary = summary.map_or_else(|| format!("Calls {}.", function.name), str::to_owned);
         let call = format!("`{}{}`", function.name, function.signature.as_deref().unwrap_or("(…)"));
         // Those who read in brief find the rest with the function's first operation.
-        let is_brief = edition.part == Part::Functions && !own.suffix.is_empty();
-        let said = if is_brief { doc.split("\n\n").next().unwrap_or_default() } else { doc };
+        let is_brief = edition.part == Part::Functions;
+        let said: &[&str] = if is_brief && !own.suffix.is_empty() {
+            &[&summary, own.about]
+        } else {
+            &[&call, doc, own.about]
+        };
         let said: Vec<&str> =
-            [&*call, said.trim_end(), own.about].into_iter().filter(|part| !part.is_empty()).collect();
+            said.iter().map(|part| part.trim_end()).filter(|part| !part.is_empty()).collect();
         operation["operationId"] = format!("{}{}", self.id, own.suffix).into();
-        operation["summary"] = summary.into();
+        operation["summary"] = summary.as_str().into();
         operation["description"] = said.join("\n\n").into();
         let required = function.types.parameters().and_then(|schema| schema["required"].as_array());
         let arguments = json!({"$ref": format!("#/components/schemas/{}", self.arguments)});
         let body = (own.body)(&arguments);
         let is_required = body.get("required").is_some() || required.is_some_and(|names| !names.is_empty());
-        operation["requestBody"] = json!({
-            "content": {"application/json": {"schema": body}},
-            "description": own.body_is, "required": is_required
-        });
+        operation["requestBody"] =
+            json!({"content": {"application/json": {"schema": body}}, "required": is_required});
+        if !is_brief {
+            operation["requestBody"]["description"] = own.body_is.into();
+        }
         if let Some(answer) = operation["responses"].get_mut("200") {
             answer["content"] = json!({"application/json": {"schema": (own.value)(value.clone())}});
         }
