@@ -1,6 +1,7 @@
 """Requests and answers of a test run, judged by openapi-core: exchanges.py EXCHANGES DOCUMENT…
 
-Every answer must be as the document says; a request that was taken (2xx), too.
+Every answer must be as the document says; a request that was taken (2xx), too, but for null in the place of what may be
+left out.
 """
 
 import collections
@@ -65,9 +66,14 @@ def judge(document, exchanges):
         checks = []
         # An empty text is taken for a missing one.
         is_empty_text = response.content_type == "text/plain" and not response.data
-        if response.content_type not in (*STREAMS, "application/octet-stream") and not is_empty_text:
+        is_opaque = response.content_type in (*STREAMS, "application/octet-stream", "text/javascript", "text/css")
+        # The document is of a server that asks for no token.
+        if not is_opaque and not is_empty_text and response.status_code != 401:
             checks.append(("answer", lambda: api.validate_response(request, response)))
-        is_taken = 200 <= response.status_code < 300 and not leaves_out_by_null(exchange["body"])
+        # Arguments of typed calls are judged by the worker, and of `_async` ones later.
+        # An array's `set` takes `values` for `value`, as the others do.
+        is_typed = exchange["target"].startswith("/v1/functions/") or exchange["target"].endswith("/set")
+        is_taken = 200 <= response.status_code < 300 and not is_typed and not leaves_out_by_null(exchange["body"])
         if is_taken and request.content_type not in STREAMS:
             checks.append(("request", lambda: api.validate_request(request)))
         for what, check in checks:

@@ -30,7 +30,8 @@ pub fn record(method: &str, target: &str, sent: (&[(&str, &str)], Option<&[u8]>)
     let Some(path) = std::env::var_os("TEST_EXCHANGES") else { return };
     let Some((name, _)) = operation(method, target.split('?').next().unwrap_or_default()) else { return };
     let (headers, body) = (sent.0, sent.1.unwrap_or_default());
-    if method == "HEAD" || body.len().max(answer.body.len()) > EXCHANGE_BYTES_MAX {
+    let is_packed = answer.header("content-encoding").is_some();
+    if method == "HEAD" || is_packed || body.len().max(answer.body.len()) > EXCHANGE_BYTES_MAX {
         return;
     }
     let mut exchanges = EXCHANGES.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,8 +9,8 @@ use super::checked_in::Contract;
 const KEPT: [&str; 3] = ["getJob", "getResult", "cancelJob"];
 /// The tags that those and the functions' own have.
 const TAGS: [&str; 2] = ["functions", "jobs"];
-/// The parameters that operations keep: those that name something or wait, and the options that most calls want.
-const PARAMETERS: [&str; 6] = ["id", "queue_timeout", "retries", "run_timeout", "timeout", "wait"];
+/// The parameters that operations keep: those that name something or wait, and the option that most calls want.
+const PARAMETERS: [&str; 4] = ["id", "run_timeout", "timeout", "wait"];
 /// Members of a response or a schema that only explain.
 const EXPLAIN: [&str; 4] = ["example", "examples", "headers", "links"];
 

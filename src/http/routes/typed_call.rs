@@ -25,7 +25,7 @@ use crate::service::{self, Spread, TermsAsked, WantedJob, WantedWork};
 /// converted is 422 `invalid-arguments` with its path.
 #[utoipa::path(post, path = "/v1/functions/{name}/call", operation_id = "callFunction", tag = "functions",
     params(("name" = String, Path, description = "Public name", example = "tasks.square"), CallOptions),
-    request_body(content = serde_json::Map<String, serde_json::Value>, content_type = "application/json",
+    request_body(content = Option<serde_json::Map<String, serde_json::Value>>, content_type = "application/json",
                  description = "The arguments by name; none if left out", example = json!({"x": 3})),
     responses((status = 200, description = "The bare value", body = serde_json::Value,
                content_type = "application/json",
@@ -47,7 +47,7 @@ pub async fn call_function(
 #[utoipa::path(post, path = "/v1/functions/{name}/call_async", operation_id = "callFunctionAsync",
     tag = "functions",
     params(("name" = String, Path, description = "Public name", example = "tasks.square"), CallOptions),
-    request_body(content = serde_json::Map<String, serde_json::Value>, content_type = "application/json",
+    request_body(content = Option<serde_json::Map<String, serde_json::Value>>, content_type = "application/json",
                  description = "The arguments by name; none if left out", example = json!({"x": 3})),
     responses((status = 202, description = "Accepted", body = Job,
                headers(("Forkpool-Job" = String, description = "The job's id"),

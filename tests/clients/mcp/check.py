@@ -27,7 +27,7 @@ async def check():
         assert made.structured_content["name"] == "cat.png", made
         job = (await agent.call_tool("tasks_square_async", {"x": 20})).structured_content
         result = await agent.call_tool("getResult", {"id": job["id"], "timeout": 10})
-        assert json.loads(result.content[0].text) == 400, result
+        assert result.data == 400, result
         raised = await agent.call_tool("tasks_square", {"x": "three"}, raise_on_error=False)
         assert raised.is_error and "invalid-arguments" in raised.content[0].text, raised
         print(f"FastMCP: {len(tools)} tools, {size} bytes of them")

@@ -395,7 +395,12 @@ fn by_typecode(properties: impl Fn(Value) -> Value) -> Vec<Value> {
         of(&["f", "d"], json!({"type": ["number", "boolean"]})),
         of(&["b", "B", "h", "H", "i", "I", "l", "L", "q", "Q"], json!({"type": ["integer", "boolean"]})),
         of(&["u"], json!({"type": "string", "minLength": 1, "maxLength": 1})),
-        of(&["c"], json!({"type": "integer", "minimum": 0, "maximum": 255})),
+        of(
+            &["c"],
+            json!({"type": ["integer", "object"], "minimum": 0, "maximum": 255, "required": ["$bytes"],
+                   "properties": {"$bytes": {"type": "string", "pattern": "^[A-Za-z0-9+/][AQgw]==$"}},
+                   "additionalProperties": false}),
+        ),
     ]
 }
 

@@ -51,11 +51,17 @@ fn each(paths: &mut Value, group: &str, mut visit: impl FnMut(&Place, &mut Value
                 Some(Value::Array(items)) => items.iter_mut().collect(),
                 _ => Vec::new(),
             };
-            for value in all.into_iter().filter(|value| value.get("$ref").is_none()) {
+            for value in all.into_iter().filter(|value| value.get("$ref").is_none() && !is_value(value)) {
                 visit(&place, value);
             }
         }
     }
+}
+
+/// Whether a response is a value: it stands where it is answered, since generators (swagger-typescript-api) look there
+/// for what to read.
+fn is_value(said: &Value) -> bool {
+    said["content"]["application/json"].is_object()
 }
 
 /// How often each is said, by its text.
