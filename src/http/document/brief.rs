@@ -14,6 +14,12 @@ const PARAMETERS: [&str; 4] = ["id", "run_timeout", "timeout", "wait"];
 /// Members of a response or a schema that only explain.
 const EXPLAIN: [&str; 4] = ["example", "examples", "headers", "links"];
 
+/// What it says of a job and of a problem: the members that a caller goes on by.
+const MEMBERS: [(&str, &[&str]); 2] = [
+    ("Job", &["error", "id", "progress", "ready", "state", "successful"]),
+    ("Problem", &["code", "detail", "exception", "index", "path", "status", "title"]),
+];
+
 /// The response that stands for all that are no success.
 const FAILED: &str = "Failed";
 
@@ -43,6 +49,19 @@ pub fn operation(operation: &mut Value, contract: &Contract<'_>) {
     }
     shorten(operation);
     operation["description"] = about;
+}
+
+/// A schema with its most wanted members, and what is said of them in short.
+pub fn schema(name: &str, schema: &mut Value) {
+    if let Some((_, kept)) = MEMBERS.iter().find(|(of, _)| *of == name) {
+        if let Some(members) = schema["properties"].as_object_mut() {
+            members.retain(|name, _| kept.contains(&name.as_str()));
+        }
+        if let Some(required) = schema["required"].as_array_mut() {
+            required.retain(|name| name.as_str().is_some_and(|name| kept.contains(&name)));
+        }
+    }
+    shorten(schema);
 }
 
 /// The component of this group that it has more than the whole document.

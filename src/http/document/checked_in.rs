@@ -75,18 +75,22 @@ impl Contract<'_> {
         items.flat_map(|item| item.into_values().map(|named| named.id))
     }
 
-    /// The schemas that are referred to, and those to which these refer.
-    pub fn schemas(&self, used: &Used) -> BTreeSet<String> {
-        let mut known: BTreeSet<String> = used.of("schemas").map(str::to_owned).collect();
-        let mut left: Vec<String> = known.iter().cloned().collect();
+    /// The schemas that are referred to, as `edit` leaves them, and those to which these refer.
+    pub fn schemas(&self, used: &Used, edit: impl Fn(&str, &mut Value)) -> BTreeMap<String, Value> {
+        let mut found = BTreeMap::new();
+        let mut left: Vec<String> = used.of("schemas").map(str::to_owned).collect();
         while let Some(name) = left.pop() {
+            if found.contains_key(&name) {
+                continue;
+            }
+            let mut schema = self.component("schemas", &name);
+            edit(&name, &mut schema);
             let mut further = Used::default();
-            further.note(&self.component("schemas", &name));
-            left.extend(
-                further.of("schemas").filter(|name| known.insert((*name).to_owned())).map(str::to_owned),
-            );
+            further.note(&schema);
+            left.extend(further.of("schemas").map(str::to_owned));
+            found.insert(name, schema);
         }
-        known
+        found
     }
 }
 
@@ -147,7 +151,7 @@ mod tests {
         used.note(&contract.path("/v1/jobs/{id}"));
         assert!(used.has("responses", "Job") || used.has("schemas", "Job"));
         used.note(&contract.component("responses", "Job"));
-        let schemas = contract.schemas(&used);
-        assert!(["Job", "Problem", "Links"].iter().all(|name| schemas.contains(*name)), "{schemas:?}");
+        let schemas = contract.schemas(&used, |_, _| ());
+        assert!(["Job", "Problem", "Links"].iter().all(|name| schemas.contains_key(*name)), "{schemas:?}");
     }
 }

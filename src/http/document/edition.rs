@@ -206,14 +206,15 @@ impl Sheet<'_> {
     /// The schemas that something refers to.
     fn write_schemas<W: Write>(&self, out: &mut Writer<W>, used: &Used) -> io::Result<()> {
         out.open("schemas")?;
-        for name in self.contract.schemas(used) {
-            let mut schema = self.contract.component("schemas", &name);
+        let edit = |name: &str, schema: &mut Value| {
             if name == "NewPoolBody" {
-                self.plan.narrow_new_pool(&mut schema);
+                self.plan.narrow_new_pool(schema);
             }
             if self.is_brief() {
-                brief::shorten(&mut schema);
+                brief::schema(name, schema);
             }
+        };
+        for (name, mut schema) in self.contract.schemas(used, edit) {
             if self.edition.version == Version::V30 {
                 schema = Older::default().of_schema(schema);
             }
