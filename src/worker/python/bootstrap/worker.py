@@ -541,16 +541,30 @@ class Upon:
         return spec
 
 
+logs_marked = True  # whether each line of logging begins with its priority (syslog's), which the server takes off
+logs_handled = False
+
+
 def log_to_stderr(marked):
     """Records of `logging` from INFO on go to this process's log, unless the user's code has set it up, or does so.
 
-    Importing it costs milliseconds: that is left to whoever needs it. `marked`: each line begins with its priority
-    (syslog's), which the server takes off.
+    Importing it costs milliseconds: that is left to whoever needs it.
     """
-    logging = sys.modules.get("logging")
-    if logging is None:
-        sys.meta_path.insert(0, Upon("logging", lambda: log_to_stderr(marked)))
+    global logs_marked
+    logs_marked = marked
+    if logs_handled:
         return
+    if "logging" in sys.modules:
+        handle_logs()
+    else:
+        sys.meta_path.insert(0, Upon("logging", handle_logs))
+
+
+def handle_logs():
+    """Called in the zygote where modules have imported it, so that a fork finds it done."""
+    global logs_handled
+    logs_handled = True
+    logging = sys.modules["logging"]
     root, configure = logging.root, logging.basicConfig
     if root.handlers or root.level != logging.WARNING:
         return
@@ -563,7 +577,7 @@ def log_to_stderr(marked):
             try:
                 level = record.levelno
                 mark = "\x1e<%d>" % (2 if level >= 50 else 3 if level >= 40 else 4 if level >= 30 else
-                                     6 if level >= 20 else 7) if marked else ""
+                                     6 if level >= 20 else 7) if logs_marked else ""
                 lines = self.format(record).split("\n")
                 sys.__stderr__.write("".join([mark + line + "\n" for line in lines]))
             except Exception:

@@ -208,6 +208,8 @@ class Zygote:
         self.wrap_functions()
         if self.late:
             rarely("announce_from_a_child")(self)
+        if "logging" in sys.modules:
+            handle_logs()
         gc.collect()
         gc.freeze()
         _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
