@@ -1,10 +1,10 @@
 //! Every answer that a test sees is held against `openapi/openapi.json`: an operation that is documented may
 //! answer with its documented statuses and content types alone.
 //!
-//! Paths and methods that aren't in the document are passed over, as are answers without a body to errors in
-//! a request's head: those never reach an operation. `TEST_CONTRACT_SEEN` names a file that takes a line for
-//! each operation and status seen, to find those that no test ever sees; `TEST_EXCHANGES` one that takes whole exchanges
-//! as JSON, some of each kind, for validators of other make.
+//! Paths and methods that aren't in the document are passed over, as are answers without a body to errors in a
+//! request's head: those never reach an operation. `TEST_CONTRACT_SEEN` names a file that takes a line for each
+//! operation and status seen, to find those that no test ever sees; `TEST_EXCHANGES` one that takes whole exchanges as
+//! JSON, some of each kind, for validators of other make.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
