@@ -185,7 +185,7 @@ def test_a9_what_functions_print_forges_no_line_of_the_log():
         assert not any("A begins B" in line.decode() for line in log.splitlines()), log
         for text in ("\u202eturned", "two\u2028lines"):
             server.result(server.start("say", text))
-        server.ask("POST", "/v1/processes", {"target": "tasks.say", "args": ["of a Process\rforged"]})
+        server.ask("POST", "/v1/processes", {"target": "tasks.say", "args": ["a frame\rof a Process"]})
         wait_until(10, "the log has that too", lambda: "of a Process" in server.errors())
         told = server.errors()
         assert "\u202e" not in told and "\u2028" not in told and "\r" not in told, told
