@@ -12,6 +12,7 @@ use crate::api;
 use crate::config::Limits;
 use crate::http::edge::extract::{Asker, BodyRules};
 use crate::http::edge::headers::{REQUEST_ID_HEADER, request_id_value};
+use crate::http::edge::negotiate::Takes;
 use crate::http::edge::problem::Problem;
 use crate::http::edge::value_body::{Raw, raw_bytes};
 use crate::jobs::{IdempotencyKey, Keys, Outcome, Value};
@@ -55,7 +56,7 @@ impl App {
     pub fn answer(&self, asker: Asker, request: Request) -> impl Future<Output = Handled> + Send {
         async move {
             // Boxed: few are wanted so.
-            if asker.wants_raw {
+            if asker.takes == Takes::Raw {
                 return Box::pin(self.answer_raw(asker, request)).await;
             }
             let answer = self.service.ask(&asker.caller, request).await;
@@ -79,7 +80,7 @@ impl App {
             Err(refusal) => refusal.replay(limits),
         });
         let mut response = match answer {
-            Ok(answer) => match self.rendered(answer, raw) {
+            Ok(answer) => match self.rendered(answer, raw, asker.takes) {
                 Ok(response) => response,
                 Err(overloaded) => return overloaded.into_response(),
             },
@@ -98,17 +99,17 @@ impl App {
     pub async fn recall(&self, key: &IdempotencyKey) -> Option<Response> {
         match self.service.recall(key).await {
             Ok(answer) => {
-                answer.map(|answer| render(answer, &self.base_url, Raw::No, self.service.answers()))
+                answer.map(|answer| render(answer, &self.base_url, Raw::No, Takes::Json, self.service.answers()))
             }
             Err(refusal) => Some(Problem::from(refusal).into_response()),
         }
     }
 
-    fn rendered(&self, answer: Answer, raw: Raw) -> Handled {
+    fn rendered(&self, answer: Answer, raw: Raw, takes: Takes) -> Handled {
         let answers = self.service.answers();
         let is_repeatable = answer.is_repeatable();
         let room = answers.admit();
-        let response = render(answer, &self.base_url, raw, answers);
+        let response = render(answer, &self.base_url, raw, takes, answers);
         let is_small = response.body().size_hint().upper().is_some_and(|bytes| bytes < SMALL_BYTES);
         match room {
             // It is asked for again once others have read theirs.

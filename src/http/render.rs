@@ -3,15 +3,16 @@
 use std::fmt::Display;
 
 use axum::Json;
-use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::edge::headers::{JOB_HEADER, id_value};
-use super::edge::ndjson::{Lines, NDJSON};
+use super::edge::ndjson::NDJSON;
+use super::edge::negotiate::Takes;
 use super::edge::object_body::{delivered, json_text, page_text};
 use super::edge::problem::Problem;
+use super::edge::record_body::{Framing, record_body};
 use super::edge::sse::{EVENT_STREAM, events_body};
 use super::edge::value_body::{Raw, body_of, value_response};
 use crate::api::{
@@ -23,8 +24,14 @@ use crate::schema::with_large_integers;
 use crate::service::{Answer, Ended, JobPage, Printed};
 
 /// An answer as its client reads it. `base_url`: what links begin with; `raw`: whether a bytes value is wanted as it
-/// is; `answers`: where it counts until its client has taken it.
-pub(super) fn render(answer: Answer, base_url: &str, raw: Raw, answers: &AnswerBytes) -> Response {
+/// is; `takes`: whether records are lines or events; `answers`: where it counts until its client has taken it.
+pub(super) fn render(
+    answer: Answer,
+    base_url: &str,
+    raw: Raw,
+    takes: Takes,
+    answers: &AnswerBytes,
+) -> Response {
     match answer {
         Answer::Ended(ended) => outcome(ended, raw, answers),
         Answer::Accepted(job) => {
@@ -48,16 +55,22 @@ pub(super) fn render(answer: Answer, base_url: &str, raw: Raw, answers: &AnswerB
             let id = id_value(follower.handle().id);
             let mut response = Response::new(events_body(*follower, base_url));
             let headers = response.headers_mut();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             headers.insert(JOB_HEADER, id);
+            as_events(headers);
             response
         }
         Answer::Records(records) => {
             let id = id_value(records.handle().id);
-            let mut response = Response::new(Body::new(Lines::of(*records)));
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON));
-            response.headers_mut().insert(JOB_HEADER, id);
+            let is_events = takes == Takes::Events;
+            let framing = if is_events { Framing::Events } else { Framing::Lines };
+            let mut response = Response::new(record_body(*records, framing));
+            let headers = response.headers_mut();
+            headers.insert(JOB_HEADER, id);
+            if is_events {
+                as_events(headers);
+            } else {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON));
+            }
             response
         }
         Answer::Function(function) => with_schemas(&FunctionInfo::of(&function)),
@@ -99,6 +112,11 @@ fn locate(response: &mut Response, base_url: &str, path: impl Display) {
     if let Ok(location) = HeaderValue::from_str(&format!("{base_url}{path}")) {
         response.headers_mut().insert(header::LOCATION, location);
     }
+}
+
+fn as_events(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
 }
 
 fn json(shown: &impl Serialize) -> Response {

@@ -81,6 +81,8 @@ pub enum Work {
         keywords: Option<Bytes>,
         /// Whether all are given by name, and the worker converts them to the types of the function's signature.
         typed: bool,
+        /// Whether what the function yields is passed on as it comes.
+        streamed: bool,
     },
     /// One call per element of a JSON array.
     Map {
@@ -178,7 +180,7 @@ pub(crate) mod tests {
                 retained: true,
                 terms: Terms::default(),
             },
-            work: Work::Call { arguments: Bytes::from_static(b"[1]"), keywords: None, typed: false },
+            work: Work::Call { arguments: Bytes::from_static(b"[1]"), keywords: None, typed: false, streamed: false },
             key: None,
         }
     }
@@ -204,8 +206,8 @@ pub(crate) mod tests {
         all[1].info.request_id = Some(RequestId::make());
         all[0].key = Some(Box::new(IdempotencyKey { text: "k".into(), fingerprint: [9; 32] }));
         let keywords = Some(Bytes::from_static(b"{\"a\": [\"\xc3\xa9\\u0000\"]}"));
-        all[0].work =
-            Work::Call { arguments: Bytes::from_static(b"[ 1e3,\n\"\\\\\" ]"), keywords, typed: true };
+        let arguments = Bytes::from_static(b"[ 1e3,\n\"\\\\\" ]");
+        all[0].work = Work::Call { arguments, keywords, typed: true, streamed: true };
         let items = Splitter::new(Bytes::from_static(b"[1, 2]"));
         all[1].work = Work::Map { items, typed: true, collect: true };
         all[1].info.kind = JobKind::Starmap;

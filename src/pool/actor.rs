@@ -145,10 +145,12 @@ impl Actor {
             Event::Cancel(job) => workers.cancel(job, scheduler),
             Event::Abandon(job) => {
                 workers.take_back_job(job, scheduler);
+                workers.stop_yielding_of(job);
                 scheduler.abandon(job);
             }
             Event::Feed(job, more) => scheduler.feed(job, more),
             Event::Wake(job) => scheduler.wake(job),
+            Event::Taken(job, bytes) => workers.taken(job, bytes),
             // The hand-out that follows does the rest.
             Event::PermitReleased => {}
             Event::Inspect(reply) => {

@@ -161,6 +161,11 @@ impl Pool {
         self.send(Event::Wake(handle.number));
     }
 
+    /// The client of a streamed call took so many bytes more of what it yields.
+    pub fn taken(&self, handle: &JobHandle, bytes: usize) {
+        self.send(Event::Taken(handle.number, bytes));
+    }
+
     /// The job's client has left: what waits is dropped, what runs is run to its end and its value discarded.
     pub fn abandon(&self, handle: &JobHandle) {
         self.send(Event::Abandon(handle.number));

@@ -66,8 +66,12 @@ pub(crate) struct Task {
     pub retries: u32,
     /// Whether the store knows of this attempt.
     pub has_begun: bool,
-    /// Items whose record has come.
+    /// Items whose record has come; of a streamed call, what it has yielded.
     pub delivered: u64,
+    /// Of a streamed call: bytes that it yielded and its client has not taken yet.
+    pub ahead: usize,
+    /// Of a streamed call: its worker is to yield no more.
+    pub is_stopped: bool,
     /// How far its list has been split to cut parts of it.
     pub cursor: Option<Box<Cursor>>,
     /// Its share of its function's concurrency limit, from the hand-out on.
@@ -117,6 +121,11 @@ impl Task {
         self.kind.is_per_item()
     }
 
+    /// Whether it is a call of which each thing that it yields is passed on as it comes.
+    pub fn is_streamed(&self) -> bool {
+        self.kind.is_streamed()
+    }
+
     /// A part of it as a task of its own: `items` items from the `first`th on. Parts that are asked for in order
     /// share one pass over its list.
     pub fn part(&mut self, first: u64, items: u64) -> Option<Self> {
@@ -146,6 +155,8 @@ impl Task {
             retries: self.retries,
             has_begun: false,
             delivered: 0,
+            ahead: 0,
+            is_stopped: false,
             cursor: own,
             permit: None,
         })
@@ -171,9 +182,9 @@ impl Task {
         self.deliveries < DELIVERIES_MAX
     }
 
-    /// How long it is expected to take, if that is known.
+    /// How long it is expected to take, if that is known. What is streamed takes as long as its client does.
     pub fn expected(&self) -> Option<Duration> {
-        self.function.state.expected(self.items)
+        if self.is_streamed() { None } else { self.function.state.expected(self.items) }
     }
 
     /// Whether it is done sooner than an idle worker is woken, and its function has not been slow of late.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::follow::Follower;
-use super::stream::Records;
+use super::records::Records;
 use crate::catalog::Function;
 use crate::config::Limits;
 use crate::jobs::{FailureCode, JobHandle, JobId, JobKind, JobState, Outcome, Snapshot};
@@ -35,7 +35,7 @@ pub enum Answer {
     Printed(Printed),
     /// A job's life.
     Following(Box<Follower>),
-    /// An answer per item.
+    /// A record per item, or of each thing that a call yields.
     Records(Box<Records>),
     /// A function.
     Function(Arc<Function>),

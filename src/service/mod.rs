@@ -5,7 +5,7 @@
 //! alone: which function and pool, how many items a task, whether there is room, what the job's terms are, when a
 //! job is abandoned, cancelled or forgotten.
 //!
-//! [`request`], [`answer`] and [`refusal`] are the closed lists; [`submit`], [`stream`], [`jobs`], [`follow`],
+//! [`request`], [`answer`] and [`refusal`] are the closed lists; [`submit`], [`stream`], [`records`], [`jobs`], [`follow`],
 //! [`pools`], [`processes`] and [`objects`] do what is asked, [`functions`] finds what a name means, [`lifecycle`]
 //! says how far the server is.
 //!
@@ -20,6 +20,7 @@ mod lifecycle;
 mod objects;
 mod pools;
 mod processes;
+mod records;
 mod refusal;
 mod request;
 mod stream;
@@ -45,7 +46,8 @@ pub use request::{
     Caller, Feed, ItemStream, ProcessSignal, Request, Spread, TermsAsked, WantedJob, WantedPool,
     WantedProcess, WantedWork,
 };
-pub use stream::{Feeder, Records, StreamEnd};
+pub use records::{Records, StreamEnd};
+pub use stream::Feeder;
 
 /// What is there once all code is loaded.
 #[derive(Debug)]
@@ -120,6 +122,7 @@ impl Service {
         // What is rare is boxed: the future of every handler is as large as the largest of these.
         match request {
             Request::Run(wanted) => self.run(caller, wanted).await,
+            Request::RunStreamed(wanted) => Box::pin(self.run_streamed(caller, *wanted)).await,
             Request::Submit(wanted) => self.submit(caller, wanted).await,
             Request::Stream(stream) => Box::pin(self.stream(caller, *stream)).await,
             Request::Job { id, wait } => Box::pin(self.job(&id, wait)).await,

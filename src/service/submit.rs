@@ -117,14 +117,20 @@ impl Service {
         function: Arc<Callable>,
         retained: bool,
     ) -> Stored<Result<Admitted, Refusal>> {
-        match self.plan(*wanted, function, retained) {
+        match self.plan(*wanted, function, retained, None) {
             Ok(plan) => self.accept(caller, plan),
             Err(refusal) => Stored::Ready(Err(refusal)),
         }
     }
 
-    /// Which pool runs it, in which tasks.
-    fn plan(&self, wanted: WantedJob, function: Arc<Callable>, retained: bool) -> Result<JobPlan, Refusal> {
+    /// Which pool runs it, in which tasks. `sink`: where what a call yields goes as it comes.
+    pub(super) fn plan(
+        &self,
+        wanted: WantedJob,
+        function: Arc<Callable>,
+        retained: bool,
+        sink: Option<Box<dyn ItemSink>>,
+    ) -> Result<JobPlan, Refusal> {
         let WantedJob { function: _, work, terms, body_bytes, room, key } = wanted;
         let pool = self.parts_for_work()?.pool_for(&function, terms.pool.as_deref())?;
         let is_small = retained && work.bytes() < body_bytes.max(BUFFER_BYTES) / 2;
@@ -132,7 +138,8 @@ impl Service {
         let (kind, total, chunksize, work) = match work {
             WantedWork::Call { arguments, keywords, typed } => {
                 let (arguments, keywords) = (kept(arguments), keywords.map(kept));
-                (JobKind::Apply, 1, None, Work::Call { arguments, keywords, typed })
+                let streamed = sink.is_some();
+                (JobKind::Apply, 1, None, Work::Call { arguments, keywords, typed, streamed })
             }
             WantedWork::Map { items, count, chunksize, spread, collect } => {
                 let typed = spread == Spread::ByName;
@@ -142,7 +149,7 @@ impl Service {
                 (kind, count, Some(chunksize), Work::Map { items, typed, collect })
             }
         };
-        Ok(JobPlan { kind, function, pool, total, chunksize, retained, work, sink: None, terms, room, key })
+        Ok(JobPlan { kind, function, pool, total, chunksize, retained, work, sink, terms, room, key })
     }
 
     /// Takes a place in the queue, has the store take the job, and hands it to its pool.

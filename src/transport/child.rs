@@ -1,16 +1,21 @@
 //! A native worker's end of its pipes: blocking, one task at a time.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::frame::{Codec, HEADER_BYTES, Header, Kind, ORIGIN_BYTES, Origin, PIPE_PACKET_BYTES};
+use super::frame::{
+    Codec, HEADER_BYTES, Header, Kind, ORIGIN_BYTES, Origin, PIPE_PACKET_BYTES, STREAM_RECORD_BYTES,
+    STREAM_WINDOW_BYTES,
+};
 
 /// Where tasks come from. Reads into one buffer that it keeps.
 #[derive(Debug)]
 pub struct TaskReader {
-    tasks: OwnedFd,
+    tasks: Arc<OwnedFd>,
     input: Vec<u8>,
 }
 
@@ -28,18 +33,35 @@ pub struct ReadTask<'a> {
 }
 
 /// Where answers go.
-#[derive(Debug)]
-pub struct AnswerWriter(OwnedFd);
+#[derive(Debug, Clone)]
+pub struct AnswerWriter(Arc<OwnedFd>);
+
+/// Where what a task yields goes, one by one, as fast as its reader takes it.
+#[derive(Debug, Clone)]
+pub struct StreamWriter {
+    tasks: Arc<OwnedFd>,
+    answers: AnswerWriter,
+    sequence: u64,
+    /// Bytes that its reader has not taken yet.
+    ahead: usize,
+    is_stopped: bool,
+}
 
 impl TaskReader {
     /// Takes over the task pipe.
     pub fn new(tasks: OwnedFd) -> Self {
-        Self { tasks, input: vec![0; PIPE_PACKET_BYTES] }
+        Self { tasks: Arc::new(tasks), input: vec![0; PIPE_PACKET_BYTES] }
     }
 
-    /// Gives the pipe back.
-    pub fn into_fd(self) -> OwnedFd {
-        self.tasks
+    /// Gives the pipe back, if nothing else has it.
+    pub fn into_fd(self) -> Option<OwnedFd> {
+        Arc::into_inner(self.tasks)
+    }
+
+    /// What tasks yield goes to these answers: [`StreamWriter::of`] one of them.
+    pub fn stream(&self, answers: &AnswerWriter) -> StreamWriter {
+        let (tasks, answers) = (Arc::clone(&self.tasks), answers.clone());
+        StreamWriter { tasks, answers, sequence: 0, ahead: 0, is_stopped: false }
     }
 
     /// Waits for a task; `None` at the end of the pipe.
@@ -47,12 +69,19 @@ impl TaskReader {
         if self.input.len() > 1 << 20 {
             self.input = vec![0; PIPE_PACKET_BYTES];
         }
-        let mut have = read_some(&self.tasks, &mut self.input[..PIPE_PACKET_BYTES])?;
-        if have == 0 {
-            return Ok(None);
-        }
-        let head = self.input[..have].first_chunk::<HEADER_BYTES>();
-        let header = Header::decode(head.ok_or(io::ErrorKind::UnexpectedEof)?).map_err(io::Error::other)?;
+        let (header, mut have) = loop {
+            let have = read_some(&self.tasks, &mut self.input[..PIPE_PACKET_BYTES])?;
+            if have == 0 {
+                return Ok(None);
+            }
+            let head = self.input[..have].first_chunk::<HEADER_BYTES>();
+            let header =
+                Header::decode(head.ok_or(io::ErrorKind::UnexpectedEof)?).map_err(io::Error::other)?;
+            // What was for the task before came after its end.
+            if !header.kind.is_for_running() {
+                break (header, have);
+            }
+        };
         let whole = HEADER_BYTES + usize::try_from(header.length).map_err(io::Error::other)?;
         if self.input.len() < whole {
             self.input.resize(whole, 0);
@@ -85,12 +114,12 @@ impl<'a> ReadTask<'a> {
 impl AnswerWriter {
     /// Takes over the result pipe.
     pub fn new(results: OwnedFd) -> Self {
-        Self(results)
+        Self(Arc::new(results))
     }
 
-    /// Gives the pipe back.
-    pub fn into_fd(self) -> OwnedFd {
-        self.0
+    /// Gives the pipe back, if nothing else has it.
+    pub fn into_fd(self) -> Option<OwnedFd> {
+        Arc::into_inner(self.0)
     }
 
     /// Writes a whole answer. `frame` begins with room for a header, which is filled in here.
@@ -113,6 +142,55 @@ impl AnswerWriter {
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
             }
+        }
+        Ok(())
+    }
+}
+
+impl StreamWriter {
+    /// That of the task of this number.
+    #[must_use]
+    pub fn of(&self, sequence: u64) -> Self {
+        Self { sequence, ..self.clone() }
+    }
+
+    /// Writes a record, and waits while too much is ahead of the reader. `frame` has room for a header, and then the
+    /// array of the record. `false`: nobody reads any more.
+    pub fn write(&mut self, frame: &mut [u8]) -> io::Result<bool> {
+        if self.is_stopped {
+            return Ok(false);
+        }
+        let record_bytes = frame.len() - HEADER_BYTES - "[]".len();
+        self.answers.write_answer(Kind::Part, self.sequence, 0, frame)?;
+        self.ahead += record_bytes + STREAM_RECORD_BYTES;
+        while !self.is_stopped && (self.ahead > STREAM_WINDOW_BYTES || self.is_told()?) {
+            self.listen()?;
+        }
+        Ok(!self.is_stopped)
+    }
+
+    fn is_told(&self) -> io::Result<bool> {
+        let mut asked = [PollFd::new(self.tasks.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut asked, PollTimeout::ZERO) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::EINTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn listen(&mut self) -> io::Result<()> {
+        let mut packet = [0; HEADER_BYTES];
+        if read_some(&self.tasks, &mut packet)? < HEADER_BYTES {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let header = Header::decode(&packet).map_err(io::Error::other)?;
+        if !header.kind.is_for_running() {
+            return Err(io::Error::other(format!("{:?} in the middle of a task", header.kind)));
+        }
+        // What was for the task before may come this late.
+        if header.sequence == self.sequence {
+            self.is_stopped |= header.kind == Kind::Stop;
+            self.ahead = self.ahead.saturating_sub(header.detail.try_into().unwrap_or(0));
         }
         Ok(())
     }

@@ -8,6 +8,10 @@ pub const HEADER_BYTES: usize = 24;
 pub const ORIGIN_BYTES: usize = 24;
 /// Largest frame that travels as one packet of the task pipe (`PIPE_BUF`).
 pub const PIPE_PACKET_BYTES: usize = 4096;
+/// How many bytes of what it yields a task may be ahead of its reader before it yields once more.
+pub const STREAM_WINDOW_BYTES: usize = 256 << 10;
+/// What each thing that is yielded counts there besides the bytes of its record.
+pub const STREAM_RECORD_BYTES: usize = 64;
 /// Between the lists of a MAP's payload: ASCII's record separator, which stands in no JSON text (as RFC 7464).
 pub const LIST_SEPARATOR: u8 = 0x1E;
 /// Largest payload that is not a value: an exception with its traceback.
@@ -39,6 +43,14 @@ pub enum Kind {
     MapTypedItems = 10,
     /// Asks for a sign of life.
     Ping = 8,
+    /// Task: positional and keyword arguments; what the function yields is told one by one.
+    CallStream = 11,
+    /// Task: arguments by name, likewise.
+    CallTypedStream = 12,
+    /// The reader of what a task yields has taken so many bytes of it.
+    Taken = 13,
+    /// Nobody reads what a task yields any more.
+    Stop = 14,
     /// The worker is ready for its first task.
     Ready = 16,
     /// The value.
@@ -76,6 +88,16 @@ impl Kind {
         matches!(self, Self::MapItems | Self::StarmapItems | Self::MapTypedItems)
     }
 
+    /// Whether it is a call of which each thing that it yields is told as it comes.
+    pub fn is_streamed(self) -> bool {
+        matches!(self, Self::CallStream | Self::CallTypedStream)
+    }
+
+    /// Whether it is for the task that a worker runs, and no task itself.
+    pub fn is_for_running(self) -> bool {
+        matches!(self, Self::Taken | Self::Stop)
+    }
+
     /// The kind of this number.
     pub fn parse(byte: u8) -> Option<Self> {
         Some(match byte {
@@ -89,6 +111,10 @@ impl Kind {
             9 => Self::MapTyped,
             10 => Self::MapTypedItems,
             8 => Self::Ping,
+            11 => Self::CallStream,
+            12 => Self::CallTypedStream,
+            13 => Self::Taken,
+            14 => Self::Stop,
             16 => Self::Ready,
             17 => Self::Value,
             18 => Self::Raised,
@@ -125,7 +151,8 @@ pub struct Header {
     pub kind: Kind,
     /// How its payload is coded.
     pub codec: Codec,
-    /// Tasks: the function's index in its zygote's announcement. Answers: nanoseconds that the task ran.
+    /// Tasks: the function's index in its zygote's announcement. TAKEN: bytes that were taken. Answers: nanoseconds that
+    /// the task ran.
     pub detail: u32,
     /// The server's number of the task.
     pub sequence: u64,

@@ -164,14 +164,24 @@ impl Link {
         self.streamed.load(Ordering::Relaxed)
     }
 
-    /// Reads back every packet that the worker hasn't read: their sequence numbers, oldest first.
+    /// Reads back every packet that the worker hasn't read: their sequence numbers, oldest first. What is for a task
+    /// that runs stays.
     pub fn take_back(&self) -> Vec<u64> {
-        let mut taken = Vec::new();
+        let (mut taken, mut kept) = (Vec::new(), Vec::new());
         let mut buffer = [0; PIPE_PACKET_BYTES];
         for _ in 0..UNREAD_PACKETS_MAX {
             let Some(length) = self.read_unread(&mut buffer) else { break };
             let head = buffer[..length].first_chunk::<HEADER_BYTES>();
-            taken.extend(head.and_then(|head| Header::decode(head).ok()).map(|header| header.sequence));
+            let Some(header) = head.and_then(|head| Header::decode(head).ok()) else { continue };
+            if header.kind.is_for_running() {
+                kept.push(header);
+            } else {
+                taken.push(header.sequence);
+            }
+        }
+        for header in kept {
+            // It has just come out of there.
+            let _ = self.try_send(&header.encode());
         }
         taken
     }
@@ -233,6 +243,23 @@ mod tests {
         let mut buffer = [0; PIPE_PACKET_BYTES];
         assert_eq!(nix::unistd::read(&child.task, &mut buffer).unwrap(), HEADER_BYTES + 3);
         assert_eq!(ends.link.take_back(), [2, 3, 4, 5]);
+        assert_eq!(ends.link.take_back(), [0; 0]);
+    }
+
+    #[tokio::test]
+    async fn what_is_for_a_running_task_is_not_taken_back() {
+        let (ends, child) = ParentEnds::open().unwrap();
+        let more = Header { kind: Kind::Taken, codec: Codec::None, detail: 7, sequence: 1, length: 0 };
+        let stop = Header { kind: Kind::Stop, ..more };
+        for packet in [packet(2), more.encode().to_vec(), packet(3), stop.encode().to_vec()] {
+            ends.link.try_send(&packet).unwrap();
+        }
+        assert_eq!(ends.link.take_back(), [2, 3]);
+        for header in [more, stop] {
+            let mut buffer = [0; PIPE_PACKET_BYTES];
+            assert_eq!(nix::unistd::read(&child.task, &mut buffer).unwrap(), HEADER_BYTES);
+            assert_eq!(Header::decode(buffer.first_chunk().unwrap()), Ok(header));
+        }
         assert_eq!(ends.link.take_back(), [0; 0]);
     }
 

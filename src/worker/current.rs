@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::functions::Functions;
 use crate::counters;
 use crate::sys::PageWriter;
-use crate::transport::ReadTask;
+use crate::transport::{ReadTask, StreamWriter};
 
 static WORKER: OnceLock<Worker> = OnceLock::new();
 
@@ -41,6 +41,8 @@ pub(super) struct Worker {
     /// Largest value in bytes.
     result_bytes_max: usize,
     task: Mutex<Option<Running>>,
+    /// Where what the task yields goes, if that is told one by one, until somebody has it.
+    stream: Mutex<Option<StreamWriter>>,
 }
 
 #[derive(Debug)]
@@ -83,6 +85,16 @@ pub fn progress<'a>(done: f64, total: f64, message: impl Into<Option<&'a str>>) 
     Ok(())
 }
 
+/// Where what the task yields is told one by one; `None` if it isn't, or somebody has it already.
+pub(super) fn take_stream() -> Option<StreamWriter> {
+    WORKER.get()?.stream.lock().take()
+}
+
+/// Whether this process is no worker itself, but a copy that a function of one has forked.
+pub(super) fn is_copy() -> bool {
+    WORKER.get().is_some_and(|worker| worker.pid != Pid::this())
+}
+
 /// The largest value in bytes.
 pub(super) fn result_bytes_max() -> usize {
     WORKER.get().map_or(usize::MAX, |worker| worker.result_bytes_max)
@@ -96,20 +108,22 @@ impl Worker {
         result_bytes_max: usize,
     ) -> Option<&'static Self> {
         let names = functions.iter().map(|function| function.name.clone()).collect();
-        let worker = Self { pid: Pid::this(), page, names, result_bytes_max, task: Mutex::new(None) };
+        let worker = Self { pid: Pid::this(), page, names, result_bytes_max, task: Mutex::new(None), stream: Mutex::new(None) };
         WORKER.set(worker).ok()?;
         WORKER.get()
     }
 
     /// A task begins.
-    pub(super) fn begin(&self, task: &ReadTask<'_>) {
+    pub(super) fn begin(&self, task: &ReadTask<'_>, stream: Option<StreamWriter>) {
         let function = usize::try_from(task.header.detail).unwrap_or(usize::MAX);
         let (job, attempt, tags) = (task.origin.job, task.origin.attempt, task.tags.to_vec());
         *self.task.lock() = Some(Running { sequence: task.header.sequence, job, attempt, function, tags });
+        *self.stream.lock() = stream;
     }
 
     /// It has ended.
     pub(super) fn end(&self) {
         *self.task.lock() = None;
+        *self.stream.lock() = None;
     }
 }

@@ -17,6 +17,7 @@ mod run;
 mod sanitize;
 mod single;
 mod typed;
+mod yielding;
 mod zygote;
 
 pub mod python;

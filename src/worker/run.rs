@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use nix::unistd::Pid;
 use serde::Serialize;
 
-use super::current::Worker;
+use super::current::{self, Worker};
 use super::functions::Functions;
 use super::items;
 use super::native::{Function, Raised, Spread};
@@ -14,7 +14,10 @@ use super::sanitize::{self, WorkerEnds};
 use crate::counters::{self, Word, monotonic_nanoseconds, state};
 use crate::json;
 use crate::sys::PageWriter;
-use crate::transport::{AnswerWriter, ForkInitializer, HEADER_BYTES, Header, Kind, ReadTask, TaskReader};
+use super::yielding::Yielding;
+use crate::transport::{
+    AnswerWriter, ForkInitializer, HEADER_BYTES, Header, Kind, ReadTask, StreamWriter, TaskReader,
+};
 
 const MESSAGE_BYTES_MAX: usize = 8 << 10;
 
@@ -56,6 +59,7 @@ pub(super) fn run(
     objects::take_call_socket(ends.calls);
     let mut tasks = TaskReader::new(ends.tasks);
     let answers = AnswerWriter::new(ends.results);
+    let stream = tasks.stream(&answers);
     let mut answer = vec![0; HEADER_BYTES];
     let ready = initializer.is_none_or(|initializer| initialize(initializer, functions, &mut answer));
     if Pid::this() != own {
@@ -71,7 +75,7 @@ pub(super) fn run(
         let (kind, took) = if header.kind == Kind::Ping {
             (Kind::Pong, 0)
         } else {
-            worker.begin(&task);
+            worker.begin(&task, header.kind.is_streamed().then(|| stream.of(header.sequence)));
             let started = begin(page, header.sequence);
             let kind = if header.kind.is_per_item() {
                 items::perform(header, payload, functions, page, result_bytes_max, &answers, &mut answer)?
@@ -156,7 +160,13 @@ fn perform(
             &Raised::Error { kind: "LookupError".into(), message: "no such function".into() },
         );
     };
-    match dispatch(function, header.kind, payload, page, answer) {
+    let ran = dispatch(function, header.kind, payload, page, answer);
+    // What is no iterator is the only thing that it yields.
+    let ran = match (ran, current::take_stream()) {
+        (Ok(()), Some(stream)) => stream_value(stream, answer).map_err(|raised| (None, raised)),
+        (ran, _) => ran,
+    };
+    match ran {
         Ok(()) if answer.len() - HEADER_BYTES > result_bytes_max => {
             let bytes = u64::try_from(answer.len() - HEADER_BYTES).ok();
             say(answer, None, &Raised::TooLarge { bytes })
@@ -171,6 +181,18 @@ fn perform(
             say(answer, index, &raised)
         }
     }
+}
+
+/// The whole value of a task is told as what it yields.
+fn stream_value(stream: StreamWriter, answer: &mut Vec<u8>) -> Result<(), Raised> {
+    let mut yielding = Yielding::to(stream);
+    let _ = yielding.push(|record| {
+        record.extend_from_slice(&answer[HEADER_BYTES..]);
+        Ok(())
+    })?;
+    answer.truncate(HEADER_BYTES);
+    answer.extend_from_slice(Yielding::END);
+    Ok(())
 }
 
 fn dispatch(
@@ -188,8 +210,8 @@ fn dispatch(
                 .map_err(|(index, raised)| (Some(index), raised))
         }
         // The types of native arguments are their own: nothing is left to convert.
-        Kind::CallTyped => function.item(payload, Spread::ByName, answer).map_err(|raised| (None, raised)),
-        Kind::CallKeywords => {
+        Kind::CallTyped | Kind::CallTypedStream => function.item(payload, Spread::ByName, answer).map_err(|raised| (None, raised)),
+        Kind::CallKeywords | Kind::CallStream => {
             let mut parts = json::elements(payload);
             let arguments = parts.next().unwrap_or(b"[]");
             function.apply(arguments, parts.next(), answer).map_err(|raised| (None, raised))
@@ -199,6 +221,8 @@ fn dispatch(
         | Kind::StarmapItems
         | Kind::MapTypedItems
         | Kind::Ping
+        | Kind::Taken
+        | Kind::Stop
         | Kind::Ready
         | Kind::Value
         | Kind::Part

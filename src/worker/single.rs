@@ -51,7 +51,7 @@ pub(super) fn run(ends: WorkerEnds, functions: &Functions) -> io::Result<i32> {
     // What the call does with these numbers is no protocol any more. They stay taken: a child that the call
     // forks may close them.
     let null = File::open("/dev/null")?;
-    for mut pipe in [tasks.into_fd(), answers.into_fd()] {
+    for mut pipe in [tasks.into_fd(), answers.into_fd()].into_iter().flatten() {
         dup3(&null, &mut pipe, OFlag::O_CLOEXEC)?;
         std::mem::forget(pipe);
     }

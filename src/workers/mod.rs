@@ -25,6 +25,7 @@ mod size;
 mod table;
 mod take_back;
 mod view;
+mod yields;
 
 pub use options::{BootFailure, BootReason, PoolOptions};
 pub(crate) use reports::WorkerReport;

@@ -14,7 +14,7 @@ use super::set::{WorkerSet, WorkerSpec};
 use super::table::{Phase, WorkerKey};
 use crate::jobs::{Failure, JobId};
 use crate::process::{Exit, ForkError, Generation, WorkerEvent, WorkerProcess};
-use crate::scheduler::{self, Callable, Scheduler};
+use crate::scheduler::{self, Callable, Scheduler, Task};
 use crate::transport::{CheckedFrame, Codec, Header, Kind, Records};
 
 /// One thing that happened at a worker.
@@ -184,6 +184,10 @@ impl WorkerSet {
             | Kind::StarmapItems
             | Kind::MapTyped
             | Kind::MapTypedItems
+            | Kind::CallStream
+            | Kind::CallTypedStream
+            | Kind::Taken
+            | Kind::Stop
             | Kind::Ping => {}
         }
         self.kill_for_its_answer(key);
@@ -212,11 +216,15 @@ impl WorkerSet {
         self.dismiss(key, KillCause::AnsweredTwice, scheduler);
     }
 
-    /// The records of the next items of a worker's head. `None` if they don't fit it.
+    /// The records of the next items of a worker's head, or of what it yields. `None` if they don't fit it.
     fn on_part(&mut self, key: WorkerKey, frame: &mut CheckedFrame, scheduler: &mut Scheduler) -> Option<()> {
         let sequence = frame.header.sequence;
-        let head = self.table.head(key).filter(|head| head.sequence == sequence && head.is_per_item())?;
-        let records = scheduler::of_part(frame, head)?;
+        let has_parts = |head: &&Task| head.is_per_item() || head.is_streamed();
+        let head = self.table.head(key).filter(|head| head.sequence == sequence).filter(has_parts)?;
+        let mut records = scheduler::of_part(frame, head)?;
+        if head.is_streamed() {
+            return self.on_yielded(key, records.next_run()?, scheduler);
+        }
         self.deliver(key, Delivery { header: frame.header, records }, scheduler)
     }
 
@@ -281,7 +289,9 @@ impl WorkerSet {
         let task = self.table.answered(key, sequence, self.now)?;
         let pool = &*self.spec.pool;
         tracing::trace!(pool, job = %task.handle.id, task = sequence, kind = ?header.kind, "a task is answered");
-        task.function.state.measured(Duration::from_nanos(nanoseconds.into()), task.items);
+        if !task.is_streamed() {
+            task.function.state.measured(Duration::from_nanos(nanoseconds.into()), task.items);
+        }
         if let Some(handle) = self.table.handle_mut(key) {
             hear_of(handle, &task, scheduler);
             if handle.output.has_held() {

@@ -108,7 +108,9 @@ impl WorkerSet {
     /// Finds a worker that does not run its head. A worker reads a ping only between two tasks: if it answers while
     /// its head is out, or the ping is no longer in the pipe and there is no answer, it lost the task.
     fn ask_whether_idle(&mut self, key: WorkerKey) {
-        let Some(head) = self.table.head(key).map(|head| head.sequence) else { return };
+        // One that yields reads what comes meanwhile, and would take the ping for its reader's word.
+        let head = self.table.head(key).filter(|head| !head.is_streamed());
+        let Some(head) = head.map(|head| head.sequence) else { return };
         let Some(handle) = self.table.handle_mut(key) else { return };
         match &mut handle.pinged {
             Some(pinged) if pinged.is_unanswered => return self.kill(key, KillCause::LostTask),

@@ -10,9 +10,8 @@ use axum::http::request::Parts;
 
 use super::body::read_small_body;
 use super::headers::REQUEST_ID_HEADER;
-use super::negotiate::{check_content_type, check_plain};
+use super::negotiate::{Takes, check_content_type, check_plain};
 use super::problem::Problem;
-use super::value_body::wants_raw;
 use crate::api::no_arguments;
 use crate::jobs::{IdempotencyKey, RequestId};
 use crate::service::Caller;
@@ -22,8 +21,8 @@ use crate::service::Caller;
 pub struct Asker {
     /// Who.
     pub caller: Caller,
-    /// Whether a bytes value is wanted as it is.
-    pub wants_raw: bool,
+    /// In which form it takes an answer.
+    pub takes: Takes,
     /// Whether it sent an idempotency key.
     pub has_key: bool,
 }
@@ -42,7 +41,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
         let request_id = Some(request_id.unwrap_or_else(RequestId::make));
         Ok(Self {
             caller: Caller { request_id, ..parts.extensions.get::<Caller>().cloned().unwrap_or_default() },
-            wants_raw: wants_raw(&parts.headers),
+            takes: Takes::of(&parts.headers),
             has_key: parts.extensions.get::<HasKey>().is_some(),
         })
     }

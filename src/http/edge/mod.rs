@@ -10,5 +10,6 @@ pub mod negotiate;
 pub mod object_body;
 pub mod path;
 pub mod problem;
+pub mod record_body;
 pub mod sse;
 pub mod value_body;

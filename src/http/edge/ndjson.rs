@@ -1,14 +1,9 @@
-//! Lines in and lines out: NDJSON at the two ends of a stream.
+//! Lines in: NDJSON at the end of a stream that items are fed to.
 
-use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use bytes::{Buf, BytesMut};
-use hyper::body::Frame;
 
 use super::body::{BodyError, next_piece};
 use super::problem::Problem;
@@ -16,13 +11,11 @@ use crate::api::BodyProblem;
 use crate::jobs::{Overloaded, Reservation};
 use crate::json::{self, ScanError, Splitter};
 use crate::offload::offload;
-use crate::service::{Feeder, Records, StreamEnd};
+use crate::service::Feeder;
 
 /// Their media type.
 pub const NDJSON: &str = "application/x-ndjson";
-/// Bytes of a frame of lines, about.
-const FRAME_BYTES: usize = 64 << 10;
-/// A longer line is checked on the blocking pool, and a longer record is a frame of its own.
+/// A longer line is checked on the blocking pool.
 const SHORT_BYTES_MAX: usize = 256 << 10;
 /// Bytes of a buffer that a stream keeps from one line to the next.
 const KEPT_BYTES_MAX: usize = 32 << 10;
@@ -233,82 +226,4 @@ async fn feed_group(feeder: &Feeder, group: &mut Group, room: &mut Reservation) 
     let list = Bytes::copy_from_slice(&group.list);
     group.list.clear();
     feeder.feed_read(list, count, room).await
-}
-
-/// The answer's body. Dropped early, it ends the job.
-pub struct Lines {
-    records: Records,
-    ended: bool,
-    /// Frames that are to be sent before anything else.
-    ready: VecDeque<Bytes>,
-}
-
-impl Lines {
-    /// The lines of these records.
-    pub fn of(records: Records) -> Self {
-        Self { records, ended: false, ready: VecDeque::new() }
-    }
-}
-
-impl hyper::body::Body for Lines {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Self { records, ended, ready } = self.get_mut();
-        if ready.is_empty() && !*ended {
-            let mut frame = BytesMut::new();
-            let polled = records.poll_write(cx, |index, record| {
-                if record.len() > SHORT_BYTES_MAX {
-                    start_line(index, &mut frame);
-                    ready.extend([frame.split().freeze(), record.slice(1..)]);
-                    frame.extend_from_slice(b"\n");
-                    return false;
-                }
-                line_of(index, record, &mut frame);
-                frame.len() < FRAME_BYTES
-            });
-            if let Poll::Ready(Some(end)) = polled {
-                *ended = true;
-                last_line(&end, &mut frame);
-            }
-            ready.extend((!frame.is_empty()).then(|| frame.freeze()));
-        }
-        match ready.pop_front() {
-            Some(frame) => Poll::Ready(Some(Ok(Frame::data(frame)))),
-            None if *ended => Poll::Ready(None),
-            None => Poll::Pending,
-        }
-    }
-}
-
-fn start_line(index: u64, into: &mut BytesMut) {
-    into.extend_from_slice(b"{\"index\":");
-    into.extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
-    into.extend_from_slice(b",");
-}
-
-/// A record as its line.
-fn line_of(index: u64, record: &Bytes, into: &mut BytesMut) {
-    start_line(index, into);
-    into.extend_from_slice(record.get(1..).unwrap_or_default());
-    into.extend_from_slice(b"\n");
-}
-
-/// After the last record: the end line, or the line that ended the input, or nothing if the stream was cut.
-fn last_line(end: &StreamEnd, into: &mut BytesMut) {
-    match end {
-        StreamEnd::Whole { done, failed } => {
-            let line = format!("{{\"end\":true,\"done\":{done},\"failed\":{failed}}}\n");
-            into.extend_from_slice(line.as_bytes());
-        }
-        StreamEnd::Broken { index, error } => {
-            let record = [b"{\"error\":", &error[..], b"}"].concat();
-            line_of(*index, &record.into(), into);
-        }
-        StreamEnd::Cut => {}
-    }
 }

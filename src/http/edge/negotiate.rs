@@ -5,8 +5,59 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use hyper::body::Body as _;
 
+use super::ndjson::NDJSON;
 use super::problem::Problem;
+use super::sse::EVENT_STREAM;
 use crate::api::Query;
+
+const JSON: &str = "application/json";
+pub(super) const OCTET_STREAM: &str = "application/octet-stream";
+
+/// The form in which a client takes an answer that can have several.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Takes {
+    /// JSON, whatever else: what it says of other types is asked where they are offered.
+    #[default]
+    Json,
+    /// JSON, and a bytes value as it is.
+    Raw,
+    /// A line for each thing that a call yields, and no JSON.
+    Lines,
+    /// An event for each, and neither lines nor JSON.
+    Events,
+}
+
+impl Takes {
+    /// As `Accept` says.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let (mut json, mut lines, mut events) = (false, false, false);
+        for value in headers.get_all(header::ACCEPT) {
+            // What most send.
+            if value == "*/*" || value == JSON {
+                return Self::Json;
+            }
+            for range in value.to_str().unwrap_or_default().split(',') {
+                let (essence, is_refused) = essence_of(range);
+                if essence.eq_ignore_ascii_case(OCTET_STREAM) {
+                    return Self::Raw;
+                }
+                json |= allows(range, JSON);
+                lines |= !is_refused && essence.eq_ignore_ascii_case(NDJSON);
+                events |= !is_refused && essence.eq_ignore_ascii_case(EVENT_STREAM);
+            }
+        }
+        match (json, lines, events) {
+            (false, true, _) => Self::Lines,
+            (false, false, true) => Self::Events,
+            (true, ..) | (false, false, false) => Self::Json,
+        }
+    }
+
+    /// Whether what a call yields is to be told as it comes.
+    pub fn is_stream(self) -> bool {
+        matches!(self, Self::Lines | Self::Events)
+    }
+}
 
 /// A request without a query that takes JSON for an answer: what most operations want. Checked before the handler
 /// runs.
@@ -31,16 +82,27 @@ pub fn check_plain(head: &Parts) -> Result<(), Problem> {
 /// Before the body of a request for work is read: its type, if there is one, Accept, and the query, in which only
 /// these parameters may stand.
 pub fn check_work<'a>(request: &'a Request, parameters: &[&str]) -> Result<Query<'a>, Problem> {
-    if !request.body().is_end_stream() {
-        check_content_type(request.headers())?;
-    }
+    check_body_type(request)?;
     check_accept(request.headers())?;
     Ok(Query::parse(request.uri().query(), parameters)?)
 }
 
+/// The same, for a call whose client may take what it yields as it comes.
+pub fn check_call<'a>(request: &'a Request, takes: Takes, parameters: &[&str]) -> Result<Query<'a>, Problem> {
+    if !takes.is_stream() {
+        return check_work(request, parameters);
+    }
+    check_body_type(request)?;
+    Ok(Query::parse(request.uri().query(), parameters)?)
+}
+
+fn check_body_type(request: &Request) -> Result<(), Problem> {
+    if request.body().is_end_stream() { Ok(()) } else { check_content_type(request.headers()) }
+}
+
 /// A body must be declared as JSON.
 pub fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
-    check_content_type_is(headers, "application/json")
+    check_content_type_is(headers, JSON)
 }
 
 /// A body must be declared as this media type.
@@ -72,7 +134,7 @@ fn check_is_not_encoded(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// The client must take JSON (bytes values aside, every value is JSON).
 pub fn check_accept(headers: &HeaderMap) -> Result<(), Problem> {
-    check_accepts(headers, "application/json")
+    check_accepts(headers, JSON)
 }
 
 /// The client must take this media type.
@@ -121,7 +183,7 @@ fn allows(range: &str, offered: &str) -> bool {
         || essence.eq_ignore_ascii_case(offered)
         || essence.strip_suffix("/*").is_some_and(|range| range.eq_ignore_ascii_case(group))
         // What a bytes value is answered as: a client that wants those takes a JSON value too.
-        || essence.eq_ignore_ascii_case("application/octet-stream");
+        || essence.eq_ignore_ascii_case(OCTET_STREAM);
     matches && !refused
 }
 
@@ -146,6 +208,28 @@ mod tests {
         }
         for bad in ["text/html", "application/json;q=0", "image/*", "text/html, application/json; q=0.0"] {
             assert!(!accepts(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_for_those_who_take_no_json() {
+        let takes = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, HeaderValue::from_static(value));
+            Takes::of(&headers)
+        };
+        assert_eq!(Takes::of(&HeaderMap::new()), Takes::Json);
+        for value in ["*/*", "text/html", "application/x-ndjson, */*;q=0.1", "text/event-stream,application/json"] {
+            assert_eq!(takes(value), Takes::Json, "{value}");
+        }
+        for value in ["application/x-ndjson", "Application/X-NDJSON;q=0.5", "text/event-stream, application/x-ndjson"] {
+            assert_eq!(takes(value), Takes::Lines, "{value}");
+        }
+        for value in ["text/event-stream", "text/event-stream, application/x-ndjson;q=0, application/json;q=0"] {
+            assert_eq!(takes(value), Takes::Events, "{value}");
+        }
+        for value in ["application/octet-stream", "application/json, application/octet-stream"] {
+            assert_eq!(takes(value), Takes::Raw, "{value}");
         }
     }
 

@@ -17,7 +17,7 @@ use crate::service::{Follower, JobShown, JobUpdate};
 /// Their media type.
 pub const EVENT_STREAM: &str = "text/event-stream";
 /// Proxies close what is silent for a minute.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Bytes of a frame of events, about.
 const FRAME_BYTES: usize = 64 << 10;
 

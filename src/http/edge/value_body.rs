@@ -5,21 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use base64::Engine as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Frame, SizeHint};
 
+use super::negotiate::OCTET_STREAM;
 use crate::jobs::{AnswerBytes, Value, Writing};
-
-const OCTET_STREAM: &str = "application/octet-stream";
-
-/// Whether a client asks for bytes values as they are.
-pub fn wants_raw(headers: &HeaderMap) -> bool {
-    let asks = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains(OCTET_STREAM));
-    headers.get_all(header::ACCEPT).iter().any(asks)
-}
 
 /// Whether a bytes value is wanted as it is.
 #[derive(Debug)]

@@ -22,6 +22,7 @@ use crate::api::{ExpiredProblem, IdempotencyMismatchProblem, Invalid};
 use crate::http::app::App;
 use crate::http::edge::body::{declared_length, read_body};
 use crate::http::edge::extract::{HasKey, SentKey};
+use crate::http::edge::negotiate::Takes;
 use crate::http::edge::problem::Problem;
 use crate::jobs::{Answer, Claim, ClaimGuard, Fingerprint, IdempotencyKey, StoredAnswer};
 use crate::offload::offload;
@@ -106,8 +107,9 @@ where
     S::Future: Send + 'static,
 {
     let key = key_of(request.headers())?.to_owned();
-    if STREAMS.contains(&request.uri().path()) {
-        let detail = "a stream can't be answered twice: leave Idempotency-Key out, or take map or map_async";
+    if STREAMS.contains(&request.uri().path()) || Takes::of(request.headers()).is_stream() {
+        let detail = "what is answered as a stream can't be answered twice: leave Idempotency-Key out, accept \
+                      application/json, or take map or map_async";
         return Err(Invalid::new(KEY_NAME, detail).into());
     }
     let (head, body) = request.into_parts();

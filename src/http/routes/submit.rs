@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 
-use super::work_body::{WorkBody, body_of_work};
+use super::work_body::{WorkBody, body_of, body_of_work, run};
 use crate::api::{
     ApplyBody, ApplyRequest, Job, MapBody, MapRequest, OutcomeProblems, ReadProblems, SubmitProblems,
 };
 use crate::http::app::{App, Handled};
 use crate::http::edge::extract::Asker;
+use crate::http::edge::negotiate::{check_call, check_work};
 use crate::http::edge::problem::Problem;
 use crate::offload::offload;
 use crate::service::{self, Spread, WantedJob, WantedWork};
@@ -23,8 +24,10 @@ use crate::service::{self, Spread, WantedJob, WantedWork};
                headers(("Forkpool-Job" = String, description = "The job's id")), example = json!(9)),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn apply(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
+    check_call(&request, asker.takes, &[])?;
     let wanted = apply_of(&app, request).await?;
-    app.answer(asker, service::Request::Run(wanted)).await
+    let wanted = run(wanted, asker.takes);
+    app.answer(asker, wanted).await
 }
 
 /// Submits a call; its value is fetched by the job's id (`Pool.apply_async`).
@@ -37,6 +40,7 @@ pub async fn apply(State(app): State<Arc<App>>, asker: Asker, request: Request) 
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn apply_async(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
+    check_work(&request, &[])?;
     let wanted = apply_of(&app, request).await?;
     app.answer(asker, service::Request::Submit(wanted)).await
 }
@@ -97,7 +101,7 @@ pub async fn starmap_async(State(app): State<Arc<App>>, asker: Asker, request: R
 }
 
 async fn apply_of(app: &App, request: Request) -> Result<Box<WantedJob>, Problem> {
-    let WorkBody { bytes: body, room, key } = body_of_work(app, request).await?;
+    let WorkBody { bytes: body, room, key } = body_of(app, request).await?;
     let (body_bytes, depth_max) = (body.len(), app.limits().depth_max);
     offload(body_bytes, move || {
         let ApplyRequest { function, options, arguments, keywords } = ApplyRequest::parse(&body, depth_max)?;

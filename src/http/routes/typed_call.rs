@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 
-use super::work_body::{WorkBody, body_of};
+use super::work_body::{WorkBody, body_of, run};
 use crate::api::{
     CallOptions, Job, OutcomeProblems, ReadProblems, SubmitProblems, TYPED_OPTIONS, TypedMapBody,
     TypedMapOptions, named_arguments, named_items,
 };
 use crate::http::app::{App, Handled};
 use crate::http::edge::extract::Asker;
-use crate::http::edge::negotiate::check_work;
+use crate::http::edge::negotiate::{check_call, check_work};
 use crate::http::edge::path::Segment;
 use crate::http::edge::problem::Problem;
 use crate::offload::offload;
@@ -37,8 +37,10 @@ pub async fn call_function(
     Segment(name): Segment,
     request: Request,
 ) -> Handled {
-    let call = typed_call(&app, name, request).await?;
-    app.answer(asker, service::Request::Run(call)).await
+    let terms = TermsAsked::from_query(&check_call(&request, asker.takes, &TYPED_OPTIONS)?)?;
+    let call = typed_call(&app, name, request, terms).await?;
+    let call = run(call, asker.takes);
+    app.answer(asker, call).await
 }
 
 /// Submits a call with arguments by name; its value is fetched by the job's id.
@@ -59,7 +61,8 @@ pub async fn call_function_async(
     Segment(name): Segment,
     request: Request,
 ) -> Handled {
-    let call = typed_call(&app, name, request).await?;
+    let terms = TermsAsked::from_query(&check_work(&request, &TYPED_OPTIONS)?)?;
+    let call = typed_call(&app, name, request, terms).await?;
     app.answer(asker, service::Request::Submit(call)).await
 }
 
@@ -107,8 +110,12 @@ pub async fn map_function_async(
     app.answer(asker, service::Request::Submit(map)).await
 }
 
-async fn typed_call(app: &App, function: String, request: Request) -> Result<Box<WantedJob>, Problem> {
-    let terms = TermsAsked::from_query(&check_work(&request, &TYPED_OPTIONS)?)?;
+async fn typed_call(
+    app: &App,
+    function: String,
+    request: Request,
+    terms: TermsAsked,
+) -> Result<Box<WantedJob>, Problem> {
     let WorkBody { bytes: body, room, key } = body_of(app, request).await?;
     let (body_bytes, depth_max) = (body.len(), app.limits().depth_max);
     offload(body_bytes, move || {

@@ -9,9 +9,10 @@ use axum::extract::Request;
 use crate::http::app::App;
 use crate::http::edge::body::{declared_length, read_body};
 use crate::http::edge::extract::SentKey;
-use crate::http::edge::negotiate::check_work;
+use crate::http::edge::negotiate::{Takes, check_work};
 use crate::http::edge::problem::Problem;
 use crate::jobs::{IdempotencyKey, Reservation};
+use crate::service::{self, WantedJob};
 
 /// A body of work.
 pub(super) struct WorkBody {
@@ -24,6 +25,11 @@ pub(super) struct WorkBody {
 
 /// A body that is being read. Boxed: the futures of handlers stay so small that the allocator has them at hand.
 pub(super) type Reading<'a> = Pin<Box<dyn Future<Output = Result<WorkBody, Problem>> + Send + 'a>>;
+
+/// The request for a call that its client waits for: for its value, or for what it yields as it comes.
+pub(super) fn run(wanted: Box<WantedJob>, takes: Takes) -> service::Request {
+    if takes.is_stream() { service::Request::RunStreamed(wanted) } else { service::Request::Run(wanted) }
+}
 
 /// The body of a request for work that has no query, as [`body_of`] reads it.
 pub(super) fn body_of_work(app: &App, request: Request) -> Reading<'_> {

@@ -1,5 +1,5 @@
 //! The scheduler of one pool: takes jobs, hands out their tasks, takes what became of them ([`settle`]; where each
-//! item has a record of its own, [`per_item`]).
+//! item has a record of its own, [`per_item`]; what a call yields, [`yields`]).
 
 mod held_back;
 mod parking;
@@ -9,6 +9,7 @@ pub(super) mod sabotage;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod yields;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

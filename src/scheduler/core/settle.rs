@@ -68,7 +68,8 @@ impl Scheduler {
         failure: impl FnOnce(&Task) -> Failure,
         now: Instant,
     ) {
-        if !has_begun && task.may_be_resent() {
+        let has_yielded = task.is_streamed() && task.delivered > 0;
+        if !has_begun && !has_yielded && task.may_be_resent() {
             task.deliveries += 1;
             return self.give_back(task);
         }

@@ -19,7 +19,7 @@ use crate::transport::{Kind, LIST_SEPARATOR};
 /// What its tasks are cut from.
 #[derive(Debug)]
 enum Input {
-    Call(Option<(Bytes, Option<Bytes>)>, bool),
+    Call { call: Option<(Bytes, Option<Bytes>)>, kind: Kind },
     Map { items: Splitter, chunksize: usize, kind: Kind },
     Feed { chunks: VecDeque<(Bytes, usize)>, ended: bool, kind: Kind },
 }
@@ -68,8 +68,16 @@ impl ActiveJob {
         let exhausted = handle.total == 0 && !matches!(work, Work::Stream);
         let is_starmap = handle.kind == JobKind::Starmap;
         let (input, results) = match work {
-            Work::Call { arguments, keywords, typed } => {
-                (Input::Call(Some((arguments, keywords)), typed), ResultBuffer::one())
+            Work::Call { arguments, keywords, typed, streamed } => {
+                let kind = match (typed, streamed) {
+                    (false, false) if keywords.is_none() => Kind::Call,
+                    (false, false) => Kind::CallKeywords,
+                    (true, false) => Kind::CallTyped,
+                    (false, true) => Kind::CallStream,
+                    (true, true) => Kind::CallTypedStream,
+                };
+                let results = if streamed { ResultBuffer::yielded(sink) } else { ResultBuffer::one() };
+                (Input::Call { call: Some((arguments, keywords)), kind }, results)
             }
             Work::Map { items, typed, collect } => {
                 let kind = match (typed, is_starmap, collect) {
@@ -183,15 +191,10 @@ impl ActiveJob {
         }
         let mut cursor = None;
         let (kind, payload, items) = match &mut self.input {
-            Input::Call(call, typed) => {
+            Input::Call { call, kind } => {
                 self.exhausted = true;
                 let (arguments, keywords) = call.take()?;
-                let text = |text: &'static str| Bytes::from_static(text.as_bytes());
-                let both = |keywords| vec![text("["), arguments.clone(), text(","), keywords, text("]")];
-                match keywords {
-                    None => (if *typed { Kind::CallTyped } else { Kind::Call }, vec![arguments], 1),
-                    Some(keywords) => (Kind::CallKeywords, both(keywords), 1),
-                }
+                (*kind, call_payload(*kind, arguments, keywords), 1)
             }
             Input::Map { items, chunksize, kind } => {
                 let is_per_item = kind.is_per_item();
@@ -228,6 +231,8 @@ impl ActiveJob {
             retries: 0,
             has_begun: false,
             delivered: 0,
+            ahead: 0,
+            is_stopped: false,
             cursor,
             permit: None,
         };
@@ -241,7 +246,9 @@ impl ActiveJob {
 
     /// The delay before a task that failed so is retried; `None` if it isn't.
     pub fn retry_after(&self, task: &Task, code: FailureCode) -> Option<Duration> {
-        let again = !self.cancelled && self.failure.is_none();
+        // What has been yielded would be yielded again.
+        let has_yielded = task.is_streamed() && task.delivered > 0;
+        let again = !self.cancelled && self.failure.is_none() && !has_yielded;
         again.then(|| self.handle.terms.retry_after(code, task.retries + 1)).flatten()
     }
 
@@ -343,7 +350,7 @@ impl ActiveJob {
     pub fn is_ready(&self) -> bool {
         let has_fresh = match &self.input {
             Input::Feed { chunks, .. } => !chunks.is_empty(),
-            Input::Call(..) | Input::Map { .. } => !self.exhausted,
+            Input::Call { .. } | Input::Map { .. } => !self.exhausted,
         };
         let is_here = if self.results.is_over_limit() {
             self.awaited_at().is_some()
@@ -398,6 +405,17 @@ impl ActiveJob {
     fn lose(&mut self, failure: Failure) {
         self.failure.get_or_insert(Box::new(failure));
         self.results.discard();
+    }
+
+    /// What a streamed call yields next; an invalid value is its failure, and nothing comes after it.
+    pub fn record_yielded(&mut self, index: u64, record: Result<Bytes, Failure>) {
+        match record {
+            _ if self.failure.is_some() => {}
+            Ok(record) => {
+                self.results.put(index, record);
+            }
+            Err(failure) => self.lose(failure),
+        }
     }
 
     /// All items of a task have their records.
@@ -458,6 +476,16 @@ fn lists(items: &mut Splitter, n: usize) -> (Vec<Bytes>, usize) {
 
 /// The end of one list, [`LIST_SEPARATOR`] and the start of the next.
 const BETWEEN_LISTS: &[u8] = &[b']', LIST_SEPARATOR, b'['];
+
+/// The payload of a call: a kind that has keyword arguments has them always.
+fn call_payload(kind: Kind, arguments: Bytes, keywords: Option<Bytes>) -> Vec<Bytes> {
+    let text = |text: &'static str| Bytes::from_static(text.as_bytes());
+    if matches!(kind, Kind::CallKeywords | Kind::CallStream) {
+        vec![text("["), arguments, text(","), keywords.unwrap_or_else(|| text("{}")), text("]")]
+    } else {
+        vec![arguments]
+    }
+}
 
 /// The payload of a task over these elements.
 fn listed(chunk: Bytes) -> Vec<Bytes> {

@@ -1,4 +1,5 @@
-//! Where a job's values go: one value, all of a map or none, or a record per item (collected or streamed).
+//! Where a job's values go: one value, all of a map or none, or a record per item (collected or streamed), or of each
+//! thing that a call yields.
 
 mod items;
 
@@ -32,6 +33,8 @@ enum To {
     /// By item, each a record.
     Collect(ItemResults),
     Stream(Box<dyn ItemSink>),
+    /// What a call yields; how far it is ahead of its client is between those and its worker.
+    Yielded(Box<dyn ItemSink>),
     /// After a failure: all values are discarded.
     Nothing,
 }
@@ -53,6 +56,10 @@ impl ResultBuffer {
 
     pub fn stream(sink: Option<Box<dyn ItemSink>>) -> Self {
         Self { bytes: 0, held: None, to: sink.map_or(To::Nothing, To::Stream) }
+    }
+
+    pub fn yielded(sink: Option<Box<dyn ItemSink>>) -> Self {
+        Self { bytes: 0, held: None, to: sink.map_or(To::Nothing, To::Yielded) }
     }
 
     /// Whether nothing has come.
@@ -84,7 +91,7 @@ impl ResultBuffer {
                 let bytes = values.bytes();
                 self.hold(bytes);
             }
-            To::Collect(_) | To::Stream(_) | To::Nothing => return 0,
+            To::Collect(_) | To::Stream(_) | To::Yielded(_) | To::Nothing => return 0,
         }
         self.bytes += value.len();
         self.bytes
@@ -99,7 +106,7 @@ impl ResultBuffer {
                 self.hold(self.bytes);
                 self.bytes
             }
-            To::Stream(sink) => {
+            To::Stream(sink) | To::Yielded(sink) => {
                 self.bytes += record.len();
                 sink.send(index, record);
                 0
@@ -133,7 +140,7 @@ impl ResultBuffer {
 
     /// Discards all values, those to come included; the records of a stream have been sent.
     pub fn discard(&mut self) {
-        if !matches!(self.to, To::Stream(_)) {
+        if !matches!(self.to, To::Stream(_) | To::Yielded(_)) {
             self.close();
         }
     }
@@ -156,7 +163,7 @@ impl ResultBuffer {
             To::One(value) => value.into_iter().collect(),
             To::All(values) => values.finish(),
             To::Collect(records) => records.finish(),
-            To::Stream(_) | To::Nothing => Vec::new(),
+            To::Stream(_) | To::Yielded(_) | To::Nothing => Vec::new(),
         }
     }
 }

@@ -7,9 +7,13 @@ use schemars::Schema;
 use super::outcome::{Outcome, Returned};
 use crate::worker::current;
 use crate::worker::native::Raised;
+use crate::worker::yielding::Yielding;
 
 /// Of a function that returns it, the value is the list of what the iterator gives: made, and written, one by one. An
 /// item may be anything that a function may return; with the first that is an error the call has failed.
+///
+/// A client that asks for lines or events is told each item as it comes. The iterator is then asked for the next as the
+/// client takes them, and dropped when the client leaves.
 ///
 /// ```
 /// use std::io::{BufRead, BufReader};
@@ -37,6 +41,9 @@ where
     I::Item: Outcome<M>,
 {
     fn write(self, output: &mut Vec<u8>) -> Result<(), Raised> {
+        if let Some(stream) = current::take_stream() {
+            return tell(Yielding::to(stream), self.0, output);
+        }
         let (start, bytes_max) = (output.len(), current::result_bytes_max());
         output.push(b'[');
         for (at, item) in self.0.into_iter().enumerate() {
@@ -56,6 +63,22 @@ where
     fn shown() -> &'static str {
         type_name::<Vec<I::Item>>()
     }
+}
+
+/// Tells the items one by one, until nobody reads them any more.
+fn tell<I, M>(mut yielding: Yielding, items: I, output: &mut Vec<u8>) -> Result<(), Raised>
+where
+    I: IntoIterator,
+    I::Item: Outcome<M>,
+{
+    for (at, item) in items.into_iter().enumerate() {
+        let told = yielding.push(|record| item.write(record).map_err(|raised| raised.within(at)))?;
+        if told.is_break() {
+            break;
+        }
+    }
+    output.extend_from_slice(Yielding::END);
+    Ok(())
 }
 
 impl<I, M, E> Outcome<MayYield<M>> for Result<Yielded<I>, E>

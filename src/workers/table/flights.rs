@@ -123,6 +123,11 @@ impl<H> WorkerTable<H> {
         self.get(key).into_iter().flat_map(|worker| &worker.flight)
     }
 
+    /// The same, to change them.
+    pub fn flight_mut(&mut self, key: WorkerKey) -> impl Iterator<Item = &mut Task> {
+        self.get_mut(key).into_iter().flat_map(|worker| &mut worker.flight)
+    }
+
     /// The head of a flight.
     pub fn head(&self, key: WorkerKey) -> Option<&Task> {
         self.get(key)?.flight.front()

@@ -17,7 +17,7 @@ def explain(failed_in, error, function, word, args, kwargs, value, tracebacks, b
         return TOO_LARGE, b"{}"
     if isinstance(error, Unsayable):
         (steps, message), kind = offender(*error.args[1:]), NOT_JSON
-        told = {"message": message, "path": path_of([error.args[0]] + steps)}
+        told = {"message": message, "path": path_of(error.args[0] + steps)}
     elif failed_in == READING and not isinstance(error, Violation):
         kind = UNKNOWN_REF if isinstance(error, UnknownReference) else INVALID_ARGUMENTS
         index, told = unreadable(error, word, value)
@@ -513,7 +513,7 @@ class Oversized(Exception):
 
 
 class Unsayable(Exception):
-    """What was yielded has no JSON: its place, itself, and the encoder's exception."""
+    """What was yielded has no JSON: the path to it, itself, and the encoder's exception."""
 
 
 def gathered(values, most):
@@ -524,7 +524,7 @@ def gathered(values, most):
             try:
                 text = to_json(value)
             except Exception as error:
-                raise Unsayable(len(said), value, error) from None
+                raise Unsayable([len(said)], value, error) from None
             said.append(text)
             size += len(text) + 1
             if size > most:
@@ -532,6 +532,47 @@ def gathered(values, most):
     finally:
         close_iterator(values)
     return Json("[" + ",".join(said) + "]")
+
+
+STREAM_WINDOW, STREAM_RECORD = 262144, 64  # bytes that may be ahead of the reader; what a record counts besides its own
+ioctl, FIONREAD = _ctypes.dlsym(process, "ioctl"), 0x541B
+
+
+def streamed(values, sequence, most):
+    """Tells what a call yields, one by one, as fast as its reader takes it. What is no iterator is the only thing."""
+    yields = hasattr(type(values), "__next__")
+    ahead = index = 0
+    word, waiting = bytearray(24), Word()
+    into, asked = [word], (3, FIONREAD, _ctypes.byref(waiting))
+    try:
+        for value in values if yields else (values,):
+            try:
+                text = to_json(value).encode()
+            except Exception as error:
+                raise Unsayable([index] if yields else [], value, error) from None
+            if len(text) > most:
+                raise Oversized
+            if not own[0]:
+                leave_copy(None)
+            flush_streams()
+            answer(PART, sequence, b'[{"value":%b}]' % text)
+            ahead += len(text) + len('{"value":}') + STREAM_RECORD
+            index += 1
+            value = text = None
+            while ahead > STREAM_WINDOW or _ctypes.call_function(ioctl, asked) == 0 and waiting.value:
+                if readv(3, into) != 24:
+                    _exit(0)
+                told, taken, number, _ = unpack(word)
+                if told != TAKEN and told != STOP:
+                    give_up("%#x in the middle of a task" % told)
+                if number == sequence:  # else it was for the task before
+                    if told == STOP:
+                        return Json("null")
+                    ahead -= taken
+    finally:
+        if yields:
+            close_iterator(values)
+    return Json("null")
 
 
 def listing(call, most):
