@@ -1,6 +1,9 @@
 //! A program's own functions as a service: `cargo run --example functions -- --bind 127.0.0.1:0`.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -68,6 +71,35 @@ fn slow_sum(items: Vec<f64>) -> Result<f64, ProgressError> {
     Ok(sum)
 }
 
+/// Beats for as long as somebody listens, with a file that is there meanwhile.
+struct Heartbeat {
+    file: PathBuf,
+    beats: u64,
+}
+
+impl Heartbeat {
+    fn new(file: PathBuf) -> io::Result<Self> {
+        fs::write(&file, "")?;
+        Ok(Self { file, beats: 0 })
+    }
+}
+
+impl Iterator for Heartbeat {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        thread::sleep(Duration::from_millis(20));
+        self.beats += 1;
+        Some(self.beats)
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
 fn main() -> ExitCode {
     let functions = Functions::new()
         .register("square", |x: f64| x * x)
@@ -105,6 +137,8 @@ fn main() -> ExitCode {
             Ok::<_, &str>((job.id, job.attempt, job.function, job.tags))
         })
         .register("countdown", |from: u32| Yielded((0..from).rev()))
+        // A client that asks for lines gets each at once, and ends it by leaving.
+        .register("heartbeat", |path: PathBuf| Heartbeat::new(path).map(Yielded))
         .register("parse_all", |texts: Vec<String>| {
             Yielded(texts.into_iter().map(|text| text.parse::<i64>()))
         })

@@ -98,9 +98,8 @@ impl App {
     /// What a submission with this key was answered before, if it was.
     pub async fn recall(&self, key: &IdempotencyKey) -> Option<Response> {
         match self.service.recall(key).await {
-            Ok(answer) => {
-                answer.map(|answer| render(answer, &self.base_url, Raw::No, Takes::Json, self.service.answers()))
-            }
+            Ok(answer) => answer
+                .map(|answer| render(answer, &self.base_url, Raw::No, Takes::Json, self.service.answers())),
             Err(refusal) => Some(Problem::from(refusal).into_response()),
         }
     }

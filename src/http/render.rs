@@ -21,7 +21,7 @@ use crate::api::{
 };
 use crate::jobs::{AnswerBytes, FailureCode, Outcome};
 use crate::schema::with_large_integers;
-use crate::service::{Answer, Ended, JobPage, Printed};
+use crate::service::{Answer, Ended, JobPage, Printed, Records};
 
 /// An answer as its client reads it. `base_url`: what links begin with; `raw`: whether a bytes value is wanted as it
 /// is; `takes`: whether records are lines or events; `answers`: where it counts until its client has taken it.
@@ -59,20 +59,7 @@ pub(super) fn render(
             as_events(headers);
             response
         }
-        Answer::Records(records) => {
-            let id = id_value(records.handle().id);
-            let is_events = takes == Takes::Events;
-            let framing = if is_events { Framing::Events } else { Framing::Lines };
-            let mut response = Response::new(record_body(*records, framing));
-            let headers = response.headers_mut();
-            headers.insert(JOB_HEADER, id);
-            if is_events {
-                as_events(headers);
-            } else {
-                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON));
-            }
-            response
-        }
+        Answer::Records(records) => stream(*records, takes),
         Answer::Function(function) => with_schemas(&FunctionInfo::of(&function)),
         Answer::Functions(functions) => {
             let items = functions.iter().map(|function| FunctionInfo::of(function)).collect();
@@ -112,6 +99,22 @@ fn locate(response: &mut Response, base_url: &str, path: impl Display) {
     if let Ok(location) = HeaderValue::from_str(&format!("{base_url}{path}")) {
         response.headers_mut().insert(header::LOCATION, location);
     }
+}
+
+/// Records as they come.
+fn stream(records: Records, takes: Takes) -> Response {
+    let id = id_value(records.handle().id);
+    let is_events = takes == Takes::Events;
+    let framing = if is_events { Framing::Events } else { Framing::Lines };
+    let mut response = Response::new(record_body(records, framing));
+    let headers = response.headers_mut();
+    headers.insert(JOB_HEADER, id);
+    if is_events {
+        as_events(headers);
+    } else {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON));
+    }
+    response
 }
 
 fn as_events(headers: &mut HeaderMap) {

@@ -180,7 +180,12 @@ pub(crate) mod tests {
                 retained: true,
                 terms: Terms::default(),
             },
-            work: Work::Call { arguments: Bytes::from_static(b"[1]"), keywords: None, typed: false, streamed: false },
+            work: Work::Call {
+                arguments: Bytes::from_static(b"[1]"),
+                keywords: None,
+                typed: false,
+                streamed: false,
+            },
             key: None,
         }
     }

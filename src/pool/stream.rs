@@ -7,8 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 
 use crate::jobs::{Admission, AnswerBytes, Room, Share};
-use crate::scheduler::ItemSink;
-use crate::transport::STREAM_RECORD_BYTES;
+use crate::scheduler::{ItemSink, RECORD_BYTES};
 
 /// Where the records of a stream go.
 #[derive(Debug)]
@@ -52,8 +51,6 @@ impl ItemSink for Sink {
     }
 }
 
-/// What a record costs besides its text, approximately.
-const RECORD_BYTES: usize = STREAM_RECORD_BYTES;
 /// Above so many bytes at one end of a stream, nothing more is taken at the other.
 const GAUGE_BYTES_MAX: usize = 4 << 20;
 

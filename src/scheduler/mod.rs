@@ -30,5 +30,5 @@ pub use callable::{Callable, Callables};
 pub(crate) use core::{Cancelling, Scheduler};
 pub(crate) use fate::{of_answer, of_boot, of_part, of_shutdown};
 pub use function_state::FunctionState;
-pub use task::{ItemSink, Submission};
+pub use task::{ItemSink, RECORD_BYTES, Submission};
 pub(crate) use task::{TINY_MAX, Task};

@@ -9,12 +9,15 @@ use super::callable::Callable;
 use super::limit::ConcurrencyPermit;
 use crate::jobs::{Attempt, JobHandle, Permit, Work};
 use crate::json::Splitter;
-use crate::transport::{HEADER_BYTES, Kind, ORIGIN_BYTES, Origin, PIPE_PACKET_BYTES};
+use crate::transport::{HEADER_BYTES, Kind, ORIGIN_BYTES, Origin, PIPE_PACKET_BYTES, STREAM_RECORD_BYTES};
 
 /// How often a task is sent again whose worker died before it had read it.
 const DELIVERIES_MAX: u8 = 3;
 /// A task that is expected to take less is done sooner than an idle worker is woken.
 pub(crate) const TINY_MAX: Duration = Duration::from_micros(50);
+
+/// What a record costs besides its text, approximately. (What a worker may be ahead of its reader is counted so.)
+pub const RECORD_BYTES: usize = STREAM_RECORD_BYTES;
 
 /// Where the records of a stream go, and how much of it is buffered.
 pub trait ItemSink: std::fmt::Debug + Send {

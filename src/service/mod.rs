@@ -5,9 +5,9 @@
 //! alone: which function and pool, how many items a task, whether there is room, what the job's terms are, when a
 //! job is abandoned, cancelled or forgotten.
 //!
-//! [`request`], [`answer`] and [`refusal`] are the closed lists; [`submit`], [`stream`], [`records`], [`jobs`], [`follow`],
-//! [`pools`], [`processes`] and [`objects`] do what is asked, [`functions`] finds what a name means, [`lifecycle`]
-//! says how far the server is.
+//! [`request`], [`answer`] and [`refusal`] are the closed lists; [`submit`], [`stream`], [`records`], [`jobs`],
+//! [`follow`], [`pools`], [`processes`] and [`objects`] do what is asked, [`functions`] finds what a name means,
+//! [`lifecycle`] says how far the server is.
 //!
 //! Invariant: no HTTP and no pipe. A request that is refused has run nothing.
 
@@ -41,12 +41,12 @@ pub use answer::{Answer, Ended, JobPage, JobShown, PoolShown, Printed, Replay};
 pub use cursor::Cursor;
 pub use follow::{Follower, JobUpdate};
 pub use lifecycle::Stage;
+pub use records::{Records, StreamEnd};
 pub use refusal::Refusal;
 pub use request::{
     Caller, Feed, ItemStream, ProcessSignal, Request, Spread, TermsAsked, WantedJob, WantedPool,
     WantedProcess, WantedWork,
 };
-pub use records::{Records, StreamEnd};
 pub use stream::Feeder;
 
 /// What is there once all code is loaded.

@@ -151,8 +151,7 @@ pub struct Header {
     pub kind: Kind,
     /// How its payload is coded.
     pub codec: Codec,
-    /// Tasks: the function's index in its zygote's announcement. TAKEN: bytes that were taken. Answers: nanoseconds that
-    /// the task ran.
+    /// Tasks: the function's index in its zygote's announcement. TAKEN: bytes. Answers: nanoseconds that the task ran.
     pub detail: u32,
     /// The server's number of the task.
     pub sequence: u64,

@@ -108,7 +108,14 @@ impl Worker {
         result_bytes_max: usize,
     ) -> Option<&'static Self> {
         let names = functions.iter().map(|function| function.name.clone()).collect();
-        let worker = Self { pid: Pid::this(), page, names, result_bytes_max, task: Mutex::new(None), stream: Mutex::new(None) };
+        let worker = Self {
+            pid: Pid::this(),
+            page,
+            names,
+            result_bytes_max,
+            task: Mutex::new(None),
+            stream: Mutex::new(None),
+        };
         WORKER.set(worker).ok()?;
         WORKER.get()
     }

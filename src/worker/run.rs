@@ -11,10 +11,10 @@ use super::items;
 use super::native::{Function, Raised, Spread};
 use super::objects;
 use super::sanitize::{self, WorkerEnds};
+use super::yielding::Yielding;
 use crate::counters::{self, Word, monotonic_nanoseconds, state};
 use crate::json;
 use crate::sys::PageWriter;
-use super::yielding::Yielding;
 use crate::transport::{
     AnswerWriter, ForkInitializer, HEADER_BYTES, Header, Kind, ReadTask, StreamWriter, TaskReader,
 };
@@ -210,7 +210,9 @@ fn dispatch(
                 .map_err(|(index, raised)| (Some(index), raised))
         }
         // The types of native arguments are their own: nothing is left to convert.
-        Kind::CallTyped | Kind::CallTypedStream => function.item(payload, Spread::ByName, answer).map_err(|raised| (None, raised)),
+        Kind::CallTyped | Kind::CallTypedStream => {
+            function.item(payload, Spread::ByName, answer).map_err(|raised| (None, raised))
+        }
         Kind::CallKeywords | Kind::CallStream => {
             let mut parts = json::elements(payload);
             let arguments = parts.next().unwrap_or(b"[]");

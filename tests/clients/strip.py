@@ -1,4 +1,5 @@
-"""A document without the operations whose bodies are streams (NDJSON, server-sent events, OpenMetrics): strip.py IN OUT.
+"""A document without bodies that are streams (NDJSON, server-sent events, OpenMetrics), nor the operations that have no
+others: strip.py IN OUT.
 
 Nothing else is left out or changed. Generators know no such bodies.
 """
@@ -20,8 +21,16 @@ def resolved(body):
     return document["components"][group][name] if group else body
 
 
-def streams(operation):
-    return any(kind.split(";")[0] in STREAMS for body in bodies(operation) for kind in resolved(body).get("content", {}))
+def strip(operation):
+    """Whether a body of it is nothing but a stream; of the others, streams are left out."""
+    for body in bodies(operation):
+        content = resolved(body).get("content", {})
+        others = {kind: said for kind, said in content.items() if kind.split(";")[0] not in STREAMS}
+        if content and not others:
+            return True
+        content.clear()
+        content.update(others)
+    return False
 
 
 source, target = sys.argv[1:]
@@ -30,7 +39,7 @@ with open(source, encoding="utf-8") as file:
 left_out = []
 for path, operations in list(document["paths"].items()):
     for method, operation in list(operations.items()):
-        if streams(operation):
+        if strip(operation):
             left_out.append(operation["operationId"])
             del operations[method]
     if not operations:

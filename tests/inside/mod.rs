@@ -1,7 +1,8 @@
-//! What a function has inside: its job, its progress, what it yields.
+//! What a function has inside: its job, its progress, what it yields, as a list and as a stream.
 
 mod jobs;
 mod progress;
+mod streams;
 mod yields;
 
 use std::time::Duration;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Server, fixture, output, proc, wait_from, wait_until};
+use crate::semantics::exchange::post_with;
+use crate::support::{Answer, Server, fixture, on_time, output, proc, promised, wait_from, wait_until};
 
 /// The compiled example, beside the tests' own folder.
 fn program() -> PathBuf {
@@ -219,4 +220,39 @@ fn what_is_yielded_is_a_list() {
     let failed = apply(&server, "parse_all", &json!([["1", "x"]])).outcome("function-raised");
     assert_eq!(failed["exception"]["type"], "ParseIntError", "{failed}");
     apply(&server, "countdown", &json!([1_000_000])).outcome("result-too-large");
+}
+
+#[test]
+fn what_is_yielded_is_a_stream() {
+    const LINES: &str = "Accept: application/x-ndjson\r\n";
+    let server = start(&["--result-limit", "1MiB", "--workers", "1"]);
+    let post = |function: &str, args: Value| {
+        post_with(&server, "/v1/apply", LINES, &json!({"function": function, "args": args}))
+    };
+    let (told, _) = post("countdown", json!([300_000])).rest();
+    assert_eq!((told.len(), &*told[0]), (300_001, "{\"index\":0,\"value\":299999}"));
+    assert_eq!(told[300_000], "{\"end\":true,\"done\":300000,\"failed\":0}");
+    let mut receiver = post("parse_all", json!([["1", "x", "3"]]));
+    assert_eq!(receiver.record(), json!({"index": 0, "value": 1}));
+    assert_eq!(receiver.record()["error"]["exception"]["type"], "ParseIntError");
+    assert_eq!(receiver.record(), json!({"end": true, "done": 2, "failed": 1}));
+    let typed = "/v1/functions/countdown/call";
+    assert_eq!(
+        post_with(&server, typed, LINES, &json!({"arg0": 1})).record(),
+        json!({"index": 0, "value": 0})
+    );
+    assert_eq!(post("add", json!([1, 2])).record(), json!({"index": 0, "value": 3}));
+    // Dropped as soon as nobody reads.
+    on_time(|| {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let file = folder.path().join("beats");
+        let mut receiver = post("heartbeat", json!([file]));
+        assert_eq!(receiver.record(), json!({"index": 0, "value": 1}));
+        assert!(file.exists());
+        let left = Instant::now();
+        receiver.leave();
+        wait_until(Duration::from_secs(10), "it is dropped", || !file.exists());
+        promised(left.elapsed(), Duration::from_millis(100), "it is dropped");
+    });
+    assert_eq!(apply(&server, "countdown", &json!([1])).value(), json!([0]));
 }

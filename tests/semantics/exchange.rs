@@ -63,9 +63,15 @@ pub fn begin(server: &Server, target: &str) -> (Sender, Receiver) {
 /// POST of a JSON body; its answer is read line by line.
 #[track_caller]
 pub fn post(server: &Server, target: &str, body: &Value) -> Receiver {
+    post_with(server, target, "", body)
+}
+
+/// The same with headers besides (each line ends in CRLF).
+#[track_caller]
+pub fn post_with(server: &Server, target: &str, more: &str, body: &Value) -> Receiver {
     let body = body.to_string();
     let (sender, receiver) = connect(server);
-    let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!("{more}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
     write_all(&sender.0, format!("POST {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}{body}").as_bytes());
     receiver
 }

@@ -6,7 +6,7 @@ mod backpressure;
 mod collect;
 mod collected_limit;
 mod conversion;
-mod exchange;
+pub mod exchange;
 mod held_back;
 mod imap;
 mod leaving;

@@ -134,7 +134,10 @@ fn records_come_in_order_and_with_what_broke_the_input() {
             match &end {
                 StreamEnd::Whole { done: 3, failed: 0 } => assert!(!broken),
                 StreamEnd::Broken { index: 3, error } => assert!(broken && *error == *"{}"),
-                StreamEnd::Whole { .. } | StreamEnd::Broken { .. } | StreamEnd::Cut => panic!("{end:?}"),
+                StreamEnd::Whole { .. }
+                | StreamEnd::Broken { .. }
+                | StreamEnd::Failed { .. }
+                | StreamEnd::Cut => panic!("{end:?}"),
             }
         }
     });

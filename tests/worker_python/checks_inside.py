@@ -1,9 +1,12 @@
 """What a function can ask of its task and say of it, its log records, and what it yields."""
 import json
+import select
 import struct
+import time
 
 import harness
-from harness import CALL, MAP, MAP_ITEMS, NOT_JSON, RAISED, TOO_LARGE, VALUE, Zygote
+from harness import (CALL, CALL_STREAM, CALL_TYPED_STREAM, MAP, MAP_ITEMS, NOT_JSON, PART, RAISED, STOP, TAKEN,
+                     TOO_LARGE, VALUE, Zygote)
 from stage import python, same, written
 
 
@@ -281,6 +284,61 @@ def test_the_schema_of_what_yields_is_an_array():
                for name in ("ticks", "generic", "count")}
     same(returns, {"ticks": {"type": "array", "items": {"type": "integer"}},
                    "generic": {"type": "array", "items": {"type": "integer"}}, "count": None})
+    made.close()
+
+
+def parts(w, sent, count):
+    """So many records of a streamed task."""
+    told = []
+    for _ in range(count):
+        kind, sequence, payload = w.read()
+        same((kind, sequence), (PART, sent))
+        (record,) = json.loads(payload)
+        told.append(record["value"])
+    return told
+
+
+def test_what_is_yielded_is_told_at_once():
+    made = offered(YIELDS, result_bytes_max=100_000)
+    w = made.fork()
+    for name, args, told in (("count", [3], [0, 1, 2]), ("ticks", [2], [0, 1]), ("plain", [2], ["0", "1"]),
+                             ("taken", [], [["closed", "aclosed"]]), ("count", [0], [])):
+        sent = w.send(CALL_STREAM, "module." + name, json.dumps([args, {}]).encode())
+        same(parts(w, sent, len(told)), told)
+        same(w.read(), (VALUE, sent, b"null"))
+    sent = w.send(CALL_TYPED_STREAM, "module.names", b'{"n":1}')
+    same(parts(w, sent, 1), [{"$bytes": "MA=="}])
+    same(w.read()[0], VALUE)
+    for name, yields, kind, path in (("failing", 2, RAISED, None), ("async_failing", 1, RAISED, None),
+                                     ("unsayable", 1, NOT_JSON, "$[1].a")):
+        sent = w.send(CALL_STREAM, "module." + name, b"[[2],{}]")
+        parts(w, sent, yields)
+        answered, sequence, payload = w.read()
+        same((answered, sequence, json.loads(payload).get("path")), (kind, sent, path))
+    w.kill()
+    made.close()
+
+
+def test_a_reader_holds_back_what_yields_and_stops_it():
+    made = offered(YIELDS, result_bytes_max=100_000)
+    w = made.fork()
+    cost = len(json.dumps({"value": "x" * 1000}, separators=(",", ":"))) + 64
+    ahead = 262144 // cost + 1  # it yields while what is ahead is at most this
+    for name in ("endless", "async_endless"):
+        sent = w.send(CALL_STREAM, "module." + name, b"[[],{}]")
+        parts(w, sent, ahead)
+        for taken in (1, 10):
+            time.sleep(0.05)
+            assert not select.select([w.results], [], [], 0)[0], "it goes on"
+            w.send(TAKEN, taken * cost, b"", sent - 1)  # of a task before
+            w.send(TAKEN, taken * cost, b"", sent)
+            parts(w, sent, taken)
+        w.send(STOP, 0, b"", sent)
+        same(w.read(), (VALUE, sent, b"null"))
+        w.send(TAKEN, 7, b"", sent)  # too late
+        w.send(STOP, 0, b"", sent)
+        same(w.value("module.taken"), [name])
+    w.kill()
     made.close()
 
 

@@ -21,6 +21,7 @@ PARTS = ("values", "worker", "restore", "describe", "zygote")
 CALL, CALL_KEYWORDS, MAP, MAP_ITEMS, PING, READY, PART = 1, 2, 3, 5, 8, 16, 25
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE, PONG = 17, 18, 19, 20, 21, 24
 UNKNOWN_REF, RETIRE = 26, 27
+CALL_STREAM, CALL_TYPED_STREAM, TAKEN, STOP = 11, 12, 13, 14
 HEADER = struct.Struct("<BBBBIQQ")
 ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1",
                    NUMEXPR_NUM_THREADS="1")
@@ -78,7 +79,7 @@ ORIGIN = struct.Struct("<16sII")
 
 
 def frame(kind, which, sequence, payload, codec=1, job=bytes(16), attempt=1, tags=b""):
-    if kind != PING:
+    if kind not in (PING, TAKEN, STOP):
         payload = ORIGIN.pack(job, attempt, len(tags)) + tags + payload
     return HEADER.pack(0xF0, 1, kind, codec if payload else 0, which, sequence, len(payload)) + payload
 

@@ -219,13 +219,19 @@ mod tests {
             Takes::of(&headers)
         };
         assert_eq!(Takes::of(&HeaderMap::new()), Takes::Json);
-        for value in ["*/*", "text/html", "application/x-ndjson, */*;q=0.1", "text/event-stream,application/json"] {
+        for value in
+            ["*/*", "text/html", "application/x-ndjson, */*;q=0.1", "text/event-stream,application/json"]
+        {
             assert_eq!(takes(value), Takes::Json, "{value}");
         }
-        for value in ["application/x-ndjson", "Application/X-NDJSON;q=0.5", "text/event-stream, application/x-ndjson"] {
+        for value in
+            ["application/x-ndjson", "Application/X-NDJSON;q=0.5", "text/event-stream, application/x-ndjson"]
+        {
             assert_eq!(takes(value), Takes::Lines, "{value}");
         }
-        for value in ["text/event-stream", "text/event-stream, application/x-ndjson;q=0, application/json;q=0"] {
+        for value in
+            ["text/event-stream", "text/event-stream, application/x-ndjson;q=0, application/json;q=0"]
+        {
             assert_eq!(takes(value), Takes::Events, "{value}");
         }
         for value in ["application/octet-stream", "application/json, application/octet-stream"] {

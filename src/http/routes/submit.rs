@@ -4,30 +4,31 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 
-use super::work_body::{WorkBody, body_of, body_of_work, run};
+use super::work_body::{WorkBody, body_of_call, body_of_work, run};
 use crate::api::{
     ApplyBody, ApplyRequest, Job, MapBody, MapRequest, OutcomeProblems, ReadProblems, SubmitProblems,
 };
 use crate::http::app::{App, Handled};
 use crate::http::edge::extract::Asker;
-use crate::http::edge::negotiate::{check_call, check_work};
+use crate::http::edge::negotiate::Takes;
 use crate::http::edge::problem::Problem;
 use crate::offload::offload;
 use crate::service::{self, Spread, WantedJob, WantedWork};
 
 /// Calls a function and answers its value (`Pool.apply`).
 ///
-/// The whole body of the answer is the value. Whoever can't wait so long submits the call with `applyAsync`.
+/// The whole body of the answer is the value. Whoever can't wait so long submits the call with `applyAsync`. Whoever
+/// accepts lines or events, and no JSON, is told what the function yields as it comes, as by `imap`.
 #[utoipa::path(post, path = "/v1/apply", operation_id = "apply", tag = "submit", request_body = ApplyBody,
-    responses((status = 200, description = "The bare value", body = serde_json::Value,
-               content_type = "application/json",
-               headers(("Forkpool-Job" = String, description = "The job's id")), example = json!(9)),
+    responses((status = 200, description = "The bare value; as lines or events, what the function yields",
+               content((serde_json::Value = "application/json", example = json!(9)),
+                       (String = "application/x-ndjson"), (String = "text/event-stream")),
+               headers(("Forkpool-Job" = String, description = "The job's id"))),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn apply(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
-    check_call(&request, asker.takes, &[])?;
-    let wanted = apply_of(&app, request).await?;
-    let wanted = run(wanted, asker.takes);
-    app.answer(asker, wanted).await
+    let takes = asker.takes;
+    let wanted = apply_of(&app, request, takes).await?;
+    app.answer(asker, run(wanted, takes)).await
 }
 
 /// Submits a call; its value is fetched by the job's id (`Pool.apply_async`).
@@ -40,8 +41,7 @@ pub async fn apply(State(app): State<Arc<App>>, asker: Asker, request: Request) 
                        ("Location" = String, description = "The job"))),
               ReadProblems, SubmitProblems))]
 pub async fn apply_async(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
-    check_work(&request, &[])?;
-    let wanted = apply_of(&app, request).await?;
+    let wanted = apply_of(&app, request, Takes::Json).await?;
     app.answer(asker, service::Request::Submit(wanted)).await
 }
 
@@ -100,8 +100,8 @@ pub async fn starmap_async(State(app): State<Arc<App>>, asker: Asker, request: R
     app.answer(asker, service::Request::Submit(wanted)).await
 }
 
-async fn apply_of(app: &App, request: Request) -> Result<Box<WantedJob>, Problem> {
-    let WorkBody { bytes: body, room, key } = body_of(app, request).await?;
+async fn apply_of(app: &App, request: Request, takes: Takes) -> Result<Box<WantedJob>, Problem> {
+    let WorkBody { bytes: body, room, key } = body_of_call(app, request, takes).await?;
     let (body_bytes, depth_max) = (body.len(), app.limits().depth_max);
     offload(body_bytes, move || {
         let ApplyRequest { function, options, arguments, keywords } = ApplyRequest::parse(&body, depth_max)?;

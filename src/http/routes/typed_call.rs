@@ -13,7 +13,7 @@ use crate::api::{
 };
 use crate::http::app::{App, Handled};
 use crate::http::edge::extract::Asker;
-use crate::http::edge::negotiate::{check_call, check_work};
+use crate::http::edge::negotiate::{Takes, check_call, check_work};
 use crate::http::edge::path::Segment;
 use crate::http::edge::problem::Problem;
 use crate::offload::offload;
@@ -22,14 +22,16 @@ use crate::service::{self, Spread, TermsAsked, WantedJob, WantedWork};
 /// Calls a function with arguments by name and answers its value.
 ///
 /// A worker converts the arguments to what the function says: dates, dataclasses, pydantic models. What can't be
-/// converted is 422 `invalid-arguments` with its path.
+/// converted is 422 `invalid-arguments` with its path. Whoever accepts lines or events, and no JSON, is told what the
+/// function yields as it comes, as by `imap`.
 #[utoipa::path(post, path = "/v1/functions/{name}/call", operation_id = "callFunction", tag = "functions",
     params(("name" = String, Path, description = "Public name", example = "tasks.square"), CallOptions),
     request_body(content = Option<serde_json::Map<String, serde_json::Value>>, content_type = "application/json",
                  description = "The arguments by name; none if left out", example = json!({"x": 3})),
-    responses((status = 200, description = "The bare value", body = serde_json::Value,
-               content_type = "application/json",
-               headers(("Forkpool-Job" = String, description = "The job's id")), example = json!(9)),
+    responses((status = 200, description = "The bare value; as lines or events, what the function yields",
+               content((serde_json::Value = "application/json", example = json!(9)),
+                       (String = "application/x-ndjson"), (String = "text/event-stream")),
+               headers(("Forkpool-Job" = String, description = "The job's id"))),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn call_function(
     State(app): State<Arc<App>>,
@@ -37,10 +39,9 @@ pub async fn call_function(
     Segment(name): Segment,
     request: Request,
 ) -> Handled {
-    let terms = TermsAsked::from_query(&check_call(&request, asker.takes, &TYPED_OPTIONS)?)?;
-    let call = typed_call(&app, name, request, terms).await?;
-    let call = run(call, asker.takes);
-    app.answer(asker, call).await
+    let takes = asker.takes;
+    let call = typed_call(&app, name, request, takes).await?;
+    app.answer(asker, run(call, takes)).await
 }
 
 /// Submits a call with arguments by name; its value is fetched by the job's id.
@@ -61,8 +62,7 @@ pub async fn call_function_async(
     Segment(name): Segment,
     request: Request,
 ) -> Handled {
-    let terms = TermsAsked::from_query(&check_work(&request, &TYPED_OPTIONS)?)?;
-    let call = typed_call(&app, name, request, terms).await?;
+    let call = typed_call(&app, name, request, Takes::Json).await?;
     app.answer(asker, service::Request::Submit(call)).await
 }
 
@@ -114,8 +114,9 @@ async fn typed_call(
     app: &App,
     function: String,
     request: Request,
-    terms: TermsAsked,
+    takes: Takes,
 ) -> Result<Box<WantedJob>, Problem> {
+    let terms = TermsAsked::from_query(&check_call(&request, takes, &TYPED_OPTIONS)?)?;
     let WorkBody { bytes: body, room, key } = body_of(app, request).await?;
     let (body_bytes, depth_max) = (body.len(), app.limits().depth_max);
     offload(body_bytes, move || {

@@ -9,7 +9,7 @@ use axum::extract::Request;
 use crate::http::app::App;
 use crate::http::edge::body::{declared_length, read_body};
 use crate::http::edge::extract::SentKey;
-use crate::http::edge::negotiate::{Takes, check_work};
+use crate::http::edge::negotiate::{Takes, check_call};
 use crate::http::edge::problem::Problem;
 use crate::jobs::{IdempotencyKey, Reservation};
 use crate::service::{self, WantedJob};
@@ -33,7 +33,12 @@ pub(super) fn run(wanted: Box<WantedJob>, takes: Takes) -> service::Request {
 
 /// The body of a request for work that has no query, as [`body_of`] reads it.
 pub(super) fn body_of_work(app: &App, request: Request) -> Reading<'_> {
-    match check_work(&request, &[]) {
+    body_of_call(app, request, Takes::Json)
+}
+
+/// The same, of a call whose client may take what it yields as it comes.
+pub(super) fn body_of_call(app: &App, request: Request, takes: Takes) -> Reading<'_> {
+    match check_call(&request, takes, &[]) {
         Ok(_) => body_of(app, request),
         Err(problem) => Box::pin(ready(Err(problem))),
     }

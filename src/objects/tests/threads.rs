@@ -101,7 +101,7 @@ async fn a_lease_ends_on_time_when_its_callers_runtime_is_no_more() {
     let caller = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            now(&calling, "locks/l/acquire", &json!({"lease": 0.1}), ObjectCaller::default())
+            now(&calling, "locks/l/acquire", &json!({"lease": 1}), ObjectCaller::default())
                 .expect("it is free");
         });
     });

@@ -267,6 +267,8 @@ fn same(task: &Task) -> Option<Task> {
         retries: task.retries,
         has_begun: task.has_begun,
         delivered: task.delivered,
+        ahead: task.ahead,
+        is_stopped: task.is_stopped,
         cursor: None,
         permit,
     })

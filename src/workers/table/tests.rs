@@ -50,6 +50,8 @@ impl Bench {
             retries: 0,
             has_begun: false,
             delivered: 0,
+            ahead: 0,
+            is_stopped: false,
             cursor: None,
             permit: None,
         }
