@@ -69,7 +69,7 @@ pub struct Job {
     /// Why it ended without a value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Problem>,
-    /// What earlier attempts failed with, the latest last: at most 10, their texts cut to 8 KiB each.
+    /// What earlier attempts failed with, the latest last: at most 10, their texts cut to 8 KiB each. Not in lists.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub attempt_errors: Vec<AttemptError>,
@@ -135,6 +135,12 @@ pub struct Links {
 impl Job {
     /// A job as the API shows it; `base` is what links begin with.
     pub fn of(shown: &JobShown, base: &str) -> Self {
+        let errors = &shown.now.state.attempt_errors;
+        Self { attempt_errors: errors.iter().map(AttemptError::of).collect(), ..Self::in_list(shown, base) }
+    }
+
+    /// The same among others.
+    pub fn in_list(shown: &JobShown, base: &str) -> Self {
         let JobShown { handle, now } = shown;
         let this = format!("/v1/jobs/{}", handle.id);
         let state = &now.state;
@@ -164,7 +170,7 @@ impl Job {
             finished_at: state.finished_at.map(timestamp),
             expires_at: now.expires_at.map(timestamp),
             error,
-            attempt_errors: state.attempt_errors.iter().map(AttemptError::of).collect(),
+            attempt_errors: Vec::new(),
             disconnected: now.is_left.then_some(true),
             links: Links {
                 result: format!("{base}{this}/result"),

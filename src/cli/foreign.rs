@@ -63,8 +63,7 @@ const TABLE: &[(&[&str], Here)] = &[
 
 /// What to do instead of the flag that is refused here, if others have it.
 pub(super) fn advice(told: &clap::Error, args: &[OsString]) -> Option<String> {
-    // The demo has none of these flags.
-    if told.kind() != ErrorKind::UnknownArgument || args.get(1).is_some_and(|word| word == "demo") {
+    if told.kind() != ErrorKind::UnknownArgument || !has_flags_of_serve(args) {
         return None;
     }
     let Some(ContextValue::String(flag)) = told.get(ContextKind::InvalidArg) else { return None };
@@ -80,6 +79,11 @@ pub(super) fn advice(told: &clap::Error, args: &[OsString]) -> Option<String> {
         Say(words) => filled(words, value_of(args, names).as_deref()),
     };
     Some(format!("there is no {flag}: {instead}"))
+}
+
+/// Whether the command takes what is advised here.
+fn has_flags_of_serve(args: &[OsString]) -> bool {
+    args.get(1).is_some_and(|word| ["serve", "check-config", "openapi"].iter().any(|name| word == name))
 }
 
 /// The text with the value in the place of `{…}`, or with what stands there.
@@ -138,6 +142,7 @@ mod tests {
         ] {
             assert_eq!(told(&format!("forkpool serve {line}")).as_deref(), Some(instead));
         }
+        assert_eq!(told("forkpool healthcheck --timeout 5"), None);
         assert_eq!(told("forkpool serve tasks.py --wrokers 4"), None);
         assert_eq!(told("forkpool serve tasks.py --workers 0"), None);
     }

@@ -44,7 +44,7 @@ pub(super) fn render(
         }
         Answer::Job(job) => json(&Job::of(&job, base_url)),
         Answer::Jobs(JobPage { items, next }) => {
-            let items = items.iter().map(|job| Job::of(job, base_url)).collect();
+            let items = items.iter().map(|job| Job::in_list(job, base_url)).collect();
             json(&JobList { items, next_cursor: next.map(|id| id.to_string()) })
         }
         Answer::Cancelled(cancelled) => json(&Cancelled { cancelled }),

@@ -1,6 +1,7 @@
 //! How far a job is: a value that events change. All that happens to a job happens by [`JobState::apply`].
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -81,7 +82,7 @@ pub struct AttemptError {
     /// When it was known.
     pub at: SystemTime,
     /// Why.
-    pub failure: Failure,
+    pub failure: Arc<Failure>,
 }
 
 /// What a function says of how far it is: `forkpool.progress`.
@@ -164,7 +165,7 @@ impl JobState {
                 if self.attempt_errors.len() == ATTEMPT_ERRORS_MAX {
                     self.attempt_errors.pop_front();
                 }
-                let failure = failure.shortened(ATTEMPT_TEXT_MAX);
+                let failure = Arc::new(failure.shortened(ATTEMPT_TEXT_MAX));
                 self.attempt_errors.push_back(AttemptError { attempt, at, failure });
                 Change::Counts
             }

@@ -145,7 +145,7 @@ impl Actor {
             Event::Cancel(job) => workers.cancel(job, scheduler),
             Event::Abandon(job) => {
                 workers.take_back_job(job, scheduler);
-                workers.stop_yielding_of(job);
+                workers.stop_yielding(job);
                 scheduler.abandon(job);
             }
             Event::Feed(job, more) => scheduler.feed(job, more),

@@ -69,11 +69,13 @@ impl Queue {
     ) {
         let queue = Arc::clone(self);
         let mut to = to;
+        let mut missing = 0;
         let writing = move || loop {
-            let (text, missing) = queue.take();
-            write_lines(&mut to, &text);
-            if missing > 0 {
-                write_lines(&mut to, dropped(missing).as_bytes());
+            let (text, more) = queue.take();
+            missing += more + write_lines(&mut to, &text);
+            // What can't be written now is told once that can.
+            if missing > 0 && write_lines(&mut to, dropped(missing).as_bytes()) == 0 {
+                missing = 0;
             }
             queue.give_back(text);
         };
@@ -105,16 +107,19 @@ impl Queue {
     }
 }
 
-/// Writes whole lines, as many at once as fit.
-fn write_lines(to: &mut impl Write, mut text: &[u8]) {
+/// Writes whole lines, as many at once as fit; the number of those that couldn't be written.
+fn write_lines(to: &mut impl Write, mut text: &[u8]) -> u64 {
+    let mut failed = 0;
     while !text.is_empty() {
         let fitting = &text[..text.len().min(WRITE_BYTES_MAX)];
         let last = memchr::memrchr(b'\n', fitting).or_else(|| memchr::memchr(b'\n', text));
         let (lines, rest) = text.split_at(last.map_or(text.len(), |at| at + 1));
         text = rest;
-        // Nobody can be told of a failure.
-        let _ = write_all(to, lines);
+        if write_all(to, lines).is_err() {
+            failed += memchr::memchr_iter(b'\n', lines).count() as u64;
+        }
     }
+    failed
 }
 
 fn write_all(to: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
@@ -269,8 +274,42 @@ mod tests {
         }
 
         let mut full = Full(0, Vec::new());
-        write_lines(&mut full, b"a\nbc\n");
+        assert_eq!(write_lines(&mut full, b"a\nbc\n"), 0);
         assert_eq!(full.1, b"a\nbc\n");
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_told_once_it_can() {
+        /// A disk that is full for the first write.
+        struct Disk(bool, Sender<Vec<u8>>);
+
+        impl Write for Disk {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                if bytes.starts_with(b"lost") {
+                    self.0 = true;
+                    return Err(ErrorKind::StorageFull.into());
+                }
+                if std::mem::take(&mut self.0) {
+                    return Err(ErrorKind::StorageFull.into());
+                }
+                let _ = self.1.send(bytes.to_vec());
+                Ok(bytes.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let (told, texts) = channel();
+        let queue = Arc::new(Queue::default());
+        queue.push("lost\n");
+        queue.write_to(Disk(false, told), |missing| format!("{missing} missing\n"));
+        drop(LogEnd::of(Arc::clone(&queue)));
+        assert!(texts.try_recv().is_err());
+        queue.push("written\n");
+        assert_eq!(texts.recv_timeout(BOUND).as_deref(), Ok(&b"written\n"[..]));
+        assert_eq!(texts.recv_timeout(BOUND).as_deref(), Ok(&b"1 missing\n"[..]));
     }
 
     #[test]

@@ -114,9 +114,8 @@ impl WorkerSet {
             handle.stream = None;
             if let Err(error) = result {
                 tracing::error!(pool = %self.spec.pool, pid = handle.pid(), %error, "a task could not be written");
-                return self.kill(key, KillCause::Silent);
+                self.kill(key, KillCause::Silent);
             }
         }
-        self.stop_if_told(key);
     }
 }

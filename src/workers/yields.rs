@@ -2,7 +2,7 @@
 
 use super::set::WorkerSet;
 use super::table::WorkerKey;
-use crate::scheduler::{Scheduler, Task};
+use crate::scheduler::Scheduler;
 use crate::transport::{Codec, Header, Kind, RecordRun};
 
 impl WorkerSet {
@@ -13,8 +13,16 @@ impl WorkerSet {
         records: RecordRun,
         scheduler: &mut Scheduler,
     ) -> Option<()> {
-        if !scheduler.take_yielded(self.table.head_mut(key)?, records) {
-            self.stop_yielding(key, |_| true);
+        let head = self.table.head_mut(key)?;
+        let is_first = head.delivered == 0;
+        head.is_stopped |= !scheduler.take_yielded(head, records);
+        let (is_stopped, sequence) = (head.is_stopped, head.sequence);
+        if is_first && let Some(handle) = self.table.handle_mut(key) {
+            // It has read the whole of its task, however large that is.
+            handle.streamed_head = false;
+        }
+        if is_stopped {
+            self.tell(key, Kind::Stop, sequence, 0);
         }
         Some(())
     }
@@ -24,44 +32,30 @@ impl WorkerSet {
         for key in self.table.holders(job) {
             let Some(head) = self.table.head_mut(key).filter(|head| head.job == job) else { continue };
             head.ahead = head.ahead.saturating_sub(bytes);
-            let (sequence, detail) = (head.sequence, u32::try_from(bytes).unwrap_or(u32::MAX));
-            self.tell(key, Header { kind: Kind::Taken, codec: Codec::None, detail, sequence, length: 0 });
+            let sequence = head.sequence;
+            self.tell(key, Kind::Taken, sequence, bytes);
         }
     }
 
     /// Nobody takes what the tasks of a job yield any more. They end by themselves, at what they yield next.
-    pub fn stop_yielding_of(&mut self, job: u64) {
+    pub fn stop_yielding(&mut self, job: u64) {
         for key in self.table.holders(job) {
-            self.stop_yielding(key, |task| task.job == job);
+            let mut yielding = None;
+            for task in self.table.flight_mut(key).filter(|task| task.is_streamed() && task.job == job) {
+                task.is_stopped = true;
+                // One that has yielded nothing may not have read all of its task: it is told after its first.
+                yielding = (task.delivered > 0).then_some(task.sequence);
+            }
+            if let Some(sequence) = yielding {
+                self.tell(key, Kind::Stop, sequence, 0);
+            }
         }
     }
 
-    /// A task that is still being written is told once it has been.
-    fn stop_yielding(&mut self, key: WorkerKey, is: impl Fn(&Task) -> bool) {
-        let mut stopped = Vec::new();
-        for task in self.table.flight_mut(key).filter(|task| task.is_streamed() && is(task)) {
-            task.is_stopped = true;
-            stopped.push(task.sequence);
-        }
-        for sequence in stopped {
-            self.tell_to_stop(key, sequence);
-        }
-    }
-
-    /// A task larger than a packet has been written.
-    pub(super) fn stop_if_told(&mut self, key: WorkerKey) {
-        let told = self.table.flight(key).filter(|task| task.is_stopped).map(|task| task.sequence);
-        for sequence in told.collect::<Vec<_>>() {
-            self.tell_to_stop(key, sequence);
-        }
-    }
-
-    fn tell_to_stop(&self, key: WorkerKey, sequence: u64) {
-        self.tell(key, Header { kind: Kind::Stop, codec: Codec::None, detail: 0, sequence, length: 0 });
-    }
-
-    fn tell(&self, key: WorkerKey, header: Header) {
-        if let Some(handle) = self.table.handle(key).filter(|handle| handle.stream.is_none()) {
+    fn tell(&self, key: WorkerKey, kind: Kind, sequence: u64, bytes: usize) {
+        let detail = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let header = Header { kind, codec: Codec::None, detail, sequence, length: 0 };
+        if let Some(handle) = self.table.handle(key) {
             // Nothing else is in the pipe of a worker that yields but a few of these.
             let _ = handle.link.try_send(&header.encode());
         }

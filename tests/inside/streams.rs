@@ -173,6 +173,21 @@ fn a_large_yield_is_whole() {
 }
 
 #[test]
+fn one_that_is_silent_for_long_is_not_taken_for_dead() {
+    let server = serve(&["--workers", "1"]);
+    for bytes in [10, 5_000] {
+        let gate = Gate::shut();
+        let mut receiver = stream(&server, "silent", &json!(["x".repeat(bytes), gate.path()]));
+        assert_eq!(receiver.record()["index"], 0);
+        // Longer than a worker is given to read what it was sent.
+        assert!(receiver.is_silent_for(Duration::from_secs(8)));
+        gate.open();
+        assert_eq!(receiver.record(), json!({"index": 1, "value": bytes}));
+        assert_eq!(receiver.record(), end_line(2, 0));
+    }
+}
+
+#[test]
 fn what_it_prints_and_who_it_forks_does_no_harm() {
     let server = serve(&[]);
     assert_eq!(records(&lines(&server, "forks", &json!([3]))).len(), 4);

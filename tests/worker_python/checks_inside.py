@@ -5,7 +5,7 @@ import struct
 import time
 
 import harness
-from harness import (CALL, CALL_STREAM, CALL_TYPED_STREAM, MAP, MAP_ITEMS, NOT_JSON, PART, RAISED, STOP, TAKEN,
+from harness import (CALL, CALL_STREAM, CALL_TYPED_STREAM, INVALID_ARGUMENTS, MAP, MAP_ITEMS, NOT_JSON, PART, RAISED, STOP, TAKEN,
                      TOO_LARGE, VALUE, Zygote)
 from stage import python, same, written
 
@@ -315,6 +315,25 @@ def test_what_is_yielded_is_told_at_once():
         parts(w, sent, yields)
         answered, sequence, payload = w.read()
         same((answered, sequence, json.loads(payload).get("path")), (kind, sent, path))
+    w.kill()
+    made.close()
+
+
+def test_what_is_raised_while_it_yields_is_the_functions():
+    made = offered(YIELDS + '''
+def lengths(xs): return map(len, xs)
+def lengths_of(xs: list) -> Iterator[int]: return map(len, xs)
+''')
+    w = made.fork()
+    for kind in (CALL, CALL_STREAM):
+        arguments = b"[[[1,2]],{}]" if kind == CALL_STREAM else b"[[1,2]]"
+        answered, told = w.ask(kind, "module.lengths", arguments)
+        same((answered, json.loads(told)["type"]), (RAISED, "TypeError"))
+    kind, told = w.map("module.lengths_of", [[], [1]])
+    same((kind, told["type"], told["index"]), (RAISED, "TypeError", 1))
+    kind, told = w.ask(MAP_ITEMS, "module.lengths_of", b"[[1]]")
+    same(json.loads(told)[0]["error"]["kind"], RAISED)
+    same(w.call("module.lengths", 1, 2)[0], INVALID_ARGUMENTS)
     w.kill()
     made.close()
 

@@ -30,26 +30,31 @@ pub enum Takes {
 impl Takes {
     /// As `Accept` says.
     pub fn of(headers: &HeaderMap) -> Self {
-        let (mut json, mut lines, mut events) = (false, false, false);
+        let (mut json, mut raw, mut lines, mut events) = (false, false, false, false);
         for value in headers.get_all(header::ACCEPT) {
             // What most send.
             if value == "*/*" || value == JSON {
-                return Self::Json;
+                json = true;
+                continue;
             }
             for range in value.to_str().unwrap_or_default().split(',') {
                 let (essence, is_refused) = essence_of(range);
-                if essence.eq_ignore_ascii_case(OCTET_STREAM) {
-                    return Self::Raw;
-                }
+                raw |= !is_refused && essence.eq_ignore_ascii_case(OCTET_STREAM);
                 json |= allows(range, JSON);
                 lines |= !is_refused && essence.eq_ignore_ascii_case(NDJSON);
                 events |= !is_refused && essence.eq_ignore_ascii_case(EVENT_STREAM);
             }
         }
-        match (json, lines, events) {
-            (false, true, _) => Self::Lines,
-            (false, false, true) => Self::Events,
-            (true, ..) | (false, false, false) => Self::Json,
+        if raw {
+            Self::Raw
+        } else if json {
+            Self::Json
+        } else if lines {
+            Self::Lines
+        } else if events {
+            Self::Events
+        } else {
+            Self::Json
         }
     }
 
@@ -237,6 +242,11 @@ mod tests {
         for value in ["application/octet-stream", "application/json, application/octet-stream"] {
             assert_eq!(takes(value), Takes::Raw, "{value}");
         }
+        assert_eq!(takes("application/json, application/octet-stream;q=0"), Takes::Json);
+        let mut two = HeaderMap::new();
+        two.append(header::ACCEPT, HeaderValue::from_static("application/json"));
+        two.append(header::ACCEPT, HeaderValue::from_static("application/octet-stream"));
+        assert_eq!(Takes::of(&two), Takes::Raw);
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub enum Framing {
 
 /// The records as a body. Dropped early, it ends their job.
 pub fn record_body(records: Records, framing: Framing) -> Body {
-    let silence = (framing == Framing::Events).then(|| Box::pin(sleep(KEEP_ALIVE)));
-    Body::new(RecordBody { records, framing, ended: false, ready: VecDeque::new(), silence })
+    let keep_alive = (framing == Framing::Events).then(|| Box::pin(sleep(KEEP_ALIVE)));
+    Body::new(RecordBody { records, framing, ended: false, ready: VecDeque::new(), keep_alive })
 }
 
 struct RecordBody {
@@ -39,8 +39,8 @@ struct RecordBody {
     ended: bool,
     /// What is to be sent before anything else.
     ready: VecDeque<Piece>,
-    /// Of events: when one is due that says nothing.
-    silence: Option<Pin<Box<Sleep>>>,
+    /// Of events: when the next is due that says nothing.
+    keep_alive: Option<Pin<Box<Sleep>>>,
 }
 
 enum Piece {
@@ -57,7 +57,7 @@ impl hyper::body::Body for RecordBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Self { records, framing, ended, ready, silence } = self.get_mut();
+        let Self { records, framing, ended, ready, keep_alive } = self.get_mut();
         if ready.is_empty() && !*ended {
             let mut frame = BytesMut::new();
             let polled = records.poll_write(cx, |index, record| {
@@ -78,7 +78,7 @@ impl hyper::body::Body for RecordBody {
                 framing.end(&end, &mut frame);
             }
             ready.extend((!frame.is_empty()).then(|| Piece::Whole(frame.freeze())));
-            if ready.is_empty() && !*ended && is_over(silence, cx) {
+            if ready.is_empty() && !*ended && is_due(keep_alive, cx) {
                 ready.push_back(Piece::Whole(Bytes::from_static(b": keep-alive\n\n")));
             }
         }
@@ -90,9 +90,9 @@ impl hyper::body::Body for RecordBody {
     }
 }
 
-/// Whether a silence has lasted so long that proxies would close the connection; the next begins.
-fn is_over(silence: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> bool {
-    let Some(sleeping) = silence else { return false };
+/// Whether it is due, lest proxies close a connection that is silent; the next time begins.
+fn is_due(keep_alive: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> bool {
+    let Some(sleeping) = keep_alive else { return false };
     if sleeping.as_mut().poll(cx).is_pending() {
         return false;
     }

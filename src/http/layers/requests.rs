@@ -129,7 +129,7 @@ struct RequestLine {
 impl RequestLine {
     fn of<B>(request: &Request<B>, id: HeaderValue) -> Self {
         let path = request.uri().path();
-        let path = path.get(..path.len().min(PATH_BYTES_MAX)).unwrap_or_default().to_owned();
+        let path = path[..path.floor_char_boundary(PATH_BYTES_MAX)].to_owned();
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
         Self { method: request.method().clone(), path, id, peer, start: Instant::now(), is_answered: false }
     }

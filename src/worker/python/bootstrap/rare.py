@@ -12,6 +12,8 @@ def explain(failed_in, error, function, word, args, kwargs, value, tracebacks, b
     `value` of a MAP are those of one of its lists, `before` the items in front of that; `args` of a call by name is the
     object of them, and of one of the _ITEMS the item.
     """
+    global raised_within
+    is_own, raised_within = error is raised_within, None
     index = None
     if isinstance(error, Oversized):
         return TOO_LARGE, b"{}"
@@ -30,10 +32,14 @@ def explain(failed_in, error, function, word, args, kwargs, value, tracebacks, b
     else:
         kind, steps, message = RAISED, None, None
         if word not in (MAP, STARMAP, MAP_TYPED):
-            steps, message = misfit(error, function, word, args, kwargs, layout)
+            item = args
         elif len(value) < len(args):
             index = len(value)
-            steps, message = misfit(error, function, word, args[index], None, layout)
+            item, kwargs = args[index], None
+        else:
+            is_own = True  # all items have been run
+        if not is_own:
+            steps, message = misfit(error, function, word, item, kwargs, layout)
         if steps is not None:
             kind = INVALID_ARGUMENTS
             told = {"message": message or message_of(error), "path": path_of(steps)}
@@ -516,11 +522,27 @@ class Unsayable(Exception):
     """What was yielded has no JSON: the path to it, itself, and the encoder's exception."""
 
 
+raised_within = None  # by an iterator: what its function raises once it runs is no misfit of the arguments
+
+
+def each_of(values):
+    """What an iterator gives. (The iterator is closed by whoever has it.)"""
+    global raised_within
+    try:
+        for value in values:
+            yield value
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        raised_within = error
+        raise
+
+
 def gathered(values, most):
     """The JSON of the list of all that an iterator gives, of so many bytes at most."""
     said, size = [], 1
     try:
-        for value in values:
+        for value in each_of(values):
             try:
                 text = to_json(value)
             except Exception as error:
@@ -545,7 +567,7 @@ def streamed(values, sequence, most):
     word, waiting = bytearray(24), Word()
     into, asked = [word], (3, FIONREAD, _ctypes.byref(waiting))
     try:
-        for value in values if yields else (values,):
+        for value in each_of(values) if yields else (values,):
             try:
                 text = to_json(value).encode()
             except Exception as error:
@@ -583,7 +605,7 @@ def listing(call, most):
             return values
         listed, size = [], 1
         try:
-            for value in values:
+            for value in each_of(values):
                 listed.append(value)
                 try:
                     size += len(to_json(value)) + 1
