@@ -82,7 +82,7 @@ pub enum Work {
         /// Whether all are given by name, and the worker converts them to the types of the function's signature.
         typed: bool,
         /// Whether what the function yields is passed on as it comes.
-        streamed: bool,
+        yielding: bool,
     },
     /// One call per element of a JSON array.
     Map {
@@ -184,7 +184,7 @@ pub(crate) mod tests {
                 arguments: Bytes::from_static(b"[1]"),
                 keywords: None,
                 typed: false,
-                streamed: false,
+                yielding: false,
             },
             key: None,
         }
@@ -212,7 +212,7 @@ pub(crate) mod tests {
         all[0].key = Some(Box::new(IdempotencyKey { text: "k".into(), fingerprint: [9; 32] }));
         let keywords = Some(Bytes::from_static(b"{\"a\": [\"\xc3\xa9\\u0000\"]}"));
         let arguments = Bytes::from_static(b"[ 1e3,\n\"\\\\\" ]");
-        all[0].work = Work::Call { arguments, keywords, typed: true, streamed: true };
+        all[0].work = Work::Call { arguments, keywords, typed: true, yielding: true };
         let items = Splitter::new(Bytes::from_static(b"[1, 2]"));
         all[1].work = Work::Map { items, typed: true, collect: true };
         all[1].info.kind = JobKind::Starmap;

@@ -23,7 +23,7 @@ pub(super) enum Event {
     Feed(u64, Option<(Bytes, usize)>),
     /// The client of a stream took records.
     Wake(u64),
-    /// The client of a streamed call took so many bytes of what it yields.
+    /// The client of a yielding call took so many bytes of what it yields.
     Taken(u64, usize),
     /// Another pool released a concurrency permit that jobs of this one wait for.
     PermitReleased,

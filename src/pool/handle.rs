@@ -161,7 +161,7 @@ impl Pool {
         self.send(Event::Wake(handle.number));
     }
 
-    /// The client of a streamed call took so many bytes more of what it yields.
+    /// The client of a yielding call took so many bytes more of what it yields.
     pub fn taken(&self, handle: &JobHandle, bytes: usize) {
         self.send(Event::Taken(handle.number, bytes));
     }

@@ -11,7 +11,7 @@ use super::task::Task;
 use crate::jobs::{Exception, Failure, FailureCode};
 use crate::json;
 use crate::transport::{
-    self, CheckedFrame, Kind, Records, STREAM_WINDOW_BYTES, VALUE_DEPTH_MAX, is_grammatical,
+    self, CheckedFrame, Kind, Records, VALUE_DEPTH_MAX, YIELD_WINDOW_BYTES, is_grammatical,
 };
 
 /// Largest record of an item that failed: an exception with its traceback.
@@ -36,9 +36,9 @@ struct ItemError<'a> {
 /// The records that a part of an answer brings; `None`: it is malformed, or does not fit this task.
 pub(crate) fn of_part(frame: &mut CheckedFrame, task: &Task) -> Option<Records> {
     let records = frame.records()?;
-    if task.is_streamed() {
+    if task.is_yielding() {
         // A worker waits while it is so far ahead.
-        return (records.left() == 1 && task.ahead <= STREAM_WINDOW_BYTES).then_some(records);
+        return (records.left() == 1 && task.ahead <= YIELD_WINDOW_BYTES).then_some(records);
     }
     let count = u64::try_from(records.left()).ok()?;
     (count <= task.items.saturating_sub(task.delivered)).then_some(records)
@@ -186,8 +186,8 @@ fn of_error(kind: Kind, payload: &[u8], task: &Task, result_bytes_max: usize) ->
         | Kind::StarmapItems
         | Kind::MapTyped
         | Kind::MapTypedItems
-        | Kind::CallStream
-        | Kind::CallTypedStream
+        | Kind::CallYielding
+        | Kind::CallTypedYielding
         | Kind::Taken
         | Kind::Stop
         | Kind::Ping

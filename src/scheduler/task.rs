@@ -9,7 +9,7 @@ use super::callable::Callable;
 use super::limit::ConcurrencyPermit;
 use crate::jobs::{Attempt, JobHandle, Permit, Work};
 use crate::json::Splitter;
-use crate::transport::{HEADER_BYTES, Kind, ORIGIN_BYTES, Origin, PIPE_PACKET_BYTES, STREAM_RECORD_BYTES};
+use crate::transport::{HEADER_BYTES, Kind, ORIGIN_BYTES, Origin, PIPE_PACKET_BYTES, YIELD_RECORD_BYTES};
 
 /// How often a task is sent again whose worker died before it had read it.
 const DELIVERIES_MAX: u8 = 3;
@@ -17,7 +17,7 @@ const DELIVERIES_MAX: u8 = 3;
 pub(crate) const TINY_MAX: Duration = Duration::from_micros(50);
 
 /// What a record costs besides its text, approximately. (What a worker may be ahead of its reader is counted so.)
-pub const RECORD_BYTES: usize = STREAM_RECORD_BYTES;
+pub const RECORD_BYTES: usize = YIELD_RECORD_BYTES;
 
 /// Where the records of a stream go, and how much of it is buffered.
 pub trait ItemSink: std::fmt::Debug + Send {
@@ -69,11 +69,11 @@ pub(crate) struct Task {
     pub retries: u32,
     /// Whether the store knows of this attempt.
     pub has_begun: bool,
-    /// Items whose record has come; of a streamed call, what it has yielded.
+    /// Items whose record has come; of a yielding call, what it has yielded.
     pub delivered: u64,
-    /// Of a streamed call: bytes that it yielded and its client has not taken yet.
+    /// Of a yielding call: bytes that it yielded and its client has not taken yet.
     pub ahead: usize,
-    /// Of a streamed call: its worker is to yield no more.
+    /// Of a yielding call: its worker is to yield no more.
     pub is_stopped: bool,
     /// How far its list has been split to cut parts of it.
     pub cursor: Option<Box<Cursor>>,
@@ -125,8 +125,8 @@ impl Task {
     }
 
     /// Whether it is a call of which each thing that it yields is passed on as it comes.
-    pub fn is_streamed(&self) -> bool {
-        self.kind.is_streamed()
+    pub fn is_yielding(&self) -> bool {
+        self.kind.is_yielding()
     }
 
     /// A part of it as a task of its own: `items` items from the `first`th on. Parts that are asked for in order
@@ -185,9 +185,9 @@ impl Task {
         self.deliveries < DELIVERIES_MAX
     }
 
-    /// How long it is expected to take, if that is known. What is streamed takes as long as its client does.
+    /// How long it is expected to take, if that is known. What yields takes as long as its client does.
     pub fn expected(&self) -> Option<Duration> {
-        if self.is_streamed() { None } else { self.function.state.expected(self.items) }
+        if self.is_yielding() { None } else { self.function.state.expected(self.items) }
     }
 
     /// Whether it is done sooner than an idle worker is woken, and its function has not been slow of late.

@@ -122,7 +122,7 @@ impl Service {
         // What is rare is boxed: the future of every handler is as large as the largest of these.
         match request {
             Request::Run(wanted) => self.run(caller, wanted).await,
-            Request::RunStreamed(wanted) => Box::pin(self.run_streamed(caller, *wanted)).await,
+            Request::RunYielding(wanted) => Box::pin(self.run_yielding(caller, *wanted)).await,
             Request::Submit(wanted) => self.submit(caller, wanted).await,
             Request::Stream(stream) => Box::pin(self.stream(caller, *stream)).await,
             Request::Job { id, wait } => Box::pin(self.job(&id, wait)).await,

@@ -265,7 +265,7 @@ impl Records {
 impl Service {
     /// Runs a call whose client takes what it yields as it comes. One that fails before it yields anything is answered
     /// as any call.
-    pub(super) async fn run_streamed(&self, caller: &Caller, wanted: WantedJob) -> Result<Answer, Refusal> {
+    pub(super) async fn run_yielding(&self, caller: &Caller, wanted: WantedJob) -> Result<Answer, Refusal> {
         let function = self.parts_for_work()?.function(&wanted.function)?;
         let (sender, mut records) = mpsc::unbounded_channel();
         let held = ByteGauge::of_records(self.answers.clone());

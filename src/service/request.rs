@@ -29,7 +29,7 @@ pub enum Request {
     /// Run something and wait for its outcome; the job is abandoned if nobody waits any more.
     Run(Box<WantedJob>),
     /// Run a call and pass on what it yields, as it comes.
-    RunStreamed(Box<WantedJob>),
+    RunYielding(Box<WantedJob>),
     /// Run something; its outcome is asked for by the job's id.
     Submit(Box<WantedJob>),
     /// Run a function over a stream of items, an answer per item.

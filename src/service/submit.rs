@@ -138,8 +138,8 @@ impl Service {
         let (kind, total, chunksize, work) = match work {
             WantedWork::Call { arguments, keywords, typed } => {
                 let (arguments, keywords) = (kept(arguments), keywords.map(kept));
-                let streamed = sink.is_some();
-                (JobKind::Apply, 1, None, Work::Call { arguments, keywords, typed, streamed })
+                let yielding = sink.is_some();
+                (JobKind::Apply, 1, None, Work::Call { arguments, keywords, typed, yielding })
             }
             WantedWork::Map { items, count, chunksize, spread, collect } => {
                 let typed = spread == Spread::ByName;

@@ -8,8 +8,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::frame::{
-    Codec, HEADER_BYTES, Header, Kind, ORIGIN_BYTES, Origin, PIPE_PACKET_BYTES, STREAM_RECORD_BYTES,
-    STREAM_WINDOW_BYTES,
+    Codec, HEADER_BYTES, Header, Kind, ORIGIN_BYTES, Origin, PIPE_PACKET_BYTES, YIELD_RECORD_BYTES,
+    YIELD_WINDOW_BYTES,
 };
 
 /// Where tasks come from. Reads into one buffer that it keeps.
@@ -38,7 +38,7 @@ pub struct AnswerWriter(Arc<OwnedFd>);
 
 /// Where what a task yields goes, one by one, as fast as its reader takes it.
 #[derive(Debug, Clone)]
-pub struct StreamWriter {
+pub struct YieldWriter {
     tasks: Arc<OwnedFd>,
     answers: AnswerWriter,
     sequence: u64,
@@ -58,10 +58,10 @@ impl TaskReader {
         Arc::into_inner(self.tasks)
     }
 
-    /// What tasks yield goes to these answers: [`StreamWriter::of`] one of them.
-    pub fn stream(&self, answers: &AnswerWriter) -> StreamWriter {
+    /// What tasks yield goes to these answers: [`YieldWriter::of`] one of them.
+    pub fn stream(&self, answers: &AnswerWriter) -> YieldWriter {
         let (tasks, answers) = (Arc::clone(&self.tasks), answers.clone());
-        StreamWriter { tasks, answers, sequence: 0, ahead: 0, is_stopped: false }
+        YieldWriter { tasks, answers, sequence: 0, ahead: 0, is_stopped: false }
     }
 
     /// Waits for a task; `None` at the end of the pipe.
@@ -147,7 +147,7 @@ impl AnswerWriter {
     }
 }
 
-impl StreamWriter {
+impl YieldWriter {
     /// That of the task of this number.
     #[must_use]
     pub fn of(&self, sequence: u64) -> Self {
@@ -162,8 +162,8 @@ impl StreamWriter {
         }
         let record_bytes = frame.len() - HEADER_BYTES - "[]".len();
         self.answers.write_answer(Kind::Part, self.sequence, 0, frame)?;
-        self.ahead += record_bytes + STREAM_RECORD_BYTES;
-        while !self.is_stopped && (self.ahead > STREAM_WINDOW_BYTES || self.is_told()?) {
+        self.ahead += record_bytes + YIELD_RECORD_BYTES;
+        while !self.is_stopped && (self.ahead > YIELD_WINDOW_BYTES || self.is_told()?) {
             self.listen()?;
         }
         Ok(!self.is_stopped)

@@ -9,9 +9,9 @@ pub const ORIGIN_BYTES: usize = 24;
 /// Largest frame that travels as one packet of the task pipe (`PIPE_BUF`).
 pub const PIPE_PACKET_BYTES: usize = 4096;
 /// How many bytes of what it yields a task may be ahead of its reader before it yields once more.
-pub const STREAM_WINDOW_BYTES: usize = 256 << 10;
+pub const YIELD_WINDOW_BYTES: usize = 256 << 10;
 /// What each thing that is yielded counts there besides the bytes of its record.
-pub const STREAM_RECORD_BYTES: usize = 64;
+pub const YIELD_RECORD_BYTES: usize = 64;
 /// Between the lists of a MAP's payload: ASCII's record separator, which stands in no JSON text (as RFC 7464).
 pub const LIST_SEPARATOR: u8 = 0x1E;
 /// Largest payload that is not a value: an exception with its traceback.
@@ -44,9 +44,9 @@ pub enum Kind {
     /// Asks for a sign of life.
     Ping = 8,
     /// Task: positional and keyword arguments; what the function yields is told one by one.
-    CallStream = 11,
+    CallYielding = 11,
     /// Task: arguments by name, likewise.
-    CallTypedStream = 12,
+    CallTypedYielding = 12,
     /// The reader of what a task yields has taken so many bytes of it.
     Taken = 13,
     /// Nobody reads what a task yields any more.
@@ -89,8 +89,8 @@ impl Kind {
     }
 
     /// Whether it is a call of which each thing that it yields is told as it comes.
-    pub fn is_streamed(self) -> bool {
-        matches!(self, Self::CallStream | Self::CallTypedStream)
+    pub fn is_yielding(self) -> bool {
+        matches!(self, Self::CallYielding | Self::CallTypedYielding)
     }
 
     /// Whether it is for the task that a worker runs, and no task itself.
@@ -111,8 +111,8 @@ impl Kind {
             9 => Self::MapTyped,
             10 => Self::MapTypedItems,
             8 => Self::Ping,
-            11 => Self::CallStream,
-            12 => Self::CallTypedStream,
+            11 => Self::CallYielding,
+            12 => Self::CallTypedYielding,
             13 => Self::Taken,
             14 => Self::Stop,
             16 => Self::Ready,

@@ -11,13 +11,13 @@ mod parent;
 
 pub use calls::{Asked, CallFrame, CallKind};
 pub use checked::{CheckedFrame, RecordRun, Records, VALUE_DEPTH_MAX, is_grammatical, value_of};
-pub use child::{AnswerWriter, ReadTask, StreamWriter, TaskReader};
+pub use child::{AnswerWriter, ReadTask, TaskReader, YieldWriter};
 pub use control::{
     AnnouncedFunction, CommandOutput, ForkInitializer, ForkPurpose, FromZygote, FunctionTypes, Interpreter,
     LoadCommand, LoadFile, PACKET_BYTES_MAX, Skipped, ToZygote,
 };
 pub use frame::{
     Codec, Frame, HEADER_BYTES, Header, Kind, LIST_SEPARATOR, ORIGIN_BYTES, Origin, PIPE_PACKET_BYTES,
-    ProtocolError, STREAM_RECORD_BYTES, STREAM_WINDOW_BYTES,
+    ProtocolError, YIELD_RECORD_BYTES, YIELD_WINDOW_BYTES,
 };
 pub use parent::{CallEnd, ChildDescriptors, Link, ParentEnds, WriteOutcome};

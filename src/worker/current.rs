@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::functions::Functions;
 use crate::counters;
 use crate::sys::PageWriter;
-use crate::transport::{ReadTask, StreamWriter};
+use crate::transport::{ReadTask, YieldWriter};
 
 static WORKER: OnceLock<Worker> = OnceLock::new();
 
@@ -42,7 +42,7 @@ pub(super) struct Worker {
     result_bytes_max: usize,
     task: Mutex<Option<Running>>,
     /// Where what the task yields goes, if that is told one by one, until somebody has it.
-    stream: Mutex<Option<StreamWriter>>,
+    stream: Mutex<Option<YieldWriter>>,
 }
 
 #[derive(Debug)]
@@ -86,7 +86,7 @@ pub fn progress<'a>(done: f64, total: f64, message: impl Into<Option<&'a str>>) 
 }
 
 /// Where what the task yields is told one by one; `None` if it isn't, or somebody has it already.
-pub(super) fn take_stream() -> Option<StreamWriter> {
+pub(super) fn take_yields() -> Option<YieldWriter> {
     WORKER.get()?.stream.lock().take()
 }
 
@@ -121,7 +121,7 @@ impl Worker {
     }
 
     /// A task begins.
-    pub(super) fn begin(&self, task: &ReadTask<'_>, stream: Option<StreamWriter>) {
+    pub(super) fn begin(&self, task: &ReadTask<'_>, stream: Option<YieldWriter>) {
         let function = usize::try_from(task.header.detail).unwrap_or(usize::MAX);
         let (job, attempt, tags) = (task.origin.job, task.origin.attempt, task.tags.to_vec());
         *self.task.lock() = Some(Running { sequence: task.header.sequence, job, attempt, function, tags });

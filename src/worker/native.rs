@@ -118,7 +118,7 @@ pub(super) enum Spread {
 impl Spread {
     /// As a kind of task has it.
     pub fn of(kind: Kind) -> Self {
-        if matches!(kind, Kind::CallTyped | Kind::CallTypedStream | Kind::MapTyped | Kind::MapTypedItems) {
+        if matches!(kind, Kind::CallTyped | Kind::CallTypedYielding | Kind::MapTyped | Kind::MapTypedItems) {
             Self::ByName
         } else if matches!(kind, Kind::Starmap | Kind::StarmapItems) {
             Self::ByPosition

@@ -16,7 +16,7 @@ use crate::counters::{self, Word, monotonic_nanoseconds, state};
 use crate::json;
 use crate::sys::PageWriter;
 use crate::transport::{
-    AnswerWriter, ForkInitializer, HEADER_BYTES, Header, Kind, ReadTask, StreamWriter, TaskReader,
+    AnswerWriter, ForkInitializer, HEADER_BYTES, Header, Kind, ReadTask, TaskReader, YieldWriter,
 };
 
 const MESSAGE_BYTES_MAX: usize = 8 << 10;
@@ -75,7 +75,7 @@ pub(super) fn run(
         let (kind, took) = if header.kind == Kind::Ping {
             (Kind::Pong, 0)
         } else {
-            worker.begin(&task, header.kind.is_streamed().then(|| stream.of(header.sequence)));
+            worker.begin(&task, header.kind.is_yielding().then(|| stream.of(header.sequence)));
             let started = begin(page, header.sequence);
             let kind = if header.kind.is_per_item() {
                 items::perform(header, payload, functions, page, result_bytes_max, &answers, &mut answer)?
@@ -162,7 +162,7 @@ fn perform(
     };
     let ran = dispatch(function, header.kind, payload, page, answer);
     // What is no iterator is the only thing that it yields.
-    let ran = match (ran, current::take_stream()) {
+    let ran = match (ran, current::take_yields()) {
         (Ok(()), Some(stream)) => stream_value(stream, answer).map_err(|raised| (None, raised)),
         (ran, _) => ran,
     };
@@ -184,7 +184,7 @@ fn perform(
 }
 
 /// The whole value of a task is told as what it yields.
-fn stream_value(stream: StreamWriter, answer: &mut Vec<u8>) -> Result<(), Raised> {
+fn stream_value(stream: YieldWriter, answer: &mut Vec<u8>) -> Result<(), Raised> {
     let mut yielding = Yielding::to(stream);
     let _ = yielding.push(|record| {
         record.extend_from_slice(&answer[HEADER_BYTES..]);
@@ -210,10 +210,10 @@ fn dispatch(
                 .map_err(|(index, raised)| (Some(index), raised))
         }
         // The types of native arguments are their own: nothing is left to convert.
-        Kind::CallTyped | Kind::CallTypedStream => {
+        Kind::CallTyped | Kind::CallTypedYielding => {
             function.item(payload, Spread::ByName, answer).map_err(|raised| (None, raised))
         }
-        Kind::CallKeywords | Kind::CallStream => {
+        Kind::CallKeywords | Kind::CallYielding => {
             let mut parts = json::elements(payload);
             let arguments = parts.next().unwrap_or(b"[]");
             function.apply(arguments, parts.next(), answer).map_err(|raised| (None, raised))

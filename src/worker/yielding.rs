@@ -6,11 +6,11 @@ use std::ops::ControlFlow;
 use super::current;
 use super::native::Raised;
 use super::sanitize;
-use crate::transport::{HEADER_BYTES, StreamWriter};
+use crate::transport::{HEADER_BYTES, YieldWriter};
 
 /// The way of the records of a task that yields.
 pub(super) struct Yielding {
-    stream: StreamWriter,
+    stream: YieldWriter,
     bytes_max: usize,
     /// The last record: its memory is used for the next.
     frame: Vec<u8>,
@@ -20,7 +20,7 @@ impl Yielding {
     /// The value that ends the task: all that counts has been told.
     pub const END: &[u8] = b"null";
 
-    pub fn to(stream: StreamWriter) -> Self {
+    pub fn to(stream: YieldWriter) -> Self {
         Self { stream, bytes_max: current::result_bytes_max(), frame: Vec::new() }
     }
 

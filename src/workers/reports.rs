@@ -184,8 +184,8 @@ impl WorkerSet {
             | Kind::StarmapItems
             | Kind::MapTyped
             | Kind::MapTypedItems
-            | Kind::CallStream
-            | Kind::CallTypedStream
+            | Kind::CallYielding
+            | Kind::CallTypedYielding
             | Kind::Taken
             | Kind::Stop
             | Kind::Ping => {}
@@ -219,10 +219,10 @@ impl WorkerSet {
     /// The records of the next items of a worker's head, or of what it yields. `None` if they don't fit it.
     fn on_part(&mut self, key: WorkerKey, frame: &mut CheckedFrame, scheduler: &mut Scheduler) -> Option<()> {
         let sequence = frame.header.sequence;
-        let has_parts = |head: &&Task| head.is_per_item() || head.is_streamed();
+        let has_parts = |head: &&Task| head.is_per_item() || head.is_yielding();
         let head = self.table.head(key).filter(|head| head.sequence == sequence).filter(has_parts)?;
         let mut records = scheduler::of_part(frame, head)?;
-        if head.is_streamed() {
+        if head.is_yielding() {
             return self.on_yielded(key, records.next_run()?, scheduler);
         }
         self.deliver(key, Delivery { header: frame.header, records }, scheduler)
@@ -289,7 +289,7 @@ impl WorkerSet {
         let task = self.table.answered(key, sequence, self.now)?;
         let pool = &*self.spec.pool;
         tracing::trace!(pool, job = %task.handle.id, task = sequence, kind = ?header.kind, "a task is answered");
-        if !task.is_streamed() {
+        if !task.is_yielding() {
             task.function.state.measured(Duration::from_nanos(nanoseconds.into()), task.items);
         }
         if let Some(handle) = self.table.handle_mut(key) {

@@ -109,7 +109,7 @@ impl WorkerSet {
     /// its head is out, or the ping is no longer in the pipe and there is no answer, it lost the task.
     fn ask_whether_idle(&mut self, key: WorkerKey) {
         // One that yields reads what comes meanwhile, and would take the ping for its reader's word.
-        let head = self.table.head(key).filter(|head| !head.is_streamed());
+        let head = self.table.head(key).filter(|head| !head.is_yielding());
         let Some(head) = head.map(|head| head.sequence) else { return };
         let Some(handle) = self.table.handle_mut(key) else { return };
         match &mut handle.pinged {

@@ -1,4 +1,4 @@
-//! Streamed calls: a worker that yields is told how much of it has been taken, and when nobody takes it any more.
+//! Calls that yield: a worker that yields is told how much of it has been taken, and when nobody takes it any more.
 
 use super::set::WorkerSet;
 use super::table::WorkerKey;
@@ -27,7 +27,7 @@ impl WorkerSet {
         Some(())
     }
 
-    /// The client of a streamed call has taken so many bytes more of what it yields.
+    /// The client of a yielding call has taken so many bytes more of what it yields.
     pub fn taken(&mut self, job: u64, bytes: usize) {
         for key in self.table.holders(job) {
             let Some(head) = self.table.head_mut(key).filter(|head| head.job == job) else { continue };
@@ -41,7 +41,7 @@ impl WorkerSet {
     pub fn stop_yielding(&mut self, job: u64) {
         for key in self.table.holders(job) {
             let mut yielding = None;
-            for task in self.table.flight_mut(key).filter(|task| task.is_streamed() && task.job == job) {
+            for task in self.table.flight_mut(key).filter(|task| task.is_yielding() && task.job == job) {
                 task.is_stopped = true;
                 // One that has yielded nothing may not have read all of its task: it is told after its first.
                 yielding = (task.delivered > 0).then_some(task.sequence);

@@ -5,7 +5,7 @@ import struct
 import time
 
 import harness
-from harness import (CALL, CALL_STREAM, CALL_TYPED_STREAM, INVALID_ARGUMENTS, MAP, MAP_ITEMS, NOT_JSON, PART, RAISED, STOP, TAKEN,
+from harness import (CALL, CALL_YIELDING, CALL_TYPED_YIELDING, INVALID_ARGUMENTS, MAP, MAP_ITEMS, NOT_JSON, PART, RAISED, STOP, TAKEN,
                      TOO_LARGE, VALUE, Zygote)
 from stage import python, same, written
 
@@ -303,15 +303,15 @@ def test_what_is_yielded_is_told_at_once():
     w = made.fork()
     for name, args, told in (("count", [3], [0, 1, 2]), ("ticks", [2], [0, 1]), ("plain", [2], ["0", "1"]),
                              ("taken", [], [["closed", "aclosed"]]), ("count", [0], [])):
-        sent = w.send(CALL_STREAM, "module." + name, json.dumps([args, {}]).encode())
+        sent = w.send(CALL_YIELDING, "module." + name, json.dumps([args, {}]).encode())
         same(parts(w, sent, len(told)), told)
         same(w.read(), (VALUE, sent, b"null"))
-    sent = w.send(CALL_TYPED_STREAM, "module.names", b'{"n":1}')
+    sent = w.send(CALL_TYPED_YIELDING, "module.names", b'{"n":1}')
     same(parts(w, sent, 1), [{"$bytes": "MA=="}])
     same(w.read()[0], VALUE)
     for name, yields, kind, path in (("failing", 2, RAISED, None), ("async_failing", 1, RAISED, None),
                                      ("unsayable", 1, NOT_JSON, "$[1].a")):
-        sent = w.send(CALL_STREAM, "module." + name, b"[[2],{}]")
+        sent = w.send(CALL_YIELDING, "module." + name, b"[[2],{}]")
         parts(w, sent, yields)
         answered, sequence, payload = w.read()
         same((answered, sequence, json.loads(payload).get("path")), (kind, sent, path))
@@ -325,8 +325,8 @@ def lengths(xs): return map(len, xs)
 def lengths_of(xs: list) -> Iterator[int]: return map(len, xs)
 ''')
     w = made.fork()
-    for kind in (CALL, CALL_STREAM):
-        arguments = b"[[[1,2]],{}]" if kind == CALL_STREAM else b"[[1,2]]"
+    for kind in (CALL, CALL_YIELDING):
+        arguments = b"[[[1,2]],{}]" if kind == CALL_YIELDING else b"[[1,2]]"
         answered, told = w.ask(kind, "module.lengths", arguments)
         same((answered, json.loads(told)["type"]), (RAISED, "TypeError"))
     kind, told = w.map("module.lengths_of", [[], [1]])
@@ -344,7 +344,7 @@ def test_a_reader_holds_back_what_yields_and_stops_it():
     cost = len(json.dumps({"value": "x" * 1000}, separators=(",", ":"))) + 64
     ahead = 262144 // cost + 1  # it yields while what is ahead is at most this
     for name in ("endless", "async_endless"):
-        sent = w.send(CALL_STREAM, "module." + name, b"[[],{}]")
+        sent = w.send(CALL_YIELDING, "module." + name, b"[[],{}]")
         parts(w, sent, ahead)
         for taken in (1, 10):
             time.sleep(0.05)

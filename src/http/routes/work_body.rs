@@ -28,7 +28,7 @@ pub(super) type Reading<'a> = Pin<Box<dyn Future<Output = Result<WorkBody, Probl
 
 /// The request for a call that its client waits for: for its value, or for what it yields as it comes.
 pub(super) fn run(wanted: Box<WantedJob>, takes: Takes) -> service::Request {
-    if takes.is_stream() { service::Request::RunStreamed(wanted) } else { service::Request::Run(wanted) }
+    if takes.is_stream() { service::Request::RunYielding(wanted) } else { service::Request::Run(wanted) }
 }
 
 /// The body of a request for work that has no query, as [`body_of`] reads it.

@@ -68,7 +68,7 @@ impl Scheduler {
         failure: impl FnOnce(&Task) -> Failure,
         now: Instant,
     ) {
-        let has_yielded = task.is_streamed() && task.delivered > 0;
+        let has_yielded = task.is_yielding() && task.delivered > 0;
         if !has_begun && !has_yielded && task.may_be_resent() {
             task.deliveries += 1;
             return self.give_back(task);

@@ -105,7 +105,7 @@ fn jobs(tasks: &[Task]) -> Vec<u64> {
 }
 
 fn call() -> Work {
-    Work::Call { arguments: Bytes::from_static(b"[]"), keywords: None, typed: false, streamed: false }
+    Work::Call { arguments: Bytes::from_static(b"[]"), keywords: None, typed: false, yielding: false }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Streamed calls: what a function yields goes to the client as it comes, and never twice.
+//! Calls that yield: what a function yields goes to the client as it comes, and never twice.
 
 use super::super::fate;
 use super::super::results::OWN_BYTES_MIN;

@@ -68,15 +68,15 @@ impl ActiveJob {
         let exhausted = handle.total == 0 && !matches!(work, Work::Stream);
         let is_starmap = handle.kind == JobKind::Starmap;
         let (input, results) = match work {
-            Work::Call { arguments, keywords, typed, streamed } => {
-                let kind = match (typed, streamed) {
+            Work::Call { arguments, keywords, typed, yielding } => {
+                let kind = match (typed, yielding) {
                     (false, false) if keywords.is_none() => Kind::Call,
                     (false, false) => Kind::CallKeywords,
                     (true, false) => Kind::CallTyped,
-                    (false, true) => Kind::CallStream,
-                    (true, true) => Kind::CallTypedStream,
+                    (false, true) => Kind::CallYielding,
+                    (true, true) => Kind::CallTypedYielding,
                 };
-                let results = if streamed { ResultBuffer::yielded(sink) } else { ResultBuffer::one() };
+                let results = if yielding { ResultBuffer::yielded(sink) } else { ResultBuffer::one() };
                 (Input::Call { call: Some((arguments, keywords)), kind }, results)
             }
             Work::Map { items, typed, collect } => {
@@ -247,7 +247,7 @@ impl ActiveJob {
     /// The delay before a task that failed so is retried; `None` if it isn't.
     pub fn retry_after(&self, task: &Task, code: FailureCode) -> Option<Duration> {
         // What has been yielded would be yielded again.
-        let has_yielded = task.is_streamed() && task.delivered > 0;
+        let has_yielded = task.is_yielding() && task.delivered > 0;
         let again = !self.cancelled && self.failure.is_none() && !has_yielded;
         again.then(|| self.handle.terms.retry_after(code, task.retries + 1)).flatten()
     }
@@ -407,7 +407,7 @@ impl ActiveJob {
         self.results.discard();
     }
 
-    /// What a streamed call yields next; an invalid value is its failure, and nothing comes after it.
+    /// What a yielding call yields next; an invalid value is its failure, and nothing comes after it.
     pub fn record_yielded(&mut self, index: u64, record: Result<Bytes, Failure>) {
         match record {
             _ if self.failure.is_some() => {}
@@ -480,7 +480,7 @@ const BETWEEN_LISTS: &[u8] = &[b']', LIST_SEPARATOR, b'['];
 /// The payload of a call: a kind that has keyword arguments has them always.
 fn call_payload(kind: Kind, arguments: Bytes, keywords: Option<Bytes>) -> Vec<Bytes> {
     let text = |text: &'static str| Bytes::from_static(text.as_bytes());
-    if matches!(kind, Kind::CallKeywords | Kind::CallStream) {
+    if matches!(kind, Kind::CallKeywords | Kind::CallYielding) {
         vec![text("["), arguments, text(","), keywords.unwrap_or_else(|| text("{}")), text("]")]
     } else {
         vec![arguments]

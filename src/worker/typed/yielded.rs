@@ -41,7 +41,7 @@ where
     I::Item: Outcome<M>,
 {
     fn write(self, output: &mut Vec<u8>) -> Result<(), Raised> {
-        if let Some(stream) = current::take_stream() {
+        if let Some(stream) = current::take_yields() {
             return tell(Yielding::to(stream), self.0, output);
         }
         let (start, bytes_max) = (output.len(), current::result_bytes_max());

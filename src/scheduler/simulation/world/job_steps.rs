@@ -44,7 +44,7 @@ impl World {
         let client = Arc::new(Client::default());
         let items = Bytes::from([&b"["[..], &numbers(0, total), b"]"].concat());
         let work = match kind {
-            Kind::Apply => Work::Call { arguments: items, keywords: None, typed: false, streamed: false },
+            Kind::Apply => Work::Call { arguments: items, keywords: None, typed: false, yielding: false },
             Kind::Map => Work::Map { items: Splitter::new(items), typed: false, collect: false },
             Kind::Items => Work::Map { items: Splitter::new(items), typed: false, collect: true },
             Kind::Stream => Work::Stream,

@@ -556,11 +556,11 @@ def gathered(values, most):
     return Json("[" + ",".join(said) + "]")
 
 
-STREAM_WINDOW, STREAM_RECORD = 262144, 64  # bytes that may be ahead of the reader; what a record counts besides its own
+YIELD_WINDOW, YIELD_RECORD = 262144, 64  # bytes that may be ahead of the reader; what a record counts besides its own
 ioctl, FIONREAD = _ctypes.dlsym(process, "ioctl"), 0x541B
 
 
-def streamed(values, sequence, most):
+def told_each(values, sequence, most):
     """Tells what a call yields, one by one, as fast as its reader takes it. What is no iterator is the only thing."""
     yields = hasattr(type(values), "__next__")
     ahead = index = 0
@@ -578,10 +578,10 @@ def streamed(values, sequence, most):
                 leave_copy(None)
             flush_streams()
             answer(PART, sequence, b'[{"value":%b}]' % text)
-            ahead += len(text) + len('{"value":}') + STREAM_RECORD
+            ahead += len(text) + len('{"value":}') + YIELD_RECORD
             index += 1
             value = text = None
-            while ahead > STREAM_WINDOW or _ctypes.call_function(ioctl, asked) == 0 and waiting.value:
+            while ahead > YIELD_WINDOW or _ctypes.call_function(ioctl, asked) == 0 and waiting.value:
                 if readv(3, into) != 24:
                     _exit(0)
                 told, taken, number, _ = unpack(word)

@@ -64,8 +64,8 @@ def word_of(kind, codec):
 CALL, CALL_KEYWORDS, MAP, STARMAP = word_of(1, 1), word_of(2, 1), word_of(3, 1), word_of(4, 1)
 MAP_ITEMS, STARMAP_ITEMS, CALL_TYPED, PING = word_of(5, 1), word_of(6, 1), word_of(7, 1), word_of(8, 0)
 MAP_TYPED, MAP_TYPED_ITEMS = word_of(9, 1), word_of(10, 1)
-CALL_STREAM, CALL_TYPED_STREAM, TAKEN, STOP = word_of(11, 1), word_of(12, 1), word_of(13, 0), word_of(14, 0)
-UNSTREAMED = {CALL_STREAM: CALL_KEYWORDS, CALL_TYPED_STREAM: CALL_TYPED}
+CALL_YIELDING, CALL_TYPED_YIELDING, TAKEN, STOP = word_of(11, 1), word_of(12, 1), word_of(13, 0), word_of(14, 0)
+UNYIELDING = {CALL_YIELDING: CALL_KEYWORDS, CALL_TYPED_YIELDING: CALL_TYPED}
 AS_JSON = word_of(0, 2) - word_of(0, 1)  # between a task and the same of which nothing is to be converted
 READY, PONG, PART = word_of(16, 0), word_of(24, 0), word_of(25, 1)
 VALUE, RAISED, NOT_JSON, INVALID_ARGUMENTS, TOO_LARGE = (word_of(kind, 1) for kind in range(17, 22))
@@ -368,15 +368,15 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                     elif word == CALL_TYPED:
                         stage = CALLING
                         value = call_by_name(which)(args)
-                    elif word in UNSTREAMED:
-                        word = UNSTREAMED[word]
+                    elif word in UNYIELDING:
+                        word = UNYIELDING[word]
                         stage = CALLING
                         if word == CALL_TYPED:
                             value = call_by_name(which)(args)
                         else:
                             args, kwargs = args
                             value = call(*args, **kwargs)
-                        value = rarely("streamed")(value, sequence, result_bytes_max)
+                        value = rarely("told_each")(value, sequence, result_bytes_max)
                     else:
                         give_up("unknown task %#x" % word)
                     stage = SAYING
@@ -412,7 +412,7 @@ def serve(functions, calls, page, result_bytes_max, tracebacks):
                         continue
                     if word > 0x1FFFFFF:
                         word -= AS_JSON
-                    word = UNSTREAMED.get(word, word)
+                    word = UNYIELDING.get(word, word)
                     outcome, body = explain_failure(failed_in, error, functions, which, word, args, kwargs,
                                                     payload if failed_in == READING else value, tracebacks, before)
                 if getpid() != me:
