@@ -11,6 +11,7 @@ mod late;
 mod lines;
 mod load_error;
 mod marks;
+mod printed;
 mod spawner;
 mod tree;
 mod worker;

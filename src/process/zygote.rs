@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::exit::Exit;
 use super::late::{Late, Preload};
 use super::load_error::LoadError;
+use super::printed::{Printed, Reading};
 use super::tree::ProcessTree;
 use crate::runtime::Runtime;
 use crate::sys::{self, PidFd};
@@ -113,6 +114,7 @@ pub(super) struct Zygote {
     pidfd: AsyncFd<PidFd>,
     pid: Pid,
     tree: ProcessTree,
+    printed: Reading,
 }
 
 impl Zygote {
@@ -122,7 +124,7 @@ impl Zygote {
         tree: &ProcessTree,
         number: u64,
     ) -> Result<(Self, Generation), LoadError> {
-        let zygote = Self::execute(spec, tree)
+        let mut zygote = Self::execute(spec, tree)
             .map_err(|error| LoadError::not_executed(spec.runtime, &spec.program, &spec.chosen_by, &error))?;
         match zygote.send_load(spec).await {
             Ok(()) => {}
@@ -131,17 +133,21 @@ impl Zygote {
                 if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {}
             Err(error) => return Err(LoadError::Start { runtime: spec.runtime, reason: error.to_string() }),
         }
-        let generation = zygote.loaded(spec, number).await?;
-        Ok((zygote, generation))
+        match zygote.loaded(spec, number).await {
+            Ok(generation) => Ok((zygote, generation)),
+            Err(error) => {
+                // What it printed is told before what is made of it.
+                zygote.printed.rest().await;
+                Err(error)
+            }
+        }
     }
 
     fn execute(spec: &RuntimeSpec, tree: &ProcessTree) -> io::Result<Self> {
         let (ours, theirs) = sys::packet_pair()?;
         let mut command = Command::new(&spec.program);
         command.args(&spec.arguments).process_group(0).stdin(Stdio::from(theirs));
-        // A zygote's own words (a module that prints while it loads) must not mix with the server's ready
-        // line.
-        command.stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned()?));
+        let printed = Printed::of(&mut command)?;
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("FORKPOOL_") {
                 command.env_remove(name);
@@ -160,7 +166,7 @@ impl Zygote {
         let control = sys::watch_socket(ours)?;
         let pidfd = sys::watch_pidfd(PidFd::open(pid)?)?;
         tree.adopt(pid);
-        Ok(Self { control, pidfd, pid, tree: tree.clone() })
+        Ok(Self { control, pidfd, pid, tree: tree.clone(), printed: printed.read(pid.as_raw()) })
     }
 
     async fn send_load(&self, spec: &RuntimeSpec) -> io::Result<()> {

@@ -16,6 +16,9 @@ const WRITE_BYTES_MAX: usize = 4_096;
 const KEPT_BYTES_MAX: usize = 64 << 10;
 /// Standard error that takes nothing (another process has made it non-blocking) is tried again after this.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
+/// From one write to the next: lines that come close together are written together, and whoever logs them needn't wake a
+/// thread for each.
+const WRITE_PAUSE: Duration = Duration::from_millis(5);
 /// How long the end waits for what is still to be written.
 const END_MAX: Duration = Duration::from_secs(1);
 
@@ -78,6 +81,7 @@ impl Queue {
                 missing = 0;
             }
             queue.give_back(text);
+            thread::sleep(WRITE_PAUSE);
         };
         // Without the thread nothing is logged; the server serves.
         let _ = thread::Builder::new().name("forkpool-log".to_owned()).spawn(writing);

@@ -57,6 +57,29 @@ fn what_ends_the_start_is_a_line_like_the_others() {
 }
 
 #[test]
+fn what_a_module_prints_while_it_loads_is_a_line_like_the_others() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let (file, broken) = (folder.path().join("chatty.py"), folder.path().join("broken.py"));
+    let says = "import sys\nprint('loads\\x1b[31m')\nprint('and warns', file=sys.stderr)\n";
+    std::fs::write(&file, format!("{says}def f(): return 1\n")).expect("a file can be written");
+    std::fs::write(&broken, format!("{says}raise ValueError('no')\n")).expect("a file can be written");
+    let server = Logged::serve(&[&*file.to_string_lossy()]);
+    server.post("/v1/apply", &json!({"function": "chatty.f"})).value();
+    let line = server.line("loads\u{1b}[31m", "target", "forkpool::output");
+    assert_eq!((&line["level"], line["pid"].is_number()), (&json!("INFO"), true), "{line}");
+    server.line("and warns", "target", "forkpool::output");
+    // Nor does it come after what is made of it.
+    let args = ["serve", &*broken.to_string_lossy(), "--bind", "127.0.0.1:0", "--log-format", "json"];
+    let ended = Program::run(&args, Duration::from_secs(30), |_| ());
+    let said: Vec<_> = ended.errors.lines().map(|line| line_of(line)["message"].to_string()).collect();
+    let at = |word: &str| said.iter().position(|message| message.contains(word));
+    assert!(at("loads") < at("and warns") && at("and warns") < at("ValueError"), "{said:?}");
+    // A command without a log has it as it is.
+    let ended = Program::run(&["check-config", &*file.to_string_lossy()], Duration::from_secs(30), |_| ());
+    assert!(ended.errors.contains("loads\u{1b}[31m\nand warns\n"), "{}", ended.errors);
+}
+
+#[test]
 fn a_hangup_is_told_to_do_nothing() {
     let server = Logged::serve(&[]);
     server.signal(Signal::SIGHUP);
