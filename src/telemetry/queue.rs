@@ -16,8 +16,8 @@ const WRITE_BYTES_MAX: usize = 4_096;
 const KEPT_BYTES_MAX: usize = 64 << 10;
 /// Standard error that takes nothing (another process has made it non-blocking) is tried again after this.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
-/// From one write to the next: lines that come close together are written together, and whoever logs them needn't wake a
-/// thread for each.
+/// From one write to the next: lines that come close together are written together, and whoever logs them needn't wake
+/// a thread for each.
 const WRITE_PAUSE: Duration = Duration::from_millis(5);
 /// How long the end waits for what is still to be written.
 const END_MAX: Duration = Duration::from_secs(1);
