@@ -128,7 +128,7 @@ impl From<&Exception> for ExceptionInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::FailureCode;
+    use crate::jobs::{FailureCode, JobId};
 
     /// The record of an item that failed is written where no API is known; it is the same problem.
     #[test]
@@ -136,7 +136,11 @@ mod tests {
         let mut failure = Failure::new(FailureCode::CommandFailed, "\"no\"\n");
         let check = |failure: &Failure| {
             let problem = serde_json::to_string(&Problem::of_failure(failure)).unwrap();
-            assert_eq!(String::from_utf8(failure.to_json()).unwrap(), problem);
+            assert_eq!(String::from_utf8(failure.to_json(None)).unwrap(), problem);
+            let id = JobId::new();
+            let of_job = Problem { instance: Some(format!("/v1/jobs/{id}")), ..Problem::of_failure(failure) };
+            let of_job = serde_json::to_string(&of_job).unwrap();
+            assert_eq!(String::from_utf8(failure.to_json(Some(id))).unwrap(), of_job);
         };
         check(&failure);
         failure.exception = Some(Exception {

@@ -11,7 +11,7 @@ use super::edge::headers::{JOB_HEADER, id_value};
 use super::edge::ndjson::NDJSON;
 use super::edge::negotiate::Takes;
 use super::edge::object_body::{delivered, json_text, page_text};
-use super::edge::problem::Problem;
+use super::edge::problem::{PROBLEM_JSON, Problem};
 use super::edge::record_body::{Framing, record_body};
 use super::edge::sse::{EVENT_STREAM, events_body};
 use super::edge::value_body::{Raw, body_of, value_response};
@@ -151,7 +151,14 @@ fn outcome(ended: Ended, raw: Raw, answers: &AnswerBytes) -> Response {
         Outcome::Failure(failure) if failure.code == FailureCode::NotStarted => {
             Problem::draining().about(&handle).into_response()
         }
-        Outcome::Failure(failure) => Problem::outcome(&failure, &handle).into_response(),
+        Outcome::Failure(failure) => {
+            let mut response = failure.to_json(Some(handle.id)).into_response();
+            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+            headers.insert(JOB_HEADER, id_value(handle.id));
+            response
+        }
     }
 }
 

@@ -151,7 +151,7 @@ async fn a_job_ends_once(store: &dyn Store) {
     let handle = accepted(store, example()).await;
     let first = end(store, &handle, value(3)).await;
     let failure = Failure::new(FailureCode::WorkerDied, "too late");
-    end(store, &handle, Outcome::Failure(Box::new(failure))).await;
+    end(store, &handle, Outcome::Failure(Arc::new(failure))).await;
     let shown = handle.snapshot();
     assert_eq!((shown.state.state(), shown.state.finished_at), (State::Succeeded, Some(first.at)));
 }
@@ -220,7 +220,7 @@ async fn a_job_has_its_own_time(store: &dyn Store) {
     let other = accepted(store, spec).await;
     end(store, &one, value(1)).await;
     let failure = Failure::new(FailureCode::Cancelled, "no value");
-    end(store, &other, Outcome::Failure(Box::new(failure))).await;
+    end(store, &other, Outcome::Failure(Arc::new(failure))).await;
     assert!(finds(store, one.id).await);
     assert!(is_expired(store, other.id).await, "the time is a value's");
 }

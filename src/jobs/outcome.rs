@@ -8,7 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::held_bytes::HeldBytes;
+use super::id::JobId;
 use super::spec::text;
+
+/// What the text of most failures has room in, an exception with its traceback too.
+const JSON_BYTES: usize = 1_024;
 
 /// How a job ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -16,7 +20,7 @@ pub enum Outcome {
     /// With a value.
     Value(Value),
     /// Without one.
-    Failure(Box<Failure>),
+    Failure(Arc<Failure>),
 }
 
 impl Outcome {
@@ -210,14 +214,16 @@ impl Failure {
         self
     }
 
-    /// Its JSON: the problem as which a job's error and an item's record show it (422, whatever ended it).
-    pub fn to_json(&self) -> Vec<u8> {
-        let text = FailureJson {
+    /// Its JSON: the problem as which an answer, a job's error and an item's record show it (422, whatever ended it).
+    /// `job`: whose it is, where that is said.
+    pub fn to_json(&self, job: Option<JobId>) -> Vec<u8> {
+        let failure = FailureJson {
             kind: format_args!("urn:forkpool:{}", self.code.as_str()),
             title: self.code.title(),
             status: 422,
             detail: &self.detail,
             code: self.code.as_str(),
+            instance: job.map(|job| format!("/v1/jobs/{job}")),
             limit: self.limit,
             exception: self.exception.as_ref(),
             index: self.index,
@@ -228,7 +234,9 @@ impl Failure {
             oom: self.oom.then_some(true),
         };
         // A struct of texts and numbers always has a JSON text.
-        serde_json::to_vec(&text).unwrap_or_default()
+        let mut text = Vec::with_capacity(JSON_BYTES);
+        let _ = serde_json::to_writer(&mut text, &failure);
+        text
     }
 
     /// A failure with nothing but its reason.
@@ -257,6 +265,8 @@ struct FailureJson<'a> {
     status: u16,
     detail: &'a str,
     code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]

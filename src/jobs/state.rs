@@ -229,7 +229,7 @@ mod tests {
 
     fn event() -> impl Strategy<Value = JobEvent> {
         let value = || Outcome::Value(Value::from(vec![Bytes::from_static(b"[1]")]));
-        let failed = |code| Outcome::Failure(Box::new(Failure::new(code, "why")));
+        let failed = |code| Outcome::Failure(Arc::new(Failure::new(code, "why")));
         prop_oneof![
             3 => Just(JobEvent::Started),
             1 => Just(JobEvent::Unstarted),

@@ -1,5 +1,7 @@
 //! How far a pool's actor is in its life: whether it takes work, whether it has workers, whom it answers at the end.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use crate::jobs::{Failure, FailureCode, Outcome};
@@ -102,7 +104,7 @@ impl Life {
 /// What a job ends with that comes too late.
 pub(super) fn refusal(is_terminated: bool) -> Outcome {
     let failure = if is_terminated { pool_terminated() } else { of_shutdown(false) };
-    Outcome::Failure(Box::new(failure))
+    Outcome::Failure(Arc::new(failure))
 }
 
 /// What every job of a terminated pool ends with.

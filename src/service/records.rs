@@ -253,9 +253,9 @@ impl Records {
                 }
             }
             (Source::Yields(_), Some(Outcome::Value(_))) => StreamEnd::Whole { done, failed: 0 },
-            (Source::Yields(_), Some(Outcome::Failure(mut failure))) => {
-                failure.index = Some(done);
-                StreamEnd::Failed { done, failure }
+            (Source::Yields(_), Some(Outcome::Failure(failure))) => {
+                let failure = Failure { index: Some(done), ..Failure::clone(&failure) };
+                StreamEnd::Failed { done, failure: Box::new(failure) }
             }
             (Source::Yields(_), None) => StreamEnd::Cut,
         }

@@ -162,7 +162,7 @@ impl Framing {
         let (done, failed) = match end {
             StreamEnd::Whole { done, failed } => (*done, *failed),
             StreamEnd::Failed { done, failure } => {
-                self.error(*done, &failure.to_json(), into);
+                self.error(*done, &failure.to_json(None), into);
                 (done + 1, 1)
             }
             // The line that could not be read is the last.

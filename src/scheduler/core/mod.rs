@@ -183,7 +183,7 @@ impl Scheduler {
         let some = self.jobs.range(from..).take(most).map(|(number, job)| (*number, job.has_started()));
         let some: Vec<(u64, bool)> = some.collect();
         for (number, _) in some.iter().filter(|(_, has_started)| !has_started) {
-            self.end(*number, Outcome::Failure(Box::new(fate::of_shutdown(false))));
+            self.end(*number, Outcome::Failure(Arc::new(fate::of_shutdown(false))));
         }
         some.last().map(|(number, _)| number + 1)
     }
@@ -193,7 +193,7 @@ impl Scheduler {
         for _ in 0..most {
             let Some((number, job)) = self.jobs.first_key_value() else { return false };
             let (number, failure) = (*number, failure(job.has_started()));
-            self.end(number, Outcome::Failure(Box::new(failure)));
+            self.end(number, Outcome::Failure(Arc::new(failure)));
         }
         !self.jobs.is_empty()
     }
@@ -326,5 +326,5 @@ fn discard(discarded: &mut Vec<VecDeque<Task>>, tasks: VecDeque<Task>) {
 }
 
 fn failed(code: FailureCode, detail: impl Into<String>) -> Outcome {
-    Outcome::Failure(Box::new(Failure::new(code, detail)))
+    Outcome::Failure(Arc::new(Failure::new(code, detail)))
 }

@@ -57,7 +57,7 @@ pub(super) struct ActiveJob {
     /// Tasks in flight, or waiting for their retry.
     open: usize,
     results: ResultBuffer,
-    failure: Option<Box<Failure>>,
+    failure: Option<Arc<Failure>>,
     /// Its share of the admission limits, until its end.
     _permit: Permit,
 }
@@ -333,7 +333,7 @@ impl ActiveJob {
     pub fn cancelled_outcome(&self) -> Outcome {
         let why =
             if self.abandoned { "the client left before the job had ended" } else { "the job was cancelled" };
-        Outcome::Failure(Box::new(Failure::new(FailureCode::Cancelled, why)))
+        Outcome::Failure(Arc::new(Failure::new(FailureCode::Cancelled, why)))
     }
 
     /// Tasks that came back, and will not be run again.
@@ -403,7 +403,7 @@ impl ActiveJob {
     /// As multiprocessing.Pool.map: the first failure to arrive is kept and all values are discarded; the other chunks
     /// still run.
     fn lose(&mut self, failure: Failure) {
-        self.failure.get_or_insert(Box::new(failure));
+        self.failure.get_or_insert(Arc::new(failure));
         self.results.discard();
     }
 

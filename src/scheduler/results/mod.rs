@@ -120,7 +120,7 @@ impl ResultBuffer {
         if !matches!(self.to, To::Collect(_) | To::Stream(_)) {
             return 0;
         }
-        let record = [b"{\"error\":", failure.to_json().as_slice(), b"}"].concat();
+        let record = [b"{\"error\":", failure.to_json(None).as_slice(), b"}"].concat();
         self.put(failure.index.unwrap_or(0), Bytes::from(record))
     }
 

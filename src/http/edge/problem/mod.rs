@@ -11,8 +11,11 @@ use axum::response::{IntoResponse, Response};
 use crate::api::{self, BodyProblem, Code, Invalid};
 use crate::catalog::Function;
 use crate::http::edge::body::{BodyError, SMALL_BYTES_MAX};
-use crate::jobs::{Failure, JobHandle, KeysFull, Overloaded};
+use crate::jobs::{JobHandle, KeysFull, Overloaded};
 use crate::pool::{BootFailure, BootReason, Pool};
+
+/// Its media type.
+pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// An answer that is no success.
 #[derive(Debug)]
@@ -133,11 +136,6 @@ impl Problem {
         let seconds = waited.as_secs_f64();
         let detail = format!("the job was not ready within {seconds} s; it goes on, ask again");
         Self::new(Code::ResultTimeout, detail).about(handle)
-    }
-
-    /// A job's ending without a value.
-    pub fn outcome(failure: &Failure, handle: &JobHandle) -> Self {
-        Self(Box::new(api::Problem::of_failure(failure))).about(handle)
     }
 
     /// No such path.
@@ -379,7 +377,7 @@ impl IntoResponse for Problem {
         let body = self.text();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
