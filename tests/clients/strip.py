@@ -1,5 +1,4 @@
-"""A document without bodies that are streams (NDJSON, server-sent events, OpenMetrics), nor the operations that have no
-others: strip.py IN OUT.
+"""A document without the operations whose bodies are streams (NDJSON, server-sent events, OpenMetrics): strip.py IN OUT.
 
 Nothing else is left out or changed. Generators know no such bodies.
 """
@@ -21,16 +20,8 @@ def resolved(body):
     return document["components"][group][name] if group else body
 
 
-def strip(operation):
-    """Whether a body of it is nothing but a stream; of the others, streams are left out."""
-    for body in bodies(operation):
-        content = resolved(body).get("content", {})
-        others = {kind: said for kind, said in content.items() if kind.split(";")[0] not in STREAMS}
-        if content and not others:
-            return True
-        content.clear()
-        content.update(others)
-    return False
+def streams(operation):
+    return any(kind.split(";")[0] in STREAMS for body in bodies(operation) for kind in resolved(body).get("content", {}))
 
 
 source, target = sys.argv[1:]
@@ -39,7 +30,7 @@ with open(source, encoding="utf-8") as file:
 left_out = []
 for path, operations in list(document["paths"].items()):
     for method, operation in list(operations.items()):
-        if strip(operation):
+        if streams(operation):
             left_out.append(operation["operationId"])
             del operations[method]
     if not operations:

@@ -17,13 +17,13 @@ use crate::service::{self, Spread, WantedJob, WantedWork};
 
 /// Calls a function and answers its value (`Pool.apply`).
 ///
-/// The whole body of the answer is the value. Whoever can't wait so long submits the call with `applyAsync`. Whoever
-/// accepts lines or events, and no JSON, is told what the function yields as it comes, as by `imap`.
+/// The whole body of the answer is the value. Whoever can't wait so long submits the call with `applyAsync`. With
+/// `Accept: application/x-ndjson` or `text/event-stream`, and no JSON, what the function yields is told as it comes, in
+/// lines as those of `imap`, or in events with the same data.
 #[utoipa::path(post, path = "/v1/apply", operation_id = "apply", tag = "submit", request_body = ApplyBody,
-    responses((status = 200, description = "The bare value; as lines or events, what the function yields",
-               content((serde_json::Value = "application/json", example = json!(9)),
-                       (String = "application/x-ndjson"), (String = "text/event-stream")),
-               headers(("Forkpool-Job" = String, description = "The job's id"))),
+    responses((status = 200, description = "The bare value", body = serde_json::Value,
+               content_type = "application/json",
+               headers(("Forkpool-Job" = String, description = "The job's id")), example = json!(9)),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn apply(State(app): State<Arc<App>>, asker: Asker, request: Request) -> Handled {
     let takes = asker.takes;

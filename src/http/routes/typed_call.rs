@@ -22,16 +22,15 @@ use crate::service::{self, Spread, TermsAsked, WantedJob, WantedWork};
 /// Calls a function with arguments by name and answers its value.
 ///
 /// A worker converts the arguments to what the function says: dates, dataclasses, pydantic models. What can't be
-/// converted is 422 `invalid-arguments` with its path. Whoever accepts lines or events, and no JSON, is told what the
-/// function yields as it comes, as by `imap`.
+/// converted is 422 `invalid-arguments` with its path. With `Accept: application/x-ndjson` or `text/event-stream`, and
+/// no JSON, what the function yields is told as it comes, as by `apply`.
 #[utoipa::path(post, path = "/v1/functions/{name}/call", operation_id = "callFunction", tag = "functions",
     params(("name" = String, Path, description = "Public name", example = "tasks.square"), CallOptions),
     request_body(content = Option<serde_json::Map<String, serde_json::Value>>, content_type = "application/json",
                  description = "The arguments by name; none if left out", example = json!({"x": 3})),
-    responses((status = 200, description = "The bare value; as lines or events, what the function yields",
-               content((serde_json::Value = "application/json", example = json!(9)),
-                       (String = "application/x-ndjson"), (String = "text/event-stream")),
-               headers(("Forkpool-Job" = String, description = "The job's id"))),
+    responses((status = 200, description = "The bare value", body = serde_json::Value,
+               content_type = "application/json",
+               headers(("Forkpool-Job" = String, description = "The job's id")), example = json!(9)),
               ReadProblems, SubmitProblems, OutcomeProblems))]
 pub async fn call_function(
     State(app): State<Arc<App>>,
