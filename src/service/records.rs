@@ -124,17 +124,18 @@ impl Records {
         fed: Fed,
         in_order: bool,
     ) -> Self {
-        Self {
-            job,
-            records,
-            first: None,
-            held,
-            source: Source::Items(fed),
-            order: in_order.then(Order::default),
-            done: 0,
-            failed: 0,
-            ended: None,
-        }
+        let order = in_order.then(Order::default);
+        Self { order, ..Self::new(job, records, held, Source::Items(fed)) }
+    }
+
+    fn new(
+        job: Accepted,
+        records: mpsc::UnboundedReceiver<(u64, Bytes)>,
+        held: Arc<ByteGauge>,
+        source: Source,
+    ) -> Self {
+        let (order, first, ended) = (None, None, None);
+        Self { job, records, first, held, source, order, done: 0, failed: 0, ended }
     }
 
     /// Its job.
@@ -279,9 +280,7 @@ impl Service {
                 return Ok(Answer::Ended(Ended { handle: Arc::clone(&job.handle), outcome }));
             }
         }
-        let source = Source::Yields(0);
-        let (order, done, failed, ended) = (None, 0, 0, None);
-        let records = Records { job, records, first, held, source, order, done, failed, ended };
+        let records = Records { first, ..Records::new(job, records, held, Source::Yields(0)) };
         Ok(Answer::Records(Box::new(records)))
     }
 }

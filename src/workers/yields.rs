@@ -14,14 +14,16 @@ impl WorkerSet {
         scheduler: &mut Scheduler,
     ) -> Option<()> {
         let head = self.table.head_mut(key)?;
-        let is_first = head.delivered == 0;
+        let (is_first, was_stopped) = (head.delivered == 0, head.is_stopped);
         head.is_stopped |= !scheduler.take_yielded(head, records);
-        let (is_stopped, sequence) = (head.is_stopped, head.sequence);
+        // Once: what it yields until it hears of it may be a whole window, and as many packets would fill its pipe.
+        let is_to_stop = head.is_stopped && (is_first || !was_stopped);
+        let sequence = head.sequence;
         if is_first && let Some(handle) = self.table.handle_mut(key) {
             // It has read the whole of its task, however large that is.
             handle.streamed_head = false;
         }
-        if is_stopped {
+        if is_to_stop {
             self.tell(key, Kind::Stop, sequence, 0);
         }
         Some(())
@@ -40,13 +42,13 @@ impl WorkerSet {
     /// Nobody takes what the tasks of a job yield any more. They end by themselves, at what they yield next.
     pub fn stop_yielding(&mut self, job: u64) {
         for key in self.table.holders(job) {
-            let mut yielding = None;
-            for task in self.table.flight_mut(key).filter(|task| task.is_yielding() && task.job == job) {
-                task.is_stopped = true;
-                // One that has yielded nothing may not have read all of its task: it is told after its first.
-                yielding = (task.delivered > 0).then_some(task.sequence);
-            }
-            if let Some(sequence) = yielding {
+            let mut flight = self.table.flight_mut(key);
+            let Some(task) = flight.find(|task| task.is_yielding() && task.job == job) else { continue };
+            task.is_stopped = true;
+            let (has_yielded, sequence) = (task.delivered > 0, task.sequence);
+            drop(flight);
+            // One that has yielded nothing may not have read all of its task: it is told after its first.
+            if has_yielded {
                 self.tell(key, Kind::Stop, sequence, 0);
             }
         }
